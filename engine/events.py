@@ -1,0 +1,211 @@
+"""The event log's types: one frozen dataclass a kind.
+
+The log on disk, the screens and ``--json`` all speak these. A line of the log is one JSON object with
+``v`` (1), ``t`` (Unix seconds, float) and ``kind``, then the event's own fields. Fields may be added; what one
+means never changes. A reader ignores fields and kinds that it does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, ClassVar
+
+VERSION = 1
+"""The version every line carries as ``v``."""
+
+
+class JobState(StrEnum):
+    """Where a job stands in its life."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    DONE = "done"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come from a job in this state."""
+        return self in (JobState.DONE, JobState.FAILED)
+
+
+@dataclass(frozen=True)
+class Event:
+    """What every event is: a kind and its own fields."""
+
+    kind: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Job(Event):
+    """The job's life: its state, the process's id, and why it failed or stopped."""
+
+    kind: ClassVar[str] = "job"
+    state: JobState
+    pid: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan(Event):
+    """What a training run will do. ``steps`` are optimizer steps; image-steps are steps × batch."""
+
+    kind: ClassVar[str] = "plan"
+    images: int
+    repeats: int
+    batch: int
+    steps_per_epoch: int
+    epochs: int
+    steps: int
+    image_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Phase(Event):
+    """A stretch of work with a name: ``done`` of ``total`` pieces."""
+
+    kind: ClassVar[str] = "phase"
+    name: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Step(Event):
+    """One optimizer step: loss (mean over the batch), learning rate, pace and memory (GB, peak so far)."""
+
+    kind: ClassVar[str] = "step"
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    images_per_s: float
+    memory_gb: float
+
+
+@dataclass(frozen=True)
+class Epoch(Event):
+    """A finished epoch: its mean loss, the loss on held-out images if there are any, its seconds."""
+
+    kind: ClassVar[str] = "epoch"
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate(Event):
+    """How long an epoch takes and how long the rest will, in seconds; money in the user's currency."""
+
+    kind: ClassVar[str] = "estimate"
+    epoch_seconds: float
+    remaining_seconds: float
+    cost: float | None = None
+    epoch_remaining_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint(Event):
+    """A LoRA file that was written whole. ``path`` is relative to the run's folder."""
+
+    kind: ClassVar[str] = "checkpoint"
+    path: str
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Sample(Event):
+    """A picture painted by a job. ``path`` is relative to the job's folder, or absolute."""
+
+    kind: ClassVar[str] = "sample"
+    path: str
+    prompt: str
+    seed: int
+    epoch: int | None = None
+    likeness: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Fit(Event):
+    """What was changed so that the work fits into memory, and why."""
+
+    kind: ClassVar[str] = "fit"
+    changed: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Warning(Event):
+    """Something a person should know; the job goes on."""
+
+    kind: ClassVar[str] = "warning"
+    message: str
+    subject: str | None = None
+
+
+@dataclass(frozen=True)
+class Error(Event):
+    """Why the job could not go on, and what to do about it."""
+
+    kind: ClassVar[str] = "error"
+    message: str
+    fix: str = ""
+
+
+KINDS: dict[str, type[Event]] = {
+    each.kind: each
+    for each in (Job, Plan, Phase, Step, Epoch, Estimate, Checkpoint, Sample, Fit, Warning, Error)
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the log: an event and when it happened (Unix seconds)."""
+
+    t: float
+    event: Event
+
+
+def to_json(event: Event, t: float) -> dict[str, Any]:
+    """The event as the object that one line of the log holds."""
+    own = {each.name: getattr(event, each.name) for each in fields(event)}
+    return {"v": VERSION, "t": t, "kind": event.kind, **own}
+
+
+def to_line(event: Event, t: float | None = None) -> str:
+    """The event as one line of the log, newline included. Not-a-number and infinities become null."""
+    stamp = time.time() if t is None else t
+    record = {key: _finite(value) for key, value in to_json(event, round(stamp, 3)).items()}
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def from_line(line: str) -> Entry | None:
+    """Reads one line of the log.
+
+    Returns:
+        The entry, or None for a torn line, a line of a kind not known here, or one that lacks a field.
+    """
+    try:
+        record = json.loads(line)
+        event_type = KINDS[record["kind"]]
+        known = {each.name for each in fields(event_type)}
+        values = {key: value for key, value in record.items() if key in known}
+        if "state" in values:
+            values["state"] = JobState(values["state"])
+        return Entry(float(record["t"]), event_type(**values))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

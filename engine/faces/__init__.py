@@ -1,0 +1,1 @@
+"""Faces: found in the library, opened, cropped, decided on."""

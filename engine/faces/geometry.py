@@ -1,0 +1,95 @@
+"""Boxes and crops. Everything is upright (after EXIF), origin top left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in fractions (0 to 1) of the upright picture's width and height."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+
+    def clamped(self) -> Box:
+        """The part of the box inside the picture. PhotoPrism clips x, y, w, h on their own, so x + w can pass 1."""
+        left, top = _unit(self.x), _unit(self.y)
+        return Box(left, top, _unit(self.x + self.w) - left, _unit(self.y + self.h) - top)
+
+    def pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom in pixels of a picture of that size."""
+        return self.x * width, self.y * height, (self.x + self.w) * width, (self.y + self.h) * height
+
+
+class Framing(StrEnum):
+    """How much of the person a crop shows."""
+
+    BOX = "box"
+    CLOSE = "close"
+    HALF = "half"
+    FULL = "full"
+
+
+FACE_SHARE: dict[Framing, float] = {
+    Framing.BOX: 1.0,
+    Framing.CLOSE: 0.42,
+    Framing.HALF: 0.20,
+    Framing.FULL: 0.09,
+}
+"""The face's height as a share of the crop's side."""
+
+EYES_DOWN: dict[Framing, float] = {
+    Framing.BOX: 0.5,
+    Framing.CLOSE: 0.47,
+    Framing.HALF: 0.33,
+    Framing.FULL: 0.16,
+}
+"""How far down the crop the middle of the face box lies, as a share of the side.
+
+A face box runs from hairline to chin, its eyes a little above its middle: 0.47 puts them at about 40 % of a close-up.
+"""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square cut: left, top and side in whole pixels of the upright picture, all inside it."""
+
+    left: int
+    top: int
+    side: int
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom, as Pillow's ``crop`` takes them."""
+        return self.left, self.top, self.left + self.side, self.top + self.side
+
+
+def crop_square(box: Box, width: int, height: int, framing: Framing) -> Crop:
+    """The square around a face for a framing, in a picture of ``width`` × ``height`` pixels.
+
+    Where it would run over an edge it is shifted first, and shrunk only when it is larger than the picture:
+    nothing is ever padded.
+
+    Raises:
+        ValueError: the box has no area inside the picture.
+    """
+    left, top, right, bottom = box.clamped().pixels(width, height)
+    if right - left < 1 or bottom - top < 1:
+        raise ValueError("the face box has no area inside the picture")
+    face = max(right - left, bottom - top)
+    side = max(1, min(round(face / FACE_SHARE[framing]), width, height))
+    x = round((left + right) / 2 - side / 2)
+    y = round((top + bottom) / 2 - side * EYES_DOWN[framing])
+    return Crop(_between(x, 0, width - side), _between(y, 0, height - side), side)
+
+
+def _unit(value: float) -> float:
+    return min(1.0, max(0.0, value))
+
+
+def _between(value: int, low: int, high: int) -> int:
+    return min(high, max(low, value))

@@ -1,0 +1,193 @@
+"""The project's faces and what was decided about them, as a journal that can be undone across restarts."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from engine.errors import FaceError
+from engine.faces.geometry import Box
+from engine.store import Store
+
+
+class Decision(StrEnum):
+    """What a person said about a face."""
+
+    KEEP = "keep"
+    REJECT = "reject"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face as a scan found it. ``path`` was really opened, unless there is a ``problem``."""
+
+    marker_uid: str
+    person_uid: str
+    person: str
+    photo_uid: str
+    file_uid: str
+    file_root: str
+    file_name: str
+    path: Path | None
+    box: Box
+    image_width: int | None
+    image_height: int | None
+    face_px: int | None
+    """The face's larger side in real pixels of the upright picture."""
+    taken_at: str | None
+    """``2019-06-02 15:58:24``, in the photo's own time."""
+    confirmed: bool
+    problem: str | None = None
+    """Why this face can't be used."""
+    warning: str | None = None
+    """What makes this face doubtful."""
+
+
+@dataclass(frozen=True)
+class Face(FoundFace):
+    """A face of the project, with its number and the decision about it."""
+
+    id: int = 0
+    decision: Decision = Decision.UNDECIDED
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that a person did: a label such as ``keep 12``, and the faces that changed."""
+
+    label: str
+    faces: tuple[int, ...]
+
+
+FIELDS = (
+    "marker_uid, person_uid, person, photo_uid, file_uid, file_root, file_name, path, x, y, w, h,"
+    " image_width, image_height, face_px, taken_at, confirmed, problem, warning"
+)
+
+
+class Ledger:
+    """Faces and decisions of one project, in its database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def record(self, person_uid: str, found: Iterable[FoundFace]) -> None:
+        """Takes in a whole scan of a person: new faces come in, known ones are brought up to date with their
+        decisions kept, those that the library no longer has are marked as gone."""
+        names = FIELDS.split(", ")
+        update = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
+        marks = ", ".join("?" for _ in names)
+        with self._store.change() as change:
+            change.execute("UPDATE faces SET gone = 1 WHERE person_uid = ?", (person_uid,))
+            change.executemany(
+                f"INSERT INTO faces ({FIELDS}) VALUES ({marks})"
+                f" ON CONFLICT (marker_uid) DO UPDATE SET gone = 0, {update}",
+                (_values(face) for face in found),
+            )
+
+    def faces(self, person_uid: str | None = None) -> list[Face]:
+        """All faces (of a person), oldest photo first, those without a date last."""
+        where = "gone = 0" + (" AND person_uid = ?" if person_uid else "")
+        values = (person_uid,) if person_uid else ()
+        query = f"SELECT * FROM faces WHERE {where} ORDER BY taken_at IS NULL, taken_at, id"
+        return [_face(row) for row in self._store.rows(query, *values)]
+
+    def face(self, face_id: int) -> Face:
+        """One face. Raises FaceError where there is none of that number."""
+        rows = self._store.rows("SELECT * FROM faces WHERE id = ?", face_id)
+        if not rows:
+            raise FaceError(f"there is no face {face_id}", "list them with: limner faces list")
+        return _face(rows[0])
+
+    def decide(self, face_ids: Iterable[int], decision: Decision) -> Action:
+        """Decides on some faces as one action, which one undo takes back.
+
+        Raises:
+            FaceError: a number is not a face of the project; then nothing is decided.
+        """
+        wanted = list(dict.fromkeys(face_ids))
+        with self._store.change() as change:
+            before: dict[int, str] = {}
+            for face_id in wanted:
+                row = change.execute("SELECT decision FROM faces WHERE id = ?", (face_id,)).fetchone()
+                if row is None:
+                    raise FaceError(f"there is no face {face_id}", "list them with: limner faces list")
+                before[face_id] = row["decision"]
+            changed = [face_id for face_id in wanted if before[face_id] != decision]
+            word = "clear" if decision is Decision.UNDECIDED else decision.value
+            label = f"{word} {changed[0]}" if len(changed) == 1 else f"{word} {len(changed)} faces"
+            if changed:
+                change.execute("UPDATE actions SET state = 'dropped' WHERE state = 'undone'")
+                action_id = change.execute(
+                    "INSERT INTO actions (t, label) VALUES (?, ?)", (time.time(), label)
+                ).lastrowid
+                change.executemany(
+                    "INSERT INTO decisions (action_id, face_id, before, after) VALUES (?, ?, ?, ?)",
+                    [(action_id, face_id, before[face_id], decision) for face_id in changed],
+                )
+                _apply(change, [(decision.value, face_id) for face_id in changed])
+        return Action(label, tuple(changed))
+
+    def undo(self) -> Action | None:
+        """Takes the last action back, also one of an earlier day; None where nothing is left to undo."""
+        return self._turn("done", "undone", "before", "id DESC")
+
+    def redo(self) -> Action | None:
+        """Does the last undone action again; None where nothing is left to redo."""
+        return self._turn("undone", "done", "after", "id ASC")
+
+    def _turn(self, state: str, to_state: str, column: str, order: str) -> Action | None:
+        with self._store.change() as change:
+            action = change.execute(
+                f"SELECT id, label FROM actions WHERE state = ? ORDER BY {order} LIMIT 1", (state,)
+            ).fetchone()
+            if action is None:
+                return None
+            rows = change.execute(
+                f"SELECT face_id, {column} AS decision FROM decisions WHERE action_id = ?", (action["id"],)
+            ).fetchall()
+            _apply(change, [(row["decision"], row["face_id"]) for row in rows])
+            change.execute("UPDATE actions SET state = ? WHERE id = ?", (to_state, action["id"]))
+        return Action(action["label"], tuple(row["face_id"] for row in rows))
+
+
+def _apply(change: sqlite3.Connection, decisions: list[tuple[str, int]]) -> None:
+    change.executemany("UPDATE faces SET decision = ? WHERE id = ?", decisions)
+
+
+def _values(face: FoundFace) -> tuple[object, ...]:
+    box = face.box
+    return (
+        *(face.marker_uid, face.person_uid, face.person, face.photo_uid, face.file_uid),
+        *(face.file_root, face.file_name, str(face.path) if face.path else None),
+        *(box.x, box.y, box.w, box.h, face.image_width, face.image_height, face.face_px),
+        *(face.taken_at, int(face.confirmed), face.problem, face.warning),
+    )
+
+
+def _face(row: sqlite3.Row) -> Face:
+    return Face(
+        id=row["id"],
+        marker_uid=row["marker_uid"],
+        person_uid=row["person_uid"],
+        person=row["person"],
+        photo_uid=row["photo_uid"],
+        file_uid=row["file_uid"],
+        file_root=row["file_root"],
+        file_name=row["file_name"],
+        path=Path(row["path"]) if row["path"] else None,
+        box=Box(row["x"], row["y"], row["w"], row["h"]),
+        image_width=row["image_width"],
+        image_height=row["image_height"],
+        face_px=row["face_px"],
+        taken_at=row["taken_at"],
+        confirmed=bool(row["confirmed"]),
+        problem=row["problem"],
+        warning=row["warning"],
+        decision=Decision(row["decision"]),
+    )

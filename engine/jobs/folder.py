@@ -1,0 +1,183 @@
+"""A job's folder: its order, its log, its lock and what it is asked."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from engine import events
+from engine.errors import JobError
+
+
+class JobKind(StrEnum):
+    """The kinds of long work."""
+
+    SCAN = "scan"
+    TRAIN = "train"
+    PAINT = "paint"
+    LIKENESS = "likeness"
+
+
+class Request(StrEnum):
+    """What a job can be asked while it runs."""
+
+    STOP = "stop"
+    STOP_AFTER_EPOCH = "stop-after-epoch"
+    PAUSE = "pause"
+    RESUME = "resume"
+    SAMPLE = "sample"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a job was started to do: its kind, the project's folder and plain JSON arguments."""
+
+    kind: JobKind
+    project: Path
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """The folder of one job. Making this object touches nothing on disk."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The folder's name, which names the job."""
+        return self.path.name
+
+    @property
+    def events_path(self) -> Path:
+        """The event log."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        """What the process printed."""
+        return self.path / "worker.log"
+
+    @property
+    def lock_path(self) -> Path:
+        """Locked for as long as the job's process lives."""
+        return self.path / "lock"
+
+    @property
+    def _requests(self) -> Path:
+        return self.path / "requests"
+
+    def write_order(self, order: Order) -> None:
+        """Makes the folder and writes what the job is to do."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        record = {"kind": order.kind, "project": str(order.project), "args": order.args}
+        write_whole(self.path / "job.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+    def read_order(self) -> Order:
+        """Reads what the job is to do.
+
+        Raises:
+            JobError: the folder holds no readable order.
+        """
+        try:
+            record = json.loads((self.path / "job.json").read_text("utf-8"))
+            return Order(JobKind(record["kind"]), Path(record["project"]), dict(record["args"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise JobError(f"{self.path} is not a job's folder", "give the folder of a run") from error
+
+    def alive(self) -> bool:
+        """Whether the job's process lives, told by the lock that it holds (so a reused pid can't lie)."""
+        try:
+            handle = os.open(self.lock_path, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def ask(self, request: Request) -> None:
+        """Leaves a request for the job; asking twice is asking once."""
+        self._requests.mkdir(parents=True, exist_ok=True)
+        (self._requests / request).touch()
+
+    def asked(self) -> frozenset[Request]:
+        """What the job is asked at present; the requests stay until ``answered``."""
+        try:
+            names = os.listdir(self._requests)
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(request for request in Request if request.value in names)
+
+    def answered(self, *requests: Request) -> None:
+        """Takes requests away that were followed."""
+        for request in requests:
+            (self._requests / request).unlink(missing_ok=True)
+
+    def entries(self) -> Iterator[events.Entry]:
+        """Every whole entry of the log so far, from its beginning."""
+        tail = EventTail(self.events_path)
+        yield from tail.read()
+
+
+class EventTail:
+    """Reads an event log as it grows: each call gives the entries that came since the last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def read(self) -> list[events.Entry]:
+        """The new whole lines as entries; a torn last line waits for its end."""
+        try:
+            with self._path.open("rb") as log:
+                log.seek(self._offset)
+                data = log.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        entries = (events.from_line(line.decode("utf-8", "replace")) for line in whole.splitlines())
+        return [entry for entry in entries if entry is not None]
+
+
+class EventLog:
+    """Appends events to a log; each line is written by one call, whole."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._mend_torn_end()
+
+    def emit(self, event: events.Event) -> None:
+        """Appends one event, stamped with the time now."""
+        os.write(self._handle, events.to_line(event).encode("utf-8"))
+
+    def close(self) -> None:
+        """Closes the log; nothing was held back."""
+        os.close(self._handle)
+
+    def _mend_torn_end(self) -> None:
+        """A killed writer may have left half a line: end it, so that the next one stands alone."""
+        size = os.fstat(self._handle).st_size
+        if size and os.pread(self._handle, 1, size - 1) != b"\n":
+            os.write(self._handle, b"\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file so that a reader sees the old one or the new one, never half of it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with beside.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(beside, path)

@@ -1,0 +1,64 @@
+"""Starting a job: a process of its own session that outlives whoever started it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine import events
+from engine.errors import JobError
+from engine.jobs.folder import EventLog, JobFolder, JobKind, Order
+
+
+def start(folder: Path, kind: JobKind, project: Path, args: dict[str, Any]) -> JobFolder:
+    """Starts a job in ``folder`` (made if missing) and returns at once.
+
+    The lock is taken here and handed to the child, so that from the first moment to the last exactly the
+    living process holds it. The child has its own session, no terminal, and prints to ``worker.log``.
+
+    Raises:
+        JobError: a job already runs in that folder.
+    """
+    job = JobFolder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(job.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JobError(f"{job.id} is already running", "follow it with: limner watch") from None
+        job.write_order(Order(kind, project.resolve(), args))
+        job.answered(*job.asked())
+        log = EventLog(job.events_path)
+        with job.log_path.open("ab") as printed:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "engine.jobs.worker", str(folder.resolve())],
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock,),
+                cwd="/",
+                env=_environment(),
+            )
+        log.emit(events.Job(events.JobState.STARTING, pid=child.pid))
+        log.close()
+    finally:
+        os.close(lock)
+    return job
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment: ours, able to import the engine from where it lies, unbuffered."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PYTHONUNBUFFERED": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }

@@ -1,0 +1,165 @@
+"""A project folder: where everything about one person's portraits lies."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ProjectError
+from engine.jobs.folder import JobFolder
+from engine.settings import Settings, change_settings, read_settings
+from engine.store import Store
+
+SETTINGS_NAME = "limner.toml"
+
+NEW_SETTINGS = """\
+# Limner's settings for this project. Edit freely: your comments stay.
+
+[person]
+trigger = "{trigger}"       # the made-up word that comes to mean this person
+class_word = "{class_word}"
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """One project. Making this object touches nothing on disk; ``open_project`` checks that it is there."""
+
+    root: Path
+
+    @property
+    def settings_path(self) -> Path:
+        """``limner.toml``."""
+        return self.root / SETTINGS_NAME
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read anew each time. Raises ProjectError."""
+        return read_settings(self.settings_path)
+
+    def change(self, changes: dict[str, Any]) -> Settings:
+        """Changes settings by dotted key, keeping comments. Raises ProjectError."""
+        return change_settings(self.settings_path, changes)
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The project's database, open for the length of a ``with``."""
+        store = Store(self.root / "limner.db")
+        try:
+            yield store
+        finally:
+            store.close()
+
+    @property
+    def dataset(self) -> Path:
+        """The training images and captions."""
+        return self.root / "dataset"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: safe to delete."""
+        return self.root / "cache"
+
+    @property
+    def runs(self) -> Path:
+        """Training runs, one folder each."""
+        return self.root / "runs"
+
+    @property
+    def pictures(self) -> Path:
+        """Painted pictures."""
+        return self.root / "pictures"
+
+    @property
+    def jobs(self) -> Path:
+        """Other long work (scans, the painter), one folder a job."""
+        return self.root / "jobs"
+
+    def new_job_folder(self, word: str) -> Path:
+        """A folder for a job that does not exist yet, named by the time and ``word``."""
+        return _fresh(self.jobs, word)
+
+    def new_run_folder(self) -> Path:
+        """A folder for a training run that does not exist yet, named by the time and the trigger word."""
+        return _fresh(self.runs, re.sub(r"[^\w-]+", "_", self.settings.person.trigger))
+
+    def run_folders(self) -> list[JobFolder]:
+        """All training runs, oldest first."""
+        if not self.runs.is_dir():
+            return []
+        return [JobFolder(each) for each in sorted(self.runs.iterdir()) if (each / "job.json").exists()]
+
+    def run(self, name: str | None = None) -> JobFolder:
+        """A run by its name (or the beginning or end of it), or the newest one.
+
+        Raises:
+            ProjectError: there is none, or more than one fits.
+        """
+        found = self.run_folders()
+        if not found:
+            raise ProjectError("this project has no runs", "start one with: limner train")
+        if name is None:
+            return found[-1]
+        exact = [each for each in found if each.id == name]
+        fitting = exact or [each for each in found if each.id.startswith(name) or each.id.endswith(name)]
+        if len(fitting) == 1:
+            return fitting[0]
+        what = f"no run is called {name}" if not fitting else f"{len(fitting)} runs fit {name}"
+        raise ProjectError(what, "list them with: limner runs")
+
+
+def create_project(root: Path, trigger: str = "jx265", class_word: str = "person") -> Project:
+    """Makes a project folder with its settings.
+
+    Raises:
+        ProjectError: there is one already, the folder can't be made, or the words won't do.
+    """
+    project = Project(root.resolve())
+    if project.settings_path.exists():
+        raise ProjectError(f"{project.root} is a project already", f"open it with: limner -C {root}")
+    try:
+        project.root.mkdir(parents=True, exist_ok=True)
+        text = NEW_SETTINGS.format(trigger=_quoted(trigger), class_word=_quoted(class_word))
+        project.settings_path.write_text(text, "utf-8")
+    except OSError as error:
+        raise ProjectError(f"{root} can't be made ({error.strerror})", "choose another folder") from error
+    try:
+        read_settings(project.settings_path)
+    except ProjectError:
+        project.settings_path.unlink()
+        raise
+    with project.store():
+        pass
+    return project
+
+
+def open_project(start: Path) -> Project:
+    """The project in ``start`` or in the nearest folder above it, as git finds its repository.
+
+    Raises:
+        ProjectError: there is none.
+    """
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        if (folder / SETTINGS_NAME).is_file():
+            return Project(folder)
+    raise ProjectError(
+        f"there is no project in {start}", "make one with: limner new DIR, or try: limner demo DIR"
+    )
+
+
+def _fresh(parent: Path, word: str) -> Path:
+    stem = f"{time.strftime('%Y%m%d-%H%M')}-{word}"
+    candidate, number = parent / stem, 2
+    while candidate.exists():
+        candidate, number = parent / f"{stem}-{number}", number + 1
+    return candidate
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

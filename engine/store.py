@@ -1,0 +1,138 @@
+"""The project's own SQLite: one file, write-ahead log, every change durable before the call returns.
+
+This module knows tables and transactions only. What the rows mean lives with each feature: faces and decisions
+in ``engine.faces.ledger``, prompts in ``engine.prompts.shelf``, the painter's queue in ``engine.pictures.queue``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.errors import ProjectError
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE faces (
+        id INTEGER PRIMARY KEY,
+        marker_uid TEXT NOT NULL UNIQUE,
+        person_uid TEXT NOT NULL,
+        person TEXT NOT NULL,
+        photo_uid TEXT NOT NULL,
+        file_uid TEXT NOT NULL,
+        file_root TEXT NOT NULL,
+        file_name TEXT NOT NULL,
+        path TEXT,
+        x REAL NOT NULL, y REAL NOT NULL, w REAL NOT NULL, h REAL NOT NULL,
+        image_width INTEGER, image_height INTEGER,
+        face_px INTEGER,
+        taken_at TEXT,
+        confirmed INTEGER NOT NULL,
+        problem TEXT,
+        warning TEXT,
+        gone INTEGER NOT NULL DEFAULT 0,
+        decision TEXT NOT NULL DEFAULT 'undecided'
+    );
+    CREATE INDEX faces_of_person ON faces (person_uid, gone);
+    CREATE TABLE actions (
+        id INTEGER PRIMARY KEY,
+        t REAL NOT NULL,
+        label TEXT NOT NULL,
+        state TEXT NOT NULL DEFAULT 'done' CHECK (state IN ('done', 'undone', 'dropped'))
+    );
+    CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY,
+        action_id INTEGER NOT NULL REFERENCES actions (id),
+        face_id INTEGER NOT NULL REFERENCES faces (id),
+        before TEXT NOT NULL,
+        after TEXT NOT NULL
+    );
+    CREATE TABLE prompts (
+        id INTEGER PRIMARY KEY,
+        t REAL NOT NULL,
+        text TEXT NOT NULL,
+        negative TEXT NOT NULL DEFAULT '',
+        parent_id INTEGER REFERENCES prompts (id),
+        rating INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (text, negative)
+    );
+    CREATE TABLE pictures (
+        id INTEGER PRIMARY KEY,
+        t REAL NOT NULL,
+        state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'painting', 'done', 'failed', 'cancelled')),
+        priority INTEGER NOT NULL DEFAULT 0,
+        prompt TEXT NOT NULL,
+        negative TEXT NOT NULL DEFAULT '',
+        lora TEXT,
+        strength REAL,
+        seed INTEGER NOT NULL,
+        steps INTEGER NOT NULL,
+        guidance REAL NOT NULL,
+        sampler TEXT NOT NULL,
+        width INTEGER,
+        height INTEGER,
+        path TEXT NOT NULL,
+        prompt_id INTEGER REFERENCES prompts (id),
+        seconds REAL,
+        reason TEXT
+    );
+    CREATE INDEX pictures_waiting ON pictures (state, priority DESC, id);
+    """,
+)
+"""What brings a database from one version to the next; ``user_version`` counts how many were applied."""
+
+
+class Store:
+    """An open project database. One object belongs to one thread.
+
+    Raises:
+        ProjectError: the file is not a database, or a newer Limner made it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self.connection.row_factory = sqlite3.Row
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                self.connection.execute(f"PRAGMA {pragma}")
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise ProjectError(
+                f"{path} can't be opened ({error})", "close what else uses it, or restore it from a backup"
+            ) from error
+
+    def close(self) -> None:
+        """Closes the database; everything was saved already."""
+        self.connection.close()
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all of it is on disk when the ``with`` ends, or none of it is."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """The rows of a query."""
+        return self.connection.execute(query, values).fetchall()
+
+    def version(self) -> int:
+        """A number that grows whenever another connection changed the database (SQLite's data_version)."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _migrate(self) -> None:
+        with self.change() as connection:
+            applied = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if applied > len(MIGRATIONS):
+                raise ProjectError(f"{self.path} was made by a newer Limner", "update Limner")
+            for script in MIGRATIONS[applied:]:
+                for statement in script.split(";"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")

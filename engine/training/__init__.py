@@ -1,0 +1,1 @@
+"""Training a LoRA: plan, caches, the trainer, its checkpoints, and what a run stands at."""

@@ -1,0 +1,1 @@
+"""What is typed and seen in a terminal: the commands and the app, both thin callers of ``engine``."""

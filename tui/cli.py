@@ -1,0 +1,100 @@
+"""The command line. Commands are imported when they are called, and never import Textual themselves."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine import __version__
+from engine.errors import LimnerError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "new": ("tui.commands.project:new", "Make a project folder."),
+    "demo": ("tui.commands.demo:demo", "Make the demo project; --run does the whole job."),
+    "connect": ("tui.commands.library:connect", "Say where the photos are, and check it."),
+    "people": ("tui.commands.library:people", "The people that the library knows."),
+    "faces": ("tui.commands.faces:faces", "Scan, list, show, keep and reject faces."),
+    "dataset": ("tui.commands.dataset:dataset", "Build the training images."),
+    "caption": ("tui.commands.dataset:caption", "Write captions."),
+    "estimate": ("tui.commands.training:estimate", "Images, steps, time and money, before the run."),
+    "train": ("tui.commands.training:train", "Train a LoRA; it goes on when the terminal closes."),
+    "runs": ("tui.commands.training:runs", "The training runs of this project."),
+    "watch": ("tui.commands.training:watch", "Follow a run live."),
+    "stop": ("tui.commands.training:stop", "Stop a run, now or after the epoch."),
+    "lora": ("tui.commands.lora:lora", "Look into a LoRA file."),
+    "vary": ("tui.commands.prompts:vary", "Variations of a prompt."),
+    "paint": ("tui.commands.pictures:paint", "Paint a picture."),
+    "likeness": ("tui.commands.pictures:likeness", "How much the portraits are the person."),
+    "keys": ("tui.commands.project:keys", "Every key of the app."),
+    "locate": ("tui.commands.project:locate", "Where Limner keeps things."),
+}
+"""Each command: where it lives, and its line in ``limner --help``."""
+
+
+class LateGroup(click.Group):
+    """A group whose commands are imported when they are needed: ``limner --version`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help's list, without importing any command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LateGroup, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option("-C", "folder", type=click.Path(path_type=Path), default=Path(), help="The project's folder.")
+@click.version_option(__version__, prog_name="limner")
+@click.pass_context
+def limner(context: click.Context, folder: Path) -> None:
+    """Portraits of one person: from a PhotoPrism library to an SDXL LoRA and what it paints.
+
+    Without a command the app opens on the project here.
+    """
+    context.obj = folder
+    if context.invoked_subcommand is None:
+        from tui.app import open_app
+
+        open_app(folder)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command. Exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    try:
+        result: Any = limner.main(args=arguments, prog_name="limner", standalone_mode=False)
+        status = result if isinstance(result, int) else 0
+    except LimnerError as error:
+        click.echo(f"limner: {error.one_line()}", err=True)
+        status = 1
+    except click.exceptions.Abort:
+        click.echo("limner: interrupted", err=True)
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except click.exceptions.Exit as exit_:
+        status = exit_.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        status = 0
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
