@@ -55,9 +55,7 @@ def find_base(settings: BaseSettings) -> BaseModel:
             )
         return BaseModel(BaseKind.FOLDER, str(path.resolve()))
     if path.suffix in {".ckpt", ".pt", ".pth", ".bin"}:
-        raise BaseModelError(
-            f"{path.name} is a pickle, which can run anything", "use the .safetensors version"
-        )
+        raise BaseModelError(f"{path.name} is a pickle, which can run anything", "use the .safetensors version")
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise BaseModelError(f"there is no base model at {path}", "check base.model in limner.toml")

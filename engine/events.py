@@ -161,8 +161,7 @@ class Error(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    each.kind: each
-    for each in (Job, Plan, Phase, Step, Epoch, Estimate, Checkpoint, Sample, Fit, Warning, Error)
+    each.kind: each for each in (Job, Plan, Phase, Step, Epoch, Estimate, Checkpoint, Sample, Fit, Warning, Error)
 }
 
 

@@ -148,9 +148,7 @@ def open_project(start: Path) -> Project:
     for folder in (here, *here.parents):
         if (folder / SETTINGS_NAME).is_file():
             return Project(folder)
-    raise ProjectError(
-        f"there is no project in {start}", "make one with: limner new DIR, or try: limner demo DIR"
-    )
+    raise ProjectError(f"there is no project in {start}", "make one with: limner new DIR, or try: limner demo DIR")
 
 
 def _fresh(parent: Path, word: str) -> Path:

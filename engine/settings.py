@@ -173,9 +173,7 @@ def read_settings(path: Path) -> Settings:
     except FileNotFoundError as error:
         raise ProjectError(f"there is no {path}", "make a project with: limner new DIR") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(
-            f"{path} can't be read ({error})", "mend its permissions or its encoding"
-        ) from error
+        raise ProjectError(f"{path} can't be read ({error})", "mend its permissions or its encoding") from error
     except tomllib.TOMLDecodeError as error:
         raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
     try:

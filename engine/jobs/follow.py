@@ -37,9 +37,7 @@ def follow(job: JobFolder) -> Iterator[events.Entry]:
 
 def died(job: JobFolder) -> events.Job:
     """The event for a process that is gone though its log names no end."""
-    return events.Job(
-        events.JobState.FAILED, reason=f"the process is gone without a word, see {job.log_path}"
-    )
+    return events.Job(events.JobState.FAILED, reason=f"the process is gone without a word, see {job.log_path}")
 
 
 def state(job: JobFolder) -> events.Job:

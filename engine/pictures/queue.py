@@ -112,9 +112,7 @@ class Queue:
     def cancel(self, number: int) -> None:
         """Takes a picture off the queue that is not painted yet."""
         with self._store.change() as change:
-            change.execute(
-                "UPDATE pictures SET state = 'cancelled' WHERE id = ? AND state = 'queued'", (number,)
-            )
+            change.execute("UPDATE pictures SET state = 'cancelled' WHERE id = ? AND state = 'queued'", (number,))
 
     def put_back(self) -> int:
         """Queues again what a killed painter left half done. Returns how many."""

@@ -29,7 +29,4 @@ def plan_for(settings: TrainingSettings, images: int) -> events.Plan:
 
 def formula(plan: events.Plan) -> str:
     """The plan as the formula a person checks: ``25 images × 10 repeats × 10 epochs = 2,500 image-steps``."""
-    return (
-        f"{plan.images} images × {plan.repeats} repeats × {plan.epochs} epochs"
-        f" = {plan.image_steps:,} image-steps"
-    )
+    return f"{plan.images} images × {plan.repeats} repeats × {plan.epochs} epochs = {plan.image_steps:,} image-steps"
