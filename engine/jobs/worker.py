@@ -1,7 +1,6 @@
 """The job's own process: ``python -m engine.jobs.worker FOLDER``.
 
-The only place that imports the modules which need torch; they are named here as text, so that nothing else
-pulls them in by importing this module.
+The only process that imports the modules which need torch.
 """
 
 from __future__ import annotations
@@ -17,15 +16,8 @@ from typing import Any
 
 from engine import events
 from engine.errors import LimnerError
-from engine.jobs.folder import EventLog, JobFolder, JobKind, Request
-
-WORK: dict[JobKind, str] = {
-    JobKind.SCAN: "engine.faces.scan:work",
-    JobKind.TRAIN: "engine.training.trainer:work",
-    JobKind.PAINT: "engine.pictures.painter:work",
-    JobKind.LIKENESS: "engine.pictures.likeness:work",
-}
-"""Which function does a kind of work; each takes the ``Context``."""
+from engine.jobs import work
+from engine.jobs.folder import EventLog, JobFolder, Request
 
 
 class Context:
@@ -67,7 +59,7 @@ def run(folder: Path) -> int:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     context.emit(events.Job(events.JobState.RUNNING, pid=os.getpid()))
-    module, function = WORK[context.folder.read_order().kind].split(":")
+    module, function = work.WORK[context.folder.read_order().kind].split(":")
     try:
         getattr(importlib.import_module(module), function)(context)
     except LimnerError as error:
