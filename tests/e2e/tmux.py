@@ -1,0 +1,99 @@
+"""A real terminal for tests: tmux on a socket of its own, driven by keys, read as text."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+
+DEADLINE = 60.0
+"""Seconds after which a text that never comes fails the test."""
+
+
+class Terminal:
+    """One tmux window that runs one command. Use it in a ``with``; leaving it ends the server."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        columns: int = 80,
+        rows: int = 24,
+        cwd: str | os.PathLike[str] = ".",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._socket = f"limner-{uuid.uuid4().hex[:12]}"
+        exports = [f"{name}={value}" for name, value in (environment or {}).items()]
+        line = shlex.join(["env", *exports, *command])
+        self._tmux(
+            *("-f", "/dev/null", "new-session", "-d", "-s", "main", "-x", str(columns), "-y", str(rows)),
+            *("-c", str(cwd), line),
+            *(";", "set-option", "-g", "remain-on-exit", "on"),
+        )
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._tmux("kill-server", check=False)
+
+    def press(self, *keys: str) -> None:
+        """Presses keys by tmux's names: ``y``, ``Enter``, ``C-d``, ``Escape``."""
+        for key in keys:
+            self._tmux("send-keys", "-t", "main", key)
+
+    def type(self, text: str) -> None:
+        """Types a text as it stands."""
+        self._tmux("send-keys", "-t", "main", "-l", text)
+
+    def screen(self) -> str:
+        """What the terminal shows now, as text."""
+        return self._tmux("capture-pane", "-p", "-t", "main")
+
+    def wait_for(self, *texts: str, within: float = DEADLINE) -> str:
+        """Waits until all the texts are on the screen, and returns the screen."""
+        deadline = time.monotonic() + within
+        while True:
+            shown = self.screen()
+            missing = [text for text in texts if text not in shown]
+            if not missing:
+                return shown
+            if time.monotonic() > deadline:
+                raise AssertionError(f"never on the screen: {missing}\n{shown}")
+            time.sleep(0.05)
+
+    def wait_until_gone(self, text: str, within: float = DEADLINE) -> str:
+        """Waits until a text is no longer on the screen, and returns the screen."""
+        deadline = time.monotonic() + within
+        while text in (shown := self.screen()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"still on the screen: {text}\n{shown}")
+            time.sleep(0.05)
+        return shown
+
+    def wait_until_ended(self, within: float = DEADLINE) -> int:
+        """Waits until the command has ended, and returns its exit status."""
+        deadline = time.monotonic() + within
+        while True:
+            dead, status = self._tmux(
+                "display-message", "-p", "-t", "main", "#{pane_dead} #{pane_dead_status}"
+            ).split(" ", 1)
+            if dead == "1":
+                return int(status)
+            if time.monotonic() > deadline:
+                raise AssertionError(f"still running\n{self.screen()}")
+            time.sleep(0.05)
+
+    def _tmux(self, *arguments: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["tmux", "-L", self._socket, *arguments], capture_output=True, text=True, check=False
+        )
+        if check and done.returncode:
+            raise AssertionError(f"tmux {arguments}: {done.stderr}")
+        return done.stdout
