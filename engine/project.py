@@ -12,10 +12,8 @@ from typing import Any
 
 from engine.errors import ProjectError
 from engine.jobs.folder import JobFolder
-from engine.settings import Settings, change_settings, read_settings
+from engine.settings import SETTINGS_NAME, Settings, change_settings, read_settings
 from engine.store import Store
-
-SETTINGS_NAME = "limner.toml"
 
 NEW_SETTINGS = """\
 # Limner's settings for this project. Edit freely: your comments stay.

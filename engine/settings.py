@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.errors import ProjectError
 from engine.jobs.folder import write_whole
 
+SETTINGS_NAME = "limner.toml"
+"""The settings' file in a project folder."""
+
 SDXL_BASE = "stabilityai/stable-diffusion-xl-base-1.0"
 """The hub's name of SDXL 1.0, the default base model."""
 
