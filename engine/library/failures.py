@@ -1,0 +1,92 @@
+"""What a database driver's error means to the person who gave the address.
+
+Error numbers: https://mariadb.com/kb/en/mariadb-error-codes/ (1xxx, server) and PyMySQL's CR codes (2xxx, client).
+"""
+
+from __future__ import annotations
+
+import socket
+
+from sqlalchemy.exc import DBAPIError
+
+from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
+from engine.library.address import LibraryAddress, ServerKind
+
+CONNECT_SECONDS = 5
+"""How long a server may take to answer before it counts as not there."""
+
+_NO_SUCH_LOGIN = {1045, 1698, 1130, 1862}
+_NO_SUCH_DATABASE = {1044, 1049}
+_NO_RIGHT = {1142, 1143}
+_NO_CONNECTION = {2002, 2003, 2006, 2013, 2055}
+
+
+def explain(error: Exception, address: LibraryAddress, with_password: bool = True) -> LibraryError:
+    """The error in a user's words: what happened and what to do.
+
+    Args:
+        error: what SQLAlchemy or a driver raised.
+        address: where it was raised.
+        with_password: whether a password was given.
+    """
+    cause: BaseException = error
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        cause = error.orig
+    if address.kind is ServerKind.SQLITE:
+        return _sqlite(cause, address)
+    return _mysql(cause, address, with_password)
+
+
+def _sqlite(cause: BaseException, address: LibraryAddress) -> LibraryError:
+    text = str(cause)
+    if "not a database" in text or "malformed" in text:
+        return NotALibrary(f"{address.path} is not an SQLite database", "give PhotoPrism's index.db")
+    if "no such table" in text or "no such column" in text:
+        return NotALibrary(f"{address.path} is not PhotoPrism's index ({text})", "give PhotoPrism's index.db")
+    if "locked" in text:
+        return LibraryError(f"{address.path} is in use", "try again when PhotoPrism is done indexing")
+    return LibraryError(f"{address.path} can't be read ({text})", "check that you may read it")
+
+
+def _mysql(cause: BaseException, address: LibraryAddress, with_password: bool) -> LibraryError:
+    code = cause.args[0] if cause.args and isinstance(cause.args[0], int) else 0
+    if code in _NO_SUCH_LOGIN:
+        what = f"the server at {address.where} refused user {address.user}"
+        if not with_password:
+            return WrongPassword(f"{what} without a password", "set LIMNER_DB_PASSWORD, or run it in a terminal")
+        return WrongPassword(f"{what} with this password", "check the user in the address and LIMNER_DB_PASSWORD")
+    if code in _NO_SUCH_DATABASE:
+        return NotALibrary(
+            f"user {address.user} finds no database {address.database} at {address.where}",
+            "check the name at the end of the address (PhotoPrism's own is photoprism) and the user's rights",
+        )
+    if code in _NO_RIGHT:
+        return LibraryError(
+            f"user {address.user} may not read all of {address.database}",
+            f"as the server's root: GRANT SELECT ON {address.database}.* TO that user",
+        )
+    if code in _NO_CONNECTION or isinstance(cause, OSError):
+        return _unreachable(cause, address)
+    detail = cause.args[1] if code and len(cause.args) > 1 else str(cause)
+    return LibraryError(f"the server at {address.where} answered: {detail}", "check the address and the server's log")
+
+
+def _unreachable(cause: BaseException, address: LibraryAddress) -> HostUnreachable:
+    reason = getattr(cause, "original_exception", None) or cause
+    if isinstance(reason, socket.gaierror):
+        return HostUnreachable(f"no machine is called {address.host}", "check the host in the address")
+    if isinstance(reason, TimeoutError):
+        return HostUnreachable(
+            f"nothing answered at {address.where} within {CONNECT_SECONDS} s",
+            "check host and port, the firewall, and that the server runs",
+        )
+    if address.socket is not None:
+        return HostUnreachable(f"no server listens on {address.socket}", "check the socket's path")
+    if isinstance(reason, ConnectionRefusedError):
+        return HostUnreachable(
+            f"nothing listens at {address.where}",
+            "publish MariaDB's port in PhotoPrism's compose file (127.0.0.1:3306:3306) or open an SSH tunnel",
+        )
+    return HostUnreachable(
+        f"the server at {address.where} can't be reached ({reason})", "check host and port, and that the server runs"
+    )

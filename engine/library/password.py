@@ -1,0 +1,50 @@
+"""The library's password: from the environment or the keyring, never from a file or a command line of ours."""
+
+from __future__ import annotations
+
+import os
+
+from engine.errors import LibraryError
+from engine.library.address import LibraryAddress, ServerKind
+
+ENVIRONMENT = "LIMNER_DB_PASSWORD"
+"""The environment's variable that holds the password."""
+
+SERVICE = "limner"
+"""Under which name the keyring keeps passwords; the user's name there is the address."""
+
+
+def find_password(address: LibraryAddress) -> str | None:
+    """The password from the environment, else from the keyring, else None. SQLite needs none.
+
+    A machine without a keyring, or with a broken one, is the same as an empty keyring.
+    """
+    if address.kind is ServerKind.SQLITE:
+        return None
+    if ENVIRONMENT in os.environ:
+        return os.environ[ENVIRONMENT]
+    import keyring
+
+    try:
+        kept: str | None = keyring.get_password(SERVICE, address.url)
+        return kept
+    except Exception:
+        # Back ends raise whatever their desktop's services raise; none of it should stop a scan.
+        return None
+
+
+def save_password(address: LibraryAddress, password: str) -> None:
+    """Keeps the password in the user's keyring.
+
+    Raises:
+        LibraryError: this machine has no keyring that works.
+    """
+    import keyring
+
+    try:
+        keyring.set_password(SERVICE, address.url, password)
+    except Exception as error:
+        raise LibraryError(
+            f"the password can't be kept, for this machine has no working keyring ({type(error).__name__})",
+            f"set {ENVIRONMENT} instead",
+        ) from error

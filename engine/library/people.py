@@ -1,0 +1,86 @@
+"""The people that a library knows, and finding one by what a user types."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, func, select
+
+from engine.errors import LibraryError
+from engine.library.rows import date_of, text_of
+from engine.library.schema import CONFIRMED, Schema
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone with at least one face in the library."""
+
+    id: str
+    """PhotoPrism's ``subj_uid``."""
+    name: str
+    faces: int
+    confirmed: int
+    """How many of the faces a person confirmed; the rest were matched by the machine."""
+    first_year: int | None
+    last_year: int | None
+
+
+def read_people(connection: Connection, schema: Schema, private: bool) -> list[Person]:
+    """Everyone who is neither hidden nor deleted and has a face, those with the most faces first."""
+    m, s, p = schema.markers, schema.subjects, schema.photos
+    counts = (
+        func.count().label("faces"),
+        func.sum(case((m.c.subj_src.in_(CONFIRMED), 1), else_=0)).label("confirmed"),
+        func.min(p.c.taken_at).label("first"),
+        func.max(p.c.taken_at).label("last"),
+    )
+    query = schema.faces_of_people(select(s.c.subj_uid, s.c.subj_name, *counts), private)
+    people = [
+        Person(
+            id=text_of(row.subj_uid),
+            name=text_of(row.subj_name),
+            faces=int(row.faces),
+            confirmed=int(row.confirmed),
+            first_year=_year(row.first),
+            last_year=_year(row.last),
+        )
+        for row in connection.execute(query.group_by(s.c.subj_uid, s.c.subj_name))
+    ]
+    return sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
+
+
+def find_person(people: Sequence[Person], wanted: str) -> Person:
+    """The person of that name (upper and lower case alike) or id.
+
+    Raises:
+        LibraryError: nobody, or more than one, is called so; names who comes near.
+    """
+    wanted = wanted.strip()
+    for same in (
+        [each for each in people if wanted in (each.id, each.name)],
+        [each for each in people if each.name.casefold() == wanted.casefold()],
+    ):
+        if len(same) == 1:
+            return same[0]
+        if same:
+            ids = ", ".join(f"{each.id} ({each.name}, {each.faces} faces)" for each in same)
+            raise LibraryError(f"{len(same)} people are called {wanted}", f"give one's id instead: {ids}")
+    near = _near(people, wanted)
+    fix = f"did you mean {' or '.join(near)}?" if near else "see who is there with: limner people"
+    raise LibraryError(f"nobody in the library is called {wanted}", fix)
+
+
+def _near(people: Sequence[Person], wanted: str) -> list[str]:
+    """Up to three names that hold what was typed, or are spelt much like it."""
+    folded = {each.name.casefold(): each.name for each in people}
+    key = wanted.casefold()
+    holding = [name for name in folded if key and key in name]
+    alike = difflib.get_close_matches(key, folded, n=3)
+    return [folded[name] for name in dict.fromkeys([*holding, *alike])][:3]
+
+
+def _year(value: object) -> int | None:
+    taken = date_of(value)
+    return int(taken[:4]) if taken else None

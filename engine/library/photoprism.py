@@ -1,0 +1,151 @@
+"""A PhotoPrism library by SQL, read-only: who is in it, and where their faces are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.errors import LibraryError
+from engine.library.address import LibraryAddress, ServerKind, parse_address
+from engine.library.failures import explain
+from engine.library.opening import open_engine
+from engine.library.people import Person, read_people
+from engine.library.roots import Roots
+from engine.library.rows import LibraryFace, read_faces, text_of
+from engine.library.schema import Schema, count_of, read_schema
+from engine.settings import LibrarySettings
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a library is, and how much is in it."""
+
+    server: str
+    """``MariaDB 10.11.6`` or ``SQLite 3.40.1``."""
+    version: str
+    """PhotoPrism's own version, as far as its index tells; may be empty."""
+    photos: int
+    faces: int
+
+    @property
+    def line(self) -> str:
+        """``MariaDB 10.11.6 · PhotoPrism 2024-12 · read-only · 61,204 photos · 38,911 faces``."""
+        parts = [self.server, f"PhotoPrism {self.version}".strip(), "read-only"]
+        return " · ".join([*parts, f"{self.photos:,} photos", f"{self.faces:,} faces"])
+
+
+class PhotoPrismLibrary:
+    """An open library. Use it in a ``with``; every method raises LibraryError where the server goes away."""
+
+    def __init__(self, address: LibraryAddress, roots: Roots, connection: Connection, schema: Schema, private: bool):
+        self.address = address
+        self.roots = roots
+        self.connection = connection
+        self._schema = schema
+        self._private = private
+
+    def __enter__(self) -> PhotoPrismLibrary:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.connection.close()
+
+    def describe(self) -> Description:
+        """The server, PhotoPrism's version, and the counts of photos and faces."""
+        schema = self._schema
+        with self._told():
+            alive = [schema.photos.c.deleted_at.is_(None)] if schema.has(schema.photos, "deleted_at") else []
+            invalid = [schema.markers.c.marker_invalid == 0] if schema.has(schema.markers, "marker_invalid") else []
+            photos = self.connection.execute(count_of(schema.photos, *alive)).scalar_one()
+            is_face = schema.markers.c.marker_type == "face"
+            faces = self.connection.execute(count_of(schema.markers, is_face, *invalid)).scalar_one()
+            return Description(self._server(), self._version(), int(photos), int(faces))
+
+    def people(self) -> list[Person]:
+        """Everyone with a face, most faces first; hidden and deleted people are left out."""
+        with self._told():
+            return read_people(self.connection, self._schema, self._private)
+
+    def faces(self, person: Person | str) -> Iterator[LibraryFace]:
+        """The faces of a person (or of a person's id), oldest first."""
+        uid = person if isinstance(person, str) else person.id
+        with self._told():
+            yield from read_faces(self.connection, self._schema, uid, self._private)
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Root and name of every file that holds a named face."""
+        files = self._schema.files
+        query = select(files.c.file_root, files.c.file_name).distinct()
+        with self._told():
+            for row in self.connection.execute(self._schema.faces_of_people(query, self._private)):
+                yield text_of(row.file_root), text_of(row.file_name)
+
+    def _server(self) -> str:
+        info = self.connection.dialect.server_version_info or ()
+        number = ".".join(str(part) for part in info[:3] if isinstance(part, int))
+        if self.address.kind is ServerKind.SQLITE:
+            return f"SQLite {number}"
+        maria = bool(getattr(self.connection.dialect, "is_mariadb", False))
+        return f"{'MariaDB' if maria else 'MySQL'} {number}"
+
+    def _version(self) -> str:
+        """From PhotoPrism's ``versions`` table where the user may read it, else from the columns it brought."""
+        if "versions" in self._schema.tables:
+            newest = text("SELECT version FROM versions ORDER BY id DESC LIMIT 1")
+            try:
+                return text_of(self.connection.execute(newest).scalar())
+            except SQLAlchemyError:
+                self.connection.rollback()
+        if self._schema.has(self._schema.markers, "embed_model"):
+            return "260919 or newer"
+        if self._schema.has(self._schema.photos, "photo_caption"):
+            return "2025 or newer"
+        return ""
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Driver errors inside become LibraryError."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise explain(error, self.address) from error
+
+
+def connect(settings: LibrarySettings, password: str | None = None, base: Path | None = None) -> PhotoPrismLibrary:
+    """Opens the library that the settings name, able to read only.
+
+    Args:
+        settings: the address, the folders, and whether private photos count.
+        password: for MariaDB; ``engine.library.password.find_password`` knows where to look.
+        base: what relative paths of the settings are relative to, the project's folder.
+
+    Raises:
+        WrongPassword: the server refused the user or the password.
+        HostUnreachable: nothing answered there.
+        NotALibrary: no such database or file, or it is not PhotoPrism's.
+        LibraryError: no address, a malformed one, or anything else that the server said.
+    """
+    if not settings.url:
+        raise LibraryError("this project has no library yet", "set it with: limner connect URL --originals DIR")
+    address = parse_address(settings.url, base)
+    engine = open_engine(address, password)
+    try:
+        connection = engine.connect()
+        try:
+            schema = read_schema(connection, address.database or str(address.path))
+        except BaseException:
+            connection.close()
+            raise
+    except (SQLAlchemyError, OSError, RuntimeError) as error:
+        raise explain(error, address, with_password=bool(password)) from error
+    return PhotoPrismLibrary(address, Roots.of(settings, base), connection, schema, settings.private)

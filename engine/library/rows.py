@@ -1,0 +1,102 @@
+"""Faces as PhotoPrism's index holds them, with what the drivers return made plain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from engine.library.schema import CONFIRMED, Schema
+
+
+@dataclass(frozen=True)
+class LibraryFace:
+    """One face marker of a person, with its file and photo."""
+
+    marker_uid: str
+    person_uid: str
+    person: str
+    box: tuple[float, float, float, float]
+    """x, y, w, h in fractions of the upright picture, origin top left; x + w may pass 1."""
+    confirmed: bool
+    """Whether a person said so; else PhotoPrism matched it."""
+    file_uid: str
+    file_root: str
+    """``/`` originals, ``sidecar``, ``import``, ``examples``."""
+    file_name: str
+    """Relative to its root."""
+    file_width: int | None
+    """Pixels of the upright picture, as indexed; None where the index has none."""
+    file_height: int | None
+    photo_uid: str
+    taken_at: str | None
+    """``2019-06-02 15:58:24``, in the photo's own time where the index has it."""
+    neighbours: int
+    """Other faces in the same picture."""
+
+
+def read_faces(connection: Connection, schema: Schema, person_uid: str, private: bool) -> Iterator[LibraryFace]:
+    """The faces of a person, oldest first: the same query for MariaDB and SQLite."""
+    m, s, f, p = schema.markers, schema.subjects, schema.files, schema.photos
+    other = m.alias("other")
+    valid = [other.c.marker_invalid == 0] if schema.has(m, "marker_invalid") else []
+    neighbours = (
+        select(func.count())
+        .select_from(other)
+        .where(other.c.file_uid == m.c.file_uid, other.c.marker_type == "face", *valid)
+        .where(other.c.marker_uid != m.c.marker_uid)
+        .scalar_subquery()
+    )
+    columns = (
+        *(m.c.marker_uid, m.c.subj_src, m.c.x, m.c.y, m.c.w, m.c.h),
+        *(s.c.subj_uid, s.c.subj_name, f.c.file_uid, f.c.file_root, f.c.file_name, f.c.file_width, f.c.file_height),
+        *(p.c.photo_uid, p.c.taken_at, schema.value(p, "taken_at_local"), neighbours.label("neighbours")),
+    )
+    query = schema.faces_of_people(select(*columns), private).where(s.c.subj_uid == person_uid)
+    for row in connection.execute(query.order_by(p.c.taken_at, m.c.marker_uid)):
+        yield _face(row)
+
+
+def text_of(value: object) -> str:
+    """A text column's value: PyMySQL returns bytes for VARBINARY, and SQLite's numeric affinity for that type
+    turns ``2019`` into an integer."""
+    if value is None:
+        return ""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).decode("utf-8", "surrogateescape")
+    return str(value)
+
+
+def date_of(value: object) -> str | None:
+    """A date column's value as ``YYYY-MM-DD HH:MM:SS``; None for none and for the zero dates of both databases."""
+    if isinstance(value, datetime):
+        text = value.isoformat(sep=" ")
+    elif isinstance(value, date):
+        text = f"{value.isoformat()} 00:00:00"
+    else:
+        text = text_of(value).replace("T", " ")
+    text = text[:19]
+    if len(text) == 10:
+        text += " 00:00:00"
+    return text if len(text) == 19 and text > "0002" else None
+
+
+def _face(row: Row[Any]) -> LibraryFace:
+    return LibraryFace(
+        marker_uid=text_of(row.marker_uid),
+        person_uid=text_of(row.subj_uid),
+        person=text_of(row.subj_name),
+        box=(float(row.x), float(row.y), float(row.w), float(row.h)),
+        confirmed=text_of(row.subj_src) in CONFIRMED,
+        file_uid=text_of(row.file_uid),
+        file_root=text_of(row.file_root),
+        file_name=text_of(row.file_name),
+        file_width=int(row.file_width or 0) or None,
+        file_height=int(row.file_height or 0) or None,
+        photo_uid=text_of(row.photo_uid),
+        taken_at=date_of(row.taken_at_local) or date_of(row.taken_at),
+        neighbours=int(row.neighbours),
+    )
