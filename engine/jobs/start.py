@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ from engine.errors import JobError
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Order
 
 
-def start(folder: Path, kind: JobKind, project: Path, args: dict[str, Any]) -> JobFolder:
+def start(
+    folder: Path, kind: JobKind, project: Path, args: dict[str, Any], secrets: Mapping[str, str] | None = None
+) -> JobFolder:
     """Starts a job in ``folder`` (made if missing) and returns at once.
 
     The lock is taken here and handed to the child, so that from the first moment to the last exactly the
-    living process holds it. The child has its own session, no terminal, and prints to ``worker.log``.
+    living process holds it. The child has its own session, no terminal, and prints to ``worker.log``. ``secrets``
+    are put into its environment and nowhere else.
 
     Raises:
         JobError: a job already runs in that folder.
@@ -43,7 +47,7 @@ def start(folder: Path, kind: JobKind, project: Path, args: dict[str, Any]) -> J
                 start_new_session=True,
                 pass_fds=(lock,),
                 cwd="/",
-                env=_environment(),
+                env={**_environment(), **(secrets or {})},
             )
         log.emit(events.Job(events.JobState.STARTING, pid=child.pid))
         log.close()

@@ -66,7 +66,7 @@ def text_of(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value).decode("utf-8", "surrogateescape")
+        return bytes(value).decode("utf-8", "replace")
     return str(value)
 
 

@@ -1,0 +1,186 @@
+"""Scanning: every face of a person in the library becomes a row of the project, its photo really opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import events
+from engine.errors import LibraryError
+from engine.faces.geometry import Box
+from engine.faces.ledger import FoundFace, Ledger
+from engine.faces.upright import BrokenImage, proven_size
+from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.start import start
+from engine.jobs.worker import Context
+from engine.library.address import parse_address
+from engine.library.password import ENVIRONMENT, find_password
+from engine.library.people import Person, find_person
+from engine.library.photoprism import connect
+from engine.library.roots import Roots
+from engine.library.rows import LibraryFace
+from engine.project import Project
+
+STEP = 25
+"""Photos between two events about how far the scan is."""
+
+Tell = Callable[[events.Event], None]
+
+
+@dataclass(frozen=True)
+class ScanReport:
+    """What a scan found."""
+
+    person: Person
+    faces: int
+    usable: int
+    stopped: bool = False
+    """Whether it was asked to stop; then nothing was recorded."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A row's file as it was found here: where, its upright size in pixels, or what is wrong with it."""
+
+    path: Path | None
+    size: tuple[int, int] | None
+    problem: str | None = None
+
+
+def scan(
+    project: Project,
+    person: str,
+    password: str | None = None,
+    tell: Tell | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ScanReport:
+    """Takes all faces of a person into the project, and remembers in the settings whom it is about.
+
+    Decisions made before stay. A photo that can't be used puts a problem on its faces and the scan goes on.
+
+    Args:
+        project: the project, its library set.
+        person: a name, upper and lower case alike, or an id.
+        password: the library's, where it needs one.
+        tell: gets ``phase`` events named ``faces`` and a ``warning`` for every face that can't be used.
+        should_stop: asked now and then; when true the scan ends and nothing is recorded.
+
+    Raises:
+        LibraryError: the library can't be opened, or knows nobody or more than one of that name.
+    """
+    with connect(project.settings.library, password, project.root) as library:
+        found_person = find_person(library.people(), person)
+        rows = list(library.faces(found_person))
+        roots = library.roots
+    tell = tell or (lambda _event: None)
+    tell(events.Phase("faces", 0, len(rows)))
+    found: list[FoundFace] = []
+    for row, photo in _with_photos(rows, roots):
+        face = _found(row, photo)
+        found.append(face)
+        if face.problem:
+            tell(events.Warning(face.problem, subject=str(face.path or face.file_name)))
+        if len(found) % STEP == 0 or len(found) == len(rows):
+            tell(events.Phase("faces", len(found), len(rows)))
+            if should_stop():
+                return ScanReport(found_person, len(rows), 0, stopped=True)
+    with project.store() as store:
+        Ledger(store).record(found_person.id, found)
+    now = project.settings.person
+    if (now.name, now.uid) != (found_person.name, found_person.id):
+        project.change({"person.name": found_person.name, "person.uid": found_person.id})
+    return ScanReport(found_person, len(found), sum(face.problem is None for face in found))
+
+
+def work(context: Context) -> None:
+    """The job: scans for the person that the order names."""
+    project = Project(context.project)
+    url = project.settings.library.url
+    password = find_password(parse_address(url, project.root)) if url else None
+    scan(project, str(context.args["person"]), password, context.emit, context.should_stop)
+
+
+def start_scan(project: Project, person: str, password: str | None = None) -> JobFolder:
+    """Starts a scan as a job of its own and returns at once.
+
+    Args:
+        project: the project.
+        person: a name or an id.
+        password: one that was typed; the job's process gets it in its environment, and no file holds it. Left out,
+            the job looks in its environment and the keyring itself.
+
+    Raises:
+        JobError: it can't be started.
+    """
+    secrets = {ENVIRONMENT: password} if password is not None else {}
+    return start(project.new_job_folder("scan"), JobKind.SCAN, project.root, {"person": person}, secrets)
+
+
+def _with_photos(rows: Sequence[LibraryFace], roots: Roots) -> Iterator[tuple[LibraryFace, Photo]]:
+    """Every row with its file, each file looked at once, several at a time (waiting for disks, mostly)."""
+    keys = list(dict.fromkeys((row.file_root, row.file_name) for row in rows))
+    with ThreadPoolExecutor(max_workers=min(16, 4 * (os.cpu_count() or 1))) as pool:
+        photos = {key: pool.submit(_look, roots, *key) for key in keys}
+        try:
+            for row in rows:
+                yield row, photos[row.file_root, row.file_name].result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _look(roots: Roots, file_root: str, file_name: str) -> Photo:
+    try:
+        path = roots.path(file_root, file_name)
+    except (LibraryError, OSError, ValueError) as error:
+        return Photo(None, None, error.what if isinstance(error, LibraryError) else str(error))
+    try:
+        return Photo(path, proven_size(path))
+    except BrokenImage as error:
+        return Photo(path, None, error.reason)
+    except OSError as error:
+        return Photo(path, None, f"the file can't be read ({error.strerror or error})")
+
+
+def _found(row: LibraryFace, photo: Photo) -> FoundFace:
+    box = Box(*row.box)
+    width, height = photo.size or (None, None)
+    problem, pixels = photo.problem, None
+    if photo.size is not None:
+        left, top, right, bottom = box.clamped().pixels(*photo.size)
+        pixels = round(max(right - left, bottom - top))
+        if right - left < 1 or bottom - top < 1:
+            problem = "the face box has no area inside the picture"
+    return FoundFace(
+        marker_uid=row.marker_uid,
+        person_uid=row.person_uid,
+        person=row.person,
+        photo_uid=row.photo_uid,
+        file_uid=row.file_uid,
+        file_root=row.file_root,
+        file_name=row.file_name,
+        path=photo.path,
+        box=box,
+        image_width=width,
+        image_height=height,
+        face_px=pixels,
+        taken_at=row.taken_at,
+        confirmed=row.confirmed,
+        problem=problem,
+        warning=_doubt(row, photo),
+    )
+
+
+def _doubt(row: LibraryFace, photo: Photo) -> str | None:
+    """A picture of another size than PhotoPrism indexed was turned or edited since: its boxes may be stale."""
+    if photo.size is None or not row.file_width or not row.file_height:
+        return None
+    if photo.size == (row.file_width, row.file_height):
+        return None
+    width, height = photo.size
+    return (
+        f"the picture is {width} × {height}, PhotoPrism's index says {row.file_width} × {row.file_height}:"
+        " turned or edited since, the box may be off"
+    )

@@ -1,0 +1,183 @@
+"""Opening photos the way they are looked at: turned by their EXIF orientation, as RGB, or with the reason why not."""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from engine.errors import FaceError
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
+"""What is opened; Pillow's other readers can start programs or are no photos."""
+
+LARGEST = 250_000_000
+"""Pixels; a larger picture would need gigabytes to open."""
+
+ORIENTATION = 274
+"""EXIF 2.32, tag 0x0112."""
+
+TURNS: dict[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of an EXIF orientation upright; 1 needs nothing."""
+
+Image.MAX_IMAGE_PIXELS = LARGEST
+# Between once and twice the limit Pillow only warns; ``_open`` refuses there already.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class BrokenImage(FaceError):
+    """A photo that can't be used. ``reason`` says why without naming the file."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+def open_upright(path: Path, at_least: int | None = None) -> Image.Image:
+    """The whole picture, upright, as RGB; transparency lies on white.
+
+    Args:
+        path: a JPEG, PNG, WebP, HEIC or another of ``FORMATS``.
+        at_least: for previews: the picture may come smaller, its longer side no less than this many pixels. Only
+            JPEG is quicker for it.
+
+    Raises:
+        BrokenImage: missing, truncated, not an image, not readable, or too large.
+    """
+    with _open(path) as image:
+        try:
+            if at_least is not None:
+                longest = max(image.size)
+                share = min(1.0, at_least / longest)
+                image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
+            image.load()
+        except Exception as error:
+            raise _broken(path, error) from error
+        turn = TURNS.get(_orientation(image))
+        picture = _rgb(image)
+        return picture.transpose(turn) if turn is not None else picture
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of the upright picture, in pixels, from the file's header alone.
+
+    Raises:
+        BrokenImage: as for ``open_upright``.
+    """
+    with _open(path) as image:
+        return _upright_size(image)
+
+
+def proven_size(path: Path) -> tuple[int, int]:
+    """``upright_size`` of a file that is also seen to be whole.
+
+    Decoding a photo takes a tenth of a second, its last bytes none: a JPEG ends with its end-of-image marker, a PNG
+    with IEND, a WebP has the length that its header names. What doesn't is decoded, for some cameras write more after
+    the end.
+
+    Raises:
+        BrokenImage: as for ``open_upright``.
+    """
+    with _open(path) as image:
+        size = _upright_size(image)
+        if not _ends_well(path, image.format or ""):
+            image.draft("RGB", (1, 1))
+            try:
+                image.load()
+            except Exception as error:
+                raise _broken(path, error) from error
+        return size
+
+
+def _open(path: Path) -> Image.Image:
+    """Opens the header. Anything that Pillow or the system raises becomes a reason in words."""
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(32)
+        if not head:
+            raise BrokenImage(path, "the file is empty")
+        if head[4:8] == b"ftyp":
+            _register_heif()
+        image = Image.open(path, formats=[each for each in FORMATS if each != "HEIF" or each in Image.OPEN])
+    except BrokenImage:
+        raise
+    except Exception as error:
+        raise _broken(path, error) from error
+    if image.width * image.height > LARGEST:
+        image.close()
+        raise BrokenImage(path, f"the picture is too large ({image.width} × {image.height})")
+    return image
+
+
+def _broken(path: Path, error: Exception) -> BrokenImage:
+    text = str(error)
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return BrokenImage(path, "the file is missing")
+    if isinstance(error, UnidentifiedImageError):
+        return BrokenImage(path, "the file is not an image")
+    if isinstance(error, Image.DecompressionBombError):
+        return BrokenImage(path, "the picture is too large")
+    if isinstance(error, OSError) and error.errno is not None:
+        return BrokenImage(path, f"the file can't be read ({os.strerror(error.errno)})")
+    if "truncated" in text.lower() or isinstance(error, (EOFError, struct.error)):
+        return BrokenImage(path, "the file is truncated")
+    return BrokenImage(path, f"the file is damaged ({text or type(error).__name__})")
+
+
+def _register_heif() -> None:
+    """HEIC and HEIF, only once one is met: the decoder's library takes a while to load."""
+    if "HEIF" not in Image.OPEN:
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:
+        # Damaged EXIF is frequent and says nothing about the pixels: such a picture counts as upright.
+        return 1
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    turned = _orientation(image) >= 5
+    return (image.height, image.width) if turned else (image.width, image.height)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """RGB at 8 bits a channel, without metadata."""
+    if image.mode.startswith("I"):
+        # 16-bit grey: Pillow's own conversion would clip it.
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        ground = Image.new("RGBA", seen.size, "white")
+        image = Image.alpha_composite(ground, seen)
+    picture = image.convert("RGB") if image.mode != "RGB" else image.copy()
+    picture.info.clear()
+    return picture
+
+
+def _ends_well(path: Path, kind: str) -> bool:
+    with path.open("rb") as handle:
+        size = os.fstat(handle.fileno()).st_size
+        if kind == "WEBP":
+            return size >= int.from_bytes(handle.read(12)[4:8], "little") + 8
+        handle.seek(max(0, size - 12))
+        tail = handle.read()
+    if kind in {"JPEG", "MPO"}:
+        return tail.endswith(b"\xff\xd9")
+    return kind == "PNG" and b"IEND" in tail
