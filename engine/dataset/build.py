@@ -1,0 +1,244 @@
+"""Building the dataset: kept faces become 1024 × 1024 images, upright, without metadata, each with a caption."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from engine import events
+from engine.dataset.captions import template_caption
+from engine.dataset.folder import SIDE, DatasetFolder, TrainingImage, write_caption
+from engine.dataset.manifest import Entry, Manifest
+from engine.errors import DatasetError, LimnerError
+from engine.faces.crop import crop_of, cut
+from engine.faces.geometry import Framing
+from engine.faces.ledger import Decision, Face, Ledger
+from engine.project import Project
+
+Tell = Callable[[events.Event], None]
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build made of the kept faces."""
+
+    folder: Path
+    images: tuple[TrainingImage, ...]
+    cut: int
+    """How many were cut anew; the others were there already."""
+    removed: int
+    """How many went, their faces being no longer kept."""
+    skipped: tuple[tuple[Face, str], ...]
+    """Kept faces that could not be used, and why."""
+
+    @property
+    def upscaled(self) -> int:
+        """How many images have more pixels than their photo gave."""
+        return sum(image.upscaled for image in self.images)
+
+
+@dataclass(frozen=True)
+class _Cutting:
+    """One image to make."""
+
+    face: Face
+    entry: Entry
+    caption: str
+    """What was written about this face before; empty: the template's words."""
+
+
+def build(project: Project, framing: Framing = Framing.CLOSE, tell: Tell | None = None) -> BuildReport:
+    """Brings the dataset in line with the kept faces.
+
+    Every face keeps its number, so that captions edited by hand stay with their image. Images of faces no longer
+    kept are taken out and their captions remembered; images that somebody added are left alone. A kept face whose
+    photo can't be opened is skipped, and an image made of it earlier stays. It can be killed at any instant and
+    run again.
+
+    Args:
+        project: the project.
+        framing: how much of the person the images show.
+        tell: gets ``phase`` events named ``images`` and a ``warning`` for every face skipped.
+
+    Raises:
+        DatasetError: no face is kept, or the folder can't be written.
+    """
+    tell = tell or (lambda _event: None)
+    settings = project.settings
+    with project.store() as store:
+        faces = Ledger(store).faces(settings.person.uid)
+    kept = [face for face in faces if face.decision is Decision.KEEP]
+    if not kept:
+        fix = "keep some with: limner faces pick --count 24, or: limner faces keep ID…"
+        raise DatasetError("no face is kept", fix if faces else "scan first: limner faces scan --person NAME")
+    folder = DatasetFolder(project)
+    try:
+        manifest = _settle_folder(project, folder)
+        manifest, removed = _take_out(folder, manifest, {face.marker_uid for face in kept})
+        manifest, cuttings, skipped = _plan(folder, manifest, sorted(kept, key=lambda face: face.id), framing)
+        folder.save_manifest(manifest)
+        manifest, failed, made = _cut_all(project, folder, manifest, cuttings, tell)
+        folder.save_manifest(manifest)
+    except OSError as error:
+        raise DatasetError(
+            f"the dataset can't be written ({error.strerror or error})", f"check {folder.root} and the disk's space"
+        ) from error
+    skipped += failed
+    for face, reason in skipped:
+        tell(events.Warning(f"face {face.id} is skipped: {reason}", subject=str(face.path or face.file_name)))
+    return BuildReport(folder.path, tuple(folder.images()), made, removed, tuple(skipped))
+
+
+def _settle_folder(project: Project, folder: DatasetFolder) -> Manifest:
+    """Makes the image folder, or renames it where repeats or words have changed; captions follow the trigger word."""
+    person = project.settings.person
+    manifest = folder.manifest()
+    wanted, there = folder.root / folder.wanted_name, folder.path
+    if there != wanted and there.is_dir():
+        there.rename(wanted)
+    wanted.mkdir(parents=True, exist_ok=True)
+    old = (manifest.trigger, manifest.class_word)
+    if manifest.trigger and old != (person.trigger, person.class_word):
+        for image in folder.images():
+            line = _reworded(image.caption, old, (person.trigger, person.class_word))
+            if line != image.caption:
+                write_caption(image, line)
+        entries = tuple(
+            entry.captioned(_reworded(entry.template, old, (person.trigger, person.class_word)))
+            for entry in manifest.entries
+        )
+        manifest = replace(manifest, entries=entries)
+    manifest = replace(manifest, folder=wanted.name, trigger=person.trigger, class_word=person.class_word)
+    folder.save_manifest(manifest)
+    return manifest
+
+
+def _reworded(caption: str, old: tuple[str, str], new: tuple[str, str]) -> str:
+    """The caption with the old trigger and class words at its beginning replaced by the new ones."""
+    parts = [part.strip() for part in caption.split(",")]
+    for place, (before, after) in enumerate(zip(old, new, strict=True)):
+        if len(parts) > place and parts[place] == before:
+            parts[place] = after
+    return ", ".join(parts)
+
+
+def _take_out(folder: DatasetFolder, manifest: Manifest, kept: set[str]) -> tuple[Manifest, int]:
+    """Removes the images of faces that are not kept; their captions are saved before anything is deleted."""
+    gone = [entry for entry in manifest.entries if entry.marker not in kept]
+    images = {image.path.name: image for image in folder.images()}
+    for entry in gone:
+        image = images.get(manifest.file_name(entry.number))
+        manifest = manifest.without(entry.number, image.caption if image else "")
+    folder.save_manifest(manifest)
+    for entry in gone:
+        path = folder.path / manifest.file_name(entry.number)
+        path.unlink(missing_ok=True)
+        path.with_suffix(".txt").unlink(missing_ok=True)
+    return manifest, len(gone)
+
+
+def _plan(
+    folder: DatasetFolder, manifest: Manifest, kept: list[Face], framing: Framing
+) -> tuple[Manifest, list[_Cutting], list[tuple[Face, str]]]:
+    """Which images are to be cut. The manifest names them all before the first is written."""
+    cuttings: list[_Cutting] = []
+    skipped: list[tuple[Face, str]] = []
+    for face in kept:
+        crop = crop_of(face, framing)
+        if crop is None or face.path is None or not face.image_height:
+            skipped.append((face, face.problem or "its box has no area inside the picture"))
+            continue
+        before, caption = manifest.of(face.marker_uid), ""
+        number = before.number if before else None
+        if before is None:
+            manifest, number, caption = manifest.take_back(face.marker_uid)
+        if number is None:
+            number = _free_number(folder, manifest)
+        entry = Entry(
+            number=number,
+            face=face.id,
+            marker=face.marker_uid,
+            framing=framing.value,
+            crop=(crop.left, crop.top, crop.side),
+            face_share=round(face.box.clamped().h * face.image_height / crop.side, 4),
+            source=str(face.path),
+            stamp=_stamp(face.path),
+            template=before.template if before else "",
+        )
+        image = folder.path / manifest.file_name(number)
+        if before is None or not before.same_cut(entry) or not image.exists():
+            cuttings.append(_Cutting(face, entry, caption))
+        if before is None:
+            manifest = manifest.with_entry(replace(entry, stamp=""))
+    return manifest, cuttings, skipped
+
+
+def _free_number(folder: DatasetFolder, manifest: Manifest) -> int:
+    """The next number; one whose file is there already belongs to somebody who put it there."""
+    number = manifest.next_number()
+    while (folder.path / manifest.file_name(number)).exists():
+        number += 1
+    return number
+
+
+def _cut_all(
+    project: Project, folder: DatasetFolder, manifest: Manifest, cuttings: list[_Cutting], tell: Tell
+) -> tuple[Manifest, list[tuple[Face, str]], int]:
+    """Cuts the images, a few at a time (Pillow works outside Python's lock), and writes missing captions."""
+    failed: list[tuple[Face, str]] = []
+    person = project.settings.person
+    tell(events.Phase("images", 0, len(cuttings)))
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        jobs = [pool.submit(_cut_one, cutting, folder.path) for cutting in cuttings]
+        for done, (cutting, job) in enumerate(zip(cuttings, jobs, strict=True), start=1):
+            path = folder.path / manifest.file_name(cutting.entry.number)
+            try:
+                job.result()
+            except LimnerError as error:
+                failed.append((cutting.face, error.one_line()))
+                if not path.exists():
+                    manifest = manifest.without(cutting.entry.number, cutting.caption)
+            else:
+                manifest = manifest.with_entry(
+                    _captioned(cutting, path, template_caption(person, cutting.entry.face_share))
+                )
+            tell(events.Phase("images", done, len(cuttings)))
+    return manifest, failed, len(cuttings) - len(failed)
+
+
+def _captioned(cutting: _Cutting, path: Path, template: str) -> Entry:
+    """Writes the caption where there is none, or one of the template's that no longer fits."""
+    beside = path.with_suffix(".txt")
+    there = " ".join(beside.read_text("utf-8", errors="replace").split()) if beside.exists() else ""
+    if there and there != cutting.entry.template:
+        return cutting.entry
+    write_caption(path, cutting.caption or template)
+    return cutting.entry.captioned("" if cutting.caption else template)
+
+
+def _cut_one(cutting: _Cutting, folder: Path) -> None:
+    """One image: cut, brought to size (Lanczos), written beside its place and then moved there."""
+    square = cut(cutting.face, Framing(cutting.entry.framing))
+    image = square.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image.info.clear()
+    path = folder / Manifest.file_name(cutting.entry.number)
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.part")
+    try:
+        image.save(beside, format="PNG", compress_level=3)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _stamp(path: Path) -> str:
+    """Changes when the photo's file does; empty while it can't be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns}"

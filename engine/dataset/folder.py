@@ -1,0 +1,182 @@
+"""The dataset's folder as trainers see it: ``dataset/10_jx265 man/0001.png`` with ``0001.txt`` beside it.
+
+The folder's number says how often each image is repeated in an epoch (kohya sd-scripts, ``library/config_util.py``,
+``extract_dreambooth_params``); the rest of its name is the caption for images that have none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from engine.dataset.manifest import Manifest, read_manifest, write_manifest
+from engine.errors import DatasetError
+from engine.jobs.folder import write_whole
+from engine.project import Project
+from engine.settings import Settings
+
+SIDE = 1024
+"""Pixels a side of a training image: what SDXL was made for."""
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+_KOHYA_FOLDER = re.compile(r"^\d+_.")
+
+
+@dataclass(frozen=True)
+class TrainingImage:
+    """One image of the dataset, with its caption."""
+
+    path: Path
+    caption_path: Path
+    caption: str
+    """One line; empty where there is none yet."""
+    width: int
+    height: int
+    face_id: int | None
+    """The face's number in the project; None for an image that somebody added by hand."""
+    source_px: int | None
+    """The crop's side in real pixels of the photo; None where unknown."""
+
+    @property
+    def upscaled(self) -> bool:
+        """Whether the photo had fewer pixels than the image has."""
+        return self.source_px is not None and self.source_px < self.width
+
+
+class DatasetFolder:
+    """The dataset of a project. Everything is read from disk each time: other tools may change it."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.root = project.dataset
+
+    @property
+    def wanted_name(self) -> str:
+        """What the settings call the image folder: ``10_jx265 man``."""
+        return folder_name(self._project.settings)
+
+    @property
+    def path(self) -> Path:
+        """The image folder: the one that is there, else the one that will be made."""
+        wanted = self.root / self.wanted_name
+        if wanted.is_dir():
+            return wanted
+        built = read_manifest(self.root).folder
+        if built and (self.root / built).is_dir():
+            return self.root / built
+        others = sorted(each for each in self.root.glob("*_*") if each.is_dir() and _KOHYA_FOLDER.match(each.name))
+        return others[0] if others else wanted
+
+    def images(self) -> list[TrainingImage]:
+        """All images by name; none where nothing was built yet.
+
+        Raises:
+            DatasetError: an image or the manifest can't be read.
+        """
+        folder = self.path
+        if not folder.is_dir():
+            return []
+        manifest = read_manifest(self.root)
+        numbered = {manifest.file_name(entry.number): entry for entry in manifest.entries}
+        found: list[TrainingImage] = []
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+                continue
+            entry = numbered.get(path.name)
+            width, height = _size(path)
+            face_id, source_px = (entry.face, entry.source_px) if entry else (None, None)
+            caption_path = path.with_suffix(".txt")
+            found.append(TrainingImage(path, caption_path, _read(caption_path), width, height, face_id, source_px))
+        return found
+
+    def checks(self) -> list[str]:
+        """What holds of the whole set, a few words each: ``24 images``, ``24 captioned``, ``1 upscaled``,
+        ``trigger ok``. Raises DatasetError as ``images``."""
+        images = self.images()
+        trigger = self._project.settings.person.trigger
+        captioned = sum(bool(image.caption) for image in images)
+        upscaled = sum(image.upscaled for image in images)
+        without = [image.path.stem for image in images if trigger not in _parts(image.caption)]
+        late = [image.path.stem for image in images if trigger in _parts(image.caption)[1:]]
+        found = [_count(len(images), "image"), f"{captioned} captioned", f"{upscaled} upscaled"]
+        if without:
+            found.append(f"trigger missing in {_some(without)}")
+        if late:
+            found.append(f"trigger not first in {_some(late)}")
+        if images and not without and not late:
+            found.append("trigger ok")
+        return found
+
+    def manifest(self) -> Manifest:
+        """What the images were made from. Raises DatasetError."""
+        return read_manifest(self.root)
+
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Writes the manifest whole; makes the dataset's folder where it is missing."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        write_manifest(self.root, manifest)
+
+
+def folder_name(settings: Settings) -> str:
+    """``10_jx265 man``: repeats, trigger word, class word."""
+    words = f"{settings.person.trigger} {settings.person.class_word}".replace("/", "-").replace("\0", "")
+    return f"{settings.training.repeats}_{words}"
+
+
+def write_caption(image: TrainingImage | Path, text: str) -> str:
+    """Writes the caption beside an image, whole, as the one line that trainers read.
+
+    Args:
+        image: the image or its path.
+        text: line breaks and runs of spaces become one space.
+
+    Returns:
+        The line as it was written.
+
+    Raises:
+        DatasetError: nothing is left of it, which trainers fail on; or the file can't be written.
+    """
+    path = image if isinstance(image, Path) else image.path
+    line = " ".join(text.split())
+    if not line:
+        raise DatasetError(f"the caption of {path.name} is empty", "write at least the trigger word")
+    try:
+        write_whole(path.with_suffix(".txt"), line + "\n")
+    except OSError as error:
+        raise DatasetError(f"the caption of {path.name} can't be written ({error.strerror})") from error
+    return line
+
+
+def _read(path: Path) -> str:
+    """A caption file's first line that isn't empty; kohya's trainer reads the first alone."""
+    try:
+        lines = path.read_text("utf-8-sig", errors="replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise DatasetError(f"{path} can't be read ({error.strerror})", "check its permissions") from error
+    return next((line.strip() for line in lines if line.strip()), "")
+
+
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.width, image.height
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is not an image", "take it out, or build the dataset again") from error
+
+
+def _words(caption: str) -> list[str]:
+    return caption.replace(",", " ").split()
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
