@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from engine import events
-from engine.dataset.captions import template_caption
+from engine.dataset.captions import caption
 from engine.dataset.folder import SIDE, DatasetFolder, TrainingImage, write_caption
 from engine.dataset.manifest import Entry, Manifest
 from engine.errors import DatasetError, LimnerError
@@ -82,8 +82,9 @@ def build(project: Project, framing: Framing = Framing.CLOSE, tell: Tell | None 
         manifest, removed = _take_out(folder, manifest, {face.marker_uid for face in kept})
         manifest, cuttings, skipped = _plan(folder, manifest, sorted(kept, key=lambda face: face.id), framing)
         folder.save_manifest(manifest)
-        manifest, failed, made = _cut_all(project, folder, manifest, cuttings, tell)
+        manifest, failed, made = _cut_all(folder, manifest, cuttings, tell)
         folder.save_manifest(manifest)
+        caption(project)
     except OSError as error:
         raise DatasetError(
             f"the dataset can't be written ({error.strerror or error})", f"check {folder.root} and the disk's space"
@@ -153,10 +154,10 @@ def _plan(
         if crop is None or face.path is None or not face.image_height:
             skipped.append((face, face.problem or "its box has no area inside the picture"))
             continue
-        before, caption = manifest.of(face.marker_uid), ""
+        before, words = manifest.of(face.marker_uid), ""
         number = before.number if before else None
         if before is None:
-            manifest, number, caption = manifest.take_back(face.marker_uid)
+            manifest, number, words = manifest.take_back(face.marker_uid)
         if number is None:
             number = _free_number(folder, manifest)
         entry = Entry(
@@ -172,9 +173,9 @@ def _plan(
         )
         image = folder.path / manifest.file_name(number)
         if before is None or not before.same_cut(entry) or not image.exists():
-            cuttings.append(_Cutting(face, entry, caption))
-        if before is None:
-            manifest = manifest.with_entry(replace(entry, stamp=""))
+            cuttings.append(_Cutting(face, entry, words))
+            # Without a stamp it is cut again, should this build be killed before it is done.
+            manifest = manifest.with_entry(replace(before or entry, stamp=""))
     return manifest, cuttings, skipped
 
 
@@ -187,11 +188,10 @@ def _free_number(folder: DatasetFolder, manifest: Manifest) -> int:
 
 
 def _cut_all(
-    project: Project, folder: DatasetFolder, manifest: Manifest, cuttings: list[_Cutting], tell: Tell
+    folder: DatasetFolder, manifest: Manifest, cuttings: list[_Cutting], tell: Tell
 ) -> tuple[Manifest, list[tuple[Face, str]], int]:
-    """Cuts the images, a few at a time (Pillow works outside Python's lock), and writes missing captions."""
+    """Cuts the images, a few at a time (Pillow works outside Python's lock), and brings own captions back."""
     failed: list[tuple[Face, str]] = []
-    person = project.settings.person
     tell(events.Phase("images", 0, len(cuttings)))
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         jobs = [pool.submit(_cut_one, cutting, folder.path) for cutting in cuttings]
@@ -204,21 +204,11 @@ def _cut_all(
                 if not path.exists():
                     manifest = manifest.without(cutting.entry.number, cutting.caption)
             else:
-                manifest = manifest.with_entry(
-                    _captioned(cutting, path, template_caption(person, cutting.entry.face_share))
-                )
+                if cutting.caption:
+                    write_caption(path, cutting.caption)
+                manifest = manifest.with_entry(cutting.entry)
             tell(events.Phase("images", done, len(cuttings)))
     return manifest, failed, len(cuttings) - len(failed)
-
-
-def _captioned(cutting: _Cutting, path: Path, template: str) -> Entry:
-    """Writes the caption where there is none, or one of the template's that no longer fits."""
-    beside = path.with_suffix(".txt")
-    there = " ".join(beside.read_text("utf-8", errors="replace").split()) if beside.exists() else ""
-    if there and there != cutting.entry.template:
-        return cutting.entry
-    write_caption(path, cutting.caption or template)
-    return cutting.entry.captioned("" if cutting.caption else template)
 
 
 def _cut_one(cutting: _Cutting, folder: Path) -> None:

@@ -20,9 +20,15 @@ def framing_words(face_share: float) -> str:
     return "half body" if face_share >= HALF_SHARE else "full body"
 
 
-def template_caption(person: PersonSettings, face_share: float) -> str:
-    """``jx265, man, close-up``: the trigger word first, then the class word, as ``keep_tokens`` expects them."""
-    return f"{person.trigger}, {person.class_word}, {framing_words(face_share)}"
+def template_caption(person: PersonSettings, face_share: float | None) -> str:
+    """``jx265, man, close-up``: the trigger word first, then the class word, then what the crop shows.
+
+    Args:
+        person: the words.
+        face_share: the face's height as a share of the image's; None: not known, and then not said.
+    """
+    shown = [framing_words(face_share)] if face_share is not None else []
+    return ", ".join([person.trigger, person.class_word, *shown])
 
 
 def caption(project: Project, overwrite: bool = False) -> int:
@@ -44,7 +50,7 @@ def caption(project: Project, overwrite: bool = False) -> int:
     written = 0
     for image in folder.images():
         entry = entries.get(image.path.name)
-        text = template_caption(person, entry.face_share if entry else 1.0)
+        text = template_caption(person, entry.face_share if entry else None)
         if image.caption == text or not (overwrite or _ours(image.caption, entry)):
             continue
         write_caption(image, text)

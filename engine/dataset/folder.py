@@ -100,8 +100,9 @@ class DatasetFolder:
         trigger = self._project.settings.person.trigger
         captioned = sum(bool(image.caption) for image in images)
         upscaled = sum(image.upscaled for image in images)
-        without = [image.path.stem for image in images if trigger not in _parts(image.caption)]
-        late = [image.path.stem for image in images if trigger in _parts(image.caption)[1:]]
+        words = {image.path.stem: image.caption.replace(",", " ").split() for image in images}
+        without = [name for name, parts in words.items() if trigger not in parts]
+        late = [name for name, parts in words.items() if trigger in parts and parts[0] != trigger]
         found = [_count(len(images), "image"), f"{captioned} captioned", f"{upscaled} upscaled"]
         if without:
             found.append(f"trigger missing in {_some(without)}")
@@ -168,10 +169,6 @@ def _size(path: Path) -> tuple[int, int]:
             return image.width, image.height
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is not an image", "take it out, or build the dataset again") from error
-
-
-def _words(caption: str) -> list[str]:
-    return caption.replace(",", " ").split()
 
 
 def _count(number: int, word: str) -> str:
