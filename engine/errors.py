@@ -68,6 +68,10 @@ class BaseModelError(LimnerError):
     """The base model can't be found or is not of SDXL's architecture."""
 
 
+class TrainingError(LimnerError):
+    """A run can't begin, or can't go on."""
+
+
 class LoraFileError(LimnerError):
     """A LoRA file can't be read, or its keys are not understood."""
 

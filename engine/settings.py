@@ -212,6 +212,30 @@ def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
     return settings
 
 
+def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """The settings with some of them changed, for one run; nothing is written.
+
+    Args:
+        settings: what is changed from.
+        changes: dotted keys such as ``training.epochs`` to values; text is read as the setting's own type.
+
+    Raises:
+        ProjectError: an unknown key, or a value that won't do.
+    """
+    record = settings.model_dump()
+    for dotted, value in changes.items():
+        section, _, key = dotted.partition(".")
+        if not key or section not in record:
+            near = difflib.get_close_matches(dotted, _all_keys(), n=1)
+            raise ProjectError(f"unknown setting {dotted}", f"did you mean {near[0]}?" if near else "see limner.toml")
+        record[section][key] = value
+    try:
+        return Settings.model_validate(record)
+    except ValidationError as error:
+        what, fix = _explain(Path("the settings"), error)
+        raise ProjectError(what, fix) from error
+
+
 def _explain(path: Path, error: ValidationError) -> tuple[str, str]:
     """What is wrong with the first bad key, and what to write instead."""
     first = error.errors()[0]

@@ -1,0 +1,47 @@
+"""The LoRA on the U-Net: where it sits, and how it is taken out. Needs torch and peft."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+
+TARGETS = (
+    *("to_q", "to_k", "to_v", "to_out.0"),
+    *("ff.net.0.proj", "ff.net.2"),
+    *("proj_in", "proj_out"),
+)
+"""All linears of the U-Net's transformers: 722 in SDXL, the same that kohya's trainer takes."""
+
+ADAPTER = "limner"
+"""The adapter's name inside the model."""
+
+
+def add_lora(unet: Any, rank: int, alpha: float, seed: int) -> list[torch.nn.Parameter]:
+    """Freezes the U-Net and puts a LoRA on it, in float32; ΔW is 0 at first.
+
+    Returns:
+        The trainable parameters, always in the same order.
+    """
+    unet.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        unet.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(TARGETS)), adapter_name=ADAPTER)
+    parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.data = parameter.data.float()
+    return parameters
+
+
+def lora_state(unet: Any) -> dict[str, torch.Tensor]:
+    """The LoRA's tensors: ``MODULE.lora_A.weight`` [rank, inputs] and ``MODULE.lora_B.weight`` [outputs, rank]."""
+    return dict(get_peft_model_state_dict(unet, adapter_name=ADAPTER))
+
+
+def set_lora_state(unet: Any, state: dict[str, torch.Tensor]) -> None:
+    """Puts tensors from ``lora_state`` back, all of them."""
+    result = set_peft_model_state_dict(unet, state, adapter_name=ADAPTER)
+    if result.unexpected_keys:
+        raise ValueError(f"the state does not fit this model: {result.unexpected_keys[:3]}")

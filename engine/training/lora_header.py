@@ -1,0 +1,200 @@
+"""What a LoRA file says about itself, read from its header without torch.
+
+The format: eight bytes with the header's length, a JSON header, then the tensors' bytes
+(https://github.com/huggingface/safetensors#format). Nothing in it can run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from engine.errors import LoraFileError
+from engine.training.lora_names import Part, diffusers_name
+
+LONGEST_HEADER = 100_000_000
+"""Bytes; safetensors' own limit."""
+
+_SCALARS = {"F16": "<e", "F32": "<f", "F64": "<d", "I64": "<q", "I32": "<i"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor's type (``F16``), shape, and where its bytes lie in the file."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class LoraHeader:
+    """A LoRA file's tensors and metadata."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+
+    @cached_property
+    def modules(self) -> dict[str, tuple[int, int, int]]:
+        """Each module that has both its matrices: name to (inputs, rank, outputs). Names as in the file."""
+        found: dict[str, tuple[int, int, int]] = {}
+        for name, down in self.tensors.items():
+            for down_suffix, up_suffix in PAIRS:
+                up = self.tensors.get(name.removesuffix(down_suffix) + up_suffix)
+                if name.endswith(down_suffix) and up is not None and down.shape and up.shape:
+                    inputs = math.prod(down.shape[1:])
+                    found[name.removesuffix(down_suffix)] = (inputs, down.shape[0], up.shape[0])
+        return found
+
+    @cached_property
+    def kohya(self) -> bool:
+        """Whether the names are kohya's (``lora_unet_…``)."""
+        return bool(self.modules) and all(name.startswith(tuple(Part)) for name in self.modules)
+
+    def part_counts(self) -> dict[str, int]:
+        """Modules by part: ``unet``, ``te1``, ``te2`` and ``unknown`` (not a module of SDXL's architecture)."""
+        counts = {"unet": 0, "te1": 0, "te2": 0, "unknown": 0}
+        keys = {Part.UNET: "unet", Part.TE1: "te1", Part.TE2: "te2"}
+        for name in self.modules:
+            try:
+                counts[keys[_part(name)]] += 1
+            except LoraFileError:
+                counts["unknown"] += 1
+        return counts
+
+    @property
+    def rank(self) -> int | None:
+        """The rank that most modules have."""
+        ranks = Counter(rank for _, rank, _ in self.modules.values())
+        return ranks.most_common(1)[0][0] if ranks else None
+
+    @property
+    def alpha(self) -> float | None:
+        """The alpha that most modules have; None where the file carries none (readers then take the rank)."""
+        values = Counter(self._scalar(name) for name in self.tensors if name.endswith(".alpha"))
+        return values.most_common(1)[0][0] if values else None
+
+    def stray_tensors(self) -> list[str]:
+        """Tensors that belong to no whole pair of matrices."""
+        owned = {name + suffix for name in self.modules for pair in PAIRS for suffix in pair}
+        owned |= {f"{name}.alpha" for name in self.modules}
+        return sorted(set(self.tensors) - owned)
+
+    def _scalar(self, name: str) -> float:
+        tensor = self.tensors[name]
+        with self.path.open("rb") as handle:
+            handle.seek(tensor.start)
+            raw = handle.read(tensor.end - tensor.start)
+        if tensor.dtype == "BF16":
+            return float(struct.unpack("<f", b"\0\0" + raw[:2])[0])
+        if tensor.dtype not in _SCALARS or not raw:
+            raise LoraFileError(f"{self.path.name}: {name} is no number", "use another LoRA file")
+        return float(struct.unpack_from(_SCALARS[tensor.dtype], raw)[0])
+
+
+PAIRS = (
+    (".lora_down.weight", ".lora_up.weight"),
+    (".lora_A.weight", ".lora_B.weight"),
+    (".lora.down.weight", ".lora.up.weight"),
+    ("_lora.down.weight", "_lora.up.weight"),
+    (".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"),
+)
+"""How the two matrices of a module end, in kohya's, PEFT's and diffusers' older spellings."""
+
+
+def read_header(path: Path) -> LoraHeader:
+    """Reads a LoRA file's header.
+
+    Raises:
+        LoraFileError: not there, not safetensors, cut short, or without a single LoRA module.
+    """
+    record, offset, size = _read_record(path)
+    try:
+        metadata = {str(key): str(value) for key, value in record.pop("__metadata__", {}).items()}
+        tensors = {name: _tensor(entry, offset) for name, entry in record.items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _no_safetensors(path) from error
+    if any(tensor.end > size for tensor in tensors.values()):
+        raise LoraFileError(f"{path} is cut short", "copy it again")
+    header = LoraHeader(path, tensors, metadata)
+    if not header.modules:
+        raise LoraFileError(f"{path} holds no LoRA", "give a LoRA, not a whole model")
+    return header
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of any safetensors file. Raises LoraFileError."""
+    about = _read_record(path)[0].get("__metadata__", {})
+    return {str(key): str(value) for key, value in about.items()} if isinstance(about, dict) else {}
+
+
+def lora_hash(path: Path) -> str:
+    """The hash that A1111 shows and PNGs carry: SHA-256 of the tensors' bytes, its first 12 hexadecimal digits.
+
+    Source: kohya-ss/sd-scripts ``addnet_hash_safetensors``, A1111 ``modules/hashes.py`` and
+    ``extensions-builtin/Lora/network.py`` (``shorthash``).
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        handle.seek(8 + int.from_bytes(handle.read(8), "little"))
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:12]
+
+
+def _read_record(path: Path) -> tuple[dict[str, Any], int, int]:
+    """A file's JSON header, where its tensors' bytes begin, and its size."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as handle:
+            length = int.from_bytes(handle.read(8), "little")
+            if not 2 <= length <= min(LONGEST_HEADER, size - 8):
+                raise _no_safetensors(path)
+            record = json.loads(handle.read(length))
+    except FileNotFoundError as error:
+        raise LoraFileError(f"there is no {path}", "list a run's checkpoints with: limner runs") from error
+    except OSError as error:
+        raise LoraFileError(f"{path} can't be read ({error.strerror})", "give a .safetensors LoRA") from error
+    except ValueError as error:
+        raise _no_safetensors(path) from error
+    if not isinstance(record, dict):
+        raise _no_safetensors(path)
+    return record, 8 + length, size
+
+
+def _no_safetensors(path: Path) -> LoraFileError:
+    return LoraFileError(f"{path} is not a safetensors file", "give a .safetensors LoRA")
+
+
+def _tensor(entry: dict[str, Any], offset: int) -> Tensor:
+    shape, span = entry["shape"], entry["data_offsets"]
+    if not isinstance(shape, list) or not isinstance(span, list):
+        raise TypeError("a tensor without shape or place")
+    start, end = (int(each) for each in span)
+    return Tensor(str(entry["dtype"]), tuple(int(each) for each in shape), offset + start, offset + end)
+
+
+def _part(name: str) -> Part:
+    """The part of a module by its name in the file, in whatever spelling."""
+    if name.startswith(tuple(Part)):
+        if has_diffusers_blocks(name):
+            return Part.UNET
+        return diffusers_name(name)[0]
+    for prefix, part in (("unet.", Part.UNET), ("text_encoder.", Part.TE1), ("text_encoder_2.", Part.TE2)):
+        if name.startswith(prefix):
+            return part
+    raise LoraFileError(f"{name} is not a module of an SDXL LoRA")
+
+
+def has_diffusers_blocks(name: str) -> bool:
+    """Whether a kohya name has diffusers' block names after its prefix, as some trainers write them."""
+    return name.startswith(tuple(f"{Part.UNET}{block}_" for block in ("down_blocks", "mid_block", "up_blocks")))

@@ -1,0 +1,60 @@
+"""What a LoRA file says about itself: kohya's ``ss_`` keys and Stability AI's ``modelspec``.
+
+Only what a program needs to show and use the file. kohya's folder names, captions and tag counts are left out: they
+would publish a real person's. Sources: kohya-ss/sd-scripts ``train_network.py``, ``library/sai_model_spec.py``;
+https://github.com/Stability-AI/ModelSpec.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LoraFacts:
+    """What is told about a LoRA."""
+
+    name: str
+    """Its name, which A1111 takes as the alias in ``<lora:NAME:1>``."""
+    rank: int
+    alpha: float
+    trigger: str
+    resolution: int
+    """Pixels a side."""
+    prediction_type: str = "epsilon"
+    epoch: int | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    """Optimizer steps so far."""
+    made_at: float | None = None
+    """Unix seconds; None: now."""
+    base_title: str | None = None
+
+
+def metadata(facts: LoraFacts) -> dict[str, str]:
+    """The facts as a safetensors file's metadata, every value a string."""
+    made = time.gmtime(time.time() if facts.made_at is None else facts.made_at)
+    size = f"{facts.resolution}x{facts.resolution}"
+    ours: dict[str, object] = {
+        "ss_base_model_version": "sdxl_base_v1-0",
+        "ss_v2": False,
+        "ss_network_module": "networks.lora",
+        "ss_network_dim": facts.rank,
+        "ss_network_alpha": float(facts.alpha),
+        "ss_output_name": facts.name,
+        "ss_sd_model_name": facts.base_title,
+        "ss_resolution": f"({facts.resolution}, {facts.resolution})",
+        "ss_epoch": facts.epoch,
+        "ss_num_epochs": facts.epochs,
+        "ss_steps": facts.steps,
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
+        "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
+        "modelspec.title": facts.name,
+        "modelspec.resolution": size,
+        "modelspec.date": time.strftime("%Y-%m-%dT%H:%M:%SZ", made),
+        "modelspec.trigger_phrase": facts.trigger,
+        "modelspec.prediction_type": facts.prediction_type,
+    }
+    return {key: str(value) for key, value in ours.items() if value is not None}

@@ -1,0 +1,66 @@
+"""How fast a run goes and how long the rest will take, from what was measured. No torch."""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+from engine import events
+
+WINDOW = 60
+"""How many of the latest measurements count."""
+
+
+class Pace:
+    """Seconds a step and a checkpoint take; the median, so that one hiccup changes nothing."""
+
+    def __init__(self, plan: events.Plan, price_per_hour: float = 0.0, spent_seconds: float = 0.0) -> None:
+        self._plan = plan
+        self._price = price_per_hour
+        self._spent = spent_seconds
+        self._steps: deque[float] = deque(maxlen=WINDOW)
+        self._checkpoints: deque[float] = deque(maxlen=WINDOW)
+
+    @property
+    def spent_seconds(self) -> float:
+        """Seconds that the run has taken so far, pauses not counted."""
+        return self._spent
+
+    @property
+    def step_seconds(self) -> float | None:
+        """Seconds a step takes; None before the first was measured."""
+        return median(self._steps) if self._steps else None
+
+    def add_steps(self, count: int, seconds: float) -> None:
+        """Takes in ``count`` steps that took ``seconds`` together."""
+        self._spent += seconds
+        if count:
+            self._steps.extend([seconds / count] * count)
+
+    def add_checkpoint(self, seconds: float) -> None:
+        """Takes in the writing of a checkpoint and its state."""
+        self._spent += seconds
+        self._checkpoints.append(seconds)
+
+    def add_other(self, seconds: float) -> None:
+        """Takes in time that was neither, such as loading the base model."""
+        self._spent += seconds
+
+    def estimate(self, step: int) -> events.Estimate | None:
+        """How long the rest takes after ``step`` steps; None before anything was measured.
+
+        ``cost`` is that of the whole run: what was spent and what is to come.
+        """
+        if not self._steps:
+            return None
+        a_step, a_checkpoint = median(self._steps), median(self._checkpoints) if self._checkpoints else 0.0
+        left = self._plan.steps - step
+        left_in_epoch = -step % self._plan.steps_per_epoch
+        epochs_left = -(-left // self._plan.steps_per_epoch)
+        remaining = left * a_step + epochs_left * a_checkpoint
+        return events.Estimate(
+            epoch_seconds=self._plan.steps_per_epoch * a_step + a_checkpoint,
+            remaining_seconds=remaining,
+            cost=self._price * (self._spent + remaining) / 3600 if self._price else None,
+            epoch_remaining_seconds=left_in_epoch * a_step + (a_checkpoint if left_in_epoch else 0.0),
+        )

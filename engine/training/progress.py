@@ -1,0 +1,104 @@
+"""What a run tells while it runs. Needs torch.
+
+Reading a loss off a GPU makes the CPU wait for it, so losses stay there and are read a few times a second, all that
+came since; each step still gets its own event.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+
+from engine import events
+from engine.errors import TrainingError
+from engine.jobs.worker import Context
+from engine.training.device import Device
+from engine.training.pace import Pace
+
+READ_SECONDS = 0.1
+"""How often losses are read."""
+
+ESTIMATE_SECONDS = 1.0
+"""How often the time left is told."""
+
+
+@dataclass(frozen=True)
+class _Pending:
+    step: int
+    epoch: int
+    images: int
+    lr: float
+    loss: torch.Tensor
+    gradient: torch.Tensor
+
+
+class Progress:
+    """Turns losses on a device into events, and measures the pace between readings."""
+
+    def __init__(self, context: Context, device: Device, pace: Pace, epoch_loss: float, epoch_seconds: float) -> None:
+        self.pace = pace
+        self.epoch_loss = epoch_loss
+        """The sum of the losses of the epoch under way."""
+        self.epoch_seconds = epoch_seconds
+        """Seconds of the epoch under way, pauses not counted."""
+        self._context = context
+        self._device = device
+        self._pending: list[_Pending] = []
+        self._since = time.monotonic()
+        self._estimated = -math.inf
+
+    def add(self, step: int, epoch: int, images: int, lr: float, loss: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Takes in one step: its loss and the norm of its gradient, scalars still on the device."""
+        self._pending.append(_Pending(step, epoch, images, lr, loss, gradient))
+        if time.monotonic() - self._since >= READ_SECONDS:
+            self.read()
+
+    def read(self) -> None:
+        """Reads what came since the last reading and tells it.
+
+        Raises:
+            TrainingError: a loss or a gradient is no number any more.
+        """
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        values = torch.stack([torch.stack((each.loss, each.gradient)) for each in pending]).tolist()
+        seconds = time.monotonic() - self._since
+        images_per_s = sum(each.images for each in pending) / max(seconds, 1e-9)
+        memory_gb = self._device.memory_gb()
+        for each, (loss, gradient) in zip(pending, values, strict=True):
+            if not (math.isfinite(loss) and math.isfinite(gradient)):
+                raise TrainingError(
+                    f"the {'gradient' if math.isfinite(loss) else 'loss'} is no number any more at step {each.step}",
+                    "lower training.learning_rate; the checkpoints of earlier epochs are good",
+                )
+            self.epoch_loss += loss
+            self._context.emit(events.Step(each.step, each.epoch, loss, each.lr, images_per_s, memory_gb))
+        self.pace.add_steps(len(pending), seconds)
+        self.epoch_seconds += seconds
+        self.restart_clock()
+        self._estimate(pending[-1].step)
+
+    def checkpoint_written(self, seconds: float) -> None:
+        """Takes in how long a checkpoint took."""
+        self.pace.add_checkpoint(seconds)
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """Leaves out the time until now, as after a pause."""
+        self._since = time.monotonic()
+
+    def begin_epoch(self) -> None:
+        """Counts the loss and seconds of an epoch from nothing."""
+        self.epoch_loss = self.epoch_seconds = 0.0
+
+    def _estimate(self, step: int) -> None:
+        if time.monotonic() - self._estimated < ESTIMATE_SECONDS:
+            return
+        estimate = self.pace.estimate(step)
+        if estimate is not None:
+            self._context.emit(estimate)
+            self._estimated = time.monotonic()

@@ -1,0 +1,61 @@
+"""``run.toml``: the exact settings, seed and versions of a run, for whoever wants to do it again."""
+
+from __future__ import annotations
+
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+
+from engine import __version__
+from engine.base_model import BaseModel
+from engine.jobs.folder import write_whole
+from engine.settings import Settings
+from engine.training.device import Device
+
+PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors")
+"""The packages whose versions may change what comes out."""
+
+
+def write_record(path: Path, settings: Settings, base: BaseModel, images: int, resolution: int, device: Device) -> None:
+    """Writes ``run.toml`` once; a run that is resumed keeps the one of its beginning."""
+    if path.exists():
+        return
+    training = settings.training
+    effective = {
+        "alpha": training.effective_alpha,
+        "resolution": resolution,
+        "images": images,
+        "device": device.name,
+        "dtype": str(device.dtype).removeprefix("torch."),
+    }
+    document = tomlkit.document()
+    document.add(tomlkit.comment("How this run was made. Limner only writes this file."))
+    document["started"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    document["seed"] = training.seed
+    document["person"] = _table({"trigger": settings.person.trigger, "class_word": settings.person.class_word})
+    document["base"] = _table({"title": base.title, "kind": base.kind.value, "source": base.source})
+    document["training"] = _table(training.model_dump(mode="json"))
+    document["effective"] = _table(effective)
+    document["versions"] = _table({"limner": __version__, "python": platform.python_version(), **_versions()})
+    write_whole(path, tomlkit.dumps(document))
+
+
+def _table(values: dict[str, Any]) -> tomlkit.items.Table:
+    table = tomlkit.table()
+    # TOML has no null: what was left out stays out.
+    table.update({key: value for key, value in values.items() if value is not None})
+    return table
+
+
+def _versions() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found

@@ -1,0 +1,103 @@
+"""Starting a training run, and going on with one. No torch: the run is a job of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.base_model import BaseKind, find_base
+from engine.errors import JobError
+from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.start import start
+from engine.project import Project
+from engine.settings import DEMO_BASE, Settings, with_changes
+from engine.training.examples import read_examples
+from engine.training.runs import run_status
+
+
+def start_training(project: Project, changes: dict[str, Any] | None = None) -> JobFolder:
+    """Starts a run with the project's settings as they are now.
+
+    Args:
+        project: the project.
+        changes: dotted settings such as ``training.epochs`` for this run alone.
+
+    Raises:
+        DatasetError: there are no images, or one has no caption.
+        BaseModelError: the base model is not there.
+        JobError: a run of this project is alive.
+        ProjectError: a setting won't do.
+    """
+    settings = _grounded(with_changes(project.settings, changes or {}))
+    read_examples(project.dataset)
+    with _one_at_a_time(project):
+        _refuse_second(project)
+        return start(
+            project.new_run_folder(), JobKind.TRAIN, project.root, {"settings": settings.model_dump(mode="json")}
+        )
+
+
+def resume_training(project: Project, run: str | None = None) -> JobFolder:
+    """Goes on with a run that was stopped or died, from what it last kept.
+
+    Args:
+        project: the project.
+        run: its name (or the beginning or end of it); None: the newest.
+
+    Raises:
+        ProjectError: there is no such run.
+        JobError: it is done already, or a run of this project is alive.
+    """
+    job = project.run(run)
+    with _one_at_a_time(project):
+        _refuse_second(project)
+        status = run_status(job)
+        if status.plan and status.step >= status.plan.steps and len(status.checkpoints) >= status.plan.epochs:
+            raise JobError(f"{job.id} is done: all {status.plan.epochs} epochs", "start a new one with: limner train")
+        return start(job.path, JobKind.TRAIN, project.root, job.read_order().args)
+
+
+def live_run(project: Project) -> JobFolder | None:
+    """The run of this project whose process lives, if there is one."""
+    return next((each for each in reversed(project.run_folders()) if each.alive()), None)
+
+
+def file_stem(trigger: str) -> str:
+    """The trigger word as a file's name."""
+    return re.sub(r"[^\w-]+", "_", trigger)
+
+
+def run_settings(job: JobFolder) -> Settings:
+    """The settings that a run was started with. Raises JobError where the folder holds no order."""
+    return Settings.model_validate(job.read_order().args["settings"])
+
+
+def _refuse_second(project: Project) -> None:
+    if (live := live_run(project)) is not None:
+        raise JobError(f"{live.id} is being trained", "follow it with limner watch, or end it with limner stop")
+
+
+def _grounded(settings: Settings) -> Settings:
+    """The settings with the base model's path made absolute: a job runs in a folder of its own."""
+    base = find_base(settings.base)
+    if settings.base.model == DEMO_BASE or base.kind is BaseKind.HUB:
+        return settings
+    config = base.config and Path(base.config).expanduser().resolve()
+    return with_changes(settings, {"base.model": base.source, "base.config": config})
+
+
+@contextmanager
+def _one_at_a_time(project: Project) -> Iterator[None]:
+    """Lets nobody else start a run of this project meanwhile."""
+    project.runs.mkdir(parents=True, exist_ok=True)
+    handle = os.open(project.runs / ".starting", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
