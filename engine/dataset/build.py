@@ -136,8 +136,9 @@ def _take_out(folder: DatasetFolder, manifest: Manifest, kept: set[str]) -> tupl
         image = images.get(manifest.file_name(entry.number))
         manifest = manifest.without(entry.number, image.caption if image else "")
     folder.save_manifest(manifest)
-    for entry in gone:
-        path = folder.path / manifest.file_name(entry.number)
+    # Numbers are never used twice, so all that lies under one set aside is ours, also what a killed build left.
+    for _, number, _ in manifest.aside:
+        path = folder.path / manifest.file_name(number)
         path.unlink(missing_ok=True)
         path.with_suffix(".txt").unlink(missing_ok=True)
     return manifest, len(gone)
