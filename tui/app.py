@@ -1,0 +1,50 @@
+"""Opening the app. Textual is imported only here inside, after the environment is set up for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from engine.errors import LimnerError, ProjectError
+from engine.project import Project, open_project
+
+
+def open_app(folder: Path) -> None:
+    """Opens the app on the project in ``folder``; where there is none, the app offers to make one.
+
+    Raises:
+        LimnerError: this is no terminal, or the project's settings are broken.
+        SystemExit: the app was ended by a signal or by an error of its own; its message is on standard error.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise LimnerError("the app needs a terminal", "run it in one, or use the commands: limner --help")
+    project = _project_in(folder)
+    if project is not None:
+        _ = project.settings
+    _suit_the_line()
+
+    from tui.limner import LimnerApp
+
+    app = LimnerApp(folder.resolve(), project)
+    app.run()
+    if app.farewell:
+        print(app.farewell, file=sys.stderr)
+    if app.return_code:
+        raise SystemExit(app.return_code)
+
+
+def _project_in(folder: Path) -> Project | None:
+    """The project there; None where there is none."""
+    try:
+        return open_project(folder)
+    except ProjectError:
+        return None
+
+
+def _suit_the_line() -> None:
+    """Over SSH: fewer frames, nothing that moves by itself. What the user set stays."""
+    if "SSH_CONNECTION" in os.environ:
+        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+        os.environ.setdefault("TEXTUAL_FPS", "30")
+        os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")

@@ -1,0 +1,236 @@
+"""The app: six screens, one top line, one footer, and a watch over the training runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.driver import Driver
+from textual.message import Message
+from textual.screen import Screen
+
+from engine.errors import LimnerError
+from engine.project import Project
+from engine.training.runs import RunStatus
+from tui.actions import SCREENS, Action, Scope
+from tui.bindings import bindings_for
+from tui.palette import ActionCommands
+from tui.places import log_path, shipped_themes_folder, user_themes_folder
+from tui.run_watch import RunWatch, Seen
+from tui.screens.base import WorkScreen
+from tui.terminal.driver import LimnerDriver
+from tui.themes import DEFAULT_THEME, load_themes
+from tui.widgets.ink import DEFAULT_INKS
+
+POLL_SECONDS = 0.5
+"""How often the runs' logs are looked at."""
+
+TWICE_SECONDS = 2.0
+"""How soon the second ctrl+c must follow."""
+
+
+def _late(scope: Scope) -> Callable[[], Screen[Any]]:
+    """A screen that is imported and made when it is first gone to."""
+
+    def make() -> Screen[Any]:
+        module = import_module(f"tui.screens.{scope.value}")
+        screen: Screen[Any] = getattr(module, f"{scope.value.capitalize()}Screen")()
+        return screen
+
+    return make
+
+
+class LimnerApp(App[None], inherit_bindings=False):
+    """Limner in a terminal.
+
+    Args:
+        folder: the folder that the app was opened on.
+        project: the project there; None: the app offers to make one.
+    """
+
+    TITLE = "Limner"
+    SCOPE = Scope.APP
+    BINDINGS = bindings_for(Scope.APP)
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {scope.value: _late(scope) for scope in SCREENS}
+    COMMANDS = {ActionCommands}
+    CSS_PATH = "screens/common.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    PAUSE_GC_ON_SCROLL = True
+
+    @dataclass
+    class RunsSeen(Message):
+        """The runs' logs were looked at and said something new."""
+
+        seen: Seen
+
+    def __init__(self, folder: Path, project: Project | None) -> None:
+        super().__init__(driver_class=LimnerDriver)
+        self.folder = folder
+        self.project = project
+        self.watch_over_runs = RunWatch(project) if project else None
+        self.seen = Seen()
+        self.farewell = ""
+        self._looking = False
+        self._interrupted_at = 0.0
+        if "SSH_CONNECTION" in os.environ:
+            self.animation_level = "none"
+        themes, self._theme_problems = load_themes((shipped_themes_folder(), user_themes_folder()))
+        for theme in themes.values():
+            self.register_theme(theme)
+        if DEFAULT_THEME in themes:
+            self.theme = DEFAULT_THEME
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What a theme that is not ours writes with."""
+        return DEFAULT_INKS
+
+    def on_mount(self) -> None:
+        """Shows the first screen and begins to watch."""
+        self.switch_mode(self._first_screen().value)
+        self.set_interval(POLL_SECONDS, self._look_at_runs)
+        for problem in self._theme_problems:
+            self.notify(
+                f"{problem.path}: {problem.why}", title="A theme was left out", severity="warning", markup=False
+            )
+
+    @property
+    def live_run(self) -> RunStatus | None:
+        """What the top line tells: the newest run, if there is one."""
+        return self.seen.newest
+
+    def use_project(self, project: Project) -> None:
+        """Takes up a project that was just made."""
+        self.project = project
+        self.watch_over_runs = RunWatch(project)
+
+    async def do_action(self, action: Action) -> None:
+        """Does an action of the registry, as the palette asks; goes to its screen first."""
+        if action.scope in SCREENS and action.scope.value != self.current_mode:
+            await self.switch_mode(action.scope.value)
+        target: object = self
+        if action.scope in SCREENS:
+            target = self.screen
+        elif action.scope is not Scope.APP:
+            target = self.screen.focused
+        if getattr(target, "SCOPE", None) is action.scope:
+            await self.run_action(action.verb, target)  # type: ignore[arg-type]
+
+    def look_now(self) -> None:
+        """Looks at the runs without waiting for the next time."""
+        self._look_at_runs()
+
+    def on_limner_app_runs_seen(self, message: RunsSeen) -> None:
+        """Tells the screen shown what is new."""
+        self.seen = message.seen
+        for screen in self.screen_stack:
+            if isinstance(screen, WorkScreen):
+                screen.runs_seen(message.seen)
+
+    def action_connect(self) -> None:
+        """Screen 1."""
+        self.switch_mode(Scope.CONNECT.value)
+
+    def action_faces(self) -> None:
+        """Screen 2."""
+        self.switch_mode(Scope.FACES.value)
+
+    def action_dataset(self) -> None:
+        """Screen 3."""
+        self.switch_mode(Scope.DATASET.value)
+
+    def action_training(self) -> None:
+        """Screen 4."""
+        self.switch_mode(Scope.TRAINING.value)
+
+    def action_prompts(self) -> None:
+        """Screen 5."""
+        self.switch_mode(Scope.PROMPTS.value)
+
+    def action_pictures(self) -> None:
+        """Screen 6."""
+        self.switch_mode(Scope.PICTURES.value)
+
+    def action_help(self) -> None:
+        """What the keys do for what has the focus."""
+        from tui.screens.help import HelpScreen
+
+        focused = getattr(self.screen.focused, "SCOPE", None)
+        scopes = [scope for scope in (getattr(self.screen, "SCOPE", None), focused, Scope.APP) if scope is not None]
+        self.push_screen(HelpScreen(tuple(dict.fromkeys(scopes))))
+
+    def action_themes(self) -> None:
+        """Chooses another theme."""
+        self.search_themes()
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """Saves the screen as an SVG where the app was started."""
+        self.deliver_screenshot(filename, path or str(Path.cwd()))
+
+    async def action_quit(self) -> None:
+        """Leaves; what runs goes on, and the last line says so."""
+        run = self.seen.newest
+        if run is not None and run.live:
+            self.farewell = f"The run {run.id} goes on. Follow it with: limner watch"
+        self.exit()
+
+    async def action_interrupt(self) -> None:
+        """Quits when pressed twice within two seconds."""
+        now = time.monotonic()
+        if now - self._interrupted_at <= TWICE_SECONDS:
+            await self.action_quit()
+            return
+        self._interrupted_at = now
+        self.notify("Once more quits; what runs goes on.", timeout=TWICE_SECONDS)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice is replaced by ours on construction; tests get the headless one."""
+        return LimnerDriver
+
+    def _first_screen(self) -> Scope:
+        """Where to begin: at Connect without a library, else at the faces; with a live run, there."""
+        if self.project is None or self.project.settings.library.url is None:
+            return Scope.CONNECT
+        if any(run.alive() for run in self.project.run_folders()[-1:]):
+            return Scope.TRAINING
+        return Scope.FACES
+
+    def _look_at_runs(self) -> None:
+        if self.watch_over_runs is not None and not self._looking:
+            self._looking = True
+            self.run_worker(self._look, thread=True, group="runs", exit_on_error=False)
+
+    def _look(self) -> None:
+        """In a thread: reads the logs, and tells only what is new."""
+        watch = self.watch_over_runs
+        try:
+            seen = watch.look() if watch is not None else Seen()
+            if seen != self.seen:
+                self.post_message(self.RunsSeen(seen))
+        except (LimnerError, OSError) as error:
+            logging.getLogger("limner").warning("the runs could not be read: %s", error)
+        finally:
+            self._looking = False
+
+    def _fatal_error(self) -> None:
+        """A mistake of ours: one line for the user, the whole story in the log."""
+        import traceback
+
+        error = self._exception
+        path = log_path()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as log:
+                log.write(time.strftime("%Y-%m-%d %H:%M:%S\n"))
+                traceback.print_exception(error, file=log)
+            where = f"the whole story is in {path}"
+        except OSError:
+            where = "its log could not be written either"
+        self.farewell = f"limner: {type(error).__name__}: {error}; {where}"
+        self._close_messages_no_wait()

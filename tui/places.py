@@ -1,0 +1,57 @@
+"""Where Limner keeps things on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+from engine.errors import ProjectError
+from engine.project import open_project
+
+
+def config_folder() -> Path:
+    """The user's own settings: themes and, later, keys."""
+    return Path(platformdirs.user_config_dir("limner", appauthor=False))
+
+
+def user_themes_folder() -> Path:
+    """The user's own themes, one TOML file each."""
+    return config_folder() / "themes"
+
+
+def shipped_themes_folder() -> Path:
+    """The themes that come with Limner: in the wheel beside this module, in the source tree beside the packages."""
+    here = Path(__file__).resolve().parent
+    in_wheel = here / "themes"
+    return in_wheel if in_wheel.is_dir() else here.parent / "themes"
+
+
+def places(folder: Path) -> dict[str, Path]:
+    """What is where, by the words that ``limner locate`` uses; the project's only where there is one in ``folder``."""
+    found = {
+        "configuration": config_folder(),
+        "your themes": user_themes_folder(),
+        "themes": shipped_themes_folder(),
+        "log": log_path(),
+    }
+    try:
+        project = open_project(folder)
+    except ProjectError:
+        return found
+    return {
+        **found,
+        "project": project.root,
+        "settings": project.settings_path,
+        "database": project.root / "limner.db",
+        "dataset": project.dataset,
+        "runs": project.runs,
+        "pictures": project.pictures,
+        "jobs": project.jobs,
+        "cache": project.cache,
+    }
+
+
+def log_path() -> Path:
+    """Where the app writes down its own mistakes."""
+    return Path(platformdirs.user_log_dir("limner", appauthor=False)) / "app.log"

@@ -1,0 +1,195 @@
+"""What every screen is: a top line, a question, a body, the keys; and work that never blocks it."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+from textual.worker import get_current_worker
+
+from engine.errors import LimnerError, ProjectError
+from engine.project import Project
+from tui.actions import Scope
+from tui.run_watch import Seen
+from tui.widgets.footer import KeyLine
+from tui.widgets.ink import Ink, Line, content_of, key_line, spread
+from tui.widgets.topbar import TopBar
+
+if TYPE_CHECKING:
+    from tui.limner import LimnerApp
+
+Result = TypeVar("Result")
+
+
+class WorkScreen(Screen[None]):
+    """One of the six screens. Subclasses say their ``SCOPE``, ``QUESTION``, ``EMPTY`` and ``body``."""
+
+    SCOPE: Scope
+    QUESTION = ""
+    EMPTY: tuple[Line, ...] = ()
+    """What the screen is for, what is missing and the key that gets it; shown while ``show_empty`` says so."""
+
+    NO_PROJECT: ClassVar[tuple[Line, ...]] = (
+        [("There is no project in this folder yet.", Ink.ATTENTION)],
+        [],
+        key_line("1", "goes to Connect, where N makes one."),
+    )
+
+    @dataclass
+    class Worked(Message):
+        """Work in a thread ended well: ``then`` takes the result."""
+
+        then: Callable[[Any], None]
+        result: Any
+
+    @dataclass
+    class Failed(Message):
+        """Work in a thread failed: ``instead`` takes the error, or it is shown."""
+
+        error: LimnerError
+        instead: Callable[[LimnerError], None] | None = None
+
+    def compose(self) -> ComposeResult:
+        """The frame around the body."""
+        yield TopBar(self.SCOPE)
+        yield Static(id="question")
+        with Container(id="body"):
+            yield from self.body()
+        yield Static(content_of(*self.EMPTY), classes="empty")
+        yield KeyLine(self.SCOPE)
+
+    def body(self) -> Iterable[Widget]:
+        """What is between the question and the keys."""
+        return ()
+
+    @property
+    def limner(self) -> LimnerApp:
+        """The app, by its own type."""
+        return cast("LimnerApp", self.app)
+
+    @property
+    def project(self) -> Project:
+        """The project. Raises ProjectError where none is open yet."""
+        if self.limner.project is None:
+            raise ProjectError("there is no project here yet", "make one on the Connect screen: 1, then N")
+        return self.limner.project
+
+    def on_mount(self) -> None:
+        """Asks the question."""
+        self.ask()
+
+    def on_screen_resume(self) -> None:
+        """Comes back up to date."""
+        self.query_one(TopBar).draw()
+        self.query_one(KeyLine).draw()
+        if self.limner.project is None:
+            self.show_empty(self.NO_PROJECT)
+        else:
+            self.shown()
+
+    def on_resize(self) -> None:
+        """The question's line has another width."""
+        self.ask()
+
+    def shown(self) -> None:
+        """The screen was gone to; subclasses read what may have changed."""
+
+    def status(self) -> Line:
+        """What stands at the right end of the question's line."""
+        return []
+
+    def ask(self) -> None:
+        """Writes the question and the status."""
+        question = self.query_one("#question", Static)
+        line = spread([(self.QUESTION, Ink.STRONG)], self.status(), max(10, self.size.width - 2))
+        question.update(content_of(line), layout=False)
+
+    def keys_changed(self) -> None:
+        """What can be done has changed, so the footer is written anew."""
+        self.query_one(KeyLine).draw()
+
+    def runs_seen(self, seen: Seen) -> None:
+        """Something is new about the runs; subclasses that show more than the top line add to this."""
+        self.query_one(TopBar).draw()
+
+    def show_empty(self, lines: tuple[Line, ...] | None) -> None:
+        """Shows the empty state with these lines, or the body."""
+        self.set_class(lines is not None, "-empty")
+        if lines is not None:
+            self.query_one(".empty", Static).update(content_of(*lines))
+
+    def do(
+        self,
+        group: str,
+        work: Callable[[], Result],
+        then: Callable[[Result], None],
+        instead: Callable[[LimnerError], None] | None = None,
+    ) -> None:
+        """Does blocking work in a thread. A newer call of the same group replaces an older one's result."""
+
+        def in_thread() -> None:
+            worker = get_current_worker()
+            try:
+                message: Message = self.Worked(then, work())
+            except Exception as error:
+                message = self.Failed(explained(error), instead)
+            if not worker.is_cancelled:
+                self.post_message(message)
+
+        self.run_worker(in_thread, thread=True, exclusive=True, group=group, exit_on_error=False)
+
+    def attempt(self, work: Callable[[], Result]) -> Result | None:
+        """Does quick work at once; an error is shown, and then the result is None."""
+        try:
+            return work()
+        except Exception as error:
+            self.show_error(explained(error))
+            return None
+
+    def show_error(self, error: LimnerError) -> None:
+        """Tells what happened and what to do."""
+        what = error.what[:1].upper() + error.what[1:]
+        fix = error.fix[:1].upper() + error.fix[1:]
+        self.notify(fix or what, title=what if fix else "", severity="error", timeout=8, markup=False)
+
+    def say(self, text: str) -> None:
+        """Tells that something was done."""
+        self.notify(text, timeout=3, markup=False)
+
+    def leave_field(self, field: Widget) -> None:
+        """A text field was left by Esc: the focus goes to the screen's list."""
+        self.focus_list()
+
+    def focus_list(self) -> None:
+        """Gives the focus to what the letters act on."""
+
+    def on_work_screen_worked(self, message: Worked) -> None:
+        """Passes a thread's result on."""
+        message.then(message.result)
+
+    def on_work_screen_failed(self, message: Failed) -> None:
+        """Passes a thread's error on."""
+        (message.instead or self.show_error)(message.error)
+
+
+def explained(error: Exception) -> LimnerError:
+    """An error as one that a person can act on; a mistake of ours goes to the log, too."""
+    if isinstance(error, LimnerError):
+        return error
+    if isinstance(error, sqlite3.Error):
+        return LimnerError(f"the project's database said: {error}", "see that the disk is not full, then try again")
+    if isinstance(error, OSError):
+        return LimnerError(
+            f"{error.filename or 'a file'}: {error.strerror or error}", "see that it can be read and written"
+        )
+    logging.getLogger("limner").exception("unexpected", exc_info=error)
+    return LimnerError(f"{type(error).__name__}: {error}", "this is a mistake in Limner; please report it")

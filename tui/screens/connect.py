@@ -1,0 +1,396 @@
+"""Screen 1: where the photos are, whether they can be read, and whose faces to take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from engine.errors import LimnerError
+from engine.events import JobState
+from engine.project import create_project
+from engine.settings import LibrarySettings
+from tui.actions import Scope
+from tui.bindings import bindings_for
+from tui.job_watch import JobFollower, JobStatus
+from tui.screens.base import WorkScreen
+from tui.screens.dialogs import NewProject, NewWords
+from tui.widgets.ink import Ink, Line, content_of, key_line, spread
+from tui.widgets.meter import bar, many
+from tui.widgets.rows import Rows
+from tui.widgets.text_line import TextLine
+
+if TYPE_CHECKING:
+    from engine.library.people import Person
+
+POLL_SECONDS = 0.25
+"""How often a scan's log is looked at."""
+
+FIELDS = (
+    ("address", "mysql://host:3306/photoprism, or the path of an index.db"),
+    ("user", "photoprism"),
+    ("password", "from the keyring, or LIMNER_DB_PASSWORD"),
+    ("originals", "PhotoPrism's originals folder, as this machine sees it"),
+    ("sidecar", "PhotoPrism's sidecar folder, where converted files lie"),
+)
+
+
+@dataclass(frozen=True)
+class Entered:
+    """What stands in the fields."""
+
+    address: str
+    user: str
+    password: str
+    originals: str
+    sidecar: str
+
+    def settings(self, private: bool, base: Path | None) -> LibrarySettings:
+        """As settings. Raises LibraryError where the address won't do."""
+        from engine.library.address import ServerKind, parse_address
+
+        address = parse_address(self.address, base)
+        if address.kind is ServerKind.MYSQL and self.user:
+            address = replace(address, user=self.user)
+        return LibrarySettings(
+            url=address.url,
+            originals=Path(self.originals) if self.originals else None,
+            sidecar=Path(self.sidecar) if self.sidecar else None,
+            private=private,
+        )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a look into the library told."""
+
+    settings: LibrarySettings
+    about: str
+    roots: tuple[tuple[bool, str], ...]
+    people: tuple[Person, ...]
+
+
+def look(entered: Entered, private: bool, base: Path | None) -> Checked:
+    """Opens the library, counts, lists the people and tries the folders. Raises LibraryError."""
+    from engine.library.photoprism import connect
+    from engine.library.roots import check_roots
+
+    settings = entered.settings(private, base)
+    with connect(settings, password_of(entered, settings, base), base) as library:
+        about, people = library.describe().line, tuple(library.people())
+        try:
+            roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
+        except LimnerError as error:
+            roots = ((False, error.one_line()),)
+    return Checked(settings, about, roots, people)
+
+
+def password_of(entered: Entered, settings: LibrarySettings, base: Path | None) -> str | None:
+    """The password that was typed, else the one that the environment or the keyring has."""
+    from engine.library.address import parse_address
+    from engine.library.password import find_password
+
+    return entered.password or find_password(parse_address(settings.url or "", base))
+
+
+def person_line(person: Person, width: int, chosen: str | None) -> Line:
+    """A person's row: name, faces, how many of them are confirmed, the years."""
+    years = f"{person.first_year}–{person.last_year}" if person.first_year else ""
+    numbers = f"{person.faces:>7,} faces {person.confirmed:>7,} confirmed"
+    right: Line = [(numbers, Ink.PLAIN), (f"   {years:<9} ", Ink.MUTED)]
+    mark = ("● " if person.id == chosen else "  ", Ink.ACTIVE)
+    return spread([mark, (person.name, Ink.STRONG if person.id == chosen else Ink.PLAIN)], right, width)
+
+
+class ConnectScreen(WorkScreen):
+    """Asks for the library, tests it, and starts scans."""
+
+    SCOPE = Scope.CONNECT
+    CSS_PATH = "connect.tcss"
+    BINDINGS = bindings_for(Scope.CONNECT)
+    QUESTION = "Where are your photos?"
+    AUTO_FOCUS = "#people"
+    EMPTY = (
+        [("Limner makes portraits of one person, from a photo library to a LoRA and its pictures.", Ink.PLAIN)],
+        [],
+        [("There is no project in this folder yet.", Ink.ATTENTION)],
+        [],
+        key_line("N", "makes one here: a settings file, a small database, nothing else."),
+        key_line("q", "leaves; “limner demo DIR” makes one with drawn people to try it all."),
+    )
+    NO_PROJECT = EMPTY
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._people: tuple[Person, ...] = ()
+        self._results: list[Line] = []
+        self._scan: JobFollower | None = None
+        self._scanning = ""
+        self._timer: Timer | None = None
+        self._password = ""
+        self._chosen_uid: str | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """The fields, what the test said, the people."""
+        with Vertical(id="form"):
+            for name, hint in FIELDS:
+                with Horizontal(classes="field"):
+                    yield Static(name, classes="label")
+                    yield TextLine(placeholder=hint, password=name == "password", id=name)
+        yield Static(id="results")
+        with Vertical(id="people-pane", classes="pane") as pane:
+            pane.border_title = "people"
+            yield TextLine(placeholder="a name", id="find")
+            yield Rows[Any](self._draw, id="people")
+
+    def on_mount(self) -> None:
+        """Fills the fields from the settings, and looks at the library if there is one."""
+        super().on_mount()
+        self.query_one("#find").display = False
+        if self.limner.project is not None:
+            self._fill()
+
+    def status(self) -> Line:
+        """Whom the project is about."""
+        if self.limner.project is None:
+            return []
+        try:
+            person = self.project.settings.person
+        except LimnerError:
+            return []
+        name = [(f"{person.name} is ", Ink.MUTED)] if person.name else []
+        return [*name, (f"{person.trigger} {person.class_word}", Ink.ACTIVE)]
+
+    def shown(self) -> None:
+        """The settings may have changed elsewhere."""
+        self.ask()
+
+    def focus_list(self) -> None:
+        """The people."""
+        self.query_one("#people").focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a project there is nothing but making one."""
+        if action in ("scan", "find", "test", "save", "edit"):
+            return self.limner.project is not None
+        if action == "new_project":
+            return self.limner.project is None
+        return True
+
+    def action_new_project(self) -> None:
+        """Asks for the words and makes the project."""
+
+        def made(words: NewWords | None) -> None:
+            if words is None:
+                return
+            project = self.attempt(lambda: create_project(self.limner.folder, words.trigger, words.class_word))
+            if project is not None:
+                self.limner.use_project(project)
+                self.show_empty(None)
+                self._fill()
+                self.ask()
+                self.keys_changed()
+                self.query_one("#address").focus()
+
+        self.app.push_screen(NewProject(str(self.limner.folder)), made)
+
+    def action_edit(self) -> None:
+        """Into the address."""
+        self.query_one("#address").focus()
+
+    def action_find(self) -> None:
+        """Shows the search line."""
+        find = self.query_one("#find", TextLine)
+        find.display = True
+        find.focus()
+
+    def action_test(self) -> None:
+        """Looks at what the fields name; saves nothing."""
+        self._look()
+
+    def action_save(self) -> None:
+        """Writes the fields into the settings and looks again."""
+        if self._save():
+            self._look()
+
+    def action_scan(self) -> None:
+        """Starts a scan of the person under the cursor."""
+        person: Person | None = self.query_one("#people", Rows).item
+        if person is None:
+            return
+        if self._scan is not None:
+            self.notify("A scan is under way already.", severity="warning", timeout=3)
+            return
+        if not self._save():
+            return
+        project, name, password = self.project, person.id, self._password or None
+
+        def begin() -> JobFollower:
+            from engine.faces.scan import start_scan
+
+            return JobFollower(start_scan(project, name, password))
+
+        def begun(follower: JobFollower) -> None:
+            self._scan = follower
+            self._scanning = person.name
+            self._timer = self.set_interval(POLL_SECONDS, self._poll)
+
+        self._show_results([[("· ", Ink.MUTED), (f"scanning {person.name} …", Ink.MUTED)]])
+        self.do("scan", begin, begun)
+
+    @on(TextLine.Changed, "#find")
+    def _found(self) -> None:
+        self._show_people()
+
+    @on(TextLine.Submitted)
+    def _entered(self, event: TextLine.Submitted) -> None:
+        order = [name for name, _ in FIELDS]
+        if event.input.id == "find" or event.input.id == order[-1]:
+            self.focus_list()
+            if event.input.id != "find":
+                self._look()
+        else:
+            self.query_one(f"#{order[order.index(event.input.id or order[0]) + 1]}").focus()
+
+    @on(Rows.Chosen, "#people")
+    def _chosen(self) -> None:
+        self.action_scan()
+
+    def _fill(self) -> None:
+        """Writes the settings into the fields."""
+        settings = self.attempt(lambda: self.project.settings)
+        if settings is None:
+            return
+        library = settings.library
+        values = {"address": library.url or "", "originals": library.originals, "sidecar": library.sidecar}
+        if library.url and library.url.startswith("sqlite://"):
+            values |= {"address": "/" + library.url.removeprefix("sqlite://").lstrip("/")}
+        elif library.url and "://" in library.url:
+            scheme, _, rest = library.url.partition("://")
+            user, at, host = rest.rpartition("@")
+            values |= {"address": f"{scheme}://{host}", "user": user if at else ""}
+        for name, value in values.items():
+            self.query_one(f"#{name}", TextLine).value = str(value or "")
+        if library.url:
+            self._look()
+        else:
+            first: Line = [("Fill in the address, then ", Ink.MUTED), ("enter", Ink.ACTIVE)]
+            self._show_results([[*first, (" through the fields tests it. Nothing is ever written there.", Ink.MUTED)]])
+            self.query_one("#address").focus()
+
+    def _entries(self) -> Entered:
+        return Entered(*(self.query_one(f"#{name}", TextLine).value.strip() for name, _ in FIELDS))
+
+    def _look(self) -> None:
+        entered = self._entries()
+        self._password = entered.password
+        base, private = self.project.root, False
+        self._show_results([[("· looking …", Ink.MUTED)]])
+        self.do("look", lambda: look(entered, private, base), self._looked, self._not_looked)
+
+    def _looked(self, checked: Checked) -> None:
+        self._people = checked.people
+        lines: list[Line] = [[("✓ ", Ink.GOOD), (checked.about, Ink.PLAIN)]]
+        for good, text in checked.roots:
+            lines.append([("✓ " if good else "✗ ", Ink.GOOD if good else Ink.BAD), (text, Ink.PLAIN)])
+        self._show_results(lines)
+        self._show_people()
+
+    def _not_looked(self, error: LimnerError) -> None:
+        self._people = ()
+        self._show_people()
+        lines: list[Line] = [[("✗ ", Ink.BAD), (error.what, Ink.PLAIN)]]
+        if error.fix:
+            lines.append([("  → ", Ink.ATTENTION), (error.fix, Ink.PLAIN)])
+        self._show_results(lines)
+
+    def _save(self) -> bool:
+        """Writes what differs from the settings. Returns whether the settings now hold the fields."""
+        entered, project = self._entries(), self.project
+        self._password = entered.password
+
+        def write() -> bool:
+            before = project.settings.library
+            after = entered.settings(before.private, project.root)
+            changes: dict[str, Any] = {
+                f"library.{name}": getattr(after, name)
+                for name in ("url", "originals", "sidecar")
+                if getattr(after, name) != getattr(before, name)
+            }
+            if changes:
+                project.change(changes)
+                self.say("Saved")
+            return True
+
+        saved = self.attempt(write) or False
+        if saved and entered.password:
+            self.do("password", lambda: self._keep_password(entered), lambda _: None)
+        return saved
+
+    def _keep_password(self, entered: Entered) -> None:
+        """In a thread: puts the password into the keyring."""
+        from engine.library.address import parse_address
+        from engine.library.password import save_password
+
+        settings = entered.settings(False, self.project.root)
+        save_password(parse_address(settings.url or ""), entered.password)
+
+    def _show_results(self, lines: list[Line]) -> None:
+        self._results = lines
+        self.query_one("#results", Static).update(content_of(*lines))
+
+    def _show_people(self) -> None:
+        wanted = self.query_one("#find", TextLine).value.strip().casefold()
+        people = [person for person in self._people if wanted in person.name.casefold()]
+        self._chosen_uid = self.project.settings.person.uid
+        rows: Rows[Any] = self.query_one("#people", Rows)
+        rows.show(people)
+        found = f"{len(people)} of {len(self._people)}" if wanted else f"{len(self._people):,}"
+        self.query_one("#people-pane").border_title = f"people · {found}" if self._people else "people"
+
+    def _draw(self, person: Person, width: int) -> Line:
+        return person_line(person, width, self._chosen_uid)
+
+    def _poll(self) -> None:
+        if self._scan is not None:
+            self.do("scan-poll", self._scan.poll, self._scanned)
+
+    def _scanned(self, status: JobStatus) -> None:
+        if self._scan is None:
+            return
+        if not status.state.ended:
+            phase = status.phase
+            if phase is not None and phase.total:
+                words = f" {phase.done:,} of {many(phase.total, 'face')} of {self._scanning}"
+                self._show_results([[*bar(phase.done / phase.total, 24), (words, Ink.PLAIN)]])
+            return
+        self._scan = None
+        if self._timer is not None:
+            self._timer.stop()
+        if status.state is JobState.FAILED:
+            self._not_scanned(status)
+            return
+        faces = many(status.phase.total if status.phase else 0, "face")
+        broken = (
+            f", {many(status.warnings, 'of them can’t be used', 'of them can’t be used')}" if status.warnings else ""
+        )
+        text = f"{faces} of {self._scanning}{broken}"
+        self._show_results([[("✓ ", Ink.GOOD), (text, Ink.PLAIN)]])
+        self.ask()
+        if self.is_current:
+            self.app.switch_mode(Scope.FACES.value)
+        else:
+            self.say(f"Scanned: {text}")
+
+    def _not_scanned(self, status: JobStatus) -> None:
+        error = status.error or LimnerError("the scan failed", "try again")
+        self._show_results(
+            [[("✗ ", Ink.BAD), (error.what, Ink.PLAIN)], [("  → ", Ink.ATTENTION), (error.fix, Ink.PLAIN)]]
+        )

@@ -1,0 +1,59 @@
+"""What the keys do here: written from the registry for the screen and what has the focus."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.actions import Scope, actions_of
+from tui.widgets.ink import Ink, Line, content_of
+
+KEYS_WIDTH = 14
+"""Cells for the keys' column."""
+
+
+def help_lines(scopes: tuple[Scope, ...]) -> list[Line]:
+    """The keys of some scopes, each under its title."""
+    lines: list[Line] = []
+    for scope in scopes:
+        lines += [[]] if lines else []
+        lines.append([(scope.title, Ink.STRONG)])
+        for action in actions_of(scope):
+            keys = action.keys_text or "palette"
+            ink = Ink.ACTIVE if action.keys else Ink.MUTED
+            lines.append([(f"  {keys:<{KEYS_WIDTH}}", ink), (f" {action.description}", Ink.PLAIN)])
+    return lines
+
+
+class HelpScreen(ModalScreen[None]):
+    """The help overlay; any of its keys closes it."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS = [
+        ("escape,q,question_mark,f1,enter", "dismiss", "Close"),
+        ("j,down", "scroll(1)", "Down"),
+        ("k,up", "scroll(-1)", "Up"),
+        ("ctrl+d,pagedown,space", "scroll(10)", "Page down"),
+        ("ctrl+u,pageup", "scroll(-10)", "Page up"),
+    ]
+
+    def __init__(self, scopes: tuple[Scope, ...]) -> None:
+        super().__init__()
+        self._scopes = scopes
+
+    def compose(self) -> ComposeResult:
+        """A box with the keys."""
+        with VerticalScroll(can_focus=False) as box:
+            box.border_title = "keys"
+            box.border_subtitle = "j k scroll · q closes"
+            yield Static(content_of(*help_lines(self._scopes)))
+
+    def action_scroll(self, rows: int) -> None:
+        """Scrolls the keys."""
+        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
+
+    async def action_dismiss(self, result: None = None) -> None:
+        """Closes."""
+        self.dismiss(None)

@@ -1,0 +1,51 @@
+"""A picture as large as the terminal; the keys of the list below still move on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.widgets.ink import Line, content_of
+from tui.widgets.portrait import Portrait, Subject
+
+
+class LargeScreen(ModalScreen[None]):
+    """Shows what ``current`` says, and moves by ``step`` (−1 or 1) through the list below."""
+
+    CSS_PATH = "large.tcss"
+    BINDINGS = [
+        ("escape,q,v,enter", "dismiss", "Close"),
+        ("j,down,right,l,space", "move(1)", "Next"),
+        ("k,up,left,h", "move(-1)", "Before"),
+    ]
+
+    def __init__(self, current: Callable[[], tuple[Subject | None, Line]], step: Callable[[int], None]) -> None:
+        super().__init__()
+        self._current = current
+        self._step = step
+
+    def compose(self) -> ComposeResult:
+        """The picture and its line."""
+        yield Portrait()
+        yield Static(id="caption")
+
+    def on_mount(self) -> None:
+        """Shows what is under the cursor."""
+        self._show()
+
+    def action_move(self, by: int) -> None:
+        """Goes on in the list below."""
+        self._step(by)
+        self._show()
+
+    async def action_dismiss(self, result: None = None) -> None:
+        """Closes."""
+        self.dismiss(None)
+
+    def _show(self) -> None:
+        subject, caption = self._current()
+        self.query_one(Portrait).show(subject)
+        self.query_one("#caption", Static).update(content_of(caption))

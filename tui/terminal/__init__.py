@@ -1,0 +1,1 @@
+"""What this terminal can show: the driver, pictures, its characters."""

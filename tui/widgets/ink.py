@@ -1,0 +1,126 @@
+"""Inked lines: what widgets draw, before it has any colour.
+
+A line is a list of (text, ink). Drawing functions return lines, so that they can be tested as text; the theme gives
+each ink its colour when the line meets the screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.content import Content
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+
+class Ink(StrEnum):
+    """What a piece of text is, which decides its colour."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    MUTED = "muted"
+    FAINT = "faint"
+    ACTIVE = "active"
+    GOOD = "good"
+    BAD = "bad"
+    ATTENTION = "attention"
+
+
+Piece = tuple[str, Ink]
+Line = list[Piece]
+
+DEFAULT_INKS = {
+    "ink-strong": "#f4f4f2",
+    "ink-muted": "#8a909b",
+    "ink-faint": "#4a505b",
+    "ink-active": "#56b6a4",
+    "ink-good": "#7fb87a",
+    "ink-bad": "#e0705f",
+    "ink-attention": "#e0a64e",
+}
+"""What a theme that is not ours writes with."""
+
+
+def styles_of(app: App[object]) -> dict[Ink, Style]:
+    """The theme's style for each ink, without a background."""
+    variables = app.theme_variables
+    styles: dict[Ink, Style] = {ink: Style(color=variables.get(f"ink-{ink}", "#808080")) for ink in Ink}
+    styles[Ink.STRONG] += Style(bold=True)
+    styles[Ink.PLAIN] = Style.null()
+    return styles
+
+
+def key_line(key: str, words: str) -> Line:
+    """A key and what it does, as empty states say it."""
+    return [(f"{key:<6}", Ink.ACTIVE), (words, Ink.PLAIN)]
+
+
+def width_of(line: Iterable[Piece]) -> int:
+    """The cells that a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def text_of(line: Iterable[Piece]) -> str:
+    """A line without its inks."""
+    return "".join(text for text, _ in line)
+
+
+def strip_of(line: Line, width: int, styles: Mapping[Ink, Style], paper: Style) -> Strip:
+    """A line as a strip of exactly ``width`` cells on ``paper``, cut with an ellipsis where it is longer."""
+    segments: list[Segment] = []
+    left = width
+    too_long = width_of(line) > width
+    for text, ink in line:
+        room = left - 1 if too_long else left
+        if cell_len(text) > room:
+            text = set_cell_size(text, max(0, room))
+        segments.append(Segment(text, paper + styles[ink]))
+        left -= cell_len(text)
+        if too_long and left <= 1:
+            segments.append(Segment("…"[:left], paper + styles[Ink.MUTED]))
+            left = 0
+            break
+    if left:
+        segments.append(Segment(" " * left, paper))
+    return Strip(segments, width)
+
+
+def content_of(*lines: Line) -> Content:
+    """Lines as the content of a ``Static``."""
+    parts: list[tuple[str, str] | str] = []
+    for number, line in enumerate(lines):
+        if number:
+            parts.append("\n")
+        for text, ink in line:
+            bold = "bold " if ink is Ink.STRONG else ""
+            parts.append(text if ink is Ink.PLAIN else (text, f"{bold}$ink-{ink}"))
+    return Content.assemble(*parts)
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Two lines at the ends of ``width`` cells, at least one space between; the left one gives way."""
+    gap = width - width_of(left) - width_of(right)
+    if gap >= 1:
+        return [*left, (" " * gap, Ink.PLAIN), *right]
+    return [*cut(left, width - width_of(right) - 1), (" ", Ink.PLAIN), *right]
+
+
+def cut(line: Line, width: int) -> Line:
+    """A line of at most ``width`` cells, with an ellipsis where something is missing."""
+    if width_of(line) <= width:
+        return line
+    kept: Line = []
+    left = max(0, width - 1)
+    for text, ink in line:
+        if cell_len(text) >= left:
+            return [*kept, (set_cell_size(text, left).rstrip(), ink), ("…", Ink.MUTED)]
+        kept.append((text, ink))
+        left -= cell_len(text)
+    return kept

@@ -1,0 +1,66 @@
+"""The top line, the same on every screen: the screens by number, and the live run at the right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.widgets import Static
+
+from tui.actions import SCREENS, Scope
+from tui.widgets.ink import Ink, Line, content_of, spread, width_of
+from tui.widgets.meter import clock
+
+if TYPE_CHECKING:
+    from engine.training.runs import RunStatus
+
+
+def run_line(status: RunStatus | None) -> Line:
+    """The live run in few cells: ``● 3/10 41% 1:24``: the epoch, the share of the run, the time left."""
+    if status is None:
+        return [("no run", Ink.MUTED)]
+    if status.live:
+        epoch = f"{status.epoch or 1}/{status.epochs}" if status.epochs else status.state.value
+        left = f" {clock(status.remaining_seconds)}" if status.remaining_seconds is not None else ""
+        return [("● ", Ink.ATTENTION), (f"{epoch} {status.share:.0%}{left}", Ink.STRONG)]
+    if status.state.value == "failed":
+        return [("✗ ", Ink.BAD), ("run failed", Ink.BAD)]
+    return [("✓ ", Ink.GOOD), ("run done", Ink.MUTED)]
+
+
+def top_line(current: Scope, status: RunStatus | None, width: int) -> Line:
+    """The whole top line; on narrow terminals the numbers of the other screens stay and their names are cut."""
+    run = run_line(status)
+    for short in (99, 7, 5, 4, 0):
+        screens: Line = []
+        for number, screen in enumerate(SCREENS, start=1):
+            if screen is current:
+                screens += [(f" {number} ", Ink.ACTIVE), (screen.title, Ink.STRONG), (" ", Ink.PLAIN)]
+            else:
+                screens += [(f" {number} {screen.title[:short]}".rstrip() + " ", Ink.MUTED)]
+        if width_of(screens) + width_of(run) + 1 <= width:
+            break
+    return spread(screens, run, width)
+
+
+class TopBar(Static):
+    """The top line of a screen."""
+
+    DEFAULT_CSS = """
+    TopBar { dock: top; height: 1; padding: 0 1 0 0; background: $surface; }
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self._scope = scope
+        self._drawn: Line = []
+
+    def on_resize(self) -> None:
+        """Names come and go with the width."""
+        self.draw()
+
+    def draw(self) -> None:
+        """Writes the line, and nothing where it says what it said."""
+        line = top_line(self._scope, getattr(self.app, "live_run", None), self.size.width)
+        if line != self._drawn:
+            self._drawn = line
+            self.update(content_of(line), layout=False)
