@@ -153,6 +153,8 @@ class PaintingSettings(_Section):
     """The negative prompt."""
     style: str = "photo of {trigger} {class}"
     """The prompt that a new project starts with."""
+    idle_seconds: float = Field(30.0, ge=0, le=86400)
+    """How long the painter keeps the base model loaded after the last picture."""
 
 
 class Settings(_Section):

@@ -63,7 +63,7 @@ def estimate_run(project: Project, changes: dict[str, Any] | None = None) -> Run
         ProjectError: a setting won't do.
     """
     settings = with_changes(project.settings, changes or {})
-    plan = plan_for(settings.training, len(read_examples(project.dataset)))
+    plan = plan_for(settings.training, len(read_examples(project)))
     measured = _measured(project, settings)
     per_epoch = measured.seconds_per_step * plan.steps_per_epoch if measured else None
     total = per_epoch * plan.epochs if per_epoch is not None else None

@@ -1,14 +1,13 @@
-"""The training images and their captions, read from a dataset folder in kohya's layout. No torch, no pixels."""
+"""The training images and their captions: what the dataset folder holds, every image with a caption. No torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.dataset.folder import DatasetFolder
 from engine.errors import DatasetError
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
-"""What is taken for an image."""
+from engine.project import Project
 
 
 @dataclass(frozen=True)
@@ -19,25 +18,18 @@ class Example:
     caption: str
 
 
-def read_examples(dataset: Path) -> list[Example]:
-    """The images of ``dataset/10_jx265 man/`` and the like, in the order of their names, each with its caption.
+def read_examples(project: Project) -> list[Example]:
+    """The project's training images in the order of their names, each with its caption.
 
     How often each is seen comes from the settings (``training.repeats``), not from the folder's name.
 
     Raises:
-        DatasetError: no images, or one without a caption.
+        DatasetError: no images, an unreadable one, or one without a caption.
     """
-    images = sorted(each for each in dataset.glob("*/*") if each.suffix.lower() in IMAGE_SUFFIXES)
+    images = DatasetFolder(project).images()
     if not images:
-        raise DatasetError(f"there are no training images in {dataset}", "make them with: limner dataset build")
-    return [Example(image, _caption(image)) for image in images]
-
-
-def _caption(image: Path) -> str:
-    try:
-        caption = image.with_suffix(".txt").read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{image.name} has no readable caption", "write captions with: limner caption") from error
-    if not caption:
-        raise DatasetError(f"the caption of {image.name} is empty", "write captions with: limner caption")
-    return " ".join(caption.split())
+        raise DatasetError("there are no training images", "make them with: limner dataset build")
+    if bare := [each.path.name for each in images if not each.caption]:
+        more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
+        raise DatasetError(f"{bare[0]}{more} has no caption", "write captions with: limner caption")
+    return [Example(each.path, each.caption) for each in images]

@@ -34,7 +34,7 @@ def start_training(project: Project, changes: dict[str, Any] | None = None) -> J
         ProjectError: a setting won't do.
     """
     settings = _grounded(with_changes(project.settings, changes or {}))
-    read_examples(project.dataset)
+    read_examples(project)
     with _one_at_a_time(project):
         _refuse_second(project)
         return start(

@@ -20,6 +20,7 @@ from engine.errors import TrainingError
 from engine.events import JobState
 from engine.jobs.folder import Request
 from engine.jobs.worker import Context
+from engine.project import Project
 from engine.settings import Settings
 from engine.training.adapter import add_lora, lora_state, set_lora_state
 from engine.training.base import Pipeline, load_pipeline, native_resolution, noise_schedule
@@ -233,7 +234,7 @@ def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Devic
         if context.should_stop():
             raise _Stopped
 
-    examples = read_examples(context.project / "dataset")
+    examples = read_examples(Project(context.project))
     for example in examples:
         if too_long(pipeline, example.caption):
             context.emit(events.Warning("a caption is longer than 75 tokens: its end is not seen", example.image.name))

@@ -1,0 +1,1 @@
+"""Prompts: variations by a small grammar, and the shelf that keeps them."""
