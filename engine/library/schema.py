@@ -17,6 +17,7 @@ from sqlalchemy import (
     column,
     func,
     inspect,
+    literal_column,
     null,
     or_,
     select,
@@ -102,11 +103,14 @@ def read_schema(connection: Connection, where: str) -> Schema:
     if missing:
         raise NotALibrary(
             f"{where} is not PhotoPrism's index: it has no table {', '.join(missing)}",
-            "check the database's name, or let PhotoPrism index once with faces on",
+            "check the database's name and that its user may read all tables",
         )
     found: dict[str, TableClause] = {}
     for name, needed in NEEDED.items():
-        names = {each["name"].lower() for each in inspector.get_columns(tables[name])}
+        # No rows, only their names: the one question that both databases answer alike.
+        nothing: Select[Any] = select(literal_column("*")).select_from(table(tables[name])).limit(0)
+        answer = connection.execute(nothing)
+        names = {str(each).lower() for each in tuple(answer.keys())}
         if lacking := sorted(needed - names):
             raise NotALibrary(
                 f"{where} is not PhotoPrism's index: its table {name} has no {', '.join(lacking)}",

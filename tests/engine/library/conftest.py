@@ -1,0 +1,40 @@
+"""Libraries on a real MariaDB server and on SQLite."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mariadb import MariaServer, running_server
+from photoprism import Index, OpenLibrary
+
+from engine.library.photoprism import PhotoPrismLibrary, connect
+from engine.settings import LibrarySettings
+
+_databases = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[MariaServer]:
+    with running_server() as found:
+        yield found
+
+
+@pytest.fixture(params=["mariadb", "sqlite"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenLibrary]:
+    """Opens an index as a library: once on MariaDB, once on SQLite."""
+    libraries: list[PhotoPrismLibrary] = []
+
+    def open_(index: Index, **settings: object) -> PhotoPrismLibrary:
+        if request.param == "sqlite":
+            url = index.to_sqlite(tmp_path / f"index{next(_databases)}.db")
+        else:
+            url = index.to_mariadb(request.getfixturevalue("server"), f"photoprism{next(_databases)}")
+        libraries.append(connect(LibrarySettings(url=url, **settings), "insecure"))
+        return libraries[-1]
+
+    yield open_
+    for library in libraries:
+        library.close()

@@ -1,0 +1,83 @@
+"""Addresses are understood as users write them, and never hold a password."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import LibraryError
+from engine.library.address import LibraryAddress, ServerKind, parse_address
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "host", "port", "database"),
+    [
+        ("mysql://james@nas:3307/photos", "james", "nas", 3307, "photos"),
+        ("mariadb://james@nas/photos", "james", "nas", 3306, "photos"),
+        ("mysql+pymysql://james@nas/photos", "james", "nas", 3306, "photos"),
+        ("mysql://nas", "photoprism", "nas", 3306, "photoprism"),
+        ("mysql://james@[fe80::1]:3307/photos", "james", "fe80::1", 3307, "photos"),
+        ("mysql://j%40mes@nas/ph%2Fotos", "j@mes", "nas", 3306, "ph/otos"),
+        ("james@tcp(nas:3307)/photos?charset=utf8mb4", "james", "nas", 3307, "photos"),
+        ("james@tcp([::1]:3307)/photos", "james", "::1", 3307, "photos"),
+    ],
+)
+def test_a_servers_address_is_understood(text: str, user: str, host: str, port: int, database: str) -> None:
+    found = parse_address(text)
+    assert (found.kind, found.user, found.host, found.port, found.database) == (
+        *(ServerKind.MYSQL, user, host, port, database),
+    )
+    assert parse_address(found.url) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["mysql://james@localhost/photos?unix_socket=/run/my%20sql/s", "james@unix(/run/my sql/s)/photos"]
+)
+def test_a_sockets_address_is_understood(text: str) -> None:
+    found = parse_address(text)
+    assert (found.socket, found.user, found.database) == (Path("/run/my sql/s"), "james", "photos")
+    assert parse_address(found.url) == found
+
+
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}", "sqlite://{}"])
+def test_an_index_is_understood_as_path_and_as_url(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "index.db"
+    path.touch()
+    found = parse_address(form.format(path))
+    assert (found.kind, found.path) == (ServerKind.SQLITE, path)
+    assert parse_address(found.url) == found
+
+
+@pytest.mark.parametrize("text", ["sqlite:///storage/index.db", "storage/index.db", "storage", "sqlite:///storage"])
+def test_a_relative_index_is_found_from_the_projects_folder(tmp_path: Path, text: str) -> None:
+    (tmp_path / "storage").mkdir()
+    (tmp_path / "storage" / "index.db").touch()
+    assert parse_address(text, tmp_path).path == tmp_path / "storage" / "index.db"
+
+
+@pytest.mark.parametrize("text", ["mysql://james:secret@nas/photos", "james:secret@tcp(nas:3306)/photos"])
+def test_a_password_in_the_address_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(LibraryError, match=r"holds a password.*LIMNER_DB_PASSWORD") as caught:
+        parse_address(text)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "postgres://a@b/c", "mysql://", "mysql://a@b:port/c", "sqlite://index.db", "https://x"]
+)
+def test_other_addresses_are_refused_with_examples(text: str) -> None:
+    with pytest.raises(LibraryError, match=r"mysql://user@host:3306/photoprism|sqlite:///…/index.db"):
+        parse_address(text)
+
+
+@given(
+    user=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+    database=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda name: name.strip("/")),
+    port=st.integers(1, 65535),
+)
+def test_what_is_saved_is_read_back_equal(user: str, database: str, port: int) -> None:
+    address = LibraryAddress(ServerKind.MYSQL, user=user, host="nas.local", port=port, database=database.strip("/"))
+    assert parse_address(address.url) == address

@@ -1,0 +1,94 @@
+"""A real MariaDB server of the tests' own: own data folder, own socket, a free port, no root's rights needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+from pymysql.connections import Connection
+
+DEADLINE = 60.0
+
+
+@dataclass(frozen=True)
+class MariaServer:
+    port: int
+    socket: Path
+
+    def root(self, database: str | None = None) -> Connection:
+        return pymysql.connect(
+            unix_socket=str(self.socket), user="root", database=database, charset="utf8mb4", autocommit=True
+        )
+
+    def run(self, *statements: str, database: str | None = None) -> None:
+        connection = self.root(database)
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+
+@contextmanager
+def running_server() -> Iterator[MariaServer]:
+    # Not pytest's folder: a socket's path may have 107 bytes at most.
+    home = Path(tempfile.mkdtemp(prefix="limner-db-"))
+    try:
+        as_root = ["--user=root"] if os.getuid() == 0 else []
+        data = [f"--datadir={home / 'data'}"]
+        install = [_program("mariadb-install-db"), "--no-defaults", *data, *as_root]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, capture_output=True, timeout=120)
+        server = MariaServer(_free_port(), home / "s")
+        options = [f"--socket={server.socket}", f"--port={server.port}", "--bind-address=127.0.0.1"]
+        options += [f"--pid-file={home / 'pid'}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
+        options += ["--skip-name-resolve", "--performance-schema=off"]
+        with (home / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [_program("mariadbd"), "--no-defaults", *data, *as_root, *options], stdout=log, stderr=log
+            )
+        try:
+            _wait_until_up(server, process, home / "log")
+            yield server
+        finally:
+            process.terminate()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _wait_until_up(server: MariaServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + DEADLINE
+    while True:
+        try:
+            # Nobody without a name: such a user would shadow the named ones on the socket.
+            server.run("DELETE FROM mysql.global_priv WHERE user = ''", "FLUSH PRIVILEGES")
+            return
+        except pymysql.err.OperationalError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"MariaDB did not start:\n{log.read_text(errors='replace')[-3000:]}") from None
+            time.sleep(0.05)
+
+
+def _program(name: str) -> str:
+    places = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+    found = shutil.which(name, path=places)
+    assert found, f"the tests need {name}: apt-get install mariadb-server"
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
