@@ -12,10 +12,11 @@ from engine import __version__, events
 from engine.base_model import find_base
 from engine.errors import LimnerError, PictureError
 from engine.jobs.worker import Context
+from engine.pictures.orders import free_path
 from engine.pictures.parameters import Parameters, add_lora_tag, png_text
 from engine.pictures.pipeline import Brush, Painting, Stopped
 from engine.pictures.queue import Picture, PictureOrder, Queue
-from engine.pictures.start import CLOSING, free_path
+from engine.pictures.start import CLOSING
 from engine.project import Project
 from engine.settings import Sampler
 from engine.training.lora_header import lora_hash

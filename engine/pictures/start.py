@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +17,10 @@ from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
+from engine.pictures.references import prepare_references
+from engine.pictures.scores import identity_for
 from engine.project import Project
-from engine.settings import Settings
+from engine.training.examples import read_examples
 from engine.training.runs import run_status
 
 POLL_SECONDS = 0.1
@@ -27,6 +28,9 @@ POLL_SECONDS = 0.1
 
 CLOSING = "closing"
 """A file in the painter's folder: it is about to go, having looked at the queue for the last time."""
+
+USUAL_STRENGTHS = (0.6, 0.8, 1.0)
+"""At which LoRA weights likeness is measured."""
 
 MOST_WAKES = 3
 """How often a painter that died is woken again for the same pictures."""
@@ -110,57 +114,47 @@ def painter_state(project: Project) -> JobState | None:
     return state(painter).state if (painter.path / "job.json").exists() else None
 
 
-def new_picture_path(project: Project, seed: int, name: str = "") -> Path:
-    """Where a new picture goes: ``pictures/20261121-140312-7.png``, the number being the seed."""
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{seed}"
-    if name:
-        stem += "-" + re.sub(r"[^\w-]+", "_", name)
-    return free_path(project.pictures / f"{stem}.png")
+def start_likeness(
+    project: Project,
+    run: str | None = None,
+    seeds: int = 8,
+    strengths: Sequence[float] | None = None,
+    password: str | None = None,
+) -> JobFolder:
+    """Starts measuring how much the portraits of a run are the person. Returns at once.
 
-
-def free_path(path: Path) -> Path:
-    """The path, or the first of ``-2``, ``-3`` … where something lies: nothing is ever overwritten."""
-    candidate, number = path, 2
-    while candidate.exists():
-        candidate, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
-    return candidate
-
-
-def order_from_settings(
-    settings: Settings, prompt: str, path: Path, seed: int, lora: Path | None = None, strength: float | None = None
-) -> PictureOrder:
-    """An order as the project's settings would have it.
+    The result is written to the run's folder; ``engine.pictures.scores.read_likeness`` reads it.
 
     Args:
-        settings: the project's.
-        prompt: filled, without choices.
-        path: where it is to be written.
-        seed: where its chance comes from.
-        lora: the LoRA, if any.
-        strength: its weight; None: the settings'.
+        project: the project.
+        run: its name; None: the newest.
+        seeds: pictures a strength.
+        strengths: the LoRA's weights to try; None: some around the settings'.
+        password: the library's, where it needs one, for pictures of the other people.
+
+    Raises:
+        ProjectError: there is no such run.
+        PictureError: it has no checkpoint yet, or nothing can compare this project's pictures.
+        DatasetError: there are no real pictures to compare with.
+        LibraryError: the library can't be read.
     """
-    painting = settings.painting
-    return PictureOrder(
-        prompt=prompt,
-        path=path,
-        seed=seed,
-        steps=painting.steps,
-        guidance=painting.guidance,
-        sampler=painting.sampler,
-        negative=painting.negative,
-        lora=lora,
-        strength=(painting.strength if strength is None else strength) if lora else None,
-        width=painting.width,
-        height=painting.height,
-    )
-
-
-def newest_lora(project: Project) -> Path | None:
-    """The last checkpoint of the newest run that has one."""
-    for job in reversed(project.run_folders()):
-        if checkpoints := [each for each in run_status(job).checkpoints if each.exists()]:
-            return checkpoints[-1]
-    return None
+    job = project.run(run)
+    checkpoints = [each for each in run_status(job).checkpoints if each.exists()]
+    if not checkpoints:
+        raise PictureError(f"{job.id} has no checkpoint yet", "wait for its first epoch")
+    settings = project.settings
+    args = {
+        "run": str(job.path),
+        "checkpoint": str(checkpoints[-1]),
+        "seeds": seeds,
+        "strengths": sorted(strengths or {*USUAL_STRENGTHS, settings.painting.strength}),
+        "identity": identity_for(settings.base),
+        "real": [str(each.image) for each in read_examples(project)],
+        "others": {
+            name: [str(path) for path in paths] for name, paths in prepare_references(project, password).items()
+        },
+    }
+    return start(project.new_job_folder("likeness"), JobKind.LIKENESS, project.root, args)
 
 
 @contextmanager

@@ -1,0 +1,84 @@
+"""What to order: pictures as the project's settings would have them, their names, and the LoRA that they take."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from pathlib import Path
+
+from engine.pictures.queue import PictureOrder
+from engine.project import Project
+from engine.prompts.grammar import fill, variations
+from engine.training.runs import run_status
+
+SEEDS = 2**32
+"""Seeds are below this, as A1111's are."""
+
+
+def order_for(
+    project: Project,
+    prompt: str,
+    *,
+    seed: int | None = None,
+    lora: Path | None = None,
+    strength: float | None = None,
+    path: Path | None = None,
+    prompt_id: int | None = None,
+) -> PictureOrder:
+    """An order as the project's settings would have it; change what differs with ``dataclasses.replace``.
+
+    Args:
+        project: the project.
+        prompt: ``{trigger}`` and ``{class}`` are filled; of choices ``{a|b}`` the seed takes one.
+        seed: where its chance comes from; None: a new one.
+        lora: the LoRA, if any.
+        strength: its weight; None: the settings'.
+        path: where it is written; None: a new name in ``pictures/``.
+        prompt_id: its number on the shelf of prompts.
+
+    Raises:
+        PromptError: the prompt is empty or not balanced.
+        ProjectError: the settings are broken.
+    """
+    settings = project.settings
+    painting = settings.painting
+    seed = random.SystemRandom().randrange(SEEDS) if seed is None else seed
+    return PictureOrder(
+        prompt=variations(fill(prompt, settings.person), 1, seed)[0],
+        path=new_picture_path(project, seed) if path is None else path,
+        seed=seed,
+        steps=painting.steps,
+        guidance=painting.guidance,
+        sampler=painting.sampler,
+        negative=painting.negative,
+        lora=lora,
+        strength=(painting.strength if strength is None else strength) if lora else None,
+        width=painting.width,
+        height=painting.height,
+        prompt_id=prompt_id,
+    )
+
+
+def new_picture_path(project: Project, seed: int, name: str = "") -> Path:
+    """Where a new picture goes: ``pictures/20261121-140312-7.png``, the last number being the seed."""
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{seed}"
+    if name:
+        stem += "-" + re.sub(r"[^\w-]+", "_", name)
+    return free_path(project.pictures / f"{stem}.png")
+
+
+def free_path(path: Path) -> Path:
+    """The path, or the first of ``-2``, ``-3`` … where something lies: nothing is ever overwritten."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
+    return candidate
+
+
+def newest_lora(project: Project) -> Path | None:
+    """The last checkpoint of the newest run that has one; None where there is none."""
+    for job in reversed(project.run_folders()):
+        if checkpoints := [each for each in run_status(job).checkpoints if each.exists()]:
+            return checkpoints[-1]
+    return None
