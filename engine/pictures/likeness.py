@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -18,8 +18,11 @@ from engine.base_model import find_base
 from engine.errors import PictureError
 from engine.jobs.folder import JobFolder
 from engine.jobs.worker import Context
+from engine.library.address import parse_address
+from engine.library.password import find_password
 from engine.pictures.painter import describe, write_picture
 from engine.pictures.pipeline import Brush, Painting, Stopped
+from engine.pictures.references import prepare_references
 from engine.pictures.scores import IDENTITIES, Likeness, PictureScore, Score, recommend, write_likeness
 from engine.project import Project
 from engine.prompts.grammar import fill, plain
@@ -50,7 +53,10 @@ def work(context: Context) -> None:
     """Does a likeness job; the result is written to the run's folder."""
     project = Project(context.project)
     settings = project.settings
-    gallery = Gallery(load_identity(context.args["identity"]), context.args["real"], context.args["others"])
+    context.emit(events.Phase("other people", 0, 1))
+    others = _other_people(project)
+    context.emit(events.Phase("other people", 1, 1))
+    gallery = Gallery(load_identity(context.args["identity"]), context.args["real"], others)
     context.emit(events.Phase("loading the base model", 0, 1))
     painting = Painting(find_base(settings.base))
     context.emit(events.Phase("loading the base model", 1, 1))
@@ -91,7 +97,7 @@ def work(context: Context) -> None:
 class Gallery:
     """Everybody's real pictures, as directions: a person is the middle of theirs."""
 
-    def __init__(self, identity: Identity, real: Sequence[str], others: dict[str, list[str]]) -> None:
+    def __init__(self, identity: Identity, real: Sequence[str], others: Mapping[str, Sequence[str]]) -> None:
         self._identity = identity
         self._real = identity.embed(_open(real))
         self.names = list(others)
@@ -176,6 +182,12 @@ def score(checkpoint: str, strength: float, pictures: Sequence[PictureScore]) ->
         rank_1=sum(each.nearest == "" for each in compared) / len(compared) if compared else None,
         pictures=tuple(pictures),
     )
+
+
+def _other_people(project: Project) -> dict[str, list[str]]:
+    url = project.settings.library.url
+    password = find_password(parse_address(url, project.root)) if url else None
+    return {name: [str(path) for path in paths] for name, paths in prepare_references(project, password).items()}
 
 
 def _open(paths: Sequence[str]) -> list[Image.Image]:

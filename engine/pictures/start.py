@@ -16,8 +16,8 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
+from engine.library.password import ENVIRONMENT
 from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
-from engine.pictures.references import prepare_references
 from engine.pictures.scores import identity_for
 from engine.project import Project
 from engine.training.examples import read_examples
@@ -130,13 +130,13 @@ def start_likeness(
         run: its name; None: the newest.
         seeds: pictures a strength.
         strengths: the LoRA's weights to try; None: some around the settings'.
-        password: the library's, where it needs one, for pictures of the other people.
+        password: one that was typed, for the library's other people; the job's process gets it in its environment.
+            Left out, the job looks in its environment and the keyring itself.
 
     Raises:
         ProjectError: there is no such run.
         PictureError: it has no checkpoint yet, or nothing can compare this project's pictures.
         DatasetError: there are no real pictures to compare with.
-        LibraryError: the library can't be read.
     """
     job = project.run(run)
     checkpoints = [each for each in run_status(job).checkpoints if each.exists()]
@@ -150,11 +150,9 @@ def start_likeness(
         "strengths": sorted(strengths or {*USUAL_STRENGTHS, settings.painting.strength}),
         "identity": identity_for(settings.base),
         "real": [str(each.image) for each in read_examples(project)],
-        "others": {
-            name: [str(path) for path in paths] for name, paths in prepare_references(project, password).items()
-        },
     }
-    return start(project.new_job_folder("likeness"), JobKind.LIKENESS, project.root, args)
+    secrets = {ENVIRONMENT: password} if password is not None else {}
+    return start(project.new_job_folder("likeness"), JobKind.LIKENESS, project.root, args, secrets)
 
 
 @contextmanager
