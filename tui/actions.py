@@ -201,8 +201,10 @@ def _prompts() -> tuple[Action, ...]:
         Action("prompts.drop", "Drop this variation", ("x",), "drop", 13),
         Action("prompts.clear", "Clear the mark", ("c",), "clear", 30),
         Action("prompts.again", "Go on from this variation", ("a",), "go on from it", 20),
-        Action("prompts.more_seeds", "Paint each with one seed more", ("plus", "right_square_bracket"), "", 25),
+        Action("prompts.more_seeds", "Paint each with one seed more", ("plus", "right_square_bracket"), "seeds", 25),
         Action("prompts.fewer_seeds", "Paint each with one seed fewer", ("minus", "left_square_bracket"), "", 26),
+        Action("prompts.stronger", "More of the LoRA", ("l", "right"), "stronger", 31),
+        Action("prompts.weaker", "Less of the LoRA", ("h", "left"), "weaker", 31),
     )
 
 

@@ -30,13 +30,13 @@ def run_line(status: RunStatus | None) -> Line:
 def top_line(current: Scope, status: RunStatus | None, width: int) -> Line:
     """The whole top line; on narrow terminals the numbers of the other screens stay and their names are cut."""
     run = run_line(status)
-    for short in (99, 7, 5, 4, 0):
+    for gap, named in ((" ", True), ("", True), ("", False)):
         screens: Line = []
         for number, screen in enumerate(SCREENS, start=1):
             if screen is current:
-                screens += [(f" {number} ", Ink.ACTIVE), (screen.title, Ink.STRONG), (" ", Ink.PLAIN)]
+                screens += [(f" {number} ", Ink.ACTIVE), (screen.title, Ink.STRONG), (gap, Ink.PLAIN)]
             else:
-                screens += [(f" {number} {screen.title[:short]}".rstrip() + " ", Ink.MUTED)]
+                screens.append((f" {number} {screen.title if named else ''}".rstrip() + gap, Ink.MUTED))
         if width_of(screens) + width_of(run) + 1 <= width:
             break
     return spread(screens, run, width)
