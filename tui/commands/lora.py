@@ -1,0 +1,67 @@
+"""``limner lora``: what a LoRA file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.training.lora_clients import clients, context_width
+from engine.training.lora_header import LoraHeader, lora_hash, read_header
+from tui.commands.report import document, json_option, table
+
+
+@click.group()
+def lora() -> None:
+    """Look into a LoRA file."""
+
+
+@lora.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def show(file: Path, as_json: bool) -> None:
+    """Modules, rank, alpha, base, trigger, and what each program will make of FILE."""
+    header = read_header(file)
+    record = describe(header)
+    if as_json:
+        document(record)
+        return
+    modules = ", ".join(f"{count} {part}" for part, count in record["modules"].items() if count)
+    alpha = "none (readers take the rank)" if record["alpha"] is None else f"{record['alpha']:g}"
+    rows = [
+        ("modules", modules),
+        ("rank", record["rank"]),
+        ("alpha", alpha),
+        ("base", record["base"] or "not told"),
+        ("trigger", record["trigger"] or "not told"),
+        ("epoch, steps", f"{record['epoch'] or '–'}, {record['steps'] or '–'}"),
+        ("numbers", ", ".join(record["dtypes"])),
+        ("size", f"{record['bytes'] / 1e6:.1f} MB"),
+        ("hash", record["hash"]),
+        *record["clients"].items(),
+    ]
+    table(("what", "in the file"), [(name, str(value)) for name, value in rows])
+
+
+def describe(header: LoraHeader) -> dict[str, Any]:
+    """As ``limner lora show --json`` prints it."""
+    about = header.metadata
+    return {
+        "file": str(header.path),
+        "modules": header.part_counts(),
+        "rank": header.rank,
+        "alpha": header.alpha,
+        "base": about.get("ss_base_model_version") or about.get("modelspec.architecture"),
+        "context_width": context_width(header),
+        "title": about.get("modelspec.title") or about.get("ss_output_name"),
+        "trigger": about.get("modelspec.trigger_phrase"),
+        "epoch": about.get("ss_epoch"),
+        "steps": about.get("ss_steps"),
+        "dtypes": sorted({tensor.dtype for tensor in header.tensors.values()}),
+        "tensors": len(header.tensors),
+        "bytes": header.path.stat().st_size,
+        "hash": lora_hash(header.path),
+        "metadata": about,
+        "clients": clients(header),
+    }

@@ -1,0 +1,193 @@
+"""Commands about training: ``estimate``, ``train``, ``runs``, ``watch``, ``stop``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.errors import JobError
+from engine.jobs.folder import JobFolder, Request
+from engine.project import Project, open_project
+from engine.training.estimate import RunEstimate, estimate_run
+from engine.training.runs import RunStatus, run_status
+from engine.training.start import live_run, resume_training, start_training
+from tui.commands.progress import clock
+from tui.commands.report import document, json_option, narrate, table
+from tui.commands.run_line import follow_run, run_line
+
+OPTIONS = ("epochs", "repeats", "batch", "rank", "alpha", "learning_rate", "seed")
+"""Training settings that have an option of their own; ``--set`` reaches all."""
+
+
+def run_options(command: Any) -> Any:
+    """Options that change settings for one run, the same for ``estimate`` and ``train``."""
+    command = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, for this run.")(
+        command
+    )
+    for name, kind in reversed([(each, float if each in ("alpha", "learning_rate") else int) for each in OPTIONS]):
+        command = click.option(f"--{name.replace('_', '-')}", type=kind, help=f"training.{name}, for this run.")(
+            command
+        )
+    return command
+
+
+@click.command()
+@run_options
+@json_option
+@click.pass_obj
+def estimate(folder: Path, as_json: bool, sets: tuple[str, ...], **options: Any) -> None:
+    """What a run will take: images, image-steps, time, money and memory."""
+    found = estimate_run(open_project(folder), changes(sets, options))
+    if as_json:
+        document(found.record())
+        return
+    table(("what", "how much"), _estimate_rows(found))
+
+
+@click.command()
+@click.option("--wait", is_flag=True, help="Follow the run until it ends.")
+@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped or died.")
+@run_options
+@json_option
+@click.pass_obj
+def train(folder: Path, wait: bool, resume: str | None, as_json: bool, sets: tuple[str, ...], **options: Any) -> None:
+    """Train a LoRA on the dataset; it goes on when the terminal closes."""
+    project = open_project(folder)
+    wanted = changes(sets, options)
+    if resume is not None:
+        if wanted:
+            raise click.UsageError("a resumed run keeps its settings; leave the other options out")
+        job = resume_training(project, resume)
+    else:
+        job = start_training(project, wanted)
+    if not as_json:
+        click.echo(job.id)
+    if wait:
+        _follow(job)
+    else:
+        narrate(f"Training goes on by itself. Follow it with: limner watch {job.id}")
+    if as_json:
+        document({"run": job.id, "path": str(job.path), **_record(run_status(job))})
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def runs(folder: Path, as_json: bool) -> None:
+    """The training runs of this project, newest first."""
+    found = [run_status(job) for job in reversed(open_project(folder).run_folders())]
+    if as_json:
+        document({"runs": [_record(status) for status in found]})
+        return
+    if not found:
+        narrate("No runs yet. Start one with: limner train")
+        return
+    rows = [
+        (s.id, s.state.value, f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints))
+        for s in found
+    ]
+    table(("run", "state", "epoch", "step", "average loss", "checkpoints"), rows)
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.pass_obj
+def watch(folder: Path, run: str | None) -> None:
+    """Follow a run (the newest) until it ends; leaving does not end it."""
+    job = open_project(folder).run(run)
+    _follow(job)
+    for path in run_status(job).checkpoints:
+        click.echo(path)
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--after-epoch", is_flag=True, help="When the epoch under way is done, with its checkpoint.")
+@click.pass_obj
+def stop(folder: Path, run: str | None, after_epoch: bool) -> None:
+    """Stop a run (the living one), now or after the epoch; it can be resumed."""
+    job = _living(open_project(folder), run)
+    job.ask(Request.STOP_AFTER_EPOCH if after_epoch else Request.STOP)
+    when = "after this epoch" if after_epoch else "now"
+    narrate(f"{job.id} stops {when}. Go on with it later: limner train --resume {job.id}")
+
+
+def changes(sets: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """What the options of a command change, by dotted key.
+
+    Raises:
+        click.UsageError: a ``--set`` that is not KEY=VALUE.
+    """
+    found = {f"training.{name}": value for name, value in options.items() if value is not None}
+    for text in sets:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise click.UsageError(f"--set {text}: write it as KEY=VALUE, such as training.epochs=5")
+        found[key if "." in key else f"training.{key}"] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    """A value as TOML reads it, or the plain text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _living(project: Project, run: str | None) -> JobFolder:
+    job = (live_run(project) or project.run()) if run is None else project.run(run)
+    if not job.alive():
+        raise JobError(f"{job.id} is not running", "see what is: limner runs")
+    return job
+
+
+def _follow(job: JobFolder) -> None:
+    try:
+        status = follow_run(job)
+    except KeyboardInterrupt:
+        if job.alive():
+            narrate(f"\n{job.id} goes on. Follow it with: limner watch {job.id}; end it with: limner stop {job.id}")
+        raise click.Abort from None
+    narrate(f"{job.id}: {status.reason or status.state.value}. {run_line(status)}")
+
+
+def _record(status: RunStatus) -> dict[str, Any]:
+    return {
+        "id": status.id,
+        "state": status.state.value,
+        "reason": status.reason,
+        "epoch": status.epoch,
+        "epochs": status.epochs,
+        "step": status.step,
+        "steps": status.steps,
+        "loss": status.loss,
+        "average_loss": status.average_loss,
+        "images_per_s": status.images_per_s,
+        "epoch_seconds": status.epoch_seconds,
+        "remaining_seconds": status.remaining_seconds,
+        "memory_gb": status.memory_gb,
+        "checkpoints": [str(path) for path in status.checkpoints],
+    }
+
+
+def _loss(status: RunStatus) -> str:
+    return "–" if status.average_loss is None else f"{status.average_loss:.4f}"
+
+
+def _estimate_rows(found: RunEstimate) -> list[tuple[str, str]]:
+    per_epoch = clock(found.seconds_per_epoch) if found.seconds_per_epoch is not None else found.detail
+    total = f"{clock(found.seconds_total)} ({found.detail})" if found.seconds_total is not None else found.detail
+    rows = [
+        ("plan", found.formula),
+        ("steps", f"{found.steps:,} of {found.batch} images"),
+        ("an epoch", per_epoch),
+        ("in all", total),
+        ("memory", f"{found.memory_gb:.1f} GB" if found.memory_gb is not None else found.detail),
+    ]
+    if found.cost is not None:
+        rows.append(("cost", f"{found.cost:.2f}"))
+    return rows
