@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine import events
 from engine.dataset.captions import caption
-from engine.dataset.folder import SIDE, DatasetFolder, TrainingImage, write_caption
+from engine.dataset.folder import SIDE, DatasetFolder, TrainingImage, read_caption, write_caption
 from engine.dataset.manifest import Entry, Manifest
 from engine.errors import DatasetError, LimnerError
 from engine.faces.crop import crop_of, cut
@@ -103,11 +103,14 @@ def _settle_folder(project: Project, folder: DatasetFolder) -> Manifest:
     if there != wanted and there.is_dir():
         there.rename(wanted)
     wanted.mkdir(parents=True, exist_ok=True)
+    for left_by_a_kill in wanted.glob(".*.part"):
+        left_by_a_kill.unlink()
     old = (manifest.trigger, manifest.class_word)
     if manifest.trigger and old != (person.trigger, person.class_word):
-        for image in folder.images():
-            line = _reworded(image.caption, old, (person.trigger, person.class_word))
-            if line != image.caption:
+        for image in folder.image_paths():
+            before = read_caption(image)
+            line = _reworded(before, old, (person.trigger, person.class_word))
+            if line != before:
                 write_caption(image, line)
         entries = tuple(
             entry.captioned(_reworded(entry.template, old, (person.trigger, person.class_word)))
@@ -131,10 +134,9 @@ def _reworded(caption: str, old: tuple[str, str], new: tuple[str, str]) -> str:
 def _take_out(folder: DatasetFolder, manifest: Manifest, kept: set[str]) -> tuple[Manifest, int]:
     """Removes the images of faces that are not kept; their captions are saved before anything is deleted."""
     gone = [entry for entry in manifest.entries if entry.marker not in kept]
-    images = {image.path.name: image for image in folder.images()}
     for entry in gone:
-        image = images.get(manifest.file_name(entry.number))
-        manifest = manifest.without(entry.number, image.caption if image else "")
+        words = read_caption(folder.path / manifest.file_name(entry.number))
+        manifest = manifest.without(entry.number, words)
     folder.save_manifest(manifest)
     # Numbers are never used twice, so all that lies under one set aside is ours, also what a killed build left.
     for _, number, _ in manifest.aside:
@@ -173,11 +175,20 @@ def _plan(
             template=before.template if before else "",
         )
         image = folder.path / manifest.file_name(number)
-        if before is None or not before.same_cut(entry) or not image.exists():
+        if before is None or not before.same_cut(entry) or not _sound(image):
             cuttings.append(_Cutting(face, entry, words))
             # Without a stamp it is cut again, should this build be killed before it is done.
             manifest = manifest.with_entry(replace(before or entry, stamp=""))
     return manifest, cuttings, skipped
+
+
+def _sound(image: Path) -> bool:
+    """Whether an image that was made before is there and of the right size."""
+    try:
+        with Image.open(image) as found:
+            return found.size == (SIDE, SIDE)
+    except (OSError, ValueError):
+        return False
 
 
 def _free_number(folder: DatasetFolder, manifest: Manifest) -> int:

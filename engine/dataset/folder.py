@@ -71,26 +71,28 @@ class DatasetFolder:
         others = sorted(each for each in self.root.glob("*_*") if each.is_dir() and _KOHYA_FOLDER.match(each.name))
         return others[0] if others else wanted
 
+    def image_paths(self) -> list[Path]:
+        """The images' files by name, unopened; none where nothing was built yet."""
+        folder = self.path
+        if not folder.is_dir():
+            return []
+        return [each for each in sorted(folder.iterdir()) if each.suffix.lower() in SUFFIXES and each.name[0] != "."]
+
     def images(self) -> list[TrainingImage]:
         """All images by name; none where nothing was built yet.
 
         Raises:
             DatasetError: an image or the manifest can't be read.
         """
-        folder = self.path
-        if not folder.is_dir():
-            return []
         manifest = read_manifest(self.root)
         numbered = {manifest.file_name(entry.number): entry for entry in manifest.entries}
         found: list[TrainingImage] = []
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-                continue
+        for path in self.image_paths():
             entry = numbered.get(path.name)
             width, height = _size(path)
             face_id, source_px = (entry.face, entry.source_px) if entry else (None, None)
-            caption_path = path.with_suffix(".txt")
-            found.append(TrainingImage(path, caption_path, _read(caption_path), width, height, face_id, source_px))
+            caption_path, caption = path.with_suffix(".txt"), read_caption(path)
+            found.append(TrainingImage(path, caption_path, caption, width, height, face_id, source_px))
         return found
 
     def checks(self) -> list[str]:
@@ -152,8 +154,13 @@ def write_caption(image: TrainingImage | Path, text: str) -> str:
     return line
 
 
-def _read(path: Path) -> str:
-    """A caption file's first line that isn't empty; kohya's trainer reads the first alone."""
+def read_caption(image: Path) -> str:
+    """The caption beside an image: its first line that isn't empty, for kohya's trainer reads one alone.
+
+    Raises:
+        DatasetError: it is there and can't be read.
+    """
+    path = image.with_suffix(".txt")
     try:
         lines = path.read_text("utf-8-sig", errors="replace").splitlines()
     except FileNotFoundError:

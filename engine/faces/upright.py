@@ -7,11 +7,20 @@ import struct
 import warnings
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from engine.errors import FaceError
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF")
 """What is opened; Pillow's other readers can start programs or are no photos."""
 
 LARGEST = 250_000_000
@@ -34,6 +43,11 @@ TURNS: dict[int, Image.Transpose] = {
 Image.MAX_IMAGE_PIXELS = LARGEST
 # Between once and twice the limit Pillow only warns; ``_open`` refuses there already.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Said of many phones' photos, and of no use to anybody who looks at them.
+warnings.filterwarnings("ignore", message="Corrupt EXIF", category=UserWarning)
+
+# Named here so that they are loaded once, and not by whichever of several threads opens the first photo.
+_READERS = (BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
 
 
 class BrokenImage(FaceError):
@@ -106,8 +120,11 @@ def _open(path: Path) -> Image.Image:
     try:
         with path.open("rb") as handle:
             head = handle.read(32)
+            length = os.fstat(handle.fileno()).st_size
         if not head:
             raise BrokenImage(path, "the file is empty")
+        if head[:4] == b"RIFF" and length < int.from_bytes(head[4:8], "little") + 8:
+            raise BrokenImage(path, "the file is truncated")
         if head[4:8] == b"ftyp":
             _register_heif()
         image = Image.open(path, formats=[each for each in FORMATS if each != "HEIF" or each in Image.OPEN])
@@ -173,11 +190,9 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _ends_well(path: Path, kind: str) -> bool:
     with path.open("rb") as handle:
-        size = os.fstat(handle.fileno()).st_size
-        if kind == "WEBP":
-            return size >= int.from_bytes(handle.read(12)[4:8], "little") + 8
-        handle.seek(max(0, size - 12))
+        handle.seek(max(0, os.fstat(handle.fileno()).st_size - 12))
         tail = handle.read()
     if kind in {"JPEG", "MPO"}:
         return tail.endswith(b"\xff\xd9")
-    return kind == "PNG" and b"IEND" in tail
+    # A WebP's length was compared with its header when it was opened.
+    return kind == "WEBP" or (kind == "PNG" and b"IEND" in tail)

@@ -1,0 +1,142 @@
+"""Photos are seen upright whatever way the camera was held, and a broken one says why."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astronaut import FACE, astronaut, save
+from PIL import Image
+
+from engine.faces.crop import cut_from
+from engine.faces.geometry import Box, Framing
+from engine.faces.upright import BrokenImage, open_upright, proven_size, upright_size
+
+BOXES = {
+    "face": Box(*FACE),
+    "left edge": Box(-0.05, 0.3, 0.2, 0.2),
+    "right edge": Box(0.9, 0.3, 0.3, 0.2),
+    "top edge": Box(0.4, -0.1, 0.2, 0.2),
+    "bottom edge": Box(0.4, 0.9, 0.2, 0.3),
+    "corner": Box(0.95, 0.95, 0.4, 0.4),
+    "whole": Box(0, 0, 1, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("suffix", "tolerance"), [(".png", 0), (".webp", 0), (".jpg", 8)])
+def test_every_crop_of_a_turned_photo_equals_the_crop_of_the_upright_one(
+    tmp_path: Path, orientation: int, suffix: str, tolerance: int
+) -> None:
+    picture = astronaut(width=400)
+    path = save(tmp_path / f"turned{suffix}", picture, orientation)
+    assert upright_size(path) == proven_size(path) == (400, 512)
+    found = open_upright(path)
+    for box in BOXES.values():
+        for framing in Framing:
+            expected, crop = cut_from(picture, box, framing)
+            got, same_crop = cut_from(found, box, framing)
+            assert same_crop == crop
+            assert got.size == (crop.side, crop.side)
+            difference = np.abs(np.asarray(got, int) - np.asarray(expected, int))
+            assert difference.max() <= tolerance * 4
+            assert difference.mean() <= tolerance / 8
+
+
+def test_a_photo_is_rgb_without_metadata(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", orientation=6)
+    found = open_upright(path)
+    assert found.mode == "RGB"
+    assert not found.getexif()
+    assert not found.info
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1", "LA"])
+def test_other_kinds_of_pixels_become_rgb(tmp_path: Path, mode: str) -> None:
+    suffix = ".jpg" if mode == "CMYK" else ".png"
+    path = tmp_path / f"a{suffix}"
+    astronaut().convert("L" if mode == "LA" else mode).convert(mode).save(path)
+    found = open_upright(path)
+    assert (found.mode, found.size) == ("RGB", (512, 512))
+
+
+def test_transparency_lies_on_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "a.png")
+    assert open_upright(tmp_path / "a.png").getpixel((3, 3)) == (255, 255, 255)
+
+
+def test_sixteen_bit_grey_keeps_its_tones(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    levels = np.asarray(open_upright(tmp_path / "a.png"))[..., 0]
+    assert levels.min() == 0
+    assert levels.max() == 255
+    assert abs(int(levels[8, 0]) - 128) <= 1
+
+
+def test_a_preview_is_smaller_but_not_too_small_and_upright(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", astronaut(width=400).resize((1600, 2048)), orientation=8)
+    found = open_upright(path, at_least=300)
+    assert 300 <= max(found.size) <= 700
+    assert found.height > found.width
+
+
+def _broken(path: Path) -> str:
+    reasons = set()
+    for look in (open_upright, proven_size):
+        with pytest.raises(BrokenImage) as caught:
+            look(path)
+        reasons.add(caught.value.reason)
+        assert str(path) in caught.value.what
+    (reason,) = reasons
+    return reason
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_truncated_photo_is_told(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"a{suffix}")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert _broken(path) == "the file is truncated"
+
+
+def test_a_photo_cut_short_by_its_last_bytes_is_told(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg")
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert _broken(path) == "the file is truncated"
+
+
+def test_a_photo_with_more_after_its_end_is_whole(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg")
+    path.write_bytes(path.read_bytes() + b"\0" * 500)
+    assert proven_size(path) == (512, 512)
+
+
+def test_a_missing_an_empty_and_a_text_file_are_told_apart(tmp_path: Path) -> None:
+    assert _broken(tmp_path / "none.jpg") == "the file is missing"
+    (tmp_path / "empty.jpg").touch()
+    assert _broken(tmp_path / "empty.jpg") == "the file is empty"
+    (tmp_path / "text.jpg").write_text("this is a text\n" * 20)
+    assert _broken(tmp_path / "text.jpg") == "the file is not an image"
+    (tmp_path / "folder.jpg").mkdir()
+    assert _broken(tmp_path / "folder.jpg") == "the file can't be read (Is a directory)"
+
+
+def test_a_picture_of_absurd_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", 60_000, 60_000)
+    import zlib
+
+    data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
+    path.write_bytes(bytes(data))
+    assert "too large" in _broken(path)
+
+
+def test_damaged_exif_is_no_reason_to_refuse_a_photo(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    astronaut().save(path, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 30)
+    assert open_upright(path).size == (512, 512)
