@@ -227,8 +227,8 @@ def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
     record = settings.model_dump()
     for dotted, value in changes.items():
         section, _, key = dotted.partition(".")
-        if not key or section not in record:
-            near = difflib.get_close_matches(dotted, _all_keys(), n=1)
+        if key not in record.get(section, {}):
+            near = difflib.get_close_matches(dotted, [each for each in _all_keys() if "." in each], n=1)
             raise ProjectError(f"unknown setting {dotted}", f"did you mean {near[0]}?" if near else "see limner.toml")
         record[section][key] = value
     try:

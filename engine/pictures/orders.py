@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from engine.pictures.queue import PictureOrder
 from engine.project import Project
 from engine.prompts.grammar import fill, variations
+from engine.settings import Settings
 from engine.training.runs import run_status
 
 SEEDS = 2**32
@@ -42,11 +44,29 @@ def order_for(
         ProjectError: the settings are broken.
     """
     settings = project.settings
-    painting = settings.painting
     seed = random.SystemRandom().randrange(SEEDS) if seed is None else seed
+    chosen = variations(fill(prompt, settings.person), 1, seed)[0]
+    path = new_picture_path(project, seed) if path is None else path
+    return replace(order_from_settings(settings, chosen, path, seed, lora, strength), prompt_id=prompt_id)
+
+
+def order_from_settings(
+    settings: Settings, prompt: str, path: Path, seed: int, lora: Path | None = None, strength: float | None = None
+) -> PictureOrder:
+    """An order as some settings would have it.
+
+    Args:
+        settings: the project's.
+        prompt: filled, without choices.
+        path: where it is to be written.
+        seed: where its chance comes from.
+        lora: the LoRA, if any.
+        strength: its weight; None: the settings'.
+    """
+    painting = settings.painting
     return PictureOrder(
-        prompt=variations(fill(prompt, settings.person), 1, seed)[0],
-        path=new_picture_path(project, seed) if path is None else path,
+        prompt=prompt,
+        path=path,
         seed=seed,
         steps=painting.steps,
         guidance=painting.guidance,
@@ -56,7 +76,6 @@ def order_for(
         strength=(painting.strength if strength is None else strength) if lora else None,
         width=painting.width,
         height=painting.height,
-        prompt_id=prompt_id,
     )
 
 

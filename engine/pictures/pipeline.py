@@ -163,10 +163,10 @@ class Painting:
             self._whole.load_lora_weights(load_tensors(lora), adapter_name=ADAPTER)
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             self._take_off()
-            said = " ".join(str(error).split())[:160]
-            raise LoraFileError(
-                f"{lora.name} does not fit {self.base.title} ({said})", "see: limner lora show"
-            ) from error
+            # Neither diffusers nor torch has a class of its own for it, and both say it in pages.
+            said = "it was made for another base model" if "size mismatch" in str(error) else " ".join(str(error).split())
+            what = f"{lora.name} does not fit {self.base.title} ({said[:160]})"
+            raise LoraFileError(what, "look into it with: limner lora show") from error
 
     def _take_off(self) -> None:
         self._loaded = None

@@ -17,11 +17,24 @@ from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.library.password import ENVIRONMENT
+from engine.pictures.orders import new_picture_path, newest_lora, order_from_settings
 from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
 from engine.pictures.scores import identity_for
 from engine.project import Project
 from engine.training.examples import read_examples
 from engine.training.runs import run_status
+
+__all__ = [
+    "new_picture_path",
+    "newest_lora",
+    "order_from_settings",
+    "order_pictures",
+    "painter_folder",
+    "painter_state",
+    "start_likeness",
+    "wait_for",
+    "wake_painter",
+]
 
 POLL_SECONDS = 0.1
 """How often a waiting caller looks at the queue."""

@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import LoraFileError
-from engine.training.lora_names import Part, diffusers_name
+from engine.training.lora_names import SDXL_LAYERS_PER_BLOCK, Part, diffusers_name
 
 LONGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
+
+LAYERS_PER_BLOCK = (SDXL_LAYERS_PER_BLOCK, 1, 3)
+"""SDXL's, and those of smaller and larger models of its architecture, which number their blocks accordingly."""
 
 _SCALARS = {"F16": "<e", "F32": "<f", "F64": "<d", "I64": "<q", "I32": "<i"}
 
@@ -62,11 +65,15 @@ class LoraHeader:
 
     def part_counts(self) -> dict[str, int]:
         """Modules by part: ``unet``, ``te1``, ``te2`` and ``unknown`` (not a module of SDXL's architecture)."""
+        candidates = [self._counts(layers_per_block) for layers_per_block in LAYERS_PER_BLOCK]
+        return min(candidates, key=lambda counts: counts["unknown"])
+
+    def _counts(self, layers_per_block: int) -> dict[str, int]:
         counts = {"unet": 0, "te1": 0, "te2": 0, "unknown": 0}
         keys = {Part.UNET: "unet", Part.TE1: "te1", Part.TE2: "te2"}
         for name in self.modules:
             try:
-                counts[keys[_part(name)]] += 1
+                counts[keys[_part(name, layers_per_block)]] += 1
             except LoraFileError:
                 counts["unknown"] += 1
         return counts
@@ -183,12 +190,12 @@ def _tensor(entry: dict[str, Any], offset: int) -> Tensor:
     return Tensor(str(entry["dtype"]), tuple(int(each) for each in shape), offset + start, offset + end)
 
 
-def _part(name: str) -> Part:
+def _part(name: str, layers_per_block: int) -> Part:
     """The part of a module by its name in the file, in whatever spelling."""
     if name.startswith(tuple(Part)):
         if has_diffusers_blocks(name):
             return Part.UNET
-        return diffusers_name(name)[0]
+        return diffusers_name(name, layers_per_block)[0]
     for prefix, part in (("unet.", Part.UNET), ("text_encoder.", Part.TE1), ("text_encoder_2.", Part.TE2)):
         if name.startswith(prefix):
             return part

@@ -20,7 +20,7 @@ def follow_run(job: JobFolder) -> RunStatus:
         JobError: it failed; with the reason.
     """
     narrator, follower = Narrator(), RunFollower(job)
-    said_plan, checkpoints, warnings, phase = False, 0, 0, ""
+    said_plan, checkpoints, warnings, phase, line = False, 0, 0, "", ""
     while True:
         status = follower.poll()
         if status.plan and not said_plan:
@@ -31,8 +31,9 @@ def follow_run(job: JobFolder) -> RunStatus:
             narrator.stage(f"{phase[0].upper()}{phase[1:]}")
         for warning in status.warnings[warnings:]:
             narrator.note(warning)
-        if status.step or status.phase:
-            narrator.progress(run_line(status), last=status.state.ended or len(status.checkpoints) > checkpoints)
+        if (status.step or status.phase) and run_line(status) != line:
+            line = run_line(status)
+            narrator.progress(line, last=status.state.ended or len(status.checkpoints) > checkpoints)
         warnings, checkpoints = len(status.warnings), len(status.checkpoints)
         if status.state.ended:
             break
