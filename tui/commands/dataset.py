@@ -86,7 +86,8 @@ def caption(folder: Path, captioner: str, overwrite: bool, as_json: bool) -> Non
     if as_json:
         document({"written": written, "captioner": captioner, "images": _records(images)})
         return
-    narrate(f"{written} captions written, {len(images) - written} left as they were.")
+    captions = "1 caption" if written == 1 else f"{written} captions"
+    narrate(f"{captions} written, {len(images) - written} left as they were.")
 
 
 def _records(images: list[TrainingImage] | tuple[TrainingImage, ...]) -> list[dict[str, Any]]:

@@ -15,13 +15,10 @@ from engine.faces.filter import SORTS, select
 from engine.faces.geometry import Framing
 from engine.faces.ledger import Action, Decision, Face, Ledger
 from engine.faces.pick import pick as pick_faces
-from engine.faces.scan import start_scan
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
-from engine.library.address import parse_address
 from engine.project import Project, open_project
 from tui.commands.filterline import FilterCommand
-from tui.commands.library import ask_password
 from tui.commands.report import document, json_option, narrate, table
 
 SHOWN_PROBLEMS = 10
@@ -39,6 +36,11 @@ def faces() -> None:
 @click.pass_obj
 def scan(folder: Path, person: str | None, as_json: bool) -> None:
     """Take all faces of a person in; goes on in the background if you leave."""
+    # Only here: the database's driver takes half a second to import, and keeping a face needs none of it.
+    from engine.faces.scan import start_scan
+    from engine.library.address import parse_address
+    from tui.commands.library import ask_password
+
     project = open_project(folder)
     settings = project.settings
     wanted = person or settings.person.uid
