@@ -137,7 +137,7 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
         click.echo(description.line)
         for check in roots:
             click.echo(check.line)
-        click.echo(f"{len(found)} people")
+        click.echo("1 person" if len(found) == 1 else f"{len(found)} people")
         return
     document(
         {
