@@ -81,9 +81,9 @@ class Terminal:
         """Waits until the command has ended, and returns its exit status."""
         deadline = time.monotonic() + within
         while True:
-            dead, status = self._tmux(
-                "display-message", "-p", "-t", "main", "#{pane_dead} #{pane_dead_status}"
-            ).split(" ", 1)
+            dead, status = self._tmux("display-message", "-p", "-t", "main", "#{pane_dead} #{pane_dead_status}").split(
+                " ", 1
+            )
             if dead == "1":
                 return int(status)
             if time.monotonic() > deadline:
@@ -91,9 +91,7 @@ class Terminal:
             time.sleep(0.05)
 
     def _tmux(self, *arguments: str, check: bool = True) -> str:
-        done = subprocess.run(
-            ["tmux", "-L", self._socket, *arguments], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(["tmux", "-L", self._socket, *arguments], capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise AssertionError(f"tmux {arguments}: {done.stderr}")
         return done.stdout

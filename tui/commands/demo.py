@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -42,13 +44,26 @@ def demo(folder: Path, run: bool, as_json: bool) -> None:
 
 def tell(outcome: Outcome, folder: Path, seconds: float) -> None:
     """The last words: what came out, where it is, and what to do next."""
+    likeness = outcome.likeness
+    best, portraits = likeness.best, len(likeness.best.pictures)
     narrate("")
-    narrate(f"Likeness to {outcome.person}: {outcome.likeness:.2f} (base model {outcome.base_likeness:.2f}, real")
     narrate(
-        f"pictures {outcome.real_likeness:.2f}); {outcome.nearest_right} of {outcome.seeds} portraits are nearest to"
-        f" {outcome.person}, the others' nearest is {outcome.nearest_other_name} at {outcome.nearest_other:.2f}."
+        f"Likeness to {outcome.person} (median of {portraits} seeds, 1 is the person): {best.median:.2f} with the LoRA"
+        f" at {best.strength:g}, {likeness.base:.2f} without, {likeness.real:.2f} the real pictures."
     )
-    narrate(f"Portraits:  {outcome.portraits[0].parent}")
-    narrate(f"LoRA:       {outcome.lora}")
-    narrate(f"The app:    limner -C {folder}")
+    if best.rank_1 is not None:
+        narrate(
+            f"{round(best.rank_1 * portraits)} of {portraits} portraits are nearest to {outcome.person};"
+            f" the nearest other, {likeness.nearest_other_name}, is at {likeness.nearest_other or 0:.2f}."
+        )
+    narrate("")
+    narrate(f"Portraits  {outcome.portraits[0].parent}")
+    narrate(f"LoRA       {outcome.lora}")
+    narrate(f"The app    {program()} -C {folder}")
     narrate(f"Done in {int(seconds) // 60} min {int(seconds) % 60:02d} s.")
+
+
+def program() -> str:
+    """How to call Limner here: by its name where the shell finds it, else by where it lies."""
+    ours = Path(sys.argv[0])
+    return "limner" if shutil.which("limner") == str(ours.resolve()) or not ours.exists() else str(ours)
