@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
@@ -21,7 +22,7 @@ from engine.project import Project
 from engine.training.runs import RunStatus
 from tui.actions import SCREENS, Action, Scope
 from tui.bindings import bindings_for
-from tui.palette import ActionCommands
+from tui.palette import ActionCommands, Palette, ThemeCommands
 from tui.places import log_path, shipped_themes_folder, user_themes_folder
 from tui.run_watch import RunWatch, Seen
 from tui.screens.base import WorkScreen
@@ -82,6 +83,7 @@ class LimnerApp(App[None], inherit_bindings=False):
         if "SSH_CONNECTION" in os.environ:
             self.animation_level = "none"
         themes, self._theme_problems = load_themes((shipped_themes_folder(), user_themes_folder()))
+        self.own_themes = tuple(themes)
         for theme in themes.values():
             self.register_theme(theme)
         if DEFAULT_THEME in themes:
@@ -165,9 +167,14 @@ class LimnerApp(App[None], inherit_bindings=False):
         scopes = [scope for scope in (getattr(self.screen, "SCOPE", None), focused, Scope.APP) if scope is not None]
         self.push_screen(HelpScreen(tuple(dict.fromkeys(scopes))))
 
+    def action_command_palette(self) -> None:
+        """Finds any action by its name."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_themes(self) -> None:
         """Chooses another theme."""
-        self.search_themes()
+        self.push_screen(Palette(providers=[ThemeCommands], placeholder="Search for themes…"))
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Saves the screen as an SVG where the app was started."""
@@ -194,8 +201,8 @@ class LimnerApp(App[None], inherit_bindings=False):
         return LimnerDriver
 
     def _first_screen(self) -> Scope:
-        """Where to begin: at Connect without a library, else at the faces; with a live run, there."""
-        if self.project is None or self.project.settings.library.url is None:
+        """Where to begin: at Connect until a person was scanned, then at the faces; with a live run, there."""
+        if self.project is None or self.project.settings.person.uid is None:
             return Scope.CONNECT
         if any(run.alive() for run in self.project.run_folders()[-1:]):
             return Scope.TRAINING

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.widgets import Input
 
 from tui.actions import ACTIONS, Action, Scope
 
@@ -21,7 +23,8 @@ class ActionCommands(Provider):
         """What can be done here, before anything is typed."""
         for action in self._actions():
             if action.scope in (self._scope, Scope.APP):
-                yield DiscoveryHit(_title(action), partial(self._do, action), help=action.keys_text)
+                title = _title(action)
+                yield DiscoveryHit(_with_keys(Content(title), action), partial(self._do, action), text=title)
 
     async def search(self, query: str) -> Hits:
         """Everything that fits what was typed; choosing another screen's action goes there first."""
@@ -29,7 +32,8 @@ class ActionCommands(Provider):
         for action in self._actions():
             score = matcher.match(_title(action))
             if score > 0:
-                yield Hit(score, matcher.highlight(_title(action)), partial(self._do, action), help=action.keys_text)
+                shown = _with_keys(matcher.highlight(_title(action)), action)
+                yield Hit(score, shown, partial(self._do, action), text=_title(action))
 
     @property
     def _scope(self) -> Scope:
@@ -42,6 +46,34 @@ class ActionCommands(Provider):
     def _do(self, action: Action) -> None:
         app = cast("LimnerApp", self.app)
         app.call_later(app.do_action, action)
+
+
+class ThemeCommands(Provider):
+    """Offers Limner's themes and the user's own; Textual's know nothing of our inks."""
+
+    async def discover(self) -> Hits:
+        """All of them."""
+        for name in sorted(cast("LimnerApp", self.app).own_themes):
+            yield DiscoveryHit(name, partial(setattr, self.app, "theme", name))
+
+    async def search(self, query: str) -> Hits:
+        """Those that fit what was typed."""
+        matcher = self.matcher(query)
+        for name in sorted(cast("LimnerApp", self.app).own_themes):
+            if (score := matcher.match(name)) > 0:
+                yield Hit(score, matcher.highlight(name), partial(setattr, self.app, "theme", name))
+
+
+class Palette(CommandPalette):
+    """Textual's palette with a cursor that stands still: nothing is written while nothing happens."""
+
+    def on_mount(self) -> None:
+        """Stops the blinking."""
+        self.query_one(Input).cursor_blink = False
+
+
+def _with_keys(title: Content, action: Action) -> Content:
+    return Content.assemble(title, (f"  {action.keys_text}", "$ink-muted"))
 
 
 def _title(action: Action) -> str:

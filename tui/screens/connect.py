@@ -29,6 +29,7 @@ from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.library.people import Person
+    from engine.library.photoprism import Description
 
 POLL_SECONDS = 0.25
 """How often a scan's log is looked at."""
@@ -72,7 +73,7 @@ class Checked:
     """What a look into the library told."""
 
     settings: LibrarySettings
-    about: str
+    about: Description
     roots: tuple[tuple[bool, str], ...]
     people: tuple[Person, ...]
 
@@ -84,7 +85,7 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
 
     settings = entered.settings(private, base)
     with connect(settings, password_of(entered, settings, base), base) as library:
-        about, people = library.describe().line, tuple(library.people())
+        about, people = library.describe(), tuple(library.people())
         try:
             roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
         except LimnerError as error:
@@ -103,6 +104,8 @@ def password_of(entered: Entered, settings: LibrarySettings, base: Path | None) 
 def person_line(person: Person, width: int, chosen: str | None) -> Line:
     """A person's row: name, faces, how many of them are confirmed, the years."""
     years = f"{person.first_year}–{person.last_year}" if person.first_year else ""
+    if person.first_year == person.last_year:
+        years = f"{person.first_year or ''}"
     numbers = f"{person.faces:>7,} faces {person.confirmed:>7,} confirmed"
     right: Line = [(numbers, Ink.PLAIN), (f"   {years:<9} ", Ink.MUTED)]
     mark = ("● " if person.id == chosen else "  ", Ink.ACTIVE)
@@ -136,6 +139,7 @@ class ConnectScreen(WorkScreen):
         self._timer: Timer | None = None
         self._password = ""
         self._chosen_uid: str | None = None
+        self._faces = 0
 
     def body(self) -> Iterable[Widget]:
         """The fields, what the test said, the people."""
@@ -297,7 +301,12 @@ class ConnectScreen(WorkScreen):
 
     def _looked(self, checked: Checked) -> None:
         self._people = checked.people
-        lines: list[Line] = [[("✓ ", Ink.GOOD), (checked.about, Ink.PLAIN)]]
+        about = checked.about
+        said = " · ".join(
+            (about.server, f"PhotoPrism {about.version}".strip(), "read-only", many(about.photos, "photo"))
+        )
+        self._faces = about.faces
+        lines: list[Line] = [[("✓ ", Ink.GOOD), (said, Ink.PLAIN)]]
         for good, text in checked.roots:
             lines.append([("✓ " if good else "✗ ", Ink.GOOD if good else Ink.BAD), (text, Ink.PLAIN)])
         self._show_results(lines)
@@ -353,7 +362,8 @@ class ConnectScreen(WorkScreen):
         rows: Rows[Any] = self.query_one("#people", Rows)
         rows.show(people)
         found = f"{len(people)} of {len(self._people)}" if wanted else f"{len(self._people):,}"
-        self.query_one("#people-pane").border_title = f"people · {found}" if self._people else "people"
+        pane = self.query_one("#people-pane")
+        pane.border_title = f"people · {found} · {many(self._faces, 'face')}" if self._people else "people"
 
     def _draw(self, person: Person, width: int) -> Line:
         return person_line(person, width, self._chosen_uid)

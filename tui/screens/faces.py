@@ -15,7 +15,7 @@ from engine.errors import LimnerError
 from engine.faces.geometry import Framing
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.store import Store
-from tui.actions import Scope
+from tui.actions import Scope, actions_of
 from tui.bindings import bindings_for
 from tui.face_pictures import face_picture
 from tui.screens.base import WorkScreen
@@ -37,7 +37,7 @@ MARKS: dict[Decision, tuple[str, Ink]] = {
     Decision.UNDECIDED: ("·", Ink.FAINT),
 }
 
-WIDE = 60
+WIDE = 50
 """From how many cells a row names the file's folder, too."""
 
 FRAMINGS = (Framing.CLOSE, Framing.BOX, Framing.HALF, Framing.FULL)
@@ -48,22 +48,24 @@ def face_line(face: Face, width: int) -> Line:
     mark, ink = MARKS[face.decision]
     settled = Ink.MUTED if face.decision is Decision.REJECT else Ink.PLAIN
     date = face.taken_at[:10] if face.taken_at else "no date"
-    pixels = f"{face.face_px:>6,} px" if face.face_px else " " * 9
-    flag: tuple[str, Ink] = (" ", Ink.PLAIN)
     if face.problem:
-        flag = ("!", Ink.ATTENTION)
-    elif face.warning:
-        flag = ("≈", Ink.ATTENTION)
+        return [
+            (f"{mark} ", ink),
+            (f"{date:<10} ", Ink.MUTED),
+            ("!", Ink.ATTENTION),
+            (f" {face.problem}", Ink.ATTENTION),
+        ]
+    pixels = f"{face.face_px:>6,} px" if face.face_px else " " * 9
+    flag: tuple[str, Ink] = ("≈", Ink.ATTENTION) if face.warning else (" ", Ink.PLAIN)
     sure = "sure" if face.confirmed else "match"
     file_name = face.file_name if width >= WIDE else face.file_name.rpartition("/")[2]
-    name = f" {face.problem}" if face.problem else f" {file_name}"
     return [
         (f"{mark} ", ink),
         (f"{date:<10}", settled),
         (f"{pixels} ", settled),
         (f"{sure:<5} ", Ink.MUTED),
         flag,
-        (name, Ink.ATTENTION if face.problem else Ink.MUTED),
+        (f" {file_name}", Ink.MUTED),
     ]
 
 
@@ -83,7 +85,7 @@ def face_facts(face: Face, framing: Framing) -> list[Line]:
     word = (face.decision.value, Ink.MUTED if face.decision is Decision.UNDECIDED else ink)
     return [
         [(f"{mark} ", ink), word, (f"  face {face.id}", Ink.MUTED)],
-        [(f"{face.face_px or 0:,} px{side} · {framing.value}", Ink.PLAIN)],
+        [(f"{face.face_px:,} px{side} · {framing.value}", Ink.PLAIN)] if face.face_px else [],
         told,
     ]
 
@@ -156,6 +158,10 @@ class FacesScreen(WorkScreen):
     def rows(self) -> Rows[Face]:
         """The list."""
         return self.query_one("#faces", Rows)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without faces there is nothing to decide."""
+        return bool(self._all) or action not in {each.verb for each in actions_of(Scope.FACES)}
 
     def action_keep(self) -> None:
         """Keeps, and goes on."""
@@ -271,6 +277,7 @@ class FacesScreen(WorkScreen):
         self._all = faces
         self._where = {face.id: index for index, face in enumerate(faces)}
         self.show_empty(self.EMPTY if not faces else None)
+        self.keys_changed()
         self._select()
 
     def _select(self) -> None:

@@ -70,7 +70,7 @@ def picture_facts(picture: Picture, told: Parameters | None = None) -> list[Line
     lines: list[Line] = [
         [(f"{mark} ", ink), (f"{picture.state.value}{took}", ink)],
         [(f"seed {picture.seed} · {lora}", Ink.PLAIN)],
-        [(f"{picture.steps} steps · guidance {picture.guidance:g} · {model}", Ink.MUTED)],
+        [(f"{picture.steps} steps · cfg {picture.guidance:g} · {model}", Ink.MUTED)],
     ]
     if picture.reason:
         lines[1:] = [[(picture.reason, Ink.BAD)]]

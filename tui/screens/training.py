@@ -85,6 +85,8 @@ def trouble(status: RunStatus) -> Line:
         phase = status.phase
         count = f" {phase.done:,} of {phase.total:,}" if phase.total else ""
         return [("· ", Ink.ATTENTION), (f"{phase.name}{count}", Ink.PLAIN)]
+    if status.live and not status.step:
+        return [("· ", Ink.ATTENTION), ("getting ready", Ink.PLAIN)]
     if status.warnings:
         return [("! ", Ink.ATTENTION), (status.warnings[-1], Ink.PLAIN)]
     if status.reason:

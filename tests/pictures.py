@@ -1,0 +1,75 @@
+"""Pictures of the app for the docs: ``python -m tests.pictures FOLDER`` writes each screen as SVG, and ``app.svg``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+import tui.screens.connect
+from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
+from tui.actions import SCREENS
+from tui.limner import LimnerApp
+from tui.widgets.portrait import Portrait
+
+SIZES = ((80, 24), (120, 40))
+
+KEYS = {"faces": ("j", "j"), "prompts": ("V", "j", "y", "j", "x"), "training": (), "pictures": ("j", "j", "j", "j")}
+"""What is pressed on a screen before its picture is taken."""
+
+COVER = ("faces", (120, 40))
+"""Which of them is the README's."""
+
+
+def main() -> None:
+    """Writes the pictures."""
+    if len(sys.argv) != 2:
+        print("python -m tests.pictures FOLDER", file=sys.stderr)
+        raise SystemExit(2)
+    out = Path(sys.argv[1])
+    out.mkdir(parents=True, exist_ok=True)
+    tui.screens.connect.look = lambda entered, private, base: checked(entered.settings(private, base))
+    with tempfile.TemporaryDirectory() as folder:
+        project = with_pictures(with_dataset(story_project(Path(folder) / "james")))
+        with alive(with_run(project)), idle_painter(project):
+            for columns, rows in SIZES:
+                asyncio.run(_take_all(LimnerApp(project.root, project), out, columns, rows))
+
+
+async def _take_all(app: LimnerApp, out: Path, columns: int, rows: int) -> None:
+    async with app.run_test(size=(columns, rows)) as pilot:
+        for number, scope in enumerate(SCREENS, start=1):
+            await pilot.press(str(number))
+            await settle(pilot)
+            for key in KEYS.get(scope.value, ()):
+                await pilot.press(key)
+                await settle(pilot)
+            svg = tidy(app.export_screenshot(title="limner"))
+            (out / f"{scope.value}-{columns}x{rows}.svg").write_text(svg, "utf-8")
+            if (scope.value, (columns, rows)) == COVER:
+                (out / "app.svg").write_text(svg, "utf-8")
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Waits until nothing is under way: no thread works, no picture is being drawn, nothing waits to be painted."""
+    for _ in range(400):
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        portraits = list(pilot.app.screen.query(Portrait))
+        if all(portrait.ready for portrait in portraits) and not list(pilot.app.workers):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the screen never comes to rest")
+
+
+def tidy(svg: str) -> str:
+    """Keeps the spaces at the ends of words in programs that would drop them."""
+    return svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
+
+
+if __name__ == "__main__":
+    main()

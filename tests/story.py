@@ -1,0 +1,200 @@
+"""A project in the middle of its work, made anew in a second or two: drawn people, a dataset, a run, pictures.
+
+The tests of the screens and the pictures of the docs are taken of it. Nothing on a screen depends on where it lies or
+when it was made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from engine import events
+from engine.dataset.build import build
+from engine.demo.drawing import draw_portrait, random_scene
+from engine.demo.people import JAMES
+from engine.faces.geometry import Box
+from engine.faces.ledger import Decision, FoundFace, Ledger
+from engine.jobs.folder import JobFolder, JobKind, Order
+from engine.library.people import Person
+from engine.library.photoprism import Description
+from engine.pictures.parameters import Parameters, png_text
+from engine.pictures.queue import PictureOrder, Queue
+from engine.pictures.start import painter_folder
+from engine.project import Project, create_project
+from engine.settings import DEMO_BASE, Sampler
+from tui.screens.connect import Checked
+
+PERSON_UID = "js6sg6b1qekk9jx8"
+RUN = "20261121-1403-jx265"
+PER_EPOCH = 63
+
+PEOPLE = (
+    Person(PERSON_UID, "James", 1098, 212, 2008, 2024),
+    Person("js6sg6b2h8njw0sx", "Jana", 64, 64, 2019, 2024),
+    Person("js6sg6b3xk2pq7aa", "Greta", 41, 3, 2011, 2023),
+    Person("js6sg6b4m0zt5vbc", "Omar", 9, 2, 2022, 2022),
+)
+
+
+def story_project(root: Path, faces: int = 30) -> Project:
+    """A project with ``faces`` faces, a third of them decided on."""
+    project = create_project(root, trigger="jx265", class_word="man")
+    project.change(
+        {
+            "person.name": "James",
+            "person.uid": PERSON_UID,
+            "library.url": "mysql://photoprism@127.0.0.1:3306/photoprism",
+            "library.originals": "/mnt/photos",
+            "library.sidecar": "/mnt/storage/sidecar",
+            "base.model": DEMO_BASE,
+            "training.batch": 4,
+        }
+    )
+    with project.store() as store:
+        ledger = Ledger(store)
+        ledger.record(PERSON_UID, [_face(project, number) for number in range(1, faces + 1)])
+        ledger.decide([2, 3, 5, 8, 9, 12], Decision.KEEP)
+        ledger.decide([4, 7], Decision.REJECT)
+    return project
+
+
+def with_dataset(project: Project) -> Project:
+    """Builds the images of the kept faces, one caption written by hand."""
+    build(project)
+    first = sorted(project.dataset.glob("*/*.txt"))[0]
+    first.write_text("jx265, man, close-up, ginger beard, round glasses, outdoors\n")
+    return project
+
+
+def with_run(project: Project, steps: int = 180, done: bool = False) -> JobFolder:
+    """Writes a run's folder as training does: ``steps`` of 630 steps, a checkpoint an epoch."""
+    job = JobFolder(project.runs / RUN)
+    settings = project.settings.model_dump(mode="json")
+    job.write_order(Order(JobKind.TRAIN, project.root, {"settings": settings}))
+    (job.path / "checkpoints").mkdir()
+    with job.events_path.open("w", encoding="utf-8") as log:
+        for event in _events(job, steps, done):
+            log.write(events.to_line(event, 1_795_000_000.0))
+    return job
+
+
+@contextmanager
+def alive(job: JobFolder) -> Iterator[None]:
+    """Holds the job's lock, as its process would."""
+    handle = os.open(job.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def idle_painter(project: Project) -> Iterator[None]:
+    """A painter that seems to live, so that nobody starts one that really paints."""
+    painter = painter_folder(project)
+    painter.path.mkdir(parents=True)
+    with alive(painter):
+        yield
+
+
+def with_pictures(project: Project) -> Project:
+    """Puts pictures in the queue in every state; those that are done lie in the folder."""
+    project.pictures.mkdir(exist_ok=True)
+    orders = [_order(project, number) for number in range(1, 9)]
+    with project.store() as store:
+        queue = Queue(store)
+        queue.add(orders)
+        for number, order in enumerate(orders[:5], start=1):
+            queue.take()
+            parameters = Parameters(
+                prompt=order.prompt, steps=30, sampler="Euler", guidance=6.0, seed=order.seed, model="sd_xl_base_1.0"
+            )
+            picture = draw_portrait(JAMES, random_scene(Random(order.seed)), 512)
+            picture.save(order.path, pnginfo=png_text(parameters))
+            queue.finish(number, order.path, 4.2)
+        queue.take()
+        queue.fail(6, "the GPU ran out of memory")
+        queue.take()
+    return project
+
+
+def checked(settings: object) -> Checked:
+    """What a look into a large library would tell."""
+    return Checked(
+        settings,  # type: ignore[arg-type]
+        Description("MariaDB 10.11.6", "2024-12", 61204, 38911),
+        (
+            (True, "originals: 5 of 5 sampled files opened (/mnt/photos)"),
+            (True, "sidecar: 2 of 2 sampled files opened (/mnt/storage/sidecar)"),
+        ),
+        PEOPLE,
+    )
+
+
+def _face(project: Project, number: int) -> FoundFace:
+    chance = Random(number)
+    side = chance.randrange(700, 2400)
+    path = project.root / "photos" / f"IMG_{2200 + number}.jpg"
+    if number != 6:
+        path.parent.mkdir(exist_ok=True)
+        draw_portrait(JAMES, random_scene(chance), 256).resize((side, side)).save(path, quality=90)
+    found = FoundFace(
+        marker_uid=f"ms6sg6b{number:09}",
+        person_uid=PERSON_UID,
+        person="James",
+        photo_uid=f"ps6sg6b{number:09}",
+        file_uid=f"fs6sg6b{number:09}",
+        file_root="/",
+        file_name=f"{2011 + number // 3}/lake/IMG_{2200 + number}.jpg",
+        path=path,
+        box=Box(0.3, 0.25, 0.42, 0.42),
+        image_width=side,
+        image_height=side,
+        face_px=round(side * 0.42),
+        taken_at=f"{2011 + number // 3}-{1 + number % 12:02}-{1 + number * 7 % 28:02} 15:58:24",
+        confirmed=number % 3 != 0,
+        warning="turned or edited since" if number == 10 else None,
+    )
+    if number == 6:
+        return replace(found, problem="the file is missing", face_px=None, image_width=None, image_height=None)
+    return found
+
+
+def _events(job: JobFolder, steps: int, done: bool) -> Iterator[events.Event]:
+    chance = Random(3)
+    yield events.Job(events.JobState.STARTING, pid=1)
+    yield events.Job(events.JobState.RUNNING, pid=1)
+    yield events.Plan(25, 10, 4, PER_EPOCH, 10, PER_EPOCH * 10, 2500)
+    for step in range(1, steps + 1):
+        loss = 0.06 + 0.09 * math.exp(-step / 150) + abs(chance.gauss(0, 0.014))
+        yield events.Step(step, (step - 1) // PER_EPOCH + 1, loss, 1e-4, 21.3, 61.2)
+        if step % PER_EPOCH == 0:
+            epoch = step // PER_EPOCH
+            path = f"checkpoints/jx265-{epoch:06}.safetensors"
+            (job.path / path).write_bytes(bytes(2_300_000))
+            yield events.Epoch(epoch, loss, None, 11.7)
+            yield events.Checkpoint(path, epoch, step)
+    yield events.Estimate(11.7, 84.0, 0.11, 1.7)
+    if done:
+        yield events.Job(events.JobState.DONE)
+
+
+def _order(project: Project, number: int) -> PictureOrder:
+    return PictureOrder(
+        prompt=f"photo of jx265 man, {('soft window light', 'golden hour', 'studio light')[number % 3]}, navy suit",
+        path=project.pictures / f"20261121-1431{number:02}-{number * 7}.png",
+        seed=number * 7,
+        steps=30,
+        guidance=6.0,
+        sampler=Sampler.EULER,
+        lora=project.runs / RUN / "checkpoints" / "jx265-000002.safetensors",
+        strength=0.8,
+    )

@@ -1,0 +1,35 @@
+"""Projects and an app for the tests of the screens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tui.screens.connect
+from engine.project import Project
+from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
+from tui.limner import LimnerApp
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Project:
+    """Scanned faces, some decided on."""
+    return story_project(tmp_path / "james")
+
+
+@pytest.fixture
+def whole_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """Faces, a dataset, a run that lives, pictures; a large library that answers."""
+    monkeypatch.setattr(
+        tui.screens.connect, "look", lambda entered, private, base: checked(entered.settings(private, base))
+    )
+    project = with_pictures(with_dataset(story_project(tmp_path / "james")))
+    with alive(with_run(project)), idle_painter(project):
+        yield project
+
+
+@pytest.fixture
+def app(story: Project) -> LimnerApp:
+    return LimnerApp(story.root, story)

@@ -1,0 +1,110 @@
+"""A pseudo-terminal for tests: a program on one end, its bytes and its pace on the other."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+DEADLINE = 40.0
+"""Seconds after which what never comes fails the test; a busy machine may need many."""
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class PseudoTerminal:
+    """Runs ``python -m tui.cli`` with arguments in a terminal of its own. Use it in a ``with``."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 120,
+        rows: int = 30,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.output = b""
+        self.status: int | None = None
+        self.started = time.monotonic()
+        self.pid, self.handle = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            extra = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(REPOSITORY)}
+            os.execve(
+                sys.executable,
+                [sys.executable, "-m", "tui.cli", *arguments],
+                {**os.environ, **extra, **(environment or {})},
+            )
+        self.modes_before = termios.tcgetattr(self.handle)
+
+    def __enter__(self) -> PseudoTerminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.status is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        with contextlib.suppress(OSError):
+            os.close(self.handle)
+
+    def write(self, data: bytes) -> None:
+        """Types."""
+        os.write(self.handle, data)
+
+    def take(self, seconds: float) -> bytes:
+        """Reads for so long, or until the program is gone; returns what came."""
+        came = b""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if not select.select([self.handle], [], [], left)[0]:
+                break
+            try:
+                data = os.read(self.handle, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            came += data
+        self.output += came
+        return came
+
+    def wait_for(self, text: str) -> float:
+        """Waits until the program has written a text; returns the seconds since its start."""
+        wanted = text.encode()
+        while wanted not in self.output:
+            if time.monotonic() - self.started > DEADLINE:
+                raise AssertionError(f"never written: {text!r}\n{self.output[-3000:]!r}")
+            self.take(0.02)
+        return time.monotonic() - self.started
+
+    def wait_until_quiet(self, seconds: float = 1.5) -> None:
+        """Waits until nothing has been written for so long."""
+        while self.take(seconds):
+            if time.monotonic() - self.started > DEADLINE:
+                raise AssertionError("it never stops writing")
+
+    def wait_until_ended(self) -> int:
+        """Waits for the program's end; returns its exit status, or minus the signal that ended it."""
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            self.take(0.05)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.take(0.2)
+                self.status = os.waitstatus_to_exitcode(status)
+                return self.status
+        raise AssertionError(f"it does not end\n{self.output[-3000:]!r}")
+
+    @property
+    def as_it_was(self) -> bool:
+        """Whether the line discipline is what it was before the program started."""
+        return termios.tcgetattr(self.handle)[:4] == self.modes_before[:4]

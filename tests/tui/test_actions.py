@@ -1,0 +1,105 @@
+"""The registry of actions: one list for keys, footer, palette, help and ``limner keys``."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from itertools import combinations
+
+import pytest
+from click.testing import CliRunner
+
+from tui.actions import ACTIONS, SCREENS, Action, Scope, actions_of
+from tui.cli import limner
+from tui.limner import LimnerApp
+from tui.screens.help import help_lines
+from tui.widgets.dials import Dials
+from tui.widgets.footer import footer_line
+from tui.widgets.ink import text_of, width_of
+from tui.widgets.rows import Rows
+from tui.widgets.text_line import TextLine
+
+HANDLERS: dict[Scope, type] = {
+    Scope.APP: LimnerApp,
+    Scope.LIST: Rows,
+    Scope.DIALS: Dials,
+    Scope.FIELD: TextLine,
+    **{
+        scope: getattr(import_module(f"tui.screens.{scope.value}"), f"{scope.value.capitalize()}Screen")
+        for scope in SCREENS
+    },
+}
+
+UNUSABLE = {
+    *("ctrl+a", "ctrl+b", "ctrl+s", "ctrl+q", "ctrl+z", "ctrl+h", "ctrl+j", "ctrl+k", "ctrl+l", "ctrl+o"),
+    *("ctrl+i", "ctrl+m", "ctrl+left_square_bracket", "ctrl+enter"),
+}
+"""Keys that tmux, flow control or the terminal's own encoding take away."""
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+class TestEachAction:
+    def test_is_done_by_its_scope(self, action: Action) -> None:
+        assert callable(getattr(HANDLERS[action.scope], f"action_{action.verb}", None))
+
+    def test_says_what_it_does(self, action: Action) -> None:
+        assert action.description[0].isupper()
+        assert not action.description.endswith(".")
+
+    def test_can_be_reached(self, action: Action) -> None:
+        assert action.palette or action.keys
+
+    def test_has_keys_that_arrive_in_every_terminal(self, action: Action) -> None:
+        assert not UNUSABLE & set(action.keys)
+        assert not any(key.startswith(("alt+", "ctrl+shift+")) for key in action.keys)
+
+    def test_is_bound_under_its_id(self, action: Action) -> None:
+        bindings = {binding.id: binding for binding in HANDLERS[action.scope].BINDINGS}
+        if action.keys:
+            assert bindings[action.id].key == ",".join(action.keys)
+            assert bindings[action.id].action == action.verb
+
+
+def test_no_id_is_given_twice() -> None:
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_no_key_means_two_things_on_a_screen(screen: Scope) -> None:
+    # The dials stand on the Training screen only; all the other scopes can meet.
+    scopes = [screen, Scope.APP, Scope.DIALS if screen is Scope.TRAINING else Scope.LIST]
+    for one, other in combinations([action for scope in scopes for action in actions_of(scope)], 2):
+        assert not set(one.keys) & set(other.keys), (one.id, other.id)
+
+
+def test_what_can_only_be_done_by_mouse_or_luck_is_nothing() -> None:
+    hidden = [action.id for action in ACTIONS if not action.keys and not action.palette]
+    assert hidden == []
+
+
+def test_limner_keys_lists_every_action() -> None:
+    told = json.loads(CliRunner().invoke(limner, ["keys", "--json"]).stdout)
+    assert [each["id"] for each in told["keys"]] == [action.id for action in ACTIONS]
+    assert {"id", "scope", "description", "keys"} <= told["keys"][0].keys()
+    assert CliRunner().invoke(limner, ["keys"]).exit_code == 0
+
+
+def test_help_shows_the_keys_of_the_screen_and_of_everywhere() -> None:
+    text = "\n".join(text_of(line) for line in help_lines((Scope.FACES, Scope.APP)))
+    assert "Keep this face" in text
+    assert "U, ctrl+r" in text
+    assert "Go to Pictures" in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 78, 118])
+def test_the_footer_keeps_what_matters_most_however_narrow(width: int) -> None:
+    line = footer_line([*actions_of(Scope.FACES), *actions_of(Scope.APP)], width)
+    assert width_of(line) <= width
+    assert "? help" in text_of(line)
+
+
+def test_the_footer_shows_no_letters_while_they_are_text() -> None:
+    line = text_of(footer_line([*actions_of(Scope.CONNECT), *actions_of(Scope.FIELD)], 80, typing=True))
+    assert "f5 test" in line
+    assert "t test" not in line.replace("f5 test", "")
+    assert "esc leave" in line

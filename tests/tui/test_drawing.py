@@ -1,0 +1,166 @@
+"""What is drawn: half-blocks, the loss chart, bars, times, the top line; read back as pixels and text."""
+
+from __future__ import annotations
+
+import math
+import time
+from random import Random
+
+import pytest
+from PIL import Image
+
+from engine import events
+from engine.training.runs import RunStatus
+from tui.actions import Scope
+from tui.run_watch import Curve
+from tui.terminal.pictures import fit, half_blocks
+from tui.widgets.ink import Ink, cut, spread, text_of, width_of
+from tui.widgets.loss_chart import draw_chart, span
+from tui.widgets.meter import bar, clock, many
+from tui.widgets.topbar import top_line
+
+
+def curve_of(losses: list[float], per_epoch: int = 10) -> Curve:
+    averages, value = [], losses[0]
+    for loss in losses:
+        value = 0.9 * value + 0.1 * loss
+        averages.append(value)
+    steps = tuple(range(1, len(losses) + 1))
+    return Curve(steps, tuple(losses), tuple(averages), tuple(range(per_epoch, len(losses) + 1, per_epoch)))
+
+
+class TestHalfBlocks:
+    def test_each_cell_holds_the_upper_pixel_in_front_and_the_lower_one_behind(self) -> None:
+        picture = Image.new("RGB", (2, 4))
+        picture.putdata([(255, 0, 0), (0, 255, 0), (0, 0, 255), (9, 9, 9), (1, 2, 3), (1, 2, 3), (4, 5, 6), (4, 5, 6)])
+        strips = half_blocks(picture, 2, 2)
+        first = list(strips[0])
+        assert [segment.text for segment in first] == ["▀", "▀"]
+        assert first[0].style is not None
+        assert first[0].style.color is not None
+        assert first[0].style.color.triplet == (255, 0, 0)
+        assert first[0].style.bgcolor is not None
+        assert first[0].style.bgcolor.triplet == (0, 0, 255)
+        assert first[1].style is not None
+        assert first[1].style.bgcolor is not None
+        assert first[1].style.bgcolor.triplet == (9, 9, 9)
+
+    def test_neighbours_of_one_colour_are_one_piece(self) -> None:
+        strips = half_blocks(Image.new("RGB", (100, 100), "teal"), 40, 20)
+        assert [len(list(strip)) for strip in strips] == [1] * 20
+        assert all(strip.cell_length == 40 for strip in strips)
+
+    @pytest.mark.parametrize(
+        ("size", "room", "cells"),
+        [
+            ((100, 100), (40, 20), (40, 20)),
+            ((100, 100), (80, 20), (40, 20)),
+            ((100, 200), (40, 20), (20, 20)),
+            ((300, 100), (30, 20), (30, 5)),
+            ((1, 5000), (30, 10), (1, 10)),
+        ],
+    )
+    def test_a_picture_keeps_its_shape(
+        self, size: tuple[int, int], room: tuple[int, int], cells: tuple[int, int]
+    ) -> None:
+        assert fit(*size, *room) == cells
+
+
+class TestTheLossChart:
+    def test_has_labels_epochs_and_dots_in_exactly_the_room_it_got(self) -> None:
+        losses = [0.1 * math.exp(-step / 20) + 0.06 for step in range(40)]
+        lines = draw_chart(curve_of(losses), 100, 10, 60, 12)
+        assert len(lines) == 12
+        assert all(width_of(line) == 60 for line in lines)
+        low, high = span(curve_of(losses))
+        assert text_of(lines[0]).lstrip().startswith(f"{high:.3f}"[:5])
+        assert text_of(lines[-2]).lstrip().startswith(f"{low:.3f}"[:5])
+        assert text_of(lines[-1]).split() == ["epoch", *(str(epoch) for epoch in range(1, 11))]
+
+    def test_fills_from_the_left_as_the_run_goes_on(self) -> None:
+        lines = draw_chart(curve_of([0.1] * 50), 100, 0, 67, 10)
+        dots = [index for line in lines for index, letter in enumerate(text_of(line)) if "⠀" < letter <= "⣿"]
+        assert min(dots) == 7
+        assert max(dots) == pytest.approx(7 + 30, abs=1)
+
+    def test_falls_where_the_loss_falls(self) -> None:
+        lines = draw_chart(curve_of([1 - step / 100 for step in range(100)]), 100, 0, 57, 10)
+        bright = [(row, at) for row, line in enumerate(lines) for at in columns_of(line, Ink.ACTIVE)]
+        left = min(row for row, at in bright if at < 15)
+        right = max(row for row, at in bright if at > 50)
+        assert left < right
+
+    def test_one_spike_does_not_flatten_the_rest(self) -> None:
+        calm = [0.1 + 0.01 * math.sin(step) for step in range(200)]
+        _, high = span(curve_of([*calm, *[0.1] * 200]))
+        _, spiked = span(curve_of([*calm, 9.0, *[0.1] * 200]))
+        assert high < 0.12
+        assert spiked < 1.2
+
+    def test_a_constant_loss_a_single_step_and_zero_are_charts_too(self) -> None:
+        for losses in ([0.5], [0.5] * 30, [0.0] * 3):
+            lines = draw_chart(curve_of(losses), 30, 10, 40, 8)
+            assert any("⠀" < letter <= "⣿" for line in lines for letter in text_of(line))
+
+    def test_draws_twenty_thousand_steps_in_a_moment(self) -> None:
+        chance = Random(1)
+        curve = curve_of([0.1 + chance.random() * 0.05 for _ in range(20_000)], per_epoch=2000)
+        spent = []
+        for _ in range(3):
+            before = time.process_time()
+            draw_chart(curve, 20_000, 2000, 120, 30)
+            spent.append(time.process_time() - before)
+        assert min(spent) < 0.25
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("seconds", "text"), [(None, "–"), (7, "0:07"), (84, "1:24"), (3600, "1:00:00"), (-3, "0:00"), (59.7, "1:00")]
+    )
+    def test_a_length_of_time(self, seconds: float | None, text: str) -> None:
+        assert clock(seconds) == text
+
+    def test_a_count_with_its_noun(self) -> None:
+        assert (many(1, "face"), many(1098, "face")) == ("1 face", "1,098 faces")
+
+    @pytest.mark.parametrize("share", [-1, 0, 0.013, 0.5, 0.999, 1, 7])
+    def test_a_bar_is_as_long_as_its_room(self, share: float) -> None:
+        assert width_of(bar(share, 30)) == 30
+
+    def test_a_line_that_is_too_long_says_so(self) -> None:
+        assert text_of(cut([("portrait of ", Ink.PLAIN), ("James", Ink.STRONG)], 14)) == "portrait of J…"
+        assert text_of(spread([("a long beginning", Ink.PLAIN)], [("end", Ink.MUTED)], 12)) == "a long… end"
+
+
+class TestTheTopLine:
+    def test_tells_the_live_run_on_every_screen(self) -> None:
+        for scope in (Scope.CONNECT, Scope.PICTURES):
+            line = text_of(top_line(scope, running(), 80))
+            assert line.endswith("● 3/10 28% 1:24")
+            assert "4 Training" in line
+
+    def test_fits_however_narrow_or_long_the_run(self) -> None:
+        for width in (60, 80, 120):
+            assert width_of(top_line(Scope.FACES, running(), width)) == width
+
+    def test_says_how_the_run_ended(self) -> None:
+        ended = RunStatus("r", running().folder, state=events.JobState.FAILED)
+        assert text_of(top_line(Scope.FACES, ended, 100)).endswith("✗ run failed")
+        assert text_of(top_line(Scope.FACES, None, 100)).endswith("no run")
+
+
+def running() -> RunStatus:
+    from pathlib import Path
+
+    plan = events.Plan(25, 10, 4, 63, 10, 630, 2500)
+    state = events.JobState.RUNNING
+    return RunStatus("r", Path(), state=state, plan=plan, step=175, epoch=3, remaining_seconds=84)
+
+
+def columns_of(line: list[tuple[str, Ink]], ink: Ink) -> list[int]:
+    at, found = 0, []
+    for text, its in line:
+        if its is ink:
+            found += range(at, at + len(text))
+        at += len(text)
+    return found

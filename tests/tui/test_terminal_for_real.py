@@ -1,0 +1,123 @@
+"""The app in a pseudo-terminal: what no simulated keyboard can show."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from pseudo_terminal import PseudoTerminal
+
+from engine.project import Project
+
+RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?1006l", b"\x1b[?2004l")
+"""Main screen, cursor shown, mouse off, bracketed paste off."""
+
+ASCII = {"LC_ALL": "POSIX", "LANG": "", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def opened(folder: Path, **environment: str) -> PseudoTerminal:
+    return PseudoTerminal("-C", str(folder), environment=environment)
+
+
+def test_the_first_frame_is_there_at_once(project: Project) -> None:
+    times = []
+    for _ in range(3):
+        with opened(project.root) as terminal:
+            times.append(terminal.wait_for("Where are your photos?"))
+    # 0.8 s is meant for an idle machine; this one may be running everything else at the same time.
+    assert min(times) < 2.5, times
+
+
+def test_a_mouse_report_in_the_legacy_encoding_does_not_end_the_app(project: Project) -> None:
+    with opened(project.root) as terminal:
+        terminal.wait_for("Where are your photos?")
+        column = 32 + 110
+        terminal.write(b"\x1b[M" + bytes([32, column, 32 + 5]))
+        terminal.write(b"\x1b")
+        terminal.take(0.5)
+        terminal.write(b"\x1bOQ")  # F2
+        terminal.wait_for("earch for commands")
+        assert b"UnicodeDecodeError" not in terminal.output
+
+
+def test_the_mouse_is_asked_for_again_after_a_reattach(project: Project) -> None:
+    with opened(project.root) as terminal:
+        terminal.wait_for("Where are your photos?")
+        terminal.wait_until_quiet()
+        before = terminal.output.count(b"\x1b[?1006h")
+        terminal.write(b"\x1b[O\x1b[I")  # focus lost, focus regained
+        while terminal.output.count(b"\x1b[?1006h") == before:
+            assert terminal.take(5), "the mouse was not asked for again after the focus came back"
+        terminal.wait_until_quiet()
+        before = terminal.output.count(b"\x1b[?1006h")
+        os.kill(terminal.pid, signal.SIGWINCH)
+        while terminal.output.count(b"\x1b[?1006h") == before:
+            assert terminal.take(5), "the mouse was not asked for again after a resize"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(project: Project, number: signal.Signals) -> None:
+    with opened(project.root) as terminal:
+        terminal.wait_for("Where are your photos?")
+        os.kill(terminal.pid, number)
+        assert terminal.wait_until_ended() == 128 + number
+        assert all(sequence in terminal.output for sequence in RESTORED)
+        assert terminal.as_it_was
+        assert b"Traceback" not in terminal.output
+
+
+def test_a_terminal_that_goes_away_ends_the_app(project: Project) -> None:
+    with opened(project.root) as terminal:
+        terminal.wait_for("Where are your photos?")
+        os.close(terminal.handle)
+        _, status = os.waitpid(terminal.pid, 0)
+        terminal.status = os.waitstatus_to_exitcode(status)
+        assert terminal.status in (128 + signal.SIGHUP, -signal.SIGHUP)
+
+
+def test_q_leaves_and_the_terminal_is_as_it_was(project: Project) -> None:
+    project.change({"library.url": f"sqlite://{project.root}/nothing.db"})
+    with opened(project.root) as terminal:
+        terminal.wait_for("there is no index")
+        terminal.write(b"q")
+        assert terminal.wait_until_ended() == 0
+        assert all(sequence in terminal.output for sequence in RESTORED)
+        assert terminal.as_it_was
+
+
+def test_nothing_is_written_while_nothing_happens(project: Project) -> None:
+    with opened(project.root) as terminal:
+        terminal.wait_for("Where are your photos?")
+        terminal.wait_until_quiet()
+        assert terminal.take(2.0) == b""
+
+
+def test_a_locale_without_utf8_gets_ascii_shapes(project: Project) -> None:
+    with opened(project.root, **ASCII) as terminal:
+        terminal.wait_for("Where are your photos?")
+        terminal.wait_until_quiet()
+        drawn = terminal.output
+        assert drawn.isascii()
+        assert b"\\u2" not in drawn
+        assert b"people" in drawn
+        assert b"-----" in drawn
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.wait_until_ended() == 128 + signal.SIGTERM
+
+
+def test_no_project_is_no_mistake(tmp_path: Path) -> None:
+    with opened(tmp_path) as terminal:
+        terminal.wait_for("There is no project in this folder yet.")
+        terminal.write(b"q")
+        assert terminal.wait_until_ended() == 0
+
+
+def test_broken_settings_are_one_line_and_no_app(project: Project) -> None:
+    project.settings_path.write_text("[training]\nepoch = 3\n")
+    with opened(project.root) as terminal:
+        assert terminal.wait_until_ended() == 1
+        told = terminal.output.decode().strip().splitlines()
+        assert len(told) == 1
+        assert "did you mean training.epochs?" in told[0]
