@@ -30,12 +30,20 @@ def work(context: Context) -> None:
     project = Project(context.project)
     closing = context.folder.path / CLOSING
     closing.unlink(missing_ok=True)
+    try:
+        _serve(context, project, closing)
+    finally:
+        closing.touch()
+
+
+def _serve(context: Context, project: Project, closing: Path) -> None:
     with project.store() as store:
         queue = Queue(store)
         queue.put_back()
         try:
             painter = Painter(context, project)
         except LimnerError as error:
+            closing.touch()
             while (picture := queue.take()) is not None:
                 queue.fail(picture.id, error.one_line())
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,16 @@ from typing import Any
 from engine.base_model import BaseKind, find_base
 from engine.errors import JobError
 from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.training.examples import read_examples
 from engine.training.runs import run_status
+
+
+LEAVING_SECONDS = 30.0
+"""How long a process that has said its last word is waited for."""
 
 
 def start_training(project: Project, changes: dict[str, Any] | None = None) -> JobFolder:
@@ -56,6 +62,7 @@ def resume_training(project: Project, run: str | None = None) -> JobFolder:
     job = project.run(run)
     with _one_at_a_time(project):
         _refuse_second(project)
+        _let_go(job)
         status = run_status(job)
         if status.plan and status.step >= status.plan.steps and len(status.checkpoints) >= status.plan.epochs:
             raise JobError(f"{job.id} is done: all {status.plan.epochs} epochs", "start a new one with: limner train")
@@ -63,8 +70,8 @@ def resume_training(project: Project, run: str | None = None) -> JobFolder:
 
 
 def live_run(project: Project) -> JobFolder | None:
-    """The run of this project whose process lives, if there is one."""
-    return next((each for each in reversed(project.run_folders()) if each.alive()), None)
+    """The run of this project that is under way, if there is one."""
+    return next((each for each in reversed(project.run_folders()) if each.alive() and not _has_ended(each)), None)
 
 
 def file_stem(trigger: str) -> str:
@@ -75,6 +82,17 @@ def file_stem(trigger: str) -> str:
 def run_settings(job: JobFolder) -> Settings:
     """The settings that a run was started with. Raises JobError where the folder holds no order."""
     return Settings.model_validate(job.read_order().args["settings"])
+
+
+def _has_ended(job: JobFolder) -> bool:
+    return state(job).state.ended
+
+
+def _let_go(job: JobFolder) -> None:
+    """Waits for the process of a run that has ended: after its last word it takes a moment to give memory back."""
+    deadline = time.monotonic() + LEAVING_SECONDS
+    while job.alive() and _has_ended(job) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _refuse_second(project: Project) -> None:

@@ -219,7 +219,9 @@ def test_the_hash_is_that_of_the_tensors_whatever_the_metadata_says(full_file: P
     assert lora_hash(rewritten(other, tmp_path / "third.safetensors", "x>x", None)) == lora_hash(other)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00" * 8, b"\xff" * 64, b"\x05\0\0\0\0\0\0\0hello", b"\x02\0\0\0\0\0\0\0{}"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00" * 8, b"\xff" * 64, b"\x05\0\0\0\0\0\0\0hello", b"\x02\0\0\0\0\0\0\0{}"]
+)
 def test_a_file_that_is_no_lora_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
