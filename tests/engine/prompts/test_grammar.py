@@ -1,0 +1,155 @@
+"""Variations of a prompt by the small grammar."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import PromptError
+from engine.prompts.axes import AXES, widen
+from engine.prompts.grammar import distance, fill, has_choices, parse, plain, tidy, variations
+from engine.settings import PersonSettings
+
+words = st.text(alphabet="abcdefg ()[]:.0123<>-éü", max_size=8).filter(lambda text: "[" not in text and "]" not in text)
+
+
+def choice(options: list[str]) -> str:
+    return "{" + "|".join(options) + "}"
+
+
+templates = st.recursive(
+    words,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(choice), st.lists(inner, max_size=3).map("".join)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        ("photo of a man", {"photo of a man"}),
+        ("a {b|c}", {"a b", "a c"}),
+        ("{a|b} {c|d}", {"a c", "a d", "b c", "b d"}),
+        ("a {b|c {1|2}}", {"a b", "a c 1", "a c 2"}),
+        ("a, {b|}, c", {"a, b, c", "a, c"}),
+        (r"\{a\|b\}", {"{a|b}"}),
+        (r"{a\|b|c}", {"a|b", "c"}),
+        (r"\\{a|b}", {"\\a", "\\b"}),
+        (r"\(a\)", {r"\(a\)"}),
+        ("(a:1.2) [b|c] [d:e:0.5] <lora:x:0.8>", {"(a:1.2) [b|c] [d:e:0.5] <lora:x:0.8>"}),
+        ("{[a|b]|c}", {"[a|b]", "c"}),
+        ("a|b", {"a|b"}),
+        ("{a}", {"a"}),
+        ("{a|a|a}", {"a"}),
+    ],
+)
+def test_a_template_says_these_prompts(template: str, wanted: set[str]) -> None:
+    assert set(variations(template, 100, seed=0)) == wanted
+
+
+@given(templates, st.integers(1, 12), st.integers(0, 99))
+def test_variations_are_different_stable_and_some_of_all_there_are(template: str, count: int, seed: int) -> None:
+    try:
+        everything = variations(template, 10_000, seed)
+    except PromptError:
+        assert not tidy(plain_text(template))
+        return
+    some = variations(template, count, seed)
+    assert some == variations(template, count, seed)
+    assert len(some) == len(set(some)) == min(count, len(everything))
+    assert some == everything[:count]
+
+
+def plain_text(template: str) -> str:
+    return "".join(character for character in template if character not in "{|}")
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4, unique=True), min_size=1, max_size=3))
+def test_all_combinations_come_out_when_enough_are_asked_for(axes: list[list[str]]) -> None:
+    template = " ".join(choice(options) for options in axes)
+    wanted = {" ".join(each) for each in itertools.product(*axes)}
+    assert set(variations(template, len(wanted) + 5, seed=3)) == wanted
+
+
+def test_another_seed_gives_another_order() -> None:
+    template = choice([str(number) for number in range(50)])
+    assert variations(template, 50, 1) != variations(template, 50, 2)
+    assert sorted(variations(template, 50, 1)) == sorted(variations(template, 50, 2))
+
+
+def test_a_template_with_more_ways_than_atoms_is_quick() -> None:
+    assert len(variations(choice(["a", "b", "c", "d"]) * 60, 20, 0)) == 20
+    assert len(variations("{a|} " * 60, 1000, 0)) <= 61
+
+
+@pytest.mark.parametrize(
+    ("template", "place", "says"),
+    [
+        ("a {b|c", 3, "is never closed"),
+        ("a } b", 3, "closes nothing"),
+        ("{a|{b}", 1, "is never closed"),
+        ("{a}}", 4, "closes nothing"),
+        ("50% {", 5, "is never closed"),
+    ],
+)
+def test_an_unbalanced_brace_is_named_with_its_place(template: str, place: int, says: str) -> None:
+    with pytest.raises(PromptError, match=f"the brace at character {place} {says}"):
+        parse(template)
+
+
+@given(st.text(alphabet="{}|\\ab[]", max_size=20))
+def test_any_text_is_understood_or_refused_in_one_line(text: str) -> None:
+    try:
+        found = variations(text, 5, 0)
+    except PromptError:
+        return
+    assert all(found)
+
+
+@pytest.mark.parametrize("template", ["", "  ", "{|}", " , ,"])
+def test_an_empty_prompt_is_refused(template: str) -> None:
+    with pytest.raises(PromptError, match="empty"):
+        variations(template, 3, 0)
+
+
+def test_slots_are_the_persons_words_even_when_those_hold_braces() -> None:
+    person = PersonSettings(trigger="jx{265}", class_word="man")
+    filled = fill("photo of {trigger} {class}, {a|b}", person)
+    assert set(variations(filled, 9, 0)) == {"photo of jx{265} man, a", "photo of jx{265} man, b"}
+
+
+def test_the_plain_prompt_takes_every_first_option() -> None:
+    assert plain("a {b|c} {|d}, e") == "a b, e"
+    assert has_choices("a {b|c}")
+    assert not has_choices("a {b} [c|d]")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wanted"),
+    [("a b", "b a", 0), ("A, b", "a b", 0), ("a", "b", 1), ("a b c", "a b d", 0.5), ("", "", 0)],
+)
+def test_distance_is_the_share_of_words_that_differ(one: str, other: str, wanted: float) -> None:
+    assert distance(one, other) == pytest.approx(wanted)
+
+
+@given(words, words)
+def test_distance_is_the_same_both_ways_and_between_0_and_1(one: str, other: str) -> None:
+    assert 0 <= distance(one, other) == distance(other, one) <= 1
+    assert distance(one, one) == 0
+
+
+def test_a_plain_prompt_is_varied_along_axes() -> None:
+    found = variations(widen("photo of jx265 man", ("place", "light")), 1000, 0)
+    assert len(found) == len(AXES["place"]) * len(AXES["light"])
+    assert all(prompt.startswith("photo of jx265 man, ") for prompt in found)
+
+
+def test_an_unknown_axis_is_named_with_those_there_are() -> None:
+    with pytest.raises(PromptError, match="there is no axis wheather") as caught:
+        widen("a", ("wheather",))
+    assert "light" in caught.value.fix
