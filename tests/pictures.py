@@ -57,10 +57,10 @@ async def settle(pilot: Pilot[None]) -> None:
     """Waits until nothing is under way: no thread works, no picture is being drawn, nothing waits to be painted."""
     for _ in range(400):
         await pilot.pause()
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-        portraits = list(pilot.app.screen.query(Portrait))
-        if all(portrait.ready for portrait in portraits) and not list(pilot.app.workers):
+        working = [worker for worker in pilot.app.workers if not worker.is_finished]
+        drawing = [portrait for portrait in pilot.app.screen.query(Portrait) if not portrait.ready]
+        if not working and not drawing:
+            await pilot.pause()
             return
         await asyncio.sleep(0.01)
     raise AssertionError("the screen never comes to rest")

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any, ClassVar
 
 from textual.app import App
 from textual.command import CommandPalette
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
+from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError
 from engine.project import Project
@@ -116,13 +119,17 @@ class LimnerApp(App[None], inherit_bindings=False):
         """Does an action of the registry, as the palette asks; goes to its screen first."""
         if action.scope in SCREENS and action.scope.value != self.current_mode:
             await self.switch_mode(action.scope.value)
-        target: object = self
+            # What the screen reads as it appears must be there before anything is done with it.
+            for worker in [worker for worker in self.workers if worker.node is self.screen]:
+                with suppress(WorkerCancelled, WorkerFailed):
+                    await worker.wait()
+        target: DOMNode | None = self
         if action.scope in SCREENS:
             target = self.screen
         elif action.scope is not Scope.APP:
             target = self.screen.focused
-        if getattr(target, "SCOPE", None) is action.scope:
-            await self.run_action(action.verb, target)  # type: ignore[arg-type]
+        if target is not None and getattr(target, "SCOPE", None) is action.scope:
+            target.call_later(self.run_action, action.verb, target)
 
     def look_now(self) -> None:
         """Looks at the runs without waiting for the next time."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal, Vertical
@@ -134,11 +134,17 @@ class PromptsScreen(WorkScreen):
     def shown(self) -> None:
         """The newest checkpoint may be another, and the settings may have changed."""
         project = self.project
+        settings = self.attempt(lambda: project.settings)
+        if settings is None:
+            return
+        self._brush = replace(self._brush, strength=settings.painting.strength)
+        if not self._filled:
+            self.edit(settings.painting.style, settings.painting.negative)
 
-        def read() -> tuple[Path | None, Any]:
+        def read() -> Path | None:
             from engine.pictures.orders import newest_lora
 
-            return newest_lora(project), project.settings
+            return newest_lora(project)
 
         self.do("read", read, self._take)
 
@@ -192,7 +198,7 @@ class PromptsScreen(WorkScreen):
             self._show([*kept, *new], cursor=len(kept))
             self.focus_list()
 
-        self.do("vary", vary, varied)
+        self.do("variants", vary, varied)
 
     def action_keep(self) -> None:
         """Keeps the variation, and goes on."""
@@ -241,9 +247,11 @@ class PromptsScreen(WorkScreen):
         negative = self.query_one("#negative", TextLine).value.strip()
 
         def order() -> int:
+            from engine.pictures.orders import newest_lora
             from engine.pictures.start import order_pictures
 
-            orders = orders_for(project, variants, negative, brush)
+            # Looked up now: the one on the screen may be an epoch old.
+            orders = orders_for(project, variants, negative, replace(brush, checkpoint=newest_lora(project)))
             order_pictures(project, orders)
             return len(orders)
 
@@ -265,12 +273,8 @@ class PromptsScreen(WorkScreen):
         whole = self.query_one("#whole", Static)
         whole.update(content_of(changed_pieces(variant.text, variant.parent, Ink.PLAIN)) if variant else "")
 
-    def _take(self, read: tuple[Path | None, Any]) -> None:
-        checkpoint, settings = read
-        self._brush = replace(self._brush, checkpoint=checkpoint, strength=settings.painting.strength)
-        if not self._filled:
-            self._filled = True
-            self.edit(settings.painting.style, settings.painting.negative)
+    def _take(self, checkpoint: Path | None) -> None:
+        self._brush = replace(self._brush, checkpoint=checkpoint)
         self.ask()
 
     def _begin(self, prompt: str) -> None:
@@ -286,7 +290,7 @@ class PromptsScreen(WorkScreen):
             kept = [variant for variant in self._variants if variant.mark is Mark.KEPT and variant.text != text]
             self._show([Variant(text), *kept] if text else kept, cursor=0)
 
-        self.do("begin", read, begun)
+        self.do("variants", read, begun)
 
     def _show(self, variants: list[Variant], cursor: int) -> None:
         self._variants = variants

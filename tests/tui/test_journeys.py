@@ -1,0 +1,452 @@
+"""The app by its keys: each test goes a way that a user goes, and looks at the screen and at the disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+import tui.screens.connect
+from engine.demo.library import DrawnLibrary, draw_library
+from engine.errors import WrongPassword
+from engine.faces.ledger import Decision, Face, Ledger
+from engine.jobs.folder import Request
+from engine.pictures.queue import PictureOrder, PictureState, Queue
+from engine.project import Project, open_project
+from tests.pictures import settle
+from tests.story import RUN, alive, story_project, with_dataset, with_run
+from tui.limner import LimnerApp
+from tui.screens.faces import FacesScreen
+from tui.screens.prompts import PromptsScreen
+from tui.screens.training import TrainingScreen
+from tui.widgets.rows import Rows
+from tui.widgets.text_line import TextLine
+
+DEADLINE = 300
+"""Rounds of waiting, each a hundredth of a second at least."""
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+async def type_text(pilot: Pilot[None], text: str) -> None:
+    for letter in text:
+        await pilot.press(letter if letter.isalnum() else {" ": "space"}.get(letter, letter))
+    await settle(pilot)
+
+
+async def until(pilot: Pilot[None], there: Callable[[], bool]) -> None:
+    for _ in range(DEADLINE):
+        await settle(pilot)
+        if there():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError(f"it never comes to that\n{shown(pilot)}")
+
+
+def shown(pilot: Pilot[None]) -> str:
+    """The screen as text."""
+    screen = pilot.app.screen
+    width, height = screen.size
+    strips = screen._compositor.render_strips()
+    return "\n".join(strip.text[:width] for strip in strips[:height])
+
+
+def decided(project: Project) -> dict[int, Decision]:
+    with project.store() as store:
+        return {face.id: face.decision for face in Ledger(store).faces()}
+
+
+def cursor(pilot: Pilot[None]) -> Face:
+    item = pilot.app.screen.query_one("#faces", Rows).item
+    assert isinstance(item, Face)
+    return item
+
+
+class TestConnect:
+    @pytest.fixture(scope="class")
+    def library(self, tmp_path_factory: pytest.TempPathFactory) -> DrawnLibrary:
+        return draw_library(tmp_path_factory.mktemp("library"))
+
+    async def test_from_an_empty_folder_to_a_person_s_faces(self, tmp_path: Path, library: DrawnLibrary) -> None:
+        app = LimnerApp(tmp_path, None)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "no project" in shown(pilot)
+            await press(pilot, "N", "enter")
+            await press(pilot, *["backspace"] * 6)
+            await type_text(pilot, "man")
+            await press(pilot, "enter")
+            project = open_project(tmp_path)
+            assert project.settings.person.class_word == "man"
+            await type_text(pilot, str(library.index))
+            await press(pilot, "enter", "enter", "enter")
+            await type_text(pilot, str(library.originals))
+            await press(pilot, "enter")
+            await type_text(pilot, str(library.sidecar))
+            await press(pilot, "enter")
+            assert "✓ SQLite" in shown(pilot)
+            assert "originals: 5 of 5" in shown(pilot)
+            await press(pilot, "slash")
+            await type_text(pilot, "oma")
+            await press(pilot, "enter", "enter")
+            await until(pilot, lambda: isinstance(app.screen, FacesScreen))
+            await until(pilot, lambda: "of 8" in shown(pilot))
+            assert project.settings.library.url == f"sqlite://{library.index}"
+            assert project.settings.person.name == "Omar"
+
+    async def test_what_is_wrong_is_told_with_what_to_do(self, tmp_path: Path, library: DrawnLibrary) -> None:
+        project = story_project(tmp_path / "p", faces=1)
+        project.change({"library.url": "sqlite:///nowhere/index.db"})
+        async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "1")
+            assert "✗ there is no index at /nowhere/index.db" in shown(pilot)
+            assert "→ give the index.db" in shown(pilot)
+
+    async def test_a_typed_password_is_masked_and_in_no_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[str] = []
+
+        def refuse(entered: tui.screens.connect.Entered, private: bool, base: Path | None) -> object:
+            given.append(entered.password)
+            raise WrongPassword("the server refused photoprism", "check the password")
+
+        monkeypatch.setattr(tui.screens.connect, "look", refuse)
+        project = story_project(tmp_path / "p", faces=1)
+        async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "1")
+            pilot.app.screen.query_one("#password").focus()
+            await type_text(pilot, "opensesame")
+            assert "opensesame" not in shown(pilot)
+            assert "••••••••••" in shown(pilot)
+            await press(pilot, "f6")
+            assert given[-1] == "opensesame"
+            assert "✗ the server refused" in shown(pilot)
+        assert all(b"opensesame" not in path.read_bytes() for path in project.root.rglob("*") if path.is_file())
+
+
+class TestFaces:
+    async def test_a_key_decides_is_saved_at_once_and_goes_on(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            first = cursor(pilot).id
+            await press(pilot, "y")
+            assert decided(story)[first] is Decision.KEEP
+            second = cursor(pilot).id
+            assert second != first
+            await press(pilot, "x")
+            assert decided(story)[second] is Decision.REJECT
+            assert "· 6 kept" in shown(pilot)
+            await press(pilot, "u", "u")
+            assert decided(story)[first] is Decision.UNDECIDED
+            assert cursor(pilot).id == first
+            await press(pilot, "U")
+            assert decided(story)[first] is Decision.KEEP
+            await press(pilot, "ctrl+r")
+            assert decided(story)[second] is Decision.REJECT
+            await press(pilot, "k", "c")
+            assert decided(story)[first] is Decision.UNDECIDED
+
+    async def test_what_was_decided_yesterday_can_be_undone_today(self, story: Project) -> None:
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            face = cursor(pilot).id
+            await press(pilot, "y")
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, "G", "u")
+            assert cursor(pilot).id == face
+        assert decided(story)[face] is Decision.UNDECIDED
+
+    async def test_the_filter_selects_as_it_is_typed_and_tells_what_it_does_not_understand(
+        self, app: LimnerApp
+    ) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, "slash")
+            await type_text(pilot, "is:keep")
+            assert "6 of 30 · 6 kept" in shown(pilot)
+            await type_text(pilot, "x")
+            assert "can't be understood" in shown(pilot)
+            await press(pilot, "backspace", "enter", "x")
+            assert "5 kept" in shown(pilot)
+
+    async def test_a_face_that_cannot_be_used_cannot_be_kept(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, *["j"] * 5)
+            assert cursor(pilot).problem == "the file is missing"
+            await press(pilot, "y")
+            assert decided(story)[cursor(pilot).id] is Decision.UNDECIDED
+            await press(pilot, "n")
+            assert cursor(pilot).problem is None
+
+    async def test_pick_keeps_24_and_one_undo_takes_them_back(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, "P")
+            assert list(decided(story).values()).count(Decision.KEEP) == 24
+            await press(pilot, "u")
+            assert list(decided(story).values()).count(Decision.KEEP) == 6
+
+    async def test_the_picture_of_the_face_is_drawn_and_kept_in_the_cache(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "▀▀▀▀" in shown(pilot)
+            assert list((story.cache / "thumbnails").glob("*.jpg"))
+
+    async def test_build_makes_the_images_and_shows_them(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, "B")
+            await until(pilot, lambda: "6 images · 6 captioned" in shown(pilot))
+        assert len(list(story.dataset.glob("10_jx265 man/*.png"))) == 6
+
+    async def test_a_hundred_thousand_faces_move_as_quickly_as_ten(self, app: LimnerApp) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            rows: Rows[Face] = app.screen.query_one("#faces", Rows)
+            drawn: list[Face] = []
+            draw = rows._draw
+            rows._draw = lambda face, width: drawn.append(face) or draw(face, width)  # type: ignore[func-returns-value]
+            rows.show(list(rows.items) * 4000)
+            await press(pilot, "G", "ctrl+u", "k")
+            assert rows.cursor == 120_000 - 1 - rows.size.height // 2 - 1
+            assert len(drawn) < 200
+
+
+class TestDataset:
+    async def test_a_caption_is_edited_and_saved(self, story: Project) -> None:
+        with_dataset(story)
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "3", "j", "enter")
+            await type_text(pilot, " by the lake")
+            await press(pilot, "enter")
+            assert "by the lake" in shown(pilot)
+        written = sorted(story.dataset.glob("*/*.txt"))[1].read_text()
+        assert written == "jx265, man, close-up by the lake\n"
+
+    async def test_an_edit_that_is_left_changes_nothing(self, story: Project) -> None:
+        with_dataset(story)
+        path = sorted(story.dataset.glob("*/*.txt"))[0]
+        before = path.read_text()
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "3", "enter", "x", "escape")
+            field = pilot.app.screen.query_one("#caption", TextLine)
+            assert field.value == before.strip()
+        assert path.read_text() == before
+
+    async def test_a_missing_trigger_word_is_told(self, story: Project) -> None:
+        with_dataset(story)
+        sorted(story.dataset.glob("*/*.txt"))[2].write_text("somebody\n")
+        async with LimnerApp(story.root, story).run_test(size=(100, 24)) as pilot:
+            await press(pilot, "3")
+            assert "trigger missing in 0003" in shown(pilot)
+
+
+class TestTraining:
+    async def test_the_plan_moves_with_the_settings_and_is_saved(self, story: Project) -> None:
+        with_dataset(story)
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "4")
+            assert "6 images × 10 repeats × 10 epochs = 600 image-steps" in shown(pilot)
+            await press(pilot, "l", "j", "left", "h")
+            assert "6 images × 11 repeats × 8 epochs = 528 image-steps" in shown(pilot)
+        assert (story.settings.training.repeats, story.settings.training.epochs) == (11, 8)
+
+    async def test_without_images_it_says_what_is_missing_and_the_key_that_gets_it(self, story: Project) -> None:
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "4")
+            assert "There are no training images yet." in shown(pilot)
+            assert "3     goes to Dataset" in shown(pilot)
+
+    async def test_a_live_run_is_found_shown_and_stopped(self, story: Project) -> None:
+        job = with_run(with_dataset(story))
+        with alive(job):
+            async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+                await until(pilot, lambda: "● 3/10 29% 1:24" in shown(pilot))
+                assert isinstance(pilot.app.screen, TrainingScreen)
+                assert "180 of 630" in shown(pilot)
+                assert "jx265-000002" in shown(pilot)
+                await press(pilot, "e")
+                assert Request.STOP_AFTER_EPOCH in job.asked()
+                await press(pilot, "S", "n")
+                assert Request.STOP not in job.asked()
+                await press(pilot, "S", "y")
+                assert Request.STOP in job.asked()
+
+    async def test_what_the_log_says_next_appears_by_itself(self, story: Project) -> None:
+        job = with_run(story)
+        with alive(job):
+            async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+                await until(pilot, lambda: "180 of 630" in shown(pilot))
+                with job.events_path.open("a") as log:
+                    log.write('{"v":1,"t":1,"kind":"step","step":181,"epoch":3,"loss":0.05,"lr":1e-4,')
+                    log.write('"images_per_s":20,"memory_gb":60}\n')
+                await until(pilot, lambda: "181 of 630" in shown(pilot))
+
+    async def test_q_says_that_the_run_goes_on(self, story: Project) -> None:
+        app = LimnerApp(story.root, story)
+        with alive(with_run(story)):
+            async with app.run_test(size=(80, 24)) as pilot:
+                await until(pilot, lambda: "● 3/10" in shown(pilot))
+                await pilot.press("q")
+        assert app.farewell == f"The run {RUN} goes on. Follow it with: limner watch"
+
+    async def test_tab_goes_round_the_plan_and_the_runs(self, story: Project) -> None:
+        with_run(with_dataset(story), done=True)
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "4")
+            await until(pilot, lambda: "what it takes" in shown(pilot) and "tab runs" in shown(pilot))
+            await press(pilot, "tab")
+            await until(pilot, lambda: "How does it go?" in shown(pilot) and "done" in shown(pilot))
+            await press(pilot, "tab")
+            assert "what it takes" in shown(pilot)
+
+    async def test_a_failed_run_tells_why(self, story: Project) -> None:
+        job = with_run(story)
+        with job.events_path.open("a") as log:
+            log.write('{"v":1,"t":1,"kind":"error","message":"out of memory","fix":"a smaller batch"}\n')
+            log.write('{"v":1,"t":1,"kind":"job","state":"failed","reason":"out of memory"}\n')
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "4")
+            await until(pilot, lambda: "✗ run failed" in shown(pilot))
+            await press(pilot, "tab")
+            await until(pilot, lambda: "✗ out of memory: a smaller batch" in shown(pilot))
+
+
+class TestPromptsAndPictures:
+    async def test_kept_variations_are_painted_with_the_newest_checkpoint(
+        self, whole_story: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = queued(whole_story)
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "5", "V", "y", "x", "y", "plus", "h", "enter")
+            await until(pilot, lambda: "What was painted?" in shown(pilot))
+            assert "waiting" in shown(pilot)
+        new = [picture for picture in queued(whole_story) if picture not in before]
+        assert len(new) == 4
+        assert len({picture.prompt for picture in new}) == 2
+        assert len({picture.seed for picture in new}) == 4
+        assert {picture.strength for picture in new} == {0.75}
+        assert {picture.lora.name for picture in new if picture.lora} == {"jx265-000002.safetensors"}
+        assert all(picture.prompt.startswith("photo of jx265 man, ") for picture in new)
+
+    async def test_a_variation_can_become_the_prompt(self, whole_story: Project) -> None:
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(120, 40)) as pilot:
+            await press(pilot, "5", "V", "j")
+            screen = pilot.app.screen
+            assert isinstance(screen, PromptsScreen)
+            chosen = screen.rows.item
+            assert chosen is not None
+            await press(pilot, "a")
+            assert screen.query_one("#prompt", TextLine).value == chosen.text
+            assert all(variant.text.startswith(chosen.text) for variant in screen.rows.items)
+
+    async def test_a_template_that_is_not_balanced_is_told_and_nothing_is_lost(self, whole_story: Project) -> None:
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24), notifications=True) as pilot:
+            await press(pilot, "5", "i")
+            await type_text(pilot, ", {a|b")
+            await press(pilot, "enter")
+            await until(pilot, lambda: "Add }, or write" in shown(pilot))
+            assert pilot.app.screen.query_one("#prompt", TextLine).value.endswith("{a|b")
+
+    async def test_a_waiting_picture_is_cancelled_and_a_painted_one_ordered_again(self, whole_story: Project) -> None:
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "6", "x")
+            await until(pilot, lambda: queued(whole_story)[-1].state is PictureState.CANCELLED)
+            await press(pilot, "j", "j", "j", "a")
+            await until(pilot, lambda: len(queued(whole_story)) == 9)
+        new, old = queued(whole_story)[-1], queued(whole_story)[4]
+        assert (new.prompt, new.steps, new.lora) == (old.prompt, old.steps, old.lora)
+        assert new.seed != old.seed
+
+    async def test_a_picture_shows_what_made_it(self, whole_story: Project) -> None:
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "6", "j", "j", "j")
+            text = shown(pilot)
+            assert "seed 35 · jx265-000002 at 0.80" in text
+            assert "sd_xl_base_1.0" in text
+            await press(pilot, "k")
+            assert "the GPU ran out of memory" in shown(pilot)
+
+
+class TestEverywhere:
+    async def test_numbers_go_to_the_screens_and_digits_are_text_in_a_field(self, whole_story: Project) -> None:
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
+            for number, question in enumerate(("Where", "Which", "What will it learn", "How does", "What shall"), 1):
+                await press(pilot, str(number))
+                assert question in shown(pilot)
+            await press(pilot, "2", "slash", "3")
+            assert pilot.app.screen.query_one("#filter", TextLine).value == "3"
+
+    async def test_the_palette_finds_another_screen_s_action_and_does_it(self, whole_story: Project) -> None:
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "1", "colon")
+            await type_text(pilot, "make variations")
+            await until(pilot, lambda: "Prompts: Make variations" in shown(pilot))
+            await press(pilot, "enter")
+            await until(pilot, lambda: "What shall be painted?" in shown(pilot) and "12 prompts" in shown(pilot))
+
+    async def test_help_tells_the_keys_of_what_has_the_focus(self, app: LimnerApp) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, "question_mark")
+            assert "Keep this face" in shown(pilot)
+            await press(pilot, "q")
+            assert "Which faces are good?" in shown(pilot)
+
+    async def test_ctrl_c_quits_when_pressed_twice(self, app: LimnerApp) -> None:
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await settle(pilot)
+            await press(pilot, "ctrl+c")
+            await until(pilot, lambda: "Once more quits" in shown(pilot))
+            assert app.is_running
+            await pilot.press("ctrl+c")
+            await pilot.pause()
+            assert not app.is_running
+
+    async def test_no_animations_over_ssh(self, story: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 5000 10.0.0.2 22")
+        assert LimnerApp(story.root, story).animation_level == "none"
+
+    @pytest.mark.parametrize("number", "123456")
+    async def test_without_a_project_each_screen_says_what_to_do(self, tmp_path: Path, number: str) -> None:
+        async with LimnerApp(tmp_path, None).run_test(size=(80, 24)) as pilot:
+            await press(pilot, number)
+            assert "There is no project in this folder yet." in shown(pilot)
+
+    def test_all_screens_are_shown_without_what_only_jobs_need(self, tmp_path: Path) -> None:
+        code = (
+            "import asyncio, sys\nfrom pathlib import Path\nfrom tests.pictures import settle\n"
+            "from tests.story import *\nfrom tui.limner import LimnerApp\n"
+            "async def go(project):\n"
+            "    async with LimnerApp(project.root, project).run_test() as pilot:\n"
+            "        for key in '123456':\n            await pilot.press(key)\n            await settle(pilot)\n"
+            "project = with_pictures(with_dataset(story_project(Path(sys.argv[1]))))\n"
+            "with alive(with_run(project)), idle_painter(project):\n    asyncio.run(go(project))\n"
+            "heavy = {'torch', 'diffusers', 'transformers', 'peft', 'accelerate', 'onnxruntime', 'cv2'}\n"
+            "print(sorted(heavy & {name.partition('.')[0] for name in sys.modules}))\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "p")],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).resolve().parents[2],
+        )
+        assert done.stdout == "[]\n"
+
+
+def queued(project: Project) -> list[PictureOrder]:
+    """All pictures, oldest first."""
+    with project.store() as store:
+        return list(Queue(store).pictures()[::-1])

@@ -1,0 +1,81 @@
+"""Each screen as a picture, at the smallest size it must be usable at and at a comfortable one.
+
+After a change that is meant: ``pytest tests/tui/test_snapshots.py --snapshot-update``, and look at the pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.project import Project
+from tests.pictures import KEYS, SIZES, settle
+from tui.actions import SCREENS, Scope
+from tui.limner import LimnerApp
+
+Compare = Callable[..., bool]
+
+
+def pressing(*keys: str) -> Callable[[Pilot[None]], object]:
+    async def run_before(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        for key in keys:
+            await pilot.press(key)
+            await settle(pilot)
+
+    return run_before
+
+
+@pytest.fixture(autouse=True)
+def the_clock_of_runs_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("scope", SCREENS)
+def test_a_screen_in_the_middle_of_the_work(
+    snap_compare: Compare, whole_story: Project, scope: Scope, size: tuple[int, int]
+) -> None:
+    keys = (str(SCREENS.index(scope) + 1), *KEYS.get(scope.value, ()))
+    app = LimnerApp(whole_story.root, whole_story)
+    assert snap_compare(app, terminal_size=size, run_before=pressing(*keys))
+
+
+@pytest.mark.parametrize("scope", SCREENS)
+def test_a_screen_with_nothing_to_show_yet(
+    snap_compare: Compare, project: Project, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    app = LimnerApp(project.root, project)
+    run_before = pressing(str(SCREENS.index(scope) + 1)) if scope is not Scope.CONNECT else pressing()
+    assert snap_compare(app, terminal_size=(80, 24), run_before=run_before)
+
+
+def test_the_plan_of_a_run(snap_compare: Compare, whole_story: Project) -> None:
+    app = LimnerApp(whole_story.root, whole_story)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("4", "p"))
+
+
+def test_the_help(snap_compare: Compare, story: Project) -> None:
+    app = LimnerApp(story.root, story)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("question_mark"))
+
+
+def test_a_face_seen_large(snap_compare: Compare, story: Project) -> None:
+    app = LimnerApp(story.root, story)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j", "v"))
+
+
+@pytest.mark.parametrize("theme", ["limner-light", "limner-contrast"])
+def test_another_theme(snap_compare: Compare, story: Project, theme: str) -> None:
+    app = LimnerApp(story.root, story)
+    app.theme = theme
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j"))
+
+
+def test_a_terminal_without_colours(snap_compare: Compare, story: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = LimnerApp(story.root, story)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j"))
