@@ -6,7 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from engine import events
 from engine.dataset.folder import DatasetFolder
+from engine.jobs.folder import EventLog, JobFolder, JobKind, Order
 from engine.project import Project, create_project
 
 COLOURS = ("red", "blue", "green", "white", "black", "yellow")
@@ -36,6 +38,45 @@ def small_project(root: Path, images: int = 3, **changes: object) -> Project:
         portrait(number).save(folder / f"{number + 1:04d}.png")
         (folder / f"{number + 1:04d}.txt").write_text(f"jx265 man, {COLOURS[number % 6]} shirt\n", "utf-8")
     return project
+
+
+def random_lora(path: Path) -> Path:
+    """Writes a LoRA for the tiny base model that changes pictures plainly, without having learnt anything."""
+    import torch
+
+    from engine.base_model import find_base
+    from engine.settings import BaseSettings
+    from engine.training.adapter import add_lora, lora_state
+    from engine.training.base import load_pipeline
+    from engine.training.lora_file import pairs_of_peft, write_lora
+    from engine.training.lora_metadata import LoraFacts
+
+    unet = load_pipeline(find_base(BaseSettings(model="demo"))).unet
+    add_lora(unet, rank=4, alpha=2.0, seed=0)
+    torch.manual_seed(0)
+    state = {name: torch.randn_like(tensor) * 0.05 for name, tensor in lora_state(unet).items()}
+    facts = LoraFacts("jx265", 4, 2.0, "jx265", 64)
+    write_lora(path, pairs_of_peft(state, 2.0), facts, unet.config.layers_per_block)
+    return path
+
+
+def run_with(project: Project, checkpoint: Path, name: str = "20261121-1403-jx265") -> JobFolder:
+    """A finished run whose only checkpoint is a copy of that file, as its log tells it."""
+    run = JobFolder(project.runs / name)
+    run.write_order(Order(JobKind.TRAIN, project.root, {"settings": project.settings.model_dump(mode="json")}))
+    kept = run.path / "checkpoints" / "jx265.safetensors"
+    kept.parent.mkdir()
+    kept.write_bytes(checkpoint.read_bytes())
+    log = EventLog(run.events_path)
+    log.emit(events.Job(events.JobState.RUNNING, 1))
+    log.emit(events.Plan(3, 2, 2, 3, 1, 3, 6))
+    for step in (1, 2, 3):
+        log.emit(events.Step(step, 1, 0.1 * step, 1e-3, 10.0, 0.5))
+    log.emit(events.Checkpoint("checkpoints/jx265.safetensors", 1, 3))
+    log.emit(events.Epoch(1, 0.2, None, 6.0))
+    log.emit(events.Job(events.JobState.DONE))
+    log.close()
+    return run
 
 
 def portrait(number: int, side: int = 96) -> Image.Image:

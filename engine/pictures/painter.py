@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -169,7 +170,8 @@ def write_picture(image: Image.Image, path: Path, about: Parameters) -> Path:
     except OSError as error:
         raise PictureError(f"{path} can't be written ({error.strerror})", "choose another folder") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def _move_to_free(beside: Path, path: Path) -> Path:

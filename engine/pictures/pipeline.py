@@ -164,7 +164,9 @@ class Painting:
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             self._take_off()
             # Neither diffusers nor torch has a class of its own for it, and both say it in pages.
-            said = "it was made for another base model" if "size mismatch" in str(error) else " ".join(str(error).split())
+            said = (
+                "it was made for another base model" if "size mismatch" in str(error) else " ".join(str(error).split())
+            )
             what = f"{lora.name} does not fit {self.base.title} ({said[:160]})"
             raise LoraFileError(what, "look into it with: limner lora show") from error
 

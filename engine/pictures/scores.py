@@ -81,7 +81,8 @@ class Likeness:
 
     def record(self) -> dict[str, Any]:
         """As ``limner likeness --json`` prints it."""
-        return {**asdict(self), "rank_1": self.rank_1, "median": self.best.median}
+        scores = [{**asdict(each), "pictures": [asdict(picture) for picture in each.pictures]} for each in self.scores]
+        return {**asdict(self), "scores": scores, "rank_1": self.rank_1, "median": self.best.median}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Likeness:

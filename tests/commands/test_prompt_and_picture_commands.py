@@ -1,0 +1,139 @@
+"""``limner vary``, ``paint`` and ``likeness``, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_project import random_lora, run_with, small_project
+
+from engine.pictures.parameters import read_parameters
+from engine.project import Project
+from tui.cli import main
+
+
+def limner(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(folder), *arguments])
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out, printed.err
+
+
+def told(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> dict[str, Any]:
+    status, out, err = limner(capsys, folder, *arguments, "--json")
+    assert status == 0, err
+    return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a run that has a checkpoint; its painter stays for the whole module."""
+    root = tmp_path_factory.mktemp("paint")
+    project = small_project(root / "james", painting__idle_seconds=20.0)
+    run_with(project, random_lora(root / "a.safetensors"))
+    return project
+
+
+def test_vary_gives_different_prompts_with_their_distance(capsys: pytest.CaptureFixture[str], project: Project) -> None:
+    found = told(capsys, project.root, "vary", "photo of {trigger} {class}, {red|blue} shirt", "--seed", "1")
+    assert found["prompt"] == "photo of jx265 man, red shirt"
+    assert sorted((each["prompt"], each["engine"]) for each in found["variations"]) == [
+        ("photo of jx265 man, blue shirt", "grammar"),
+        ("photo of jx265 man, red shirt", "grammar"),
+    ]
+    assert sorted(each["distance"] for each in found["variations"]) == [0, pytest.approx(2 / 7, abs=1e-3)]
+
+
+def test_vary_makes_as_many_of_a_plain_prompt_as_asked_for_and_the_same_for_a_seed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    found = told(capsys, tmp_path, "vary", "portrait of jx265 man", "--count", "12", "--seed", "3")
+    assert len({each["prompt"] for each in found["variations"]}) == 12
+    assert all(each["prompt"].startswith("portrait of jx265 man, ") for each in found["variations"])
+    assert told(capsys, tmp_path, "vary", "portrait of jx265 man", "--count", "12", "--seed", "3") == found
+    other = told(capsys, tmp_path, "vary", "a man", "--axes", "lens", "--count", "2")
+    assert all("mm" in each["prompt"] or "format" in each["prompt"] for each in other["variations"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("vary", "a {b|c"), 1, "character 3 is never closed"),
+        (("vary", "a", "--axes", "weather"), 1, "there is no axis weather"),
+        (("vary", "a", "--count", "0"), 2, "--count"),
+        (("vary",), 2, "PROMPT"),
+        (("paint", "a", "-o", "a.jpg"), 2, "written as .png"),
+        (("paint", "a", "--size", "big"), 2, "832x1216"),
+        (("paint", "a", "--lora", "x.safetensors:strong"), 2, "no number"),
+        (("paint", "a", "--lora", "/nowhere.safetensors"), 1, "there is no /nowhere.safetensors"),
+        (("paint", ""), 1, "the prompt is empty"),
+        (("paint", "a {b"), 1, "never closed"),
+        (("paint", "a", "--sampler", "Magic"), 2, "Magic"),
+        (("likeness", "nope"), 1, "no run is called nope"),
+    ],
+)
+def test_wrong_use_is_one_clear_line_and_the_right_status(
+    capsys: pytest.CaptureFixture[str], project: Project, arguments: tuple[str, ...], status: int, says: str
+) -> None:
+    code, out, err = limner(capsys, project.root, *arguments)
+    assert (code, out) == (status, "")
+    assert says in err
+    if status == 1:
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_paint_takes_the_newest_runs_lora_and_the_same_seed_gives_the_same_picture(
+    capsys: pytest.CaptureFixture[str], project: Project, tmp_path: Path
+) -> None:
+    out = tmp_path / "portrait.png"
+    first = told(capsys, project.root, "paint", "photo of {trigger} {class}", "--seed", "7", "-o", str(out))[
+        "pictures"
+    ][0]
+    assert (first["path"], first["seed"], first["strength"]) == (str(out), 7, 0.8)
+    assert Path(first["lora"]) == project.run().path / "checkpoints" / "jx265.safetensors"
+    about = read_parameters(out)
+    assert about is not None
+    assert about.prompt == "photo of jx265 man <lora:jx265:0.8>"
+    status, printed, err = limner(capsys, project.root, "paint", "photo of jx265 man", "--seed", "7", "-o", str(out))
+    assert status == 0, err
+    again = Path(printed.strip())
+    assert again == tmp_path / "portrait-2.png"
+    assert np.array_equal(np.asarray(Image.open(out)), np.asarray(Image.open(again)))
+
+
+def test_paint_follows_its_options(capsys: pytest.CaptureFixture[str], project: Project) -> None:
+    lora = run_with(project, project.run().path / "checkpoints" / "jx265.safetensors", "20261122-0900-jx265")
+    options = ("--steps", "2", "--guidance", "1.5", "--sampler", "euler a", "--size", "96x64", "--negative", "blurry")
+    file = lora.path / "checkpoints" / "jx265.safetensors"
+    found = told(capsys, project.root, "paint", "a man", "--lora", f"{file}:0.35", *options)["pictures"][0]
+    about = read_parameters(Path(found["path"]))
+    assert about is not None
+    assert Path(found["path"]).parent == project.pictures
+    assert about.prompt == "a man <lora:jx265:0.35>"
+    assert (about.negative, about.steps, about.sampler, about.guidance) == ("blurry", 2, "Euler a", 1.5)
+    assert about.size == (96, 64)
+    bare = told(capsys, project.root, "paint", "--lora", "none", "--seed", "1")["pictures"][0]
+    assert bare["lora"] is bare["strength"] is None
+    assert bare["prompt"] == "photo of jx265 man"
+
+
+def test_a_picture_that_cannot_be_painted_is_one_line_and_status_1(
+    capsys: pytest.CaptureFixture[str], project: Project
+) -> None:
+    status, out, err = limner(capsys, project.root, "paint", "a man", "--size", "66x64")
+    assert (status, out) == (1, "")
+    assert "66x64 won't do" in err
+
+
+def test_likeness_is_reported_for_a_run(capsys: pytest.CaptureFixture[str], project: Project) -> None:
+    found = told(capsys, project.root, "likeness", "--seeds", "2", "--strength", "1")
+    assert [(each["strength"], len(each["pictures"])) for each in found["scores"]] == [(1.0, 2)]
+    assert {"median", "spread", "checkpoint"} <= set(found["scores"][0])
+    assert isinstance(found["base"], float)
+    assert found["nearest_other"] is None
+    assert set(found["recommended"]) == {"checkpoint", "strength", "why"}
