@@ -21,7 +21,6 @@ from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.training.examples import read_examples
 from engine.training.runs import run_status
 
-
 LEAVING_SECONDS = 30.0
 """How long a process that has said its last word is waited for."""
 

@@ -26,7 +26,7 @@ from tui.commands.progress import Narrator
 from tui.commands.report import document, json_option, narrate, table
 
 
-class LoraAtStrength(click.ParamType):
+class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
     """``FILE``, ``FILE:STRENGTH`` or ``none``."""
 
     name = "file:strength"
@@ -45,7 +45,7 @@ class LoraAtStrength(click.ParamType):
         return Path(value).expanduser(), None
 
 
-class Size(click.ParamType):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """``832x1216``."""
 
     name = "wxh"
@@ -76,6 +76,7 @@ class Size(click.ParamType):
 @click.pass_obj
 def paint(
     folder: Path,
+    /,
     prompt: str | None,
     lora: tuple[Path | None, float | None] | None,
     seed: int | None,

@@ -38,7 +38,7 @@ def run_options(command: Any) -> Any:
 @run_options
 @json_option
 @click.pass_obj
-def estimate(folder: Path, as_json: bool, sets: tuple[str, ...], **options: Any) -> None:
+def estimate(folder: Path, /, as_json: bool, sets: tuple[str, ...], **options: Any) -> None:
     """What a run will take: images, image-steps, time, money and memory."""
     found = estimate_run(open_project(folder), changes(sets, options))
     if as_json:
@@ -53,7 +53,9 @@ def estimate(folder: Path, as_json: bool, sets: tuple[str, ...], **options: Any)
 @run_options
 @json_option
 @click.pass_obj
-def train(folder: Path, wait: bool, resume: str | None, as_json: bool, sets: tuple[str, ...], **options: Any) -> None:
+def train(
+    folder: Path, /, wait: bool, resume: str | None, as_json: bool, sets: tuple[str, ...], **options: Any
+) -> None:
     """Train a LoRA on the dataset; it goes on when the terminal closes."""
     project = open_project(folder)
     wanted = changes(sets, options)
