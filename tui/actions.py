@@ -122,7 +122,8 @@ def _movement() -> tuple[Action, ...]:
         Action("dials.previous", "To the setting before", ("k", "up"), palette=False),
         Action("dials.more", "More of it", ("l", "right"), "more", 12, palette=False),
         Action("dials.less", "Less of it", ("h", "left"), "less", 12, palette=False),
-        Action("field.leave", "Leave the field, to the list", ("escape",), "leave", 30, palette=False),
+        Action("field.submit", "Take what was typed, and go on", ("enter",), "go on", 11, palette=False),
+        Action("field.leave", "Leave the field, to the list", ("escape",), "leave", 12, palette=False),
     )
 
 

@@ -285,9 +285,12 @@ class ConnectScreen(WorkScreen):
         if library.url:
             self._look()
         else:
-            first: Line = [("Fill in the address, then ", Ink.MUTED), ("enter", Ink.ACTIVE)]
-            self._show_results([[*first, (" through the fields tests it. Nothing is ever written there.", Ink.MUTED)]])
-            self.query_one("#address").focus()
+            first = [
+                *key_line("i", "goes to the address; "),
+                ("enter", Ink.ACTIVE),
+                (" goes on, and tests in the end.", Ink.PLAIN),
+            ]
+            self._show_results([first, [("Nothing is ever written to the library.", Ink.MUTED)]])
 
     def _entries(self) -> Entered:
         return Entered(*(self.query_one(f"#{name}", TextLine).value.strip() for name, _ in FIELDS))

@@ -30,8 +30,13 @@ def footer_line(actions: Iterable[Action], width: int, *, typing: bool = False) 
 
 def _key_of(action: Action, typing: bool) -> str | None:
     """The key to show; while typing: the first that is not a letter."""
-    keys = [key for key in action.keys if not typing or len(shown_key(key)) > 1]
+    keys = [key for key in action.keys if not typing or action.scope is Scope.FIELD or acts_while_typing(key)]
     return shown_key(keys[0]) if keys else None
+
+
+def acts_while_typing(key: str) -> bool:
+    """Whether a key reaches the screen while a text field has the focus: function keys and ctrl+letters do."""
+    return key.startswith("ctrl+") or (key.startswith("f") and key[1:].isdigit())
 
 
 def _joined(shown: list[tuple[Action, str]]) -> Line:
