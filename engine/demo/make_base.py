@@ -29,6 +29,7 @@ from engine.demo.captions import caption
 from engine.demo.drawing import Scene, draw_portrait, random_scene
 from engine.demo.people import DrawnPerson, random_person
 from engine.demo.sdxl_parts import make_sdxl
+from engine.demo.single_file import write_single_file
 from engine.demo.tiny_parts import BETAS, NOISE_STEPS, PICTURE, TinyBase
 
 SNR_GAMMA = 5.0
@@ -131,6 +132,22 @@ def kept_signal() -> Tensor:
     return torch.cumprod(1 - torch.linspace(first, last, NOISE_STEPS) ** 2, dim=0)
 
 
+def denoising_error(base: TinyBase, clean: Tensor, prompts: Sequence[str], kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Noise latents [n, 4, 16, 16] at random steps and let the UNet guess the noise.
+
+    Returns the mean squared error [n] of each guess, and the noise steps [n].
+    """
+    count = len(clean)
+    noise = torch.randn_like(clean) + OFFSET_NOISE * torch.randn(count, 4, 1, 1)
+    times = torch.randint(NOISE_STEPS, (count,))
+    level = kept[times][:, None, None, None]
+    noisy = (level.sqrt() * clean + (1 - level).sqrt() * noise).contiguous(memory_format=torch.channels_last)
+    tokens, pooled = base.encode(prompts)
+    sizes = torch.tensor([PICTURE, PICTURE, 0, 0, PICTURE, PICTURE], dtype=torch.float32).repeat(count, 1)
+    guess = base.unet(noisy, times, tokens, added_cond_kwargs={"text_embeds": pooled, "time_ids": sizes}).sample
+    return F.mse_loss(guess, noise, reduction="none").mean(dim=(1, 2, 3)), times
+
+
 def train_unet(
     base: TinyBase, drawings: Drawings, latents: Tensor, clock: Clock, rng: Random, batch: int,
     say: Callable[[str], None], snapshot: Callable[[Sequence[Tensor]], None],
@@ -142,21 +159,12 @@ def train_unet(
     optimizer = torch.optim.AdamW(learners, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
     kept = kept_signal()
     weight = (kept / (1 - kept)).clamp(max=SNR_GAMMA) * (1 - kept) / kept
-    sizes = torch.tensor([[PICTURE, PICTURE, 0, 0, PICTURE, PICTURE]], dtype=torch.float32).repeat(batch, 1)
     losses: list[float] = []
     saved = 0.0
     while clock.done < 1:
         chosen = [rng.randrange(len(latents)) for _ in range(batch)]
         prompts = ["" if rng.random() < 0.1 else caption(drawings.people[i], drawings.scenes[i], rng) for i in chosen]
-        clean = latents[chosen]
-        noise = torch.randn_like(clean) + OFFSET_NOISE * torch.randn(batch, 4, 1, 1)
-        times = torch.randint(NOISE_STEPS, (batch,))
-        level = kept[times][:, None, None, None]
-        noisy = (level.sqrt() * clean + (1 - level).sqrt() * noise).contiguous(memory_format=torch.channels_last)
-        tokens, pooled = base.encode(prompts)
-        added = {"text_embeds": pooled, "time_ids": sizes}
-        guessed = base.unet(noisy, times, tokens, added_cond_kwargs=added).sample
-        error = F.mse_loss(guessed, noise, reduction="none").mean(dim=(1, 2, 3))
+        error, times = denoising_error(base, latents[chosen], prompts, kept)
         torch.autograd.backward((error * weight[times]).mean())
         nn.utils.clip_grad_norm_(learners, 1.0)
         optimizer.param_groups[0]["lr"] = 1e-3 * warm_constant_cosine(clock.step, clock.done, 0.4)
@@ -176,29 +184,27 @@ def train_unet(
 
 
 def make_tiny(
-    out: Path, *, minutes: float = 45.0, seed: int = 7, pictures: int = 20_000, batch: int = 32,
-    vae: Path | None = None, steps: int | None = None, say: Callable[[str], None] = print,
+    out: Path, *, minutes: float = 50.0, seed: int = 7, pictures: int = 20_000, batch: int = 32,
+    resume: Path | None = None, steps: int | None = None, say: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Train the tiny base and write it to `out`; a sixth of `minutes` goes to the VAE.
 
-    While it trains, `out` holds the newest snapshot, which works. `vae` names a trained VAE to use; `steps` replaces
-    the time of each stage with a number of steps.
+    While it trains, `out` holds the newest snapshot, which works. `resume` names a base to go on from: its VAE stays
+    as it is, and all the time goes to the rest. `steps` replaces the time of each stage with a number of steps.
     """
     torch.manual_seed(seed)
     rng = Random(seed)
-    base = TinyBase.untrained()
+    base = TinyBase.load(resume) if resume else TinyBase.untrained()
     say(f"unet {base.unet.num_parameters():,}, vae {base.vae.num_parameters():,} parameters")
     say(f"drawing {pictures:,} pictures")
     drawings = Drawings.of_strangers(pictures, rng)
-    if vae is None:
+    if not resume:
         train_vae(base.vae, drawings.pixels, Clock(minutes / 6, steps), say)
-    else:
-        base.vae = AutoencoderKL.from_pretrained(vae)
-    base.vae.eval()
-    say(f"vae   round trip {settle_vae(base.vae, drawings.pixels):.1f} dB")
-    base.save(out, base.learners())
+        base.vae.eval()
+        say(f"vae   round trip {settle_vae(base.vae, drawings.pixels):.1f} dB")
+        base.save(out, base.learners())
     latents = encode_latents(base.vae, drawings.pixels)
-    clock = Clock(minutes * 5 / 6, steps)
+    clock = Clock(minutes if resume else minutes * 5 / 6, steps)
     learnt = train_unet(
         base, drawings, latents, clock, rng, batch, say, snapshot=lambda averages: base.save(out, averages)
     )
@@ -211,11 +217,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", choices=("tiny", "sdxl"), default="tiny")
-    parser.add_argument("--minutes", type=float, default=45.0, help="for training, all stages together")
+    parser.add_argument("--minutes", type=float, default=50.0, help="for training, all stages together")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--pictures", type=int, default=20_000, help="different drawings to learn from")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--vae", type=Path, help="a folder with a trained tiny VAE, to train only the rest")
+    parser.add_argument("--resume", type=Path, help="a tiny base to go on from; its VAE stays as it is")
+    parser.add_argument("--single-file", type=Path, help="also write all weights as one file with SDXL's own names")
     options = parser.parse_args()
 
     def say(line: str) -> None:
@@ -224,11 +231,12 @@ def main() -> None:
     if options.size == "sdxl":
         make_sdxl(options.out, seed=options.seed, say=say)
         return
-
     make_tiny(
         options.out, minutes=options.minutes, seed=options.seed, pictures=options.pictures, batch=options.batch,
-        vae=options.vae, say=say,
+        resume=options.resume, say=say,
     )  # fmt: skip
+    if options.single_file:
+        write_single_file(TinyBase.load(options.out), options.single_file)
 
 
 if __name__ == "__main__":

@@ -26,27 +26,29 @@ VOCABULARY = 49408
 def make_sdxl(out: Path, *, seed: int = 7, say: Callable[[str], None] = print) -> None:
     """Write a pipeline folder of 6.9 GB in half precision to `out`; the tokenizers are the tiny base's."""
     torch.manual_seed(seed)
+    parts = untrained_parts()
+    for name, part in parts.items():
+        stem = "model" if name.startswith("text") else "diffusion_pytorch_model"
+        write_part(part, out / name, stem)
+        say(f"{name}: {sum(weight.numel() for weight in part.parameters()):,} parameters")
+    name_as_sdxl(out / "text_encoder" / "model.safetensors")
     tokenizer, tokenizer_2 = make_tokenizers()
+    tokenizer.save_pretrained(out / "tokenizer")
+    tokenizer_2.save_pretrained(out / "tokenizer_2")
+    scheduler().save_pretrained(out / "scheduler")
+    (out / "model_index.json").write_text(json.dumps(_model_index(parts), indent=2) + "\n")
+
+
+def untrained_parts() -> dict[str, nn.Module]:
+    """The four models on the meta device: all shapes, no values."""
+    tokenizer, _ = make_tokenizers()
     with torch.device("meta"):
-        parts: dict[str, nn.Module] = {
+        return {
             "text_encoder": CLIPTextModel(_first_text_config(tokenizer)),
             "text_encoder_2": CLIPTextModelWithProjection(_second_text_config(tokenizer)),
             "unet": _unet(),
             "vae": _vae(),
         }
-    for name, part in parts.items():
-        stem = "model" if name.startswith("text") else "diffusion_pytorch_model"
-        folder = out / name
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(_config_text(part))
-        write_random_weights(part, folder, stem)
-        if name == "text_encoder":
-            name_as_sdxl(folder / "model.safetensors")
-        say(f"{name}: {sum(weight.numel() for weight in part.parameters()):,} parameters")
-    tokenizer.save_pretrained(out / "tokenizer")
-    tokenizer_2.save_pretrained(out / "tokenizer_2")
-    scheduler().save_pretrained(out / "scheduler")
-    (out / "model_index.json").write_text(json.dumps(_model_index(parts), indent=2) + "\n")
 
 
 def _config_text(part: Any) -> str:
@@ -68,8 +70,10 @@ def _model_index(parts: dict[str, nn.Module]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def write_random_weights(part: nn.Module, folder: Path, stem: str) -> None:
-    """Write a value for each weight of `part`, which may lie on the meta device, in shards with an index."""
+def write_part(part: nn.Module, folder: Path, stem: str) -> None:
+    """Write the configuration of `part`, which may lie on the meta device, and random weights in shards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(_config_text(part))
     shards = list(_shards(part))
     where: dict[str, str] = {}
     total = 0

@@ -125,6 +125,12 @@ class TinyBase:
         unet = tiny_unet(width, second.config.projection_dim)
         return cls(tiny_vae(), unet, first, second, tokenizer, tokenizer_2)
 
+    @classmethod
+    def load(cls, folder: Path) -> TinyBase:
+        """The parts of a base that was saved, in full precision."""
+        saved = StableDiffusionXLPipeline.from_pretrained(folder).to(torch.float32)
+        return cls(saved.vae, saved.unet, saved.text_encoder, saved.text_encoder_2, saved.tokenizer, saved.tokenizer_2)
+
     def encode(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Text as the UNet takes it: [n, 77, 96] a token, [n, 64] a prompt."""
 
