@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -25,9 +26,12 @@ from engine.demo.tiny_parts import TinyBase, make_tokenizers
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> None:
+def one_thread() -> Iterator[None]:
     """Two busy threads wait for each other where other tests run at the same time."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def load(folder: Path) -> StableDiffusionXLPipeline:
