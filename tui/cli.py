@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("tui.commands.training:watch", "Follow a run live."),
     "stop": ("tui.commands.training:stop", "Stop a run, now or after the epoch."),
     "lora": ("tui.commands.lora:lora", "Look into a LoRA file."),
+    "prompt": ("tui.commands.prompt:prompt", "What a prompt says, and the library of prompts."),
     "vary": ("tui.commands.prompts:vary", "Variations of a prompt."),
     "paint": ("tui.commands.pictures:paint", "Paint a picture."),
     "likeness": ("tui.commands.pictures:likeness", "How much the portraits are the person."),

@@ -1,0 +1,110 @@
+"""The words of a base model's text encoders, read without torch: how many tokens a prompt takes.
+
+SDXL's two text encoders share CLIP's vocabulary and differ in what fills up a chunk, so the first one's file is
+enough to count. It is looked for where it lies already; nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from engine.base_model import BaseKind, BaseModel
+from engine.prompts.attention import Piece
+from engine.prompts.chunks import Chunk, in_chunks
+
+
+@dataclass(frozen=True)
+class Word:
+    """A token: its number, and its letters with the spaces before them."""
+
+    id: int
+    text: str
+
+
+class Words:
+    """A tokenizer of CLIP's kind."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._comma = tokenizer.encode(",", add_special_tokens=False).ids[-1]
+
+    def of(self, text: str) -> list[Word]:
+        """The tokens of a text."""
+        found = self._tokenizer.encode(text, add_special_tokens=False)
+        words: list[Word] = []
+        before = 0
+        for number, (_, end) in zip(found.ids, found.offsets, strict=True):
+            words.append(Word(number, text[before:end]))
+            before = max(before, end)
+        return words
+
+    def chunks(self, pieces: list[Piece]) -> list[Chunk[Word]]:
+        """A prompt's pieces in chunks."""
+        given = [None if piece.is_break else (self.of(piece.text), piece.weight) for piece in pieces]
+        return in_chunks(given, lambda word: word.id == self._comma)
+
+
+def find_words(base: BaseModel) -> Words | None:
+    """The base model's tokenizer where it is on this machine, else None."""
+    for folder in _folders(base):
+        found = _read(folder)
+        if found is not None:
+            return found
+    return None
+
+
+def _folders(base: BaseModel) -> list[Path]:
+    if base.kind is BaseKind.FOLDER:
+        return [Path(base.source) / "tokenizer"]
+    if base.kind is BaseKind.FILE:
+        return [base.config / "tokenizer"] if base.config else []
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    kept = Path(HF_HUB_CACHE) / f"models--{base.source.replace('/', '--')}" / "snapshots"
+    return [each / "tokenizer" for each in sorted(kept.glob("*"))]
+
+
+@lru_cache(maxsize=4)
+def _read(folder: Path) -> Words | None:
+    """A tokenizer's folder, in the one file of newer models or the two of older ones; None where it can't be read."""
+    import tokenizers
+
+    try:
+        if (folder / "tokenizer.json").is_file():
+            found = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+            found.no_padding()
+            found.no_truncation()
+            return Words(found)
+        if (folder / "vocab.json").is_file():
+            return Words(_from_two_files(folder))
+    except Exception:
+        # The library raises bare exceptions; without a tokenizer a prompt is shown without its tokens.
+        return None
+    return None
+
+
+def _from_two_files(folder: Path) -> Any:
+    """CLIP's tokenizer from its vocabulary and merges.
+
+    Source: https://github.com/openai/CLIP, ``simple_tokenizer.py``: lower case, one kind of space, byte-level BPE with
+    ``</w>`` at the end of a word.
+    """
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+    vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
+    lines = (folder / "merges.txt").read_text("utf-8").splitlines()
+    pairs = [line.split() for line in lines if not line.startswith("#version")]
+    merges = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
+    found = Tokenizer(models.BPE(vocabulary, merges, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))
+    found.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    words = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
+    found.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(words, "removed", invert=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    return found

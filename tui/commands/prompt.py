@@ -1,0 +1,91 @@
+"""``limner prompt``: what a prompt says, and the library of prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.base_model import find_base
+from engine.errors import BaseModelError, ProjectError
+from engine.pictures.loras import known_loras
+from engine.project import Project, open_project
+from engine.prompts.breakdown import Breakdown, chunk_text, take_apart
+from engine.prompts.grammar import SLOTS
+from engine.prompts.tokenizer import Words, find_words
+from engine.settings import BaseSettings
+from tui.commands.report import document, json_option, narrate, table
+
+
+@click.group()
+def prompt() -> None:
+    """What a prompt says, and the library of prompts."""
+
+
+@prompt.command()
+@click.argument("text")
+@click.option("--steps", type=click.IntRange(1, 500), help="Steps of the schedule; left out: the project's.")
+@json_option
+@click.pass_obj
+def show(folder: Path, text: str, steps: int | None, as_json: bool) -> None:
+    """Weights, schedule, LoRAs and tokens of TEXT, read as A1111 reads it.
+
+    {trigger} and {class} are the person's words. What is odd about it is said on standard error.
+    """
+    project = _project(folder)
+    found = take_apart(
+        with_words_of(project, text),
+        steps or (project.settings.painting.steps if project else 30),
+        words_of(project),
+        known_loras(project) if project else None,
+    )
+    if as_json:
+        document(found.record())
+        return
+    tell(found)
+
+
+def tell(found: Breakdown) -> None:
+    """A prompt taken apart, for people."""
+    rows: list[tuple[object, object]] = []
+    for piece in found.attention:
+        if piece.is_break:
+            rows.append(("", "BREAK"))
+        elif piece.text.strip():
+            rows.append((f"×{piece.weight:.3g}", " ".join(piece.text.split())))
+    table(("weight", "text"), rows)
+    if len(found.schedule) > 1:
+        click.echo()
+        table(("until step", "text"), [(each.until, " ".join(each.text.split())) for each in found.schedule])
+    for lora in found.loras:
+        both = f"{lora.unet:g}" if lora.te == lora.unet else f"{lora.unet:g}, {lora.te:g} in the text encoders"
+        click.echo(f"LoRA {lora.name} at {both}")
+    for number, chunk in enumerate(found.chunks, start=1):
+        click.echo(f"chunk {number}: {len(chunk.tokens)} of 75 tokens: {chunk_text(chunk)}")
+    for remark in found.remarks:
+        narrate(str(remark))
+
+
+def with_words_of(project: Project | None, text: str) -> str:
+    """The text with ``{trigger}`` and ``{class}`` replaced, where there is a project; nothing else is touched."""
+    if project is None:
+        return text
+    person = project.settings.person
+    for slot, name in SLOTS.items():
+        text = text.replace(slot, str(getattr(person, name)))
+    return text
+
+
+def words_of(project: Project | None) -> Words | None:
+    """The tokenizer of the project's base model, or of the default one, where it is on this machine."""
+    try:
+        return find_words(find_base(project.settings.base if project else BaseSettings.model_validate({})))
+    except BaseModelError:
+        return None
+
+
+def _project(folder: Path) -> Project | None:
+    try:
+        return open_project(folder)
+    except ProjectError:
+        return None
