@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -13,12 +14,14 @@ from engine import __version__, events
 from engine.base_model import find_base
 from engine.errors import LimnerError, PictureError
 from engine.jobs.worker import Context
+from engine.pictures.loras import find_loras
 from engine.pictures.orders import free_path
 from engine.pictures.parameters import Parameters, add_lora_tag, png_text
-from engine.pictures.pipeline import Brush, Painting, Stopped
+from engine.pictures.pipeline import Brush, Painting, Stopped, Worn
 from engine.pictures.queue import Picture, PictureOrder, Queue
 from engine.pictures.start import CLOSING
 from engine.project import Project
+from engine.prompts.networks import strip
 from engine.settings import Sampler
 from engine.training.lora_header import lora_hash
 
@@ -66,6 +69,7 @@ class Painter:
 
     def __init__(self, context: Context, project: Project) -> None:
         self._context = context
+        self._project = project
         self._idle_seconds = project.settings.painting.idle_seconds
         context.emit(events.Phase("loading the base model", 0, 1))
         self._painting = Painting(find_base(project.settings.base))
@@ -102,11 +106,16 @@ class Painter:
             self._idle_since = time.monotonic()
 
     def _paint(self, order: PictureOrder) -> Path:
-        brush = brush_of(order)
+        brush = self._with_named_loras(brush_of(order), order.prompt)
         image = self._painting.paint(order.prompt, [order.seed], brush, self._context.should_stop)[0]
-        hashes = {order.lora.stem: self._hash(order.lora)} if order.lora else {}
+        hashes = {each.file.stem: self._hash(each.file) for each in brush.worn()}
         about = describe(order.prompt, order.seed, brush, image.size, self._painting.base.title, hashes)
         return write_picture(image, order.path, about)
+
+    def _with_named_loras(self, brush: Brush, prompt: str) -> Brush:
+        """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``. Raises PromptError."""
+        found = find_loras(self._project, strip(prompt).loras)
+        return replace(brush, named=tuple(Worn(file, tag.unet, tag.te) for file, tag in found))
 
     def _hash(self, lora: Path) -> str:
         key = (lora, lora.stat().st_mtime_ns)
@@ -133,9 +142,10 @@ def describe(
     prompt: str, seed: int, brush: Brush, size: tuple[int, int], model: str, lora_hashes: dict[str, str]
 ) -> Parameters:
     """What is written into a picture about how it was made."""
+    named = brush.lora in [each.file for each in brush.named]
     sampler, schedule = SPOKEN.get(brush.sampler, (brush.sampler.value, None))
     return Parameters(
-        prompt=add_lora_tag(prompt, brush.lora.stem, brush.strength) if brush.lora else prompt,
+        prompt=add_lora_tag(prompt, brush.lora.stem, brush.strength) if brush.lora and not named else prompt,
         negative=brush.negative,
         steps=brush.steps,
         sampler=sampler,

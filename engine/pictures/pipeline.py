@@ -17,6 +17,7 @@ from PIL import Image
 from engine.base_model import BaseModel
 from engine.errors import LoraFileError, PictureError
 from engine.pictures.samplers import scheduler_for
+from engine.pictures.text_encoding import TextEncoding
 from engine.settings import Sampler
 from engine.training.base import load_pipeline, native_resolution
 from engine.training.device import choose_device
@@ -24,11 +25,24 @@ from engine.training.lora_file import load_tensors
 from engine.training.lora_header import read_header
 
 ADAPTER = "person"
-"""The name that the LoRA goes by inside the model."""
+"""The name that the first LoRA goes by inside the model; the second is ``person1``."""
+
+TEXT = ["prompt_embeds", "add_text_embeds"]
+"""What the pipeline's loop holds of the text."""
 
 
 class Stopped(Exception):
     """Painting was told to stop between two steps."""
+
+
+@dataclass(frozen=True)
+class Worn:
+    """A LoRA and its weights."""
+
+    file: Path
+    unet: float
+    te: float
+    """In the text encoders."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,13 @@ class Brush:
     width: int | None = None
     """Pixels; None: what the base model was made for."""
     height: int | None = None
+    named: tuple[Worn, ...] = ()
+    """LoRAs that the prompt names; one that is ``lora`` takes its weight from here."""
+
+    def worn(self) -> tuple[Worn, ...]:
+        """Every LoRA, each once."""
+        own = (Worn(self.lora, self.strength, self.strength),) if self.lora else ()
+        return tuple({each.file: each for each in (*own, *self.named)}.values())
 
 
 class Painting:
@@ -58,7 +79,8 @@ class Painting:
         self._pipeline = type(self._whole)(**parts, add_watermarker=False)
         self._pipeline.set_progress_bar_config(disable=True)
         self._noise = dict(self._whole.scheduler.config)
-        self._loaded: tuple[Path, int, int] | None = None
+        self._text = TextEncoding(self._whole, self.device.name)
+        self._loaded: list[tuple[Path, int, int]] = []
 
     @property
     def native(self) -> int:
@@ -87,23 +109,31 @@ class Painting:
         """One picture a seed.
 
         Raises:
-            LoraFileError: the LoRA is not there or does not fit the base model.
+            LoraFileError: a LoRA is not there or does not fit the base model.
             PictureError: the size won't do.
+            PromptError: nothing can be painted from the prompt.
             Stopped: it was told to stop.
         """
         width, height = self.size(brush)
-        self._put_on(brush.lora, brush.strength)
+        self._put_on(brush.worn())
         pipeline = self._pipeline
         pipeline.scheduler = scheduler_for(brush.sampler, self._noise)
-
-        def between_steps(_pipeline: Any, _step: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            if should_stop():
-                raise Stopped
-            return tensors
-
         with torch.inference_mode():
+            text = self._text.conditioning(
+                prompt, brush.negative, brush.steps, guided=brush.guidance > 1, count=len(seeds)
+            )
+
+            def between_steps(pipeline_: Any, index: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+                if should_stop():
+                    raise Stopped
+                if should_stop():
+                    raise Stopped
+                # Samplers of a higher order look at each step more than once; the next look is the step's it is in.
+                step = (index + 1) // pipeline_.scheduler.order + 1
+                return {**tensors, **text.at(step)} if text.changes else tensors
+
             latents = pipeline(
-                **self._encode(prompt, brush, len(seeds)),
+                **text.first(),
                 num_inference_steps=brush.steps,
                 guidance_scale=brush.guidance,
                 width=width,
@@ -111,25 +141,9 @@ class Painting:
                 generator=[torch.Generator().manual_seed(seed) for seed in seeds],
                 output_type="latent",
                 callback_on_step_end=between_steps,
+                callback_on_step_end_tensor_inputs=TEXT if text.changes else [],
             ).images
             return [self._decode(latent) for latent in latents]
-
-    def _encode(self, prompt: str, brush: Brush, count: int) -> dict[str, torch.Tensor | None]:
-        """The prompts as the pipeline takes them, ``count`` times each."""
-        hidden, negative_hidden, pooled, negative_pooled = self._whole.encode_prompt(
-            prompt=prompt,
-            # None is what SDXL was trained to take for no negative prompt.
-            negative_prompt=brush.negative or None,
-            device=self.device.name,
-            num_images_per_prompt=count,
-            do_classifier_free_guidance=brush.guidance > 1,
-        )
-        return {
-            "prompt_embeds": hidden,
-            "negative_prompt_embeds": negative_hidden,
-            "pooled_prompt_embeds": pooled,
-            "negative_pooled_prompt_embeds": negative_pooled,
-        }
 
     def _decode(self, latent: torch.Tensor) -> Image.Image:
         """In float32 and one at a time: SDXL's VAE overflows in half precision, and pictures take memory."""
@@ -139,28 +153,42 @@ class Painting:
         levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
-    def _put_on(self, lora: Path | None, strength: float) -> None:
-        """Makes the LoRA the one that is on, at a strength; None takes any off."""
-        if lora is None:
+    def _put_on(self, worn: Sequence[Worn]) -> None:
+        """Makes these LoRAs the ones that are on; none takes all off."""
+        if not worn:
             if self._loaded:
                 self._whole.disable_lora()
             return
-        try:
-            about = lora.stat()
-        except OSError as error:
-            raise LoraFileError(f"there is no LoRA at {lora}", "list a run's checkpoints with: limner runs") from error
-        wanted = (lora, about.st_mtime_ns, about.st_size)
+        wanted: list[tuple[Path, int, int]] = []
+        for each in worn:
+            try:
+                about = each.file.stat()
+            except OSError as error:
+                fix = "list a run's checkpoints with: limner runs"
+                raise LoraFileError(f"there is no LoRA at {each.file}", fix) from error
+            wanted.append((each.file, about.st_mtime_ns, about.st_size))
+        names = [ADAPTER, *(f"{ADAPTER}{number}" for number in range(1, len(worn)))]
         if wanted != self._loaded:
-            self._load(lora)
+            self._take_off()
+            for name, each in zip(names, worn, strict=True):
+                self._load(each.file, name)
             self._loaded = wanted
         self._whole.enable_lora()
-        self._whole.set_adapters(ADAPTER, adapter_weights=strength)
+        weights = [
+            each.unet
+            if each.unet == each.te
+            else {"unet": each.unet, "text_encoder": each.te, "text_encoder_2": each.te}
+            for each in worn
+        ]
+        self._whole.set_adapters(names, adapter_weights=weights)
 
-    def _load(self, lora: Path) -> None:
-        self._take_off()
-        read_header(lora)
+    def _load(self, lora: Path, name: str) -> None:
         try:
-            self._whole.load_lora_weights(load_tensors(lora), adapter_name=ADAPTER)
+            read_header(lora)
+            self._whole.load_lora_weights(load_tensors(lora), adapter_name=name)
+        except LoraFileError:
+            self._take_off()
+            raise
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             self._take_off()
             # Neither diffusers nor torch has a class of its own for it, and both say it in pages.
@@ -171,5 +199,5 @@ class Painting:
             raise LoraFileError(what, "look into it with: limner lora show") from error
 
     def _take_off(self) -> None:
-        self._loaded = None
+        self._loaded = []
         self._whole.unload_lora_weights()

@@ -73,6 +73,8 @@ def painted(project: Project, lora: Path) -> dict[str, Picture]:
         "bare": bare,
         "lora": loaded,
         "no such lora": replace(loaded, lora=lora.with_name("none.safetensors")),
+        "no lora of that name": replace(bare, prompt="a man <lora:nobody:1>"),
+        "no weight": replace(bare, prompt="a man <lora:jx265:much>"),
         "no lora at all": replace(loaded, lora=project.settings_path),
         "odd size": replace(loaded, width=66),
         "wide": replace(loaded, width=96, height=64, negative="blurry"),
@@ -130,6 +132,8 @@ def test_a_picture_says_all_that_made_it(painted: dict[str, Picture], lora: Path
     ("name", "reason"),
     [
         ("no such lora", "there is no LoRA"),
+        ("no lora of that name", "no LoRA of this project is called nobody: no run has a checkpoint yet"),
+        ("no weight", "'much' is no weight for a LoRA"),
         ("no lora at all", "not a safetensors file"),
         ("odd size", "66x64 won't do"),
         ("no folder", "can't be written"),
