@@ -58,6 +58,17 @@ class LibrarySettings(_Section):
     """Whether private photos may be used."""
 
 
+class FacesSettings(_Section):
+    """The mix of framings that a dataset should have."""
+
+    close: int = Field(12, ge=0, le=1000)
+    """How many close-ups."""
+    half: int = Field(6, ge=0, le=1000)
+    """How many half bodies."""
+    full: int = Field(6, ge=0, le=1000)
+    """How many full bodies."""
+
+
 class BaseSettings(_Section):
     """The base model."""
 
@@ -162,6 +173,7 @@ class Settings(_Section):
 
     person: PersonSettings = Field(default_factory=PersonSettings)
     library: LibrarySettings = Field(default_factory=LibrarySettings)
+    faces: FacesSettings = Field(default_factory=FacesSettings)
     base: BaseSettings = Field(default_factory=BaseSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     painting: PaintingSettings = Field(default_factory=PaintingSettings)

@@ -1,7 +1,7 @@
 """Draw a photo library as PhotoPrism keeps one: originals, sidecar files and an index of the faces.
 
-It holds what real libraries hold: photos turned by EXIF, a person matched wrongly, a rejected marker, faces cut by
-the edge, bursts, archived, private, missing, broken and foreign files.
+It holds what real libraries hold: photos turned by EXIF, people matched wrongly, a rejected marker, faces cut by the
+edge, blurred ones, bursts, copies, archived, private, missing, broken and foreign files.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _store(shot: Shot, library: DrawnLibrary) -> StoredPhoto:
     """Draw a shot and write its file, with the damage that it is to have."""
     drawn = _draw(shot)
     faces = _faces(shot, drawn)
-    content = _jpeg(drawn.image, shot.orientation)
+    content = _jpeg(drawn.image, shot.orientation, quality=60 if shot.copy else 90)
     if shot.not_a_picture:
         content = b"This was a photo once. The disk had other plans.\n" * 40
     elif shot.truncated:
@@ -142,7 +142,9 @@ def _draw(shot: Shot) -> DrawnPhoto:
         sitters = tuple(_at_the_edge(sitter, width) for sitter in sitters)
     drawn = draw_photo(sitters, scene, width, height)
     if shot.blurred:
-        drawn = replace(drawn, image=drawn.image.filter(ImageFilter.GaussianBlur(9)))
+        drawn = replace(drawn, image=drawn.image.filter(ImageFilter.GaussianBlur(9 * height / 1200)))
+    if shot.copy:
+        drawn = replace(drawn, image=drawn.image.reduce(2))
     return drawn
 
 
@@ -150,13 +152,13 @@ def _at_the_edge(sitter: Sitter, width: int) -> Sitter:
     return replace(sitter, x=1 - 0.18 * sitter.face / width)
 
 
-def _jpeg(image: Image.Image, orientation: int) -> bytes:
+def _jpeg(image: Image.Image, orientation: int, quality: int) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
     if orientation in TURN_BACK:
         image = image.transpose(TURN_BACK[orientation])
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90, exif=exif)
+    image.save(buffer, "JPEG", quality=quality, exif=exif)
     return buffer.getvalue()
 
 

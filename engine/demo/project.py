@@ -1,4 +1,4 @@
-"""The demo project: a drawn photo library with its index, and settings that let the tiny base model learn in a minute."""
+"""The demo project: a drawn library with its index, and settings that let the tiny base model learn in a minute."""
 
 from __future__ import annotations
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from PIL import Image
 
 from engine.errors import FaceError
-from engine.faces.geometry import Box, Crop, Framing, crop_square
+from engine.faces.geometry import Box, Crop, Cut, Framing, crop_square
 from engine.faces.ledger import FoundFace
 from engine.faces.upright import open_upright
 
 
-def cut(face: FoundFace, framing: Framing) -> Image.Image:
+def cut(face: FoundFace, framing: Framing | Cut) -> Image.Image:
     """The square around a face, in the photo's own pixels, RGB, upright.
 
     Raises:
@@ -19,7 +19,7 @@ def cut(face: FoundFace, framing: Framing) -> Image.Image:
     return cut_from(_photo(face), face.box, framing)[0]
 
 
-def cut_from(photo: Image.Image, box: Box, framing: Framing) -> tuple[Image.Image, Crop]:
+def cut_from(photo: Image.Image, box: Box, framing: Framing | Cut) -> tuple[Image.Image, Crop]:
     """The square around a box of an upright photo that is open already, and where it was cut.
 
     Raises:
@@ -32,7 +32,7 @@ def cut_from(photo: Image.Image, box: Box, framing: Framing) -> tuple[Image.Imag
     return photo.crop(crop.corners), crop
 
 
-def crop_of(face: FoundFace, framing: Framing) -> Crop | None:
+def crop_of(face: FoundFace, framing: Framing | Cut) -> Crop | None:
     """Where ``cut`` would cut, in pixels, without opening the photo; None where the face can't be used."""
     if face.problem or not face.image_width or not face.image_height:
         return None
@@ -42,7 +42,7 @@ def crop_of(face: FoundFace, framing: Framing) -> Crop | None:
         return None
 
 
-def preview(face: FoundFace, framing: Framing, side: int) -> Image.Image:
+def preview(face: FoundFace, framing: Framing | Cut, side: int) -> Image.Image:
     """A small square around a face for the screen, ``side`` × ``side`` pixels, several times quicker than ``cut``.
 
     Raises:

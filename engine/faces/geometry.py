@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -53,6 +53,13 @@ EYES_DOWN: dict[Framing, float] = {
 A face box runs from hairline to chin, its eyes a little above its middle: 0.47 puts them at about 40 % of a close-up.
 """
 
+CLOSE_SHARE = 0.30
+HALF_SHARE = 0.12
+"""From how large a share of the crop's side a face makes a close-up, and a half body."""
+
+WIDEST_ZOOM = 0.25
+NARROWEST_ZOOM = 4.0
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -67,8 +74,52 @@ class Crop:
         """Left, top, right, bottom, as Pillow's ``crop`` takes them."""
         return self.left, self.top, self.left + self.side, self.top + self.side
 
+    def share_of(self, box: Box, width: int, height: int) -> float:
+        """How much (0 to 1) of a box of a ``width`` × ``height`` picture lies inside the crop."""
+        left, top, right, bottom = box.clamped().pixels(width, height)
+        area = (right - left) * (bottom - top)
+        across = min(right, self.left + self.side) - max(left, self.left)
+        down = min(bottom, self.top + self.side) - max(top, self.top)
+        return max(0.0, across) * max(0.0, down) / area if area > 0 else 0.0
 
-def crop_square(box: Box, width: int, height: int, framing: Framing) -> Crop:
+
+@dataclass(frozen=True)
+class Cut:
+    """How a face is to be cut: a framing, nudged and resized by hand. The photo itself is never touched.
+
+    ``right`` and ``down`` are shares of the crop's side; ``zoom`` above 1 shows less of the picture.
+    """
+
+    framing: Framing
+    right: float = 0.0
+    down: float = 0.0
+    zoom: float = 1.0
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody nudged or resized it."""
+        return (self.right, self.down, self.zoom) != (0.0, 0.0, 1.0)
+
+    def moved(self, right: float, down: float) -> Cut:
+        """Nudged by shares of the side."""
+        return replace(self, right=round(self.right + right, 4), down=round(self.down + down, 4))
+
+    def resized(self, factor: float) -> Cut:
+        """Made tighter (above 1) or wider (below 1)."""
+        return replace(self, zoom=round(min(NARROWEST_ZOOM, max(WIDEST_ZOOM, self.zoom * factor)), 4))
+
+    def text(self) -> str:
+        """As the project keeps it: ``half 0.02 -0.05 1.1``."""
+        return f"{self.framing} {self.right:g} {self.down:g} {self.zoom:g}"
+
+    @classmethod
+    def read(cls, text: str) -> Cut:
+        """What ``text`` wrote. Raises ValueError for anything else."""
+        framing, right, down, zoom = text.split()
+        return cls(Framing(framing), float(right), float(down), float(zoom))
+
+
+def crop_square(box: Box, width: int, height: int, framing: Framing | Cut) -> Crop:
     """The square around a face for a framing, in a picture of ``width`` × ``height`` pixels.
 
     Where it would run over an edge it is shifted first, and shrunk only when it is larger than the picture:
@@ -77,13 +128,14 @@ def crop_square(box: Box, width: int, height: int, framing: Framing) -> Crop:
     Raises:
         ValueError: the box has no area inside the picture.
     """
+    how = framing if isinstance(framing, Cut) else Cut(framing)
     left, top, right, bottom = box.clamped().pixels(width, height)
     if right - left < 1 or bottom - top < 1:
         raise ValueError("the face box has no area inside the picture")
     face = max(right - left, bottom - top)
-    side = max(1, min(round(face / FACE_SHARE[framing]), width, height))
-    x = round((left + right) / 2 - side / 2)
-    y = round((top + bottom) / 2 - side * EYES_DOWN[framing])
+    side = max(1, min(round(face / FACE_SHARE[how.framing] / how.zoom), width, height))
+    x = round((left + right) / 2 - side * (0.5 - how.right))
+    y = round((top + bottom) / 2 - side * (EYES_DOWN[how.framing] - how.down))
     return Crop(_between(x, 0, width - side), _between(y, 0, height - side), side)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from engine.errors import FaceError
-from engine.faces.geometry import Box
+from engine.faces.geometry import Box, Cut
+from engine.faces.measured import TABLES, measures_of
+from engine.faces.measures import NOT_MEASURED, Measures
 from engine.store import Store
 
 
@@ -50,10 +52,13 @@ class FoundFace:
 
 @dataclass(frozen=True)
 class Face(FoundFace):
-    """A face of the project, with its number and the decision about it."""
+    """A face of the project, with its number, the decision about it, and all that is known of it."""
 
     id: int = 0
     decision: Decision = Decision.UNDECIDED
+    cut: Cut | None = None
+    """How it is to be cut, where a person or the pick said so."""
+    measures: Measures = NOT_MEASURED
 
 
 @dataclass(frozen=True)
@@ -94,44 +99,46 @@ class Ledger:
         """All faces (of a person), oldest photo first, those without a date last."""
         where = "gone = 0" + (" AND person_uid = ?" if person_uid else "")
         values = (person_uid,) if person_uid else ()
-        query = f"SELECT * FROM faces WHERE {where} ORDER BY taken_at IS NULL, taken_at, id"
+        query = f"SELECT * FROM {TABLES} WHERE {where} ORDER BY taken_at IS NULL, taken_at, faces.id"
         return [_face(row) for row in self._store.rows(query, *values)]
+
+    def version(self) -> int:
+        """A number that grows whenever something else changed the project's database."""
+        return self._store.version()
 
     def face(self, face_id: int) -> Face:
         """One face. Raises FaceError where there is none of that number."""
-        rows = self._store.rows("SELECT * FROM faces WHERE id = ?", face_id)
+        rows = self._store.rows(f"SELECT * FROM {TABLES} WHERE faces.id = ?", face_id)
         if not rows:
-            raise FaceError(f"there is no face {face_id}", "list them with: limner faces list")
+            raise _unknown(face_id)
         return _face(rows[0])
 
-    def decide(self, face_ids: Iterable[int], decision: Decision) -> Action:
+    def decide(
+        self, face_ids: Iterable[int], decision: Decision, cuts: Mapping[int, Cut] | None = None, word: str = ""
+    ) -> Action:
         """Decides on some faces as one action, which one undo takes back.
+
+        Args:
+            face_ids: the faces' numbers.
+            decision: what is decided about each.
+            cuts: how some of them are to be cut from now on; part of the same action.
+            word: what the action is called; left out: by the decision.
 
         Raises:
             FaceError: a number is not a face of the project; then nothing is decided.
         """
-        wanted = list(dict.fromkeys(face_ids))
-        with self._store.change() as change:
-            before: dict[int, str] = {}
-            for face_id in wanted:
-                row = change.execute("SELECT decision FROM faces WHERE id = ?", (face_id,)).fetchone()
-                if row is None:
-                    raise FaceError(f"there is no face {face_id}", "list them with: limner faces list")
-                before[face_id] = row["decision"]
-            changed = [face_id for face_id in wanted if before[face_id] != decision]
-            word = "clear" if decision is Decision.UNDECIDED else decision.value
-            label = f"{word} {changed[0]}" if len(changed) == 1 else f"{word} {len(changed)} faces"
-            if changed:
-                change.execute("UPDATE actions SET state = 'dropped' WHERE state = 'undone'")
-                action_id = change.execute(
-                    "INSERT INTO actions (t, label) VALUES (?, ?)", (time.time(), label)
-                ).lastrowid
-                change.executemany(
-                    "INSERT INTO decisions (action_id, face_id, before, after) VALUES (?, ?, ?, ?)",
-                    [(action_id, face_id, before[face_id], decision) for face_id in changed],
-                )
-                _apply(change, [(decision.value, face_id) for face_id in changed])
-        return Action(label, tuple(changed))
+        word = word or ("clear" if decision is Decision.UNDECIDED else decision.value)
+        wanted = [(face_id, "decision", decision.value) for face_id in dict.fromkeys(face_ids)]
+        wanted += [(face_id, "cut", cut.text()) for face_id, cut in (cuts or {}).items()]
+        return self._change(word, wanted)
+
+    def cut(self, face_id: int, cut: Cut | None) -> Action:
+        """Says how a face is to be cut; None: as its photo suggests. One undo takes it back.
+
+        Raises:
+            FaceError: there is no face of that number.
+        """
+        return self._change("crop", [(face_id, "cut", cut.text() if cut else "")])
 
     def undo(self) -> Action | None:
         """Takes the last action back, also one of an earlier day; None where nothing is left to undo."""
@@ -149,15 +156,46 @@ class Ledger:
             if action is None:
                 return None
             rows = change.execute(
-                f"SELECT face_id, {column} AS decision FROM decisions WHERE action_id = ?", (action["id"],)
+                f"SELECT face_id, field, {column} AS value FROM decisions WHERE action_id = ?", (action["id"],)
             ).fetchall()
-            _apply(change, [(row["decision"], row["face_id"]) for row in rows])
+            _apply(change, [(row["face_id"], row["field"], row["value"]) for row in rows])
             change.execute("UPDATE actions SET state = ? WHERE id = ?", (to_state, action["id"]))
-        return Action(action["label"], tuple(row["face_id"] for row in rows))
+        return Action(action["label"], tuple(dict.fromkeys(row["face_id"] for row in rows)))
+
+    def _change(self, word: str, wanted: list[tuple[int, str, str]]) -> Action:
+        """Sets fields of faces as one action: (number, ``decision`` or ``cut``, value; no cut is empty text)."""
+        with self._store.change() as change:
+            steps: list[tuple[int, str, str, str]] = []
+            for face_id, field, after in wanted:
+                row = change.execute(f"SELECT {field} FROM faces WHERE id = ?", (face_id,)).fetchone()
+                if row is None:
+                    raise _unknown(face_id)
+                before = row[field] or ""
+                if before != after:
+                    steps.append((face_id, field, before, after))
+            changed = tuple(dict.fromkeys(step[0] for step in steps))
+            label = f"{word} {changed[0]}" if len(changed) == 1 else f"{word} {len(changed)} faces"
+            if steps:
+                change.execute("UPDATE actions SET state = 'dropped' WHERE state = 'undone'")
+                action_id = change.execute(
+                    "INSERT INTO actions (t, label) VALUES (?, ?)", (time.time(), label)
+                ).lastrowid
+                change.executemany(
+                    "INSERT INTO decisions (action_id, face_id, field, before, after) VALUES (?, ?, ?, ?, ?)",
+                    [(action_id, *step) for step in steps],
+                )
+                _apply(change, [(face_id, field, after) for face_id, field, _, after in steps])
+        return Action(label, changed)
 
 
-def _apply(change: sqlite3.Connection, decisions: list[tuple[str, int]]) -> None:
-    change.executemany("UPDATE faces SET decision = ? WHERE id = ?", decisions)
+def _apply(change: sqlite3.Connection, steps: list[tuple[int, str, str]]) -> None:
+    for field in ("decision", "cut"):
+        values = [(value or None, face_id) for face_id, of, value in steps if of == field]
+        change.executemany(f"UPDATE faces SET {field} = ? WHERE id = ?", values)
+
+
+def _unknown(face_id: int) -> FaceError:
+    return FaceError(f"there is no face {face_id}", "list them with: limner faces list")
 
 
 def _values(face: FoundFace) -> tuple[object, ...]:
@@ -190,4 +228,6 @@ def _face(row: sqlite3.Row) -> Face:
         problem=row["problem"],
         warning=row["warning"],
         decision=Decision(row["decision"]),
+        cut=Cut.read(row["cut"]) if row["cut"] else None,
+        measures=measures_of(row),
     )

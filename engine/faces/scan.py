@@ -12,6 +12,7 @@ from engine import events
 from engine.errors import LibraryError
 from engine.faces.geometry import Box
 from engine.faces.ledger import FoundFace, Ledger
+from engine.faces.measured import MeasuredFaces, Seen
 from engine.faces.upright import BrokenImage, proven_size
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.start import start
@@ -19,9 +20,9 @@ from engine.jobs.worker import Context
 from engine.library.address import parse_address
 from engine.library.password import ENVIRONMENT, find_password
 from engine.library.people import Person, find_person
-from engine.library.photoprism import connect
+from engine.library.photoprism import PhotoPrismLibrary, connect
 from engine.library.roots import Roots
-from engine.library.rows import LibraryFace
+from engine.library.rows import LibraryFace, Marker
 from engine.project import Project
 
 STEP = 25
@@ -75,6 +76,7 @@ def scan(
         found_person = find_person(library.people(), person)
         rows = list(library.faces(found_person))
         roots = library.roots
+        seen = list(_seen(library, found_person, rows, _known(project)))
     tell = tell or (lambda _event: None)
     tell(events.Phase("faces", 0, len(rows)))
     found: list[FoundFace] = []
@@ -89,6 +91,7 @@ def scan(
                 return ScanReport(found_person, len(rows), 0, stopped=True)
     with project.store() as store:
         Ledger(store).record(found_person.id, found)
+        MeasuredFaces(store).take_in(seen)
     now = project.settings.person
     if (now.name, now.uid) != (found_person.name, found_person.id):
         project.change({"person.name": found_person.name, "person.uid": found_person.id})
@@ -117,6 +120,28 @@ def start_scan(project: Project, person: str, password: str | None = None) -> Jo
     """
     secrets = {ENVIRONMENT: password} if password is not None else {}
     return start(project.new_job_folder("scan"), JobKind.SCAN, project.root, {"person": person}, secrets)
+
+
+def _known(project: Project) -> frozenset[str]:
+    with project.store() as store:
+        return MeasuredFaces(store).with_embedding()
+
+
+def _seen(
+    library: PhotoPrismLibrary, person: Person, rows: Sequence[LibraryFace], known: frozenset[str]
+) -> Iterator[Seen]:
+    """Neighbours and embeddings of the faces; embeddings that are known already are not asked for again."""
+    beside: dict[str, list[Marker]] = {}
+    for marker in library.markers_beside(person):
+        beside.setdefault(marker.file_uid, []).append(marker)
+    wanted = [row.marker_uid for row in rows if row.marker_uid not in known]
+    embeddings = {each.marker_uid: each for each in library.embeddings(wanted)}
+    for row in rows:
+        others = (each for each in beside.get(row.file_uid, []) if each.marker_uid != row.marker_uid)
+        neighbours = tuple(Box(*each.box) for each in others)
+        found = embeddings.get(row.marker_uid)
+        space, values = (found.space, found.values) if found else (None, None)
+        yield Seen(row.marker_uid, neighbours, space, values)
 
 
 def _with_photos(rows: Sequence[LibraryFace], roots: Roots) -> Iterator[tuple[LibraryFace, Photo]]:

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
     """The kinds of long work."""
 
     SCAN = "scan"
+    MEASURE = "measure"
     TRAIN = "train"
     PAINT = "paint"
     LIKENESS = "likeness"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import LibraryError
 from engine.library.address import LibraryAddress, ServerKind, parse_address
+from engine.library.embeddings import Embedding, read_embeddings
 from engine.library.failures import explain
 from engine.library.opening import open_engine
 from engine.library.people import Person, read_people
 from engine.library.roots import Roots
-from engine.library.rows import LibraryFace, read_faces, text_of
+from engine.library.rows import LibraryFace, Marker, read_faces, read_markers, text_of
 from engine.library.schema import Schema, count_of, read_schema
 from engine.settings import LibrarySettings
 
@@ -81,6 +82,17 @@ class PhotoPrismLibrary:
         uid = person if isinstance(person, str) else person.id
         with self._told():
             yield from read_faces(self.connection, self._schema, uid, self._private)
+
+    def markers_beside(self, person: Person | str) -> Iterator[Marker]:
+        """All faces, also nameless ones, of every file that holds a face of a person (or of a person's id)."""
+        uid = person if isinstance(person, str) else person.id
+        with self._told():
+            yield from read_markers(self.connection, self._schema, uid)
+
+    def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
+        """The embeddings of some markers; those that have none are left out."""
+        with self._told():
+            yield from read_embeddings(self.connection, self._schema, markers)
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Root and name of every file that holds a named face."""

@@ -38,6 +38,28 @@ class LibraryFace:
     """Other faces in the same picture."""
 
 
+@dataclass(frozen=True)
+class Marker:
+    """A face on a file, whoever it is."""
+
+    marker_uid: str
+    file_uid: str
+    box: tuple[float, float, float, float]
+
+
+def read_markers(connection: Connection, schema: Schema, person_uid: str) -> Iterator[Marker]:
+    """All valid faces of every file that holds one of a person."""
+    m = schema.markers
+    own = m.alias("own")
+    files = select(own.c.file_uid).where(own.c.subj_uid == person_uid, own.c.marker_type == "face")
+    valid = [m.c.marker_invalid == 0] if schema.has(m, "marker_invalid") else []
+    query = select(m.c.marker_uid, m.c.file_uid, m.c.x, m.c.y, m.c.w, m.c.h)
+    query = query.where(m.c.file_uid.in_(files), m.c.marker_type == "face", m.c.w > 0, m.c.h > 0, *valid)
+    for row in connection.execute(query):
+        box = (float(row.x), float(row.y), float(row.w), float(row.h))
+        yield Marker(text_of(row.marker_uid), text_of(row.file_uid), box)
+
+
 def read_faces(connection: Connection, schema: Schema, person_uid: str, private: bool) -> Iterator[LibraryFace]:
     """The faces of a person, oldest first: the same query for MariaDB and SQLite."""
     m, s, f, p = schema.markers, schema.subjects, schema.files, schema.photos

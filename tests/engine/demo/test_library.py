@@ -54,10 +54,10 @@ def box_of(row: sqlite3.Row) -> tuple[float, float, float, float]:
 def test_the_main_person_has_plenty_of_faces_and_the_others_some(index: sqlite3.Connection) -> None:
     counts = dict(index.execute(f"SELECT subj_name, count(*) FROM ({FACES}) GROUP BY subj_name").fetchall())
     james = counts.pop("James")
-    assert 30 <= james <= 44
+    assert 55 <= james <= 65
     assert len(counts) == 5
     assert all(6 <= count <= 14 for count in counts.values())
-    assert 50 <= index.execute("SELECT count(*) FROM photos").fetchone()[0] <= 70
+    assert 75 <= index.execute("SELECT count(*) FROM photos").fetchone()[0] <= 95
 
 
 def test_each_box_lies_on_the_face_that_the_index_names(drawn_library: DrawnLibrary, index: sqlite3.Connection) -> None:
@@ -71,7 +71,7 @@ def test_each_box_lies_on_the_face_that_the_index_names(drawn_library: DrawnLibr
     known = [identity.centre([c for row, c in crops if row["subj_name"] == name and row["subj_src"]]) for name in names]
     found = (identity.embed([crop for _, crop in crops]) @ np.stack(known).T).argmax(axis=1)
     wrong = [row["subj_name"] for (row, _), best in zip(crops, found, strict=True) if names[best] != row["subj_name"]]
-    assert wrong == ["James"], "the one face that the library matched wrongly"
+    assert wrong == ["James"] * 4, "the faces that the library matched wrongly"
 
 
 def test_james_has_at_least_24_good_pictures_some_above_1024_px(
@@ -136,7 +136,7 @@ def test_the_index_holds_what_users_decide(index: sqlite3.Connection) -> None:
 
 
 def test_the_index_holds_what_trips_readers(index: sqlite3.Connection) -> None:
-    names = [row[0].rpartition("/")[2] for row in index.execute("SELECT file_name FROM files")]
+    names = [str(row[0]).rpartition("/")[2] for row in index.execute("SELECT file_name FROM files")]
     assert len(names) - len(set(names)) == 1, "the same name in two folders"
     assert index.execute("SELECT photo_name FROM photos WHERE typeof(photo_name) = 'integer'").fetchall()[0][0] == 1
     assert index.execute("SELECT count(*) FROM markers WHERE x + w > 1").fetchone()[0] == 1

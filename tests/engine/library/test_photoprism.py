@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,38 @@ def test_a_thousand_faces_are_read_in_a_moment(opened: OpenLibrary, tmp_path: Pa
         index.face(index.photo(f"{number}.jpg"), james)
     library = opened(index)
     assert len(list(library.faces(james["subj_uid"]))) == 1000
+
+
+def test_the_other_faces_of_a_person_s_photos_are_told_named_or_not(opened: OpenLibrary) -> None:
+    index = Index()
+    james, jana = index.person("James"), index.person("Jana")
+    together, alone = index.photo("together.jpg"), index.photo("jana.jpg")
+    own = index.face(together, james, box=(0.1, 0.1, 0.2, 0.2))
+    hers = index.face(together, jana, box=(0.5, 0.1, 0.2, 0.2))
+    stranger = index.face(together, None, box=(0.8, 0.1, 0.1, 0.1))
+    index.face(together, jana, marker_invalid=1)
+    index.face(alone, jana)
+    library = opened(index)
+    beside = {marker.marker_uid: marker for marker in library.markers_beside(james["subj_uid"])}
+    assert beside.keys() == {own["marker_uid"], hers["marker_uid"], stranger["marker_uid"]}
+    assert {marker.file_uid for marker in beside.values()} == {together["file_uid"]}
+    assert beside[hers["marker_uid"]].box == pytest.approx((0.5, 0.1, 0.2, 0.2))
+
+
+def test_embeddings_are_read_of_those_asked_for_at_unit_length(opened: OpenLibrary) -> None:
+    index = Index()
+    james = index.person("James")
+    texts = ["[[3,4,0]]", "[[0,0,2],[1,0,0]]", "", "[]", "[[0,0,0]]", "not json", "[[1,2]]"]
+    faces = [index.face(index.photo(f"{i}.jpg"), james, embeddings_json=text) for i, text in enumerate(texts)]
+    markers = [face["marker_uid"] for face in faces]
+    found = {each.marker_uid: each for each in opened(index).embeddings(markers[:6])}
+    assert found.keys() == set(markers[:2])
+    assert found[markers[0]].space == "photoprism 3"
+    assert struct.unpack("<3e", found[markers[0]].values) == pytest.approx((0.6, 0.8, 0), abs=1e-3)
+    assert struct.unpack("<3e", found[markers[1]].values) == (0, 0, 1)
+
+
+def test_a_release_without_embeddings_has_none(opened: OpenLibrary) -> None:
+    index = Index(without={"markers": {"embeddings_json"}})
+    face = index.face(index.photo("a.jpg"), index.person("James"))
+    assert list(opened(index).embeddings([face["marker_uid"]])) == []

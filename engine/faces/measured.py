@@ -1,0 +1,128 @@
+"""The tables of what is known of faces: what the library told, what was measured, what comparing found."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.faces.geometry import Box
+from engine.faces.measures import NOT_MEASURED, Kin, Measures, Sight
+from engine.store import Store
+
+TABLES = "faces" + "".join(f" LEFT JOIN {name} USING (marker_uid)" for name in ("seen", "measures", "kin"))
+"""The faces with all that is known of each."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the library knows of a face besides its box."""
+
+    marker_uid: str
+    neighbours: tuple[Box, ...] = ()
+    """The other faces in the same photo."""
+    space: str | None = None
+    """Names what the embedding can be compared with; None: there is none."""
+    embedding: bytes | None = None
+    """Unit length, float16, little-endian."""
+
+
+class MeasuredFaces:
+    """What was measured of a project's faces, in its database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def take_in(self, seen: Iterable[Seen]) -> None:
+        """Keeps what the library told. An embedding that is there stays where the library gives none now."""
+        rows = [(each.marker_uid, _boxes(each.neighbours), each.space, each.embedding) for each in seen]
+        with self._store.change() as change:
+            change.executemany(
+                "INSERT INTO seen (marker_uid, neighbours, space, embedding) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (marker_uid) DO UPDATE SET neighbours = excluded.neighbours,"
+                " space = coalesce(excluded.space, space), embedding = coalesce(excluded.embedding, embedding)",
+                rows,
+            )
+
+    def with_embedding(self) -> frozenset[str]:
+        """The markers whose embedding is there already."""
+        rows = self._store.rows("SELECT marker_uid FROM seen WHERE embedding IS NOT NULL")
+        return frozenset(row["marker_uid"] for row in rows)
+
+    def embeddings(self, markers: Sequence[str]) -> dict[str, tuple[str, bytes]]:
+        """Space and embedding of those of the markers that have one."""
+        wanted = set(markers)
+        rows = self._store.rows("SELECT marker_uid, space, embedding FROM seen WHERE embedding IS NOT NULL")
+        return {row["marker_uid"]: (row["space"], row["embedding"]) for row in rows if row["marker_uid"] in wanted}
+
+    def stamps(self) -> dict[str, str]:
+        """What each face was measured on: another stamp is to be measured anew."""
+        return {row["marker_uid"]: row["stamp"] for row in self._store.rows("SELECT marker_uid, stamp FROM measures")}
+
+    def save(self, measured: Iterable[tuple[str, str, Sight]]) -> None:
+        """Keeps what was measured: marker, stamp, measures."""
+        rows = [(marker, stamp, *_values(sight)) for marker, stamp, sight in measured]
+        with self._store.change() as change:
+            change.executemany("INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def save_kin(self, kin: Mapping[str, Kin]) -> None:
+        """Keeps what comparing found; replaces what was known of these faces."""
+        rows = [
+            (marker, each.burst, each.burst_size, each.burst_best, each.copy_of, each.distance, each.wrong)
+            for marker, each in kin.items()
+        ]
+        with self._store.change() as change:
+            change.executemany("INSERT OR REPLACE INTO kin VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def forget(self) -> None:
+        """Lets everything be measured again."""
+        with self._store.change() as change:
+            change.execute("DELETE FROM measures")
+            change.execute("DELETE FROM kin")
+
+
+def measures_of(row: sqlite3.Row) -> Measures:
+    """The measures of a row of ``TABLES``."""
+    if row["stamp"] is None and row["neighbours"] is None:
+        return NOT_MEASURED
+    neighbours = row["neighbours"]
+    return Measures(
+        sight=_sight(row) if row["stamp"] is not None else None,
+        neighbours=tuple(Box(*box) for box in json.loads(neighbours)) if neighbours is not None else None,
+        kin=_kin(row) if row["burst_size"] is not None else None,
+    )
+
+
+def _boxes(boxes: Iterable[Box]) -> str:
+    return json.dumps([[box.x, box.y, box.w, box.h] for box in boxes])
+
+
+def _values(sight: Sight) -> tuple[object, ...]:
+    """In the order of the table's columns; hashes as text, for SQLite's integers have a sign."""
+    numbers = (sight.sharp, sight.light, sight.contrast, sight.clipped, sight.crushed)
+    return (*numbers, f"{sight.photo_hash:064x}", f"{sight.face_hash:016x}", sight.yaw)
+
+
+def _sight(row: sqlite3.Row) -> Sight:
+    return Sight(
+        sharp=row["sharp"],
+        light=row["light"],
+        contrast=row["contrast"],
+        clipped=row["clipped"],
+        crushed=row["crushed"],
+        photo_hash=int(row["photo_hash"], 16),
+        face_hash=int(row["face_hash"], 16),
+        yaw=row["yaw"],
+    )
+
+
+def _kin(row: sqlite3.Row) -> Kin:
+    return Kin(
+        burst=row["burst"],
+        burst_size=row["burst_size"],
+        burst_best=bool(row["burst_best"]),
+        copy_of=row["copy_of"],
+        distance=row["distance"],
+        wrong=None if row["wrong"] is None else bool(row["wrong"]),
+    )
