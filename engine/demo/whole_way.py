@@ -144,11 +144,12 @@ def _training(project: Project, teller: Teller, images: int) -> RunStatus:
             teller.note(formula(status.plan))
             told_plan = True
         if status.step:
-            teller.progress(training_line(status), last=not status.live)
+            teller.progress(training_line(status))
         elif status.phase:
             teller.progress(f"{status.phase.name} {status.phase.done} of {status.phase.total}")
     wait(follower.job)
     status = run_status(follower.job)
+    teller.progress(training_line(status), last=True)
     teller.note(f"{images} images, {len(status.checkpoints)} checkpoints in {status.checkpoints[-1].parent}")
     return status
 
