@@ -110,6 +110,15 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE faces ADD COLUMN cut TEXT;
     ALTER TABLE decisions ADD COLUMN field TEXT NOT NULL DEFAULT 'decision';
     """,
+    """
+    ALTER TABLE prompts ADD COLUMN name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE prompts ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE prompts ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+    ALTER TABLE prompts ADD COLUMN made_by TEXT NOT NULL DEFAULT '{}';
+    CREATE INDEX prompts_by_parent ON prompts (parent_id);
+    ALTER TABLE pictures ADD COLUMN rating INTEGER;
+    CREATE INDEX pictures_by_prompt ON pictures (prompt_id);
+    """,
 )
 """What brings a database from one version to the next; ``user_version`` counts how many were applied."""
 

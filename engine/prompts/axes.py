@@ -1,39 +1,80 @@
-"""What a plain prompt is varied in: place, light, clothes, lens, expression. Words that SDXL knows for photographs."""
+"""What a prompt is varied in: place, light, clothes, lens, expression, framing. One list of words each.
+
+The lists are files of wildcards, so ``__place__`` in a template takes from the same; the user's own lie in their data
+folder and add to them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+
+import platformdirs
 
 from engine.errors import PromptError
 
-AXES: dict[str, tuple[str, ...]] = {
-    "place": (
-        *("plain grey background", "in a library", "in a sunlit kitchen", "on a pier by the sea", "in a garden"),
-        *("on a city street at dusk", "in a workshop", "in front of a brick wall", "in the mountains"),
-    ),
-    "light": (
-        *("soft window light", "golden hour light", "studio light", "overcast daylight", "candle light"),
-        *("rim light from behind", "light of street lamps"),
-    ),
-    "clothes": (
-        *("wearing a navy suit", "wearing a linen shirt", "wearing a wool sweater", "wearing a leather jacket"),
-        *("wearing a white t-shirt", "wearing a raincoat"),
-    ),
-    "lens": ("85mm lens, shallow depth of field", "50mm lens", "35mm film photo", "medium format photo"),
-    "expression": ("smiling", "a serious look", "laughing", "looking away", "a calm look"),
-}
-"""Each axis and what it offers."""
+NAMES = ("place", "light", "clothes", "lens", "expression", "framing")
+"""The axes."""
 
 DEFAULT_AXES = ("place", "light", "clothes")
 
+_KNOWN_BY: Mapping[str, str] = {
+    "light": r"light|lit|lighting|lamps?|golden hour|blue hour|candle\w*|softbox|shadows?|daylight|sunset|sunrise",
+    "lens": r"\d+ ?mm|lens|depth of field|bokeh|medium format|film|wide angle|shot on|f/\d",
+    "expression": r"smil\w+|look|looking|laugh\w*|grin\w*|expression|serious|frown\w*|gaze",
+    "framing": r"close-?up|head and shoulders|half body|full body|profile|three-quarter|low angle|headshot view",
+    "clothes": (
+        r"wearing|suit|shirt|t-shirt|sweater|jacket|coat|raincoat|blazer|turtleneck|cardigan|dress|hoodie|outfit|scarf|tie"
+    ),
+    "place": (
+        r"background|backdrop|in front of|library|kitchen|office|workshop|cafe|wall|bookshelf|pier|beach|garden|field"
+        r"|forest|mountains?|street|rooftop|train|city|park|room|studio|sea|outdoors|indoors"
+    ),
+}
+"""By which words a part of a prompt is known to be about an axis; the first that fits has it."""
 
-def widen(prompt: str, axes: Sequence[str] = DEFAULT_AXES) -> str:
-    """A template that says a plain prompt with every combination of some axes.
+
+def wildcard_folders() -> tuple[Path, ...]:
+    """Where lists lie: the user's own, then those that Limner comes with."""
+    own = Path(platformdirs.user_data_dir("limner", appauthor=False)) / "wildcards"
+    shipped = Path(str(files("engine.prompts").joinpath("wildcards")))
+    return (own, shipped) if own.is_dir() else (shipped,)
+
+
+def wildcard_names() -> tuple[str, ...]:
+    """The names of all lists, as ``__name__`` gives them."""
+    found = {
+        file.relative_to(folder).with_suffix("").as_posix()
+        for folder in wildcard_folders()
+        for file in folder.rglob("*.txt")
+    }
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=16)
+def options(axis: str) -> tuple[str, ...]:
+    """What an axis offers.
 
     Raises:
         PromptError: an axis that is not known.
     """
-    for axis in axes:
-        if axis not in AXES:
-            raise PromptError(f"there is no axis {axis}", f"take some of: {', '.join(AXES)}")
-    return ", ".join([prompt.rstrip(" ,"), *("{" + "|".join(AXES[axis]) + "}" for axis in axes)])
+    if axis not in NAMES:
+        raise PromptError(f"there is no axis {axis}", f"take some of: {', '.join(NAMES)}")
+    text = files("engine.prompts").joinpath("wildcards", f"{axis}.txt").read_text("utf-8")
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+AXES: Mapping[str, tuple[str, ...]] = MappingProxyType({name: options(name) for name in NAMES})
+"""Each axis and what it offers."""
+
+
+def axis_of(part: str) -> str | None:
+    """Which axis a part of a prompt is about; None where no word tells."""
+    for axis, pattern in _KNOWN_BY.items():
+        if re.search(rf"\b(?:{pattern})\b", part, re.IGNORECASE):
+            return axis
+    return None

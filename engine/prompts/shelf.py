@@ -1,16 +1,28 @@
-"""The shelf of prompts: those that were written or chosen, each with its parent and a rating."""
+"""The shelf of prompts: those of one project, each with its parent, what was said about it, and its stars."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
 from engine.errors import PromptError
 from engine.store import Store
 
 RATINGS = range(-1, 6)
 """-1 is dropped, 0 is not rated, 1 to 5 are stars."""
+
+
+class Mark(StrEnum):
+    """What was said about a variation."""
+
+    NONE = ""
+    KEPT = "kept"
+    DROPPED = "dropped"
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,27 @@ class Prompt:
     negative: str
     parent_id: int | None
     rating: int
+    """-1 to 5, given to the prompt itself."""
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    mark: Mark = Mark.NONE
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    """What made it: engine, model, seed, axes, distance; empty where a person wrote it."""
+    pictures: int = 0
+    """How many pictures were rated that it made."""
+    picture_stars: float | None = None
+    """The mean of their stars, 0 to 5."""
+
+    @property
+    def stars(self) -> float:
+        """What was given to the prompt, else what its pictures got, else 0."""
+        return float(self.rating) if self.rating > 0 else self.picture_stars or 0.0
+
+
+_QUERY = (
+    "SELECT prompts.*, count(pictures.rating) AS rated, avg(pictures.rating) AS mean FROM prompts"
+    " LEFT JOIN pictures ON pictures.prompt_id = prompts.id {where} GROUP BY prompts.id"
+)
 
 
 class Shelf:
@@ -30,36 +63,70 @@ class Shelf:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def add(self, text: str, negative: str = "", parent_id: int | None = None) -> Prompt:
-        """Puts a prompt on the shelf. One that is there already keeps its parent and rating.
+    def add(
+        self,
+        text: str,
+        negative: str = "",
+        parent_id: int | None = None,
+        *,
+        name: str = "",
+        tags: Iterable[str] = (),
+        made_by: Mapping[str, Any] | None = None,
+    ) -> Prompt:
+        """Puts a prompt on the shelf. One that is there already keeps all that it has.
 
         Raises:
             PromptError: it is empty, or its parent is not on the shelf.
         """
         text, negative = " ".join(text.split()), " ".join(negative.split())
-        if not text:
+        if not text and not negative:
             raise PromptError("the prompt is empty", "write what the picture is to show")
         if parent_id is not None:
             self.prompt(parent_id)
         with self._store.change() as change:
             change.execute(
-                "INSERT INTO prompts (t, text, negative, parent_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (time.time(), text, negative, parent_id),
+                "INSERT INTO prompts (t, text, negative, parent_id, name, tags, made_by)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (time.time(), text, negative, parent_id, name, json.dumps(list(tags)), json.dumps(dict(made_by or {}))),
             )
         row = self._store.rows("SELECT id FROM prompts WHERE text = ? AND negative = ?", text, negative)[0]
         return self.prompt(row["id"])
 
     def prompts(self) -> list[Prompt]:
-        """All of them but the dropped ones, the best rated first, then the newest."""
-        query = "SELECT * FROM prompts WHERE rating >= 0 ORDER BY rating DESC, id DESC"
-        return [Prompt(*_values(row)) for row in self._store.rows(query)]
+        """What a person wrote or kept, or pictures were made of; the best first, then the newest."""
+        where = (
+            "WHERE prompts.rating >= 0 AND mark != 'dropped' AND"
+            " (parent_id IS NULL OR mark = 'kept' OR prompts.rating > 0 OR pictures.id IS NOT NULL)"
+        )
+        found = [_prompt(row) for row in self._store.rows(_QUERY.format(where=where))]
+        return sorted(found, key=lambda prompt: (-prompt.stars, -prompt.id))
 
     def prompt(self, number: int) -> Prompt:
         """One prompt. Raises PromptError where there is none of that number."""
-        rows = self._store.rows("SELECT * FROM prompts WHERE id = ?", number)
+        rows = self._store.rows(_QUERY.format(where="WHERE prompts.id = ?"), number)
         if not rows:
-            raise PromptError(f"there is no prompt {number}", "look at the list of prompts")
-        return Prompt(*_values(rows[0]))
+            raise PromptError(f"there is no prompt {number}", "list them with: limner prompt list")
+        return _prompt(rows[0])
+
+    def children(self, number: int) -> list[Prompt]:
+        """What was made from a prompt, oldest first."""
+        where = "WHERE parent_id = ?"
+        return sorted(
+            (_prompt(row) for row in self._store.rows(_QUERY.format(where=where), number)), key=lambda each: each.id
+        )
+
+    def ancestors(self, number: int) -> list[Prompt]:
+        """Where a prompt came from: its parent first, the one that a person wrote last."""
+        found: list[Prompt] = []
+        parent = self.prompt(number).parent_id
+        while parent is not None and parent not in [each.id for each in found]:
+            found.append(self.prompt(parent))
+            parent = found[-1].parent_id
+        return found
+
+    def texts(self) -> list[str]:
+        """Every text on the shelf, the dropped ones too: what a variation must not repeat."""
+        return [row["text"] for row in self._store.rows("SELECT text FROM prompts WHERE text != ''")]
 
     def rate(self, number: int, rating: int) -> Prompt:
         """Rates a prompt: -1 drops it from the list, 0 takes the rating back, 1 to 5 are stars.
@@ -74,6 +141,25 @@ class Shelf:
             change.execute("UPDATE prompts SET rating = ? WHERE id = ?", (rating, number))
         return self.prompt(number)
 
+    def mark(self, number: int, mark: Mark) -> Prompt:
+        """Says something about a variation. Raises PromptError."""
+        self.prompt(number)
+        with self._store.change() as change:
+            change.execute("UPDATE prompts SET mark = ? WHERE id = ?", (mark.value, number))
+        return self.prompt(number)
 
-def _values(row: sqlite3.Row) -> tuple[int, str, str, int | None, int]:
-    return row["id"], row["text"], row["negative"], row["parent_id"], row["rating"]
+
+def _prompt(row: sqlite3.Row) -> Prompt:
+    return Prompt(
+        id=row["id"],
+        text=row["text"],
+        negative=row["negative"],
+        parent_id=row["parent_id"],
+        rating=row["rating"],
+        name=row["name"],
+        tags=tuple(json.loads(row["tags"])),
+        mark=Mark(row["mark"]),
+        made_by=json.loads(row["made_by"]),
+        pictures=row["rated"],
+        picture_stars=row["mean"],
+    )

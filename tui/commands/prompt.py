@@ -14,12 +14,17 @@ from engine.prompts.breakdown import Breakdown, chunk_text, take_apart
 from engine.prompts.grammar import SLOTS
 from engine.prompts.tokenizer import Words, find_words
 from engine.settings import BaseSettings
+from tui.commands.prompt_library import add, import_, list_, rate
 from tui.commands.report import document, json_option, narrate, table
 
 
 @click.group()
 def prompt() -> None:
     """What a prompt says, and the library of prompts."""
+
+
+for command in (list_, add, rate, import_):
+    prompt.add_command(command)
 
 
 @prompt.command()

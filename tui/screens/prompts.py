@@ -182,14 +182,14 @@ class PromptsScreen(WorkScreen):
         seed = self._round
 
         def vary() -> tuple[str, list[str]]:
-            from engine.prompts.axes import widen
             from engine.prompts.grammar import fill, has_choices, plain, variations
+            from engine.prompts.ladder import vary as vary_along
 
             template = fill(prompt, project.settings.person)
             parent = plain(template)
-            if not has_choices(template):
-                template = widen(template)
-            return parent, variations(template, VARIATIONS, seed)
+            if has_choices(template):
+                return parent, variations(template, VARIATIONS, seed)
+            return parent, [each.text for each in vary_along(parent, VARIATIONS, seed)]
 
         def varied(made: tuple[str, list[str]]) -> None:
             parent, texts = made

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import platformdirs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PromptError
-from engine.prompts.axes import AXES, widen
-from engine.prompts.grammar import distance, fill, has_choices, parse, plain, tidy, variations
+from engine.prompts.axes import AXES, wildcard_names
+from engine.prompts.grammar import distance, fill, has_choices, plain, tidy, variations
+from engine.prompts.guard import guarded
 from engine.settings import PersonSettings
 
 words = st.text(alphabet="abcdefg ()[]:.0123<>-éü", max_size=8).filter(lambda text: "[" not in text and "]" not in text)
@@ -46,6 +49,14 @@ templates = st.recursive(
         ("a|b", {"a|b"}),
         ("{a}", {"a"}),
         ("{a|a|a}", {"a"}),
+        ("{2$$a|b}", {"a, b", "b, a"}),
+        ("{1-2$$ and $$a|b}", {"a", "b", "a and b", "b and a"}),
+        ("{3::a|0.5::b}", {"a", "b"}),
+        ("50% {x|y}", {"50% x", "50% y"}),
+        ("# a {b|c} // $5", {"# a b // $5", "# a c // $5"}),
+        ("a__b {c|d}", {"a__b c", "a__b d"}),
+        ("{@home|~x|!y}", {"@home", "~x", "!y"}),
+        ("/* {a|b} */", {"/* a */", "/* b */"}),
     ],
 )
 def test_a_template_says_these_prompts(template: str, wanted: set[str]) -> None:
@@ -99,7 +110,7 @@ def test_a_template_with_more_ways_than_atoms_is_quick() -> None:
 )
 def test_an_unbalanced_brace_is_named_with_its_place(template: str, place: int, says: str) -> None:
     with pytest.raises(PromptError, match=f"the brace at character {place} {says}"):
-        parse(template)
+        guarded(template)
 
 
 @given(st.text(alphabet="{}|\\ab[]", max_size=20))
@@ -143,13 +154,27 @@ def test_distance_is_the_same_both_ways_and_between_0_and_1(one: str, other: str
     assert distance(one, one) == 0
 
 
-def test_a_plain_prompt_is_varied_along_axes() -> None:
-    found = variations(widen("photo of jx265 man", ("place", "light")), 1000, 0)
-    assert len(found) == len(AXES["place"]) * len(AXES["light"])
-    assert all(prompt.startswith("photo of jx265 man, ") for prompt in found)
+def test_a_wildcard_is_a_line_of_its_list() -> None:
+    found = variations("photo, __light__", 1000, 0)
+    assert set(found) == {f"photo, {tidy(each)}" for each in AXES["light"]}
+    assert {"place", "light", "clothes", "lens", "expression", "framing"} <= set(wildcard_names())
+    assert has_choices("__light__")
+    assert len(variations("{2$$ and $$__light__|__place__}", 5, 0)) == 5
 
 
-def test_an_unknown_axis_is_named_with_those_there_are() -> None:
-    with pytest.raises(PromptError, match="there is no axis wheather") as caught:
-        widen("a", ("wheather",))
+def test_a_missing_list_is_named_with_its_place_and_those_there_are() -> None:
+    with pytest.raises(PromptError, match="no list for __weather__ at character 4") as caught:
+        variations("a, __weather__ {b|c}", 3, 0)
     assert "light" in caught.value.fix
+
+
+def test_the_users_own_lists_are_found(own_home: Path) -> None:
+    folder = Path(platformdirs.user_data_dir("limner", appauthor=False)) / "wildcards" / "trips"
+    folder.mkdir(parents=True)
+    (folder / "lakes.txt").write_text("lake one\nlake two\n", "utf-8")
+    assert set(variations("at __trips/lakes__", 9, 0)) == {"at lake one", "at lake two"}
+
+
+def test_a_heavier_option_is_drawn_more_often() -> None:
+    first = [variations("{9::a|b}", 1, seed)[0] for seed in range(60)]
+    assert first.count("a") > 40

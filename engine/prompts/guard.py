@@ -1,0 +1,121 @@
+r"""The dynamicprompts library behind a guard for its faults.
+
+What it would stumble over is hidden from it behind characters of Unicode's private planes and put back afterwards:
+``%``, ``#``, ``/``, a lone ``$``, a lone ``__``, the escapes ``\{ \| \} \\``, and the bars of A1111's ``[a|b]``. Braces
+without their other half, and wildcards without a list, are told with their place before it sees them. (Left to itself
+it raises for the first, and for the second repeats one prompt for ever.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from engine.errors import PromptError
+from engine.prompts.axes import wildcard_folders, wildcard_names
+
+HIDDEN = 0xF0000
+"""What is added to a character's number to hide it: Unicode's private use area A begins here."""
+
+ESCAPED = "{|}\\"
+"""What a backslash makes plain."""
+
+BATCH = 64
+"""Prompts drawn at once."""
+
+_WILDCARD = re.compile(r"__([\w\-/*]+?)__")
+_AMOUNT = re.compile(r"\s*(?:\d+-\d+|\d+-?|-\d+)\$\$(?:[^${}|]+\$\$)?")
+_SHOWN = {HIDDEN + number: chr(number) for number in range(128)}
+
+
+def guarded(template: str) -> str:
+    """The template as the library may see it.
+
+    Raises:
+        PromptError: a brace without its other half, or a wildcard without a list; names the place.
+    """
+    seen: list[str] = []
+    braces: list[int] = []
+    squares = 0
+    at = 0
+    while at < len(template):
+        letter = template[at]
+        if letter == "\\" and template[at + 1 : at + 2] and template[at + 1] in ESCAPED:
+            at += 1
+            seen.append(_hide(template[at]))
+        elif letter == "{":
+            braces.append(at)
+            seen.append("{")
+            if amount := _AMOUNT.match(template, at + 1):
+                seen.append(amount[0])
+                at = amount.end() - 1
+        elif letter == "}":
+            if not braces:
+                raise _unbalanced(template, at, "closes nothing", r"write \} for the character itself")
+            braces.pop()
+            seen.append("}")
+        elif letter == "|":
+            seen.append("|" if braces and not squares else _hide("|"))
+        elif letter == "_" and (wildcard := _WILDCARD.match(template, at)):
+            _check(wildcard)
+            seen.append(wildcard[0])
+            at = wildcard.end() - 1
+        else:
+            # A1111's [a|b] takes turns between steps; its bar is none of ours.
+            squares = max(0, squares + {"[": 1, "]": -1}.get(letter, 0)) if braces else 0
+            seen.append(_hide(letter) if letter in "\\%#/$_~!@" else letter)
+        at += 1
+    if braces:
+        raise _unbalanced(template, braces[-1], "is never closed", r"add }, or write \{ for the character")
+    return "".join(seen)
+
+
+def drawn(template: str, seed: int) -> Iterator[str]:
+    """Prompts drawn by chance, weights obeyed, without an end; the same seed gives the same ones."""
+    from dynamicprompts.generators import RandomPromptGenerator
+
+    generator = RandomPromptGenerator(wildcard_manager=_manager(), seed=seed)
+    safe = guarded(template)
+    while True:
+        yield from _made(generator, template, safe, BATCH)
+
+
+def combined(template: str, most: int) -> Iterator[str]:
+    """The combinations of a template in order, at most so many; the first takes every first option."""
+    from dynamicprompts.generators import CombinatorialPromptGenerator
+
+    return _made(CombinatorialPromptGenerator(wildcard_manager=_manager()), template, guarded(template), most)
+
+
+def _made(generator: Any, template: str, safe: str, count: int) -> Iterator[str]:
+    try:
+        made = generator.generate(safe, count)
+    except Exception as error:
+        # The library raises its parser's errors, ValueError and KeyError; what they have in common is the template.
+        raise PromptError(f"the choices in {template[:60]!r} can't be read", "see: limner vary --help") from error
+    return (each.translate(_SHOWN) for each in made)
+
+
+def _manager() -> Any:
+    from dynamicprompts.wildcards import WildcardManager
+
+    return WildcardManager(root_map={"": list(wildcard_folders())})
+
+
+def _check(wildcard: re.Match[str]) -> None:
+    names = wildcard_names()
+    pattern = re.escape(wildcard[1]).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+    if not any(re.fullmatch(pattern, name) for name in names):
+        raise PromptError(
+            f"there is no list for {wildcard[0]} at character {wildcard.start() + 1}", f"there are {', '.join(names)}"
+        )
+
+
+def _hide(letter: str) -> str:
+    return chr(HIDDEN + ord(letter))
+
+
+def _unbalanced(template: str, at: int, what: str, fix: str) -> PromptError:
+    near = template[max(0, at - 12) : at + 12].replace("\n", " ")
+    return PromptError(f"the brace at character {at + 1} {what} (…{near}…)", fix)
