@@ -168,6 +168,17 @@ class PaintingSettings(_Section):
     """How long the painter keeps the base model loaded after the last picture."""
 
 
+class LanguageModelSettings(_Section):
+    """The language model that may vary prompts. Keys are never written here."""
+
+    url: str | None = None
+    """Any server that speaks OpenAI's chat completions: ``http://127.0.0.1:11434/v1`` for Ollama."""
+    model: str | None = None
+    """The model's name there; left out: the first that it has."""
+    silent_seconds: float = Field(180.0, gt=0, le=3600)
+    """How long it may say nothing."""
+
+
 class Settings(_Section):
     """A project's settings, as ``limner.toml`` holds them."""
 
@@ -177,6 +188,7 @@ class Settings(_Section):
     base: BaseSettings = Field(default_factory=BaseSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     painting: PaintingSettings = Field(default_factory=PaintingSettings)
+    language_model: LanguageModelSettings = Field(default_factory=LanguageModelSettings)
 
 
 def read_settings(path: Path) -> Settings:

@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
-from engine.errors import ProjectError
-from engine.project import open_project
+from engine.errors import ProjectError, PromptError
+from engine.project import Project, open_project
 from engine.prompts.axes import DEFAULT_AXES, NAMES
 from engine.prompts.grammar import distance, fill, has_choices, plain, variations
 from engine.prompts.ladder import Size, Variation
 from engine.prompts.ladder import vary as vary_along
-from engine.settings import PersonSettings
+from engine.prompts.llm.asking import Wish
+from engine.prompts.llm.server import Cancelled, ModelServer, find_key
+from engine.prompts.llm.variations import ENGINE as BY_MODEL
+from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
+from engine.prompts.shelf import Shelf
+from engine.settings import LanguageModelSettings, PersonSettings
 from tui.commands.report import document, json_option, narrate, table
 
-ENGINE = "grammar"
+BY_GRAMMAR = "grammar"
+
+BEST = 6
+"""How many of the best-rated prompts a model is shown."""
+
+GOOD = 4
+"""The fewest stars of such a prompt."""
+
+
+@dataclass(frozen=True)
+class Along:
+    """What may change, and how much."""
+
+    axes: tuple[str, ...]
+    size: Size
+    locked: tuple[str, ...]
 
 
 @click.command()
 @click.argument("prompt")
 @click.option("--count", default=8, show_default=True, type=click.IntRange(1, 1000), help="How many.")
 @click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same variations.")
-@click.option(
-    "--axes", default=",".join(DEFAULT_AXES), show_default=True, help=f"Of a plain prompt: {', '.join(NAMES)}."
-)
+@click.option("--axes", default=",".join(DEFAULT_AXES), show_default=True, help=f"What may change: {', '.join(NAMES)}.")
 @click.option(
     "--size",
     type=click.Choice([each.value for each in Size]),
@@ -35,12 +55,20 @@ ENGINE = "grammar"
 )
 @click.option("--lock", "locked", multiple=True, help="A part of a plain prompt that stays; may be given again.")
 @click.option(
-    "--with", "engine", type=click.Choice([ENGINE]), default=ENGINE, show_default=True, help="What varies it."
+    "--with",
+    "engine",
+    type=click.Choice([BY_GRAMMAR, BY_MODEL]),
+    default=BY_GRAMMAR,
+    show_default=True,
+    help="What varies it: our lists of words, or a language model.",
 )
+@click.option("--url", help="The language model's server, as http://127.0.0.1:11434/v1; left out: the project's.")
+@click.option("--model", help="The model's name there; left out: the project's, or the first there is.")
 @json_option
 @click.pass_obj
 def vary(
     folder: Path,
+    /,
     prompt: str,
     count: int,
     seed: int | None,
@@ -48,34 +76,87 @@ def vary(
     size: str,
     locked: tuple[str, ...],
     engine: str,
+    url: str | None,
+    model: str | None,
     as_json: bool,
 ) -> None:
     """Variations of PROMPT.
 
     {a|b|c} in it is one of a, b and c, {2$$a|b|c} two of them, {3::a|b} a three times as often, __place__ a line of a
-    list; {trigger} and {class} are the person's words. A prompt without choices is varied along axes.
+    list; {trigger} and {class} are the person's words. A prompt without choices is varied along axes. A language
+    model's key comes from LIMNER_LLM_KEY or the keyring.
     """
-    template = fill(prompt, _person(folder))
+    project = _project(folder)
+    person = project.settings.person if project else PersonSettings.model_validate({})
+    template = fill(prompt, person)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     parent = plain(template)
-    if has_choices(template):
+    along = Along(tuple(axis.strip() for axis in axes.split(",") if axis.strip()), Size(size), locked)
+    extra: dict[str, Any] = {}
+    if engine == BY_MODEL:
+        wish = Wish(parent, person, count, seed, along.axes, along.size, locked, *_known(project))
+        outcome, extra = _by_model(project, url, model, wish)
+        found = outcome.variations
+    elif has_choices(template):
         found = [Variation(text, distance(parent, text), engine) for text in variations(template, count, seed)]
     else:
-        along = [axis.strip() for axis in axes.split(",") if axis.strip()]
-        found = vary_along(parent, count, seed, along, Size(size), locked)
+        found = vary_along(parent, count, seed, along.axes, along.size, locked)
     if as_json:
         told = [{"prompt": each.text, "distance": round(each.distance, 3), "engine": each.engine} for each in found]
-        document({"prompt": parent, "seed": seed, "variations": told})
+        document({"prompt": parent, "seed": seed, "variations": told, **extra})
         return
     table(("distance", "prompt"), [(round(each.distance, 3), each.text) for each in found])
     if len(found) < count:
         narrate(f"There are no more than {len(found)}.")
 
 
-def _person(folder: Path) -> PersonSettings:
-    """The project's person; outside of a project, nobody in particular."""
+def _by_model(
+    project: Project | None, url: str | None, model: str | None, wish: Wish
+) -> tuple[Outcome, dict[str, Any]]:
+    """Variations by a language model, told as they come; and what is added to the JSON document."""
+    settings = project.settings.language_model if project else LanguageModelSettings.model_validate({})
+    url = url or settings.url
+    if url is None:
+        raise PromptError("no language model is set", "give --url http://127.0.0.1:11434/v1, or set language_model.url")
+    server = ModelServer(url, find_key(url), settings.silent_seconds)
     try:
-        project = open_project(folder)
+        model = model or settings.model or _first(server)
+        narrate(f"Asking {model} on {server.place} …")
+        outcome = vary_by_model(server, model, wish, _narrate_progress)
+    except (KeyboardInterrupt, Cancelled):
+        server.cancel()
+        raise click.Abort from None
+    for note in dict.fromkeys(outcome.notes):
+        narrate(note)
+    narrate(outcome.summary())
+    dropped = [{"prompt": each.text, "why": each.why} for each in outcome.dropped]
+    return outcome, {"model": model, "dropped": dropped, "notes": list(dict.fromkeys(outcome.notes))}
+
+
+def _narrate_progress(progress: Progress) -> None:
+    if progress.variation is not None:
+        narrate(f"{progress.accepted}  {progress.variation.text}")
+
+
+def _first(server: ModelServer) -> str:
+    models = server.models()
+    if not models:
+        raise PromptError(f"{server.place} has no model", "load one there, as with: ollama pull llama3.1")
+    return models[0]
+
+
+def _known(project: Project | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The best-rated prompts, and all there are."""
+    if project is None:
+        return (), ()
+    with project.store() as store:
+        shelf = Shelf(store)
+        best = [each.text for each in shelf.prompts() if each.stars >= GOOD and each.text]
+        return tuple(best[:BEST]), tuple(shelf.texts())
+
+
+def _project(folder: Path) -> Project | None:
+    try:
+        return open_project(folder)
     except ProjectError:
-        return PersonSettings.model_validate({})
-    return project.settings.person
+        return None

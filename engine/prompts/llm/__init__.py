@@ -1,0 +1,1 @@
+"""Variations by a language model: any server that speaks OpenAI's chat completions."""

@@ -1,0 +1,282 @@
+"""A language model's server: Ollama, llama.cpp, vLLM, LM Studio, or a hosted one that speaks the same.
+
+The protocol is OpenAI's: ``GET /v1/models``, ``POST /v1/chat/completions`` with ``stream``, server-sent events back
+(https://platform.openai.com/docs/api-reference/chat). Only the standard library is needed. No redirect is followed and
+no proxy is asked, so a key goes nowhere but to the address that was given.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from engine.errors import PromptError
+
+KEY_VARIABLE = "LIMNER_LLM_KEY"
+"""The environment's variable that holds the key."""
+
+SERVICE = "limner"
+"""Under which name the keyring keeps keys; the user's name there is the address."""
+
+CONNECT_SECONDS = 10.0
+SILENT_SECONDS = 180.0
+"""How long a server may say nothing: a large model is loaded first."""
+
+MOST_BYTES = 20_000_000
+"""An answer that is longer is cut off."""
+
+LONGEST_WAIT = 20.0
+"""No server is waited for longer than this when it says that it is busy."""
+
+
+class Cancelled(Exception):
+    """The question was taken back."""
+
+
+class Refused(PromptError):
+    """The server answered, and not with an answer."""
+
+    def __init__(self, status: int, what: str, fix: str = "", retry_after: float | None = None) -> None:
+        super().__init__(what, fix)
+        self.status = status
+        self.retry_after = retry_after
+        """Seconds that the server asks to be left alone; None: it did not say."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same question may well be answered a little later."""
+        return self.status in (0, 408, 429) or self.status >= 500
+
+
+class ModelServer:
+    """One server. ``cancel`` may be called from any thread.
+
+    Args:
+        url: its address, with or without ``/v1``.
+        key: sent as a bearer token; None: the server needs none.
+        silent_seconds: how long it may say nothing.
+
+    Raises:
+        PromptError: not an address, or a key that would travel in the clear.
+    """
+
+    def __init__(self, url: str, key: str | None = None, silent_seconds: float = SILENT_SECONDS) -> None:
+        self.url = url
+        self._parts = _address(url)
+        if key and self._parts.scheme == "http" and not _is_near(self._parts.hostname or ""):
+            raise PromptError(f"the key would travel to {self._parts.hostname} in the clear", "use https://")
+        self._key = key
+        self._silent_seconds = silent_seconds
+        self._socket: socket.socket | None = None
+        self._cancelled = False
+
+    @property
+    def place(self) -> str:
+        """The host and port, for people."""
+        return self._parts.netloc.rpartition("@")[2]
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether ``cancel`` was called."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Takes the question back that is being asked, and every later one."""
+        self._cancelled = True
+        if self._socket is not None:
+            try:
+                # Whoever reads from it now gets the end of it.
+                self._socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # It was closed already.
+                return
+
+    def models(self) -> list[str]:
+        """The names of the models that it has.
+
+        Raises:
+            PromptError: nothing answers there, or no such server.
+            Cancelled: it was taken back.
+        """
+        told = b"".join(self._asked("GET", "/models", None))
+        try:
+            found = [str(each["id"]) for each in json.loads(told)["data"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PromptError(f"{self.url} is no server of language models", "give the address of /v1") from error
+        return found
+
+    def answer(self, request: dict[str, Any], tell: Callable[[str], None] = lambda _text: None) -> str:
+        """Asks, and returns the answer's text; what there is of it where the connection breaks.
+
+        Args:
+            request: the body of a chat completion; ``stream`` is set here.
+            tell: gets each piece of text as it comes.
+
+        Raises:
+            Refused: the server said no, or nothing.
+            PromptError: nothing answers there.
+            Cancelled: it was taken back.
+        """
+        said: list[str] = []
+        body = json.dumps({**request, "stream": True}).encode("utf-8")
+        try:
+            for piece in _texts(self._asked("POST", "/chat/completions", body)):
+                said.append(piece)
+                tell(piece)
+        except Refused:
+            # Half an answer is better than none: whole prompts can be taken out of it.
+            if not said:
+                raise
+        return "".join(said)
+
+    def _asked(self, method: str, path: str, body: bytes | None) -> Iterator[bytes]:
+        """The answer's lines."""
+        connection = self._connection()
+        try:
+            connection.connect()
+            self._socket = connection.sock
+            if self._cancelled:
+                raise Cancelled
+            connection.sock.settimeout(self._silent_seconds)
+            headers = {"Accept": "text/event-stream, application/json", "Content-Type": "application/json"}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
+            connection.request(method, self._parts.path + path, body, headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise self._refusal(response)
+            left = MOST_BYTES
+            while left > 0 and (line := response.readline(left)):
+                left -= len(line)
+                yield line
+            if self._cancelled:
+                raise Cancelled
+        except ssl.SSLError as error:
+            raise PromptError(f"{self.place} can't be trusted ({error.reason})", "check the address") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise self._broken(error) from error
+        finally:
+            self._socket = None
+            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._cancelled:
+            raise Cancelled
+        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        return kind(self._parts.hostname or "", self._parts.port, timeout=CONNECT_SECONDS)
+
+    def _broken(self, error: Exception) -> Exception:
+        if self._cancelled:
+            return Cancelled()
+        if self._socket is None:
+            return PromptError(f"nothing answers at {self.url}", "start the model's server, or check the address")
+        if isinstance(error, TimeoutError):
+            return Refused(0, f"{self.place} said nothing for {self._silent_seconds:g} s", "take a smaller model")
+        return Refused(0, f"{self.place} broke off ({type(error).__name__})", "see what the server printed")
+
+    def _refusal(self, response: http.client.HTTPResponse) -> Refused:
+        said = " ".join(_error_text(response.read(10_000)).split())[:200]
+        what = f"{self.place} answered {response.status}{f' ({said})' if said else ''}"
+        fix = {
+            401: f"set {KEY_VARIABLE} to its key",
+            403: f"set {KEY_VARIABLE} to its key",
+            404: "check the model's name and that the address ends in /v1",
+            429: "wait a little; it is asked too often",
+        }.get(response.status, "see what the server printed")
+        return Refused(response.status, what, fix, _seconds(response.getheader("Retry-After")))
+
+
+def find_key(url: str) -> str | None:
+    """The server's key from the environment, else from the keyring, else None."""
+    if KEY_VARIABLE in os.environ:
+        return os.environ[KEY_VARIABLE] or None
+    import keyring
+
+    try:
+        kept: str | None = keyring.get_password(SERVICE, url)
+        return kept
+    except Exception:
+        # Back ends raise whatever their desktop's services raise; a local model needs no key.
+        return None
+
+
+def wait_before(refusal: Refused, tries: int, stopped: Callable[[], bool]) -> None:
+    """Waits as long as the server asks, or longer each time it does not say."""
+    seconds = min(LONGEST_WAIT, refusal.retry_after if refusal.retry_after is not None else 0.5 * 2**tries)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not stopped():
+        time.sleep(min(0.05, max(0.0, until - time.monotonic())))
+
+
+def _address(url: str) -> SplitResult:
+    parts = urlsplit(url.strip())
+    try:
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        raise PromptError(f"{url} is no address of a server", "write http://127.0.0.1:11434/v1, say")
+    path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/models")
+    return parts._replace(path=path or "/v1", query="", fragment="")
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is this machine or in its own network."""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".lan", ".internal"))
+
+
+def _texts(lines: Iterator[bytes]) -> Iterator[str]:
+    """The pieces of text in server-sent events; or the text of one whole JSON answer, of servers that don't stream."""
+    whole: list[bytes] = []
+    for line in lines:
+        if not line.startswith(b"data:"):
+            whole.append(line)
+            continue
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            return
+        yield from _text(data)
+    if rest := b"".join(whole).strip():
+        yield from _text(rest)
+
+
+def _text(data: bytes) -> Iterator[str]:
+    try:
+        record = json.loads(data)
+    except ValueError:
+        # A torn line, a comment, an event's name: nothing that is text.
+        return
+    if not isinstance(record, dict):
+        return
+    if record.get("error"):
+        raise Refused(0, f"the model failed ({_error_text(data)[:200]})", "see what the server printed")
+    for choice in record.get("choices") or []:
+        said = choice.get("delta") or choice.get("message") or {}
+        if isinstance(said, dict) and isinstance(said.get("content"), str):
+            yield said["content"]
+
+
+def _error_text(body: bytes) -> str:
+    try:
+        error = json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace") if not body.lstrip().startswith(b"<") else ""
+    return str(error.get("message", "") if isinstance(error, dict) else error)
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:
+        return None
