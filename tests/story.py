@@ -21,6 +21,8 @@ from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import JAMES
 from engine.faces.geometry import Box
 from engine.faces.ledger import Decision, FoundFace, Ledger
+from engine.faces.measured import MeasuredFaces, Seen
+from engine.faces.measures import Kin, Sight
 from engine.jobs.folder import JobFolder, JobKind, Order
 from engine.library.people import Person
 from engine.library.photoprism import Description
@@ -59,7 +61,9 @@ def story_project(root: Path, faces: int = 30) -> Project:
     )
     with project.store() as store:
         ledger = Ledger(store)
-        ledger.record(PERSON_UID, [_face(project, number) for number in range(1, faces + 1)])
+        found = [_face(project, number) for number in range(1, faces + 1)]
+        ledger.record(PERSON_UID, found)
+        _measure(MeasuredFaces(store), found)
         ledger.decide([number for number in (2, 3, 5, 8, 9, 12) if number <= faces], Decision.KEEP)
         ledger.decide([number for number in (4, 7) if number <= faces], Decision.REJECT)
     return project
@@ -160,12 +164,36 @@ def _face(project: Project, number: int) -> FoundFace:
         image_height=side,
         face_px=round(side * 0.42),
         taken_at=f"{2011 + number // 3}-{1 + number % 12:02}-{1 + number * 7 % 28:02} 15:58:24",
-        confirmed=number % 3 != 0,
+        confirmed=number % 3 != 0 and number != 17,
         warning="turned or edited since" if number == 10 else None,
     )
     if number == 6:
         return replace(found, problem="the file is missing", face_px=None, image_width=None, image_height=None)
     return found
+
+
+def _measure(measured: MeasuredFaces, found: list[FoundFace]) -> None:
+    """What measuring would find: 13 to 15 are one burst, 11 is a blur, 17 somebody else, 20 a copy of 19."""
+    seen, sights, kin = [], [], {}
+    for number, face in enumerate(found, start=1):
+        chance = Random(f"measures {number}")
+        sharp = 7.0 if number == 11 else chance.uniform(20, 230)
+        hashes = chance.getrandbits(256), chance.getrandbits(64)
+        sight = Sight(round(sharp, 1), round(chance.uniform(80, 170), 1), 48.0, 0.01, 0.0, *hashes)
+        seen.append(Seen(face.marker_uid))
+        if not face.problem:
+            sights.append((face.marker_uid, "story", sight))
+            kin[face.marker_uid] = Kin(
+                burst=13 if 13 <= number <= 15 else None,
+                burst_size=3 if 13 <= number <= 15 else 1,
+                burst_best=number not in (13, 15),
+                copy_of=19 if number == 20 else None,
+                distance=1.31 if number == 17 else 0.48,
+                wrong=number == 17,
+            )
+    measured.take_in(seen)
+    measured.save(sights)
+    measured.save_kin(kin)
 
 
 def _events(job: JobFolder, steps: int, done: bool) -> Iterator[events.Event]:

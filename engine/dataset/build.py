@@ -16,7 +16,8 @@ from engine.dataset.folder import SIDE, DatasetFolder, TrainingImage, read_capti
 from engine.dataset.manifest import Entry, Manifest
 from engine.errors import DatasetError, LimnerError
 from engine.faces.crop import crop_of, cut
-from engine.faces.geometry import Framing
+from engine.faces.framing import cut_of
+from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.project import Project
 
@@ -47,12 +48,13 @@ class _Cutting:
     """One image to make."""
 
     face: Face
+    how: Cut
     entry: Entry
     caption: str
     """What was written about this face before; empty: the template's words."""
 
 
-def build(project: Project, framing: Framing = Framing.CLOSE, tell: Tell | None = None) -> BuildReport:
+def build(project: Project, framing: Framing | None = None, tell: Tell | None = None) -> BuildReport:
     """Brings the dataset in line with the kept faces.
 
     Every face keeps its number, so that captions edited by hand stay with their image. Images of faces no longer
@@ -62,7 +64,8 @@ def build(project: Project, framing: Framing = Framing.CLOSE, tell: Tell | None 
 
     Args:
         project: the project.
-        framing: how much of the person the images show.
+        framing: how much of the person all images show; left out: each face as it was chosen or cropped by hand, else
+            as its photo gives it best.
         tell: gets ``phase`` events named ``images`` and a ``warning`` for every face skipped.
 
     Raises:
@@ -147,13 +150,14 @@ def _take_out(folder: DatasetFolder, manifest: Manifest, kept: set[str]) -> tupl
 
 
 def _plan(
-    folder: DatasetFolder, manifest: Manifest, kept: list[Face], framing: Framing
+    folder: DatasetFolder, manifest: Manifest, kept: list[Face], framing: Framing | None
 ) -> tuple[Manifest, list[_Cutting], list[tuple[Face, str]]]:
     """Which images are to be cut. The manifest names them all before the first is written."""
     cuttings: list[_Cutting] = []
     skipped: list[tuple[Face, str]] = []
     for face in kept:
-        crop = crop_of(face, framing)
+        how = Cut(framing) if framing else cut_of(face)
+        crop = crop_of(face, how)
         if crop is None or face.path is None or not face.image_height:
             skipped.append((face, face.problem or "its box has no area inside the picture"))
             continue
@@ -167,7 +171,7 @@ def _plan(
             number=number,
             face=face.id,
             marker=face.marker_uid,
-            framing=framing.value,
+            framing=how.framing.value,
             crop=(crop.left, crop.top, crop.side),
             face_share=round(face.box.clamped().h * face.image_height / crop.side, 4),
             source=str(face.path),
@@ -176,7 +180,7 @@ def _plan(
         )
         image = folder.path / manifest.file_name(number)
         if before is None or not before.same_cut(entry) or not _sound(image):
-            cuttings.append(_Cutting(face, entry, words))
+            cuttings.append(_Cutting(face, how, entry, words))
             # Without a stamp it is cut again, should this build be killed before it is done.
             manifest = manifest.with_entry(replace(before or entry, stamp=""))
     return manifest, cuttings, skipped
@@ -225,7 +229,7 @@ def _cut_all(
 
 def _cut_one(cutting: _Cutting, folder: Path) -> None:
     """One image: cut, brought to size (Lanczos), written beside its place and then moved there."""
-    square = cut(cutting.face, Framing(cutting.entry.framing))
+    square = cut(cutting.face, cutting.how)
     image = square.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     image.info.clear()
     path = folder / Manifest.file_name(cutting.entry.number)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from engine.dataset.folder import DatasetFolder, write_caption
 from engine.dataset.manifest import Entry
+from engine.faces.geometry import CLOSE_SHARE, HALF_SHARE
 from engine.project import Project
 from engine.settings import PersonSettings
-
-CLOSE_SHARE = 0.30
-HALF_SHARE = 0.12
-"""From how large a share of the crop's height a face makes a close-up, and a half body."""
 
 
 def framing_words(face_share: float) -> str:

@@ -12,6 +12,9 @@ from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, SETTINGS_NAME, Sampler
 
 DEMO_SETTINGS: dict[str, Any] = {
+    "faces.close": 24,
+    "faces.half": 0,
+    "faces.full": 0,
     "base.model": DEMO_BASE,
     "training.repeats": 10,
     "training.epochs": 8,

@@ -15,8 +15,10 @@ from engine.dataset.build import build
 from engine.demo.people import JAMES
 from engine.demo.project import Teller
 from engine.errors import PictureError
-from engine.faces.ledger import Decision, Ledger
-from engine.faces.pick import pick
+from engine.faces.filter import select
+from engine.faces.ledger import Ledger
+from engine.faces.measure import start_measure
+from engine.faces.pick import keep_picked, pick, target_of
 from engine.faces.scan import start_scan
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow, wait
@@ -112,17 +114,20 @@ def _index(project: Project, teller: Teller) -> None:
 
 def _faces(project: Project, teller: Teller) -> None:
     teller.stage(f"Opening every photo of {JAMES.name}")
-    job = start_scan(project, JAMES.name)
-    _follow_phases(job, teller)
+    _follow_phases(start_scan(project, JAMES.name), teller)
+    teller.stage("Measuring every face, and comparing them")
+    _follow_phases(start_measure(project), teller)
     with project.store() as store:
         ledger = Ledger(store)
         faces = ledger.faces(project.settings.person.uid)
         for face in faces:
             if face.problem:
                 teller.note(f"{face.file_name}: {face.problem}")
-        chosen = pick(faces, FACES)
-        ledger.decide([face.id for face, _ in chosen], Decision.KEEP)
-    teller.note(f"{len(faces)} faces found, {len(chosen)} picked")
+        chosen = pick(faces, FACES, target_of(project.settings.faces))
+        keep_picked(ledger, chosen)
+    teller.note(f"{len(faces)} faces found, {len(chosen)} picked, such as face {chosen[0].face.id}: {chosen[0].why}")
+    left_out = {state: len(select(faces, f"is:{state}")) for state in ("blurred", "duplicate", "wrong")}
+    teller.note("left out: " + ", ".join(f"{count} {state}" for state, count in left_out.items()))
 
 
 def _dataset(project: Project, teller: Teller) -> int:

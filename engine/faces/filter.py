@@ -1,59 +1,51 @@
-"""The filter line over faces: ``px>512 year:2015..2023 -is:broken lake sort:px``.
+"""The filter line over faces: ``px>512 sharp>40 year:2015..2023 framing:close -is:duplicate sort:sharp``.
 
 Words stand beside each other and all must hold; a leading ``-`` turns one round. What a word can say is in
-``FIELDS`` (numbers), ``STATES`` (``is:``) and ``SORTS`` (``sort:``); anything else is looked for in the file's name.
+``engine.faces.words``; ``@name`` is a line that was saved under a name; anything else is looked for in the file's name.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-import shlex
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
 
 from engine.errors import FaceError
-from engine.faces.crop import crop_of
-from engine.faces.geometry import Framing
-from engine.faces.ledger import Decision, Face
+from engine.faces.columns import FaceColumns, Flags, Rows
+from engine.faces.ledger import Face
+from engine.faces.words import (
+    CHOICE_ABOUT,
+    CHOICES,
+    COMPUTED_NUMBERS,
+    COMPUTED_STATES,
+    GROUPS,
+    NUMBERS,
+    SORTS,
+    STATES,
+)
 
-Predicate = Callable[[Face], bool]
+Predicate = Callable[[FaceColumns], Flags]
 
+NUMBER_NAMES: dict[str, str] = {**{name: each.about for name, each in NUMBERS.items()}, **COMPUTED_NUMBERS}
+STATE_NAMES: dict[str, str] = {**{name: each.about for name, each in STATES.items()}, **COMPUTED_STATES}
 
-def is_wide(face: Face) -> bool:
-    """Whether the photo has room for a half-body crop that is not cut short by its edges."""
-    close, half = crop_of(face, Framing.CLOSE), crop_of(face, Framing.HALF)
-    return close is not None and half is not None and half.side >= 2 * close.side
-
-
-STATES: dict[str, Predicate] = {
-    "keep": lambda face: face.decision is Decision.KEEP,
-    "reject": lambda face: face.decision is Decision.REJECT,
-    "undecided": lambda face: face.decision is Decision.UNDECIDED,
-    "confirmed": lambda face: face.confirmed,
-    "matched": lambda face: not face.confirmed,
-    "broken": lambda face: face.problem is not None,
-    "doubtful": lambda face: face.warning is not None,
-    "wide": is_wide,
-}
-"""What may stand after ``is:``."""
-
-FIELDS: dict[str, Callable[[Face], int | None]] = {
-    "px": lambda face: face.face_px,
-    "year": lambda face: int(face.taken_at[:4]) if face.taken_at else None,
-    "id": lambda face: face.id,
-}
-"""Numbers that can be compared: ``px>512``, ``year:2015..2023``. A face without that number never fits."""
-
-SORTS: dict[str, Callable[[Face], tuple[object, ...]]] = {
-    "date": lambda face: (face.taken_at is None, face.taken_at or "", face.id),
-    "px": lambda face: (face.face_px is None, -(face.face_px or 0), face.id),
-    "name": lambda face: (face.file_name.casefold(), face.id),
-}
-"""What may stand after ``sort:``: oldest first, largest first, by name."""
-
+_TOKEN = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _WORD = re.compile(r"^(?P<name>[A-Za-z]+)(?P<sign>:|>=|<=|>|<|=)(?P<value>.*)$")
-_RANGE = re.compile(r"^(?P<low>\d*)\.\.(?P<high>\d*)$")
+_RANGE = re.compile(r"^(?P<low>\d*(?:\.\d+)?)\.\.(?P<high>\d*(?:\.\d+)?)$")
+_NUMBER = re.compile(r"^\d+(?:\.\d+)?$")
+
+
+class FilterError(FaceError):
+    """A word that can't be understood, and where it stands: from ``start`` to before ``end``."""
+
+    def __init__(self, what: str, fix: str, start: int = 0, end: int = 0) -> None:
+        super().__init__(what, fix)
+        self.start = start
+        self.end = end
 
 
 @dataclass(frozen=True)
@@ -63,47 +55,154 @@ class Filter:
     predicates: tuple[Predicate, ...] = ()
     sort: str | None = None
     backwards: bool = False
+    group: str | None = None
 
-    def __call__(self, faces: Iterable[Face]) -> list[Face]:
+    def __call__(self, columns: FaceColumns) -> Selection:
         """The faces that fit, in the order asked for, else in the order given."""
-        fitting = [face for face in faces if all(holds(face) for holds in self.predicates)]
-        if self.sort is not None:
-            fitting.sort(key=SORTS[self.sort], reverse=self.backwards)
-        return fitting
+        fits = np.ones(len(columns), bool)
+        for holds in self.predicates:
+            fits &= holds(columns)
+        if self.sort is None:
+            rows = np.flatnonzero(fits)
+        else:
+            order = columns.order(self.sort)
+            rows = order[fits[order]]
+            rows = rows[::-1] if self.backwards else rows
+        if self.group is None:
+            return Selection(columns, rows)
+        rows, heads = _grouped(columns, rows, self.group)
+        return Selection(columns, rows, heads)
 
 
-def select(faces: Iterable[Face], line: str) -> list[Face]:
-    """The faces that a filter line selects. Raises FaceError, naming the word that can't be understood."""
-    return read_filter(line)(faces)
+@dataclass(frozen=True, eq=False)
+class Selection(Sequence[Face]):
+    """Some of the faces, looked up when they are asked for: a hundred thousand cost nothing."""
+
+    columns: FaceColumns
+    rows: Rows
+    heads: Mapping[int, str] = field(default_factory=dict)
+    """Where the list is grouped: the label of each group, by its first face's number."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Face: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Face]: ...
+    def __getitem__(self, index: int | slice) -> Face | list[Face]:
+        faces = self.columns.faces
+        return [faces[row] for row in self.rows[index]] if isinstance(index, slice) else faces[int(self.rows[index])]
+
+    def place(self, face_id: int) -> int | None:
+        """Where a face stands in this selection; None where it is not in it."""
+        row = self.columns.row(face_id)
+        if row is None:
+            return None
+        found = np.flatnonzero(self.rows == row)
+        return int(found[0]) if found.size else None
 
 
-def read_filter(line: str) -> Filter:
+def select(faces: Iterable[Face], line: str, saved: Mapping[str, str] | None = None) -> list[Face]:
+    """The faces that a filter line selects. Raises FilterError, naming the word that can't be understood."""
+    understood = read_filter(line, saved)
+    return list(understood(FaceColumns(list(faces))))
+
+
+def read_filter(line: str, saved: Mapping[str, str] | None = None) -> Filter:
     """Understands a filter line; an empty one lets everything through.
 
+    Args:
+        line: what was typed.
+        saved: lines by the names they were saved under, for ``@name``.
+
     Raises:
-        FaceError: names the word and what it could be instead.
+        FilterError: names the word, where it stands, and what it could be instead.
     """
     predicates: list[Predicate] = []
-    sort, backwards = None, False
-    for word in _words(line):
+    sort, backwards, group = None, False, None
+    for word, start, end in words_of(line):
         negated = word.startswith("-") and len(word) > 1
         bare = word[1:] if negated else word
-        if bare.lower().startswith("sort:"):
-            sort, backwards = _one_of(SORTS, bare[5:].lower(), bare), negated
-            continue
-        predicate = _predicate(bare)
+        try:
+            if bare.lower().startswith("sort:"):
+                sort, backwards = _one_of(SORTS, bare[5:].lower(), bare), negated
+                continue
+            if bare.lower().startswith("group:"):
+                group = _one_of(GROUPS, bare[6:].lower(), bare)
+                continue
+            predicate = _saved(bare, saved or {}) if bare.startswith("@") else _predicate(bare)
+        except FilterError as error:
+            raise FilterError(error.what, error.fix, start, end) from error
         predicates.append(_not(predicate) if negated else predicate)
-    return Filter(tuple(predicates), sort, backwards)
+    return Filter(tuple(predicates), sort, backwards, group)
 
 
-def _words(line: str) -> list[str]:
-    """Words at spaces; quotes hold one together. An open quote is still being typed, and is no error."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.commenters, lexer.escape, lexer.quotes = True, "", "", '"'
+def filter_as_typed(
+    line: str, columns: FaceColumns, saved: Mapping[str, str] | None = None
+) -> tuple[Selection, list[str]]:
+    """Filters by a line that is still being typed: a last word that is only begun does not count yet.
+
+    Returns:
+        The faces, and what the last word could become.
+
+    Raises:
+        FilterError: a word can't be understood, and is not the beginning of one that can.
+    """
+    hints = completions(line, saved or ())
+    if not hints:
+        return read_filter(line, saved)(columns), []
     try:
-        return list(lexer)
-    except ValueError:
-        return line.replace('"', " ").split()
+        found = read_filter(line, saved)(columns)
+        if len(found):
+            return found, hints
+    except FilterError as error:
+        if error.end != len(line):
+            raise
+    *_, last = _TOKEN.finditer(line)
+    return read_filter(line[: last.start()], saved)(columns), hints
+
+
+def words_of(line: str) -> Iterator[tuple[str, int, int]]:
+    """The words of a line, without their quotes, and where each stands. An open quote is still being typed, and is no
+    error."""
+    for found in _TOKEN.finditer(line):
+        word = found.group().replace('"', "")
+        if word:
+            yield word, found.start(), found.end()
+
+
+def completions(line: str, saved: Iterable[str] = ()) -> list[str]:
+    """What the last word of a line could become, best first; nothing after a space or where it is whole."""
+    last = next(reversed([*_TOKEN.finditer(line)]), None)
+    if last is None or last.end() != len(line):
+        return []
+    word = last.group()
+    sign = "-" if word.startswith("-") else ""
+    bare = word[len(sign) :].lower()
+    name, colon, typed = bare.partition(":")
+    values: Iterable[str] = (
+        {"is": STATE_NAMES, "sort": SORTS, "group": GROUPS, **CHOICES}.get(name, ()) if colon else ()
+    )
+    if colon:
+        found = [f"{name}:{value}" for value in values if value.startswith(typed)]
+    elif bare.startswith("@"):
+        found = [f"@{each}" for each in saved if each.lower().startswith(bare[1:])]
+    else:
+        starts = ["is:", "sort:", "group:", *(f"{each}:" for each in CHOICES), *(f"{each}>" for each in NUMBER_NAMES)]
+        found = [each for each in starts if bare and each.startswith(bare)]
+    return [sign + each for each in found if each != bare]
+
+
+def explain() -> list[tuple[str, str]]:
+    """Every word of the filter line with what it means, as a help shows them."""
+    return [
+        *((f"{name}>…", about) for name, about in NUMBER_NAMES.items()),
+        *((f"is:{name}", about) for name, about in STATE_NAMES.items()),
+        *((f"{name}:{value}", CHOICE_ABOUT[name]) for name, values in CHOICES.items() for value in values),
+        *((f"sort:{name}", about) for name, about in SORTS.items()),
+        *((f"group:{name}", about) for name, about in GROUPS.items()),
+    ]
 
 
 def _predicate(word: str) -> Predicate:
@@ -112,38 +211,79 @@ def _predicate(word: str) -> Predicate:
         return _name_holds(word)
     name, sign, value = parts["name"].lower(), parts["sign"], parts["value"].lower()
     if name == "is" and sign == ":":
-        return STATES[_one_of(STATES, value, word)]
-    if name in FIELDS:
-        return _compares(FIELDS[name], sign, value, word)
-    raise _not_understood(word, [f"{each}:" for each in ("is", "sort", *FIELDS)], f"{name}:")
+        state = _one_of(STATE_NAMES, value, word)
+        return lambda columns: columns.states[state]
+    if name == "light" and sign == ":" and value in CHOICES["lit"]:
+        name = "lit"
+    if name in CHOICES and sign in ":=":
+        choice = _one_of(CHOICES[name], value, word)
+        return lambda columns: columns.choice(name, choice)
+    if name in NUMBER_NAMES:
+        return _compares(name, sign, value, word)
+    known = [f"{each}:" for each in ("is", "sort", "group", *CHOICES, *NUMBER_NAMES)]
+    raise _not_understood(word, known, f"{name}:")
 
 
-def _compares(number: Callable[[Face], int | None], sign: str, value: str, word: str) -> Predicate:
+def _compares(name: str, sign: str, value: str, word: str) -> Predicate:
     span = _RANGE.match(value)
     if sign in {":", "="} and span is not None and (span["low"] or span["high"]):
-        low, high = int(span["low"] or 0), int(span["high"] or 10**12)
-    elif value.isdigit():
-        exact = int(value)
-        low = {">": exact + 1, ">=": exact, "<": 0, "<=": 0}.get(sign, exact)
-        high = {">": 10**12, ">=": 10**12, "<": exact - 1, "<=": exact}.get(sign, exact)
-    else:
-        name = word.rstrip(value).rstrip(":<>=") or word
-        raise FaceError(f"“{word}” can't be understood", f"write a number: {name}>512 or {name}:10..20")
+        low, high = float(span["low"] or -np.inf), float(span["high"] or np.inf)
+        return lambda columns: (columns.numbers[name] >= low) & (columns.numbers[name] <= high)
+    if not _NUMBER.match(value):
+        raise FilterError(f"“{word}” can't be understood", f"write a number: {name}>512 or {name}:10..20")
+    exact = float(value)
+    compares: dict[str, Predicate] = {
+        ">": lambda columns: columns.numbers[name] > exact,
+        ">=": lambda columns: columns.numbers[name] >= exact,
+        "<": lambda columns: columns.numbers[name] < exact,
+        "<=": lambda columns: columns.numbers[name] <= exact,
+    }
+    return compares.get(sign, lambda columns: columns.numbers[name] == exact)
 
-    def holds(face: Face) -> bool:
-        found = number(face)
-        return found is not None and low <= found <= high
+
+def _saved(word: str, saved: Mapping[str, str]) -> Predicate:
+    line = saved[_one_of(saved, word[1:], word)]
+    inner = read_filter(line, {name: each for name, each in saved.items() if name != word[1:]})
+
+    def holds(columns: FaceColumns) -> Flags:
+        fits = np.ones(len(columns), bool)
+        for predicate in inner.predicates:
+            fits &= predicate(columns)
+        return fits
 
     return holds
 
 
 def _name_holds(word: str) -> Predicate:
     wanted = word.casefold()
-    return lambda face: wanted in face.file_name.casefold()
+    return lambda columns: np.array([wanted in name for name in columns.names], bool)
 
 
 def _not(predicate: Predicate) -> Predicate:
-    return lambda face: not predicate(face)
+    return lambda columns: ~predicate(columns)
+
+
+def _grouped(columns: FaceColumns, rows: Rows, name: str) -> tuple[Rows, dict[int, str]]:
+    """The rows brought together by group, groups in the order in which they first come; and a label for each."""
+    keys = columns.group(name)[rows]
+    _, first, which, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first[which], kind="stable")
+    starts = np.flatnonzero(np.diff(first[which][order], prepend=-1))
+    rows, which = rows[order], which[order]
+    heads: dict[int, str] = {}
+    for start in starts:
+        face, count = columns.faces[rows[start]], int(counts[which[start]])
+        heads[face.id] = f"{_group_label(columns, face, name)} · {count:,}"
+    return rows, heads
+
+
+def _group_label(columns: FaceColumns, face: Face, name: str) -> str:
+    if name == "burst":
+        return "burst" if face.measures.kin and face.measures.kin.burst else "in no burst"
+    if name == "framing":
+        place = columns.choices["framing"][columns.row(face.id) or 0]
+        return CHOICES["framing"][place] if place >= 0 else "can't be used"
+    return ((face.taken_at or "")[: 10 if name == "day" else 4]) or "no date"
 
 
 def _one_of(known: Iterable[str], value: str, word: str) -> str:
@@ -153,7 +293,7 @@ def _one_of(known: Iterable[str], value: str, word: str) -> str:
     raise _not_understood(word, names, value)
 
 
-def _not_understood(word: str, known: list[str], value: str) -> FaceError:
+def _not_understood(word: str, known: list[str], value: str) -> FilterError:
     near = difflib.get_close_matches(value, known, n=1)
-    fix = f"did you mean {near[0]}?" if near else f"it may be {', '.join(known)}"
-    return FaceError(f"“{word}” can't be understood", fix)
+    fix = f"did you mean {near[0]}?" if near else f"it may be {', '.join(known)}" if known else "none is saved"
+    return FilterError(f"“{word}” can't be understood", fix)

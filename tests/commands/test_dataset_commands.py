@@ -10,7 +10,7 @@ from engine.project import Project
 def test_the_dataset_is_built_listed_and_captioned(run: Run, scanned: Photos, project: Project) -> None:
     assert "no face is kept: keep some with: limner faces pick" in run("dataset", "build").failure
     run("faces", "keep", 1, 2, 4)
-    done = run("dataset", "build", "--json")
+    done = run("dataset", "build", "--framing", "close", "--json")
     assert done.code == 0, done.err
     record = done.record
     assert record["folder"] == str(project.dataset / "10_jx265 man")

@@ -13,7 +13,9 @@ from textual.pilot import Pilot
 import tui.screens.connect
 from engine.demo.library import DrawnLibrary, draw_library
 from engine.errors import WrongPassword
+from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
+from engine.faces.measured import MeasuredFaces
 from engine.jobs.folder import Request
 from engine.pictures.queue import PictureOrder, PictureState, Queue
 from engine.project import Project, open_project
@@ -193,7 +195,10 @@ class TestFaces:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await press(pilot, "P")
-            assert list(decided(story).values()).count(Decision.KEEP) == 24
+            assert "Keep these 16 faces?" in shown(pilot)
+            assert list(decided(story).values()).count(Decision.KEEP) == 6
+            await press(pilot, "y")
+            assert list(decided(story).values()).count(Decision.KEEP) == 22, "no blur, nobody else, one of each moment"
             await press(pilot, "u")
             assert list(decided(story).values()).count(Decision.KEEP) == 6
 
@@ -450,3 +455,98 @@ def queued(project: Project) -> list[PictureOrder]:
     """All pictures, oldest first."""
     with project.store() as store:
         return list(Queue(store).pictures()[::-1])
+
+
+class TestFacesTogether:
+    async def test_two_faces_are_compared_and_the_better_one_kept(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, *["j"] * 12)
+            left = cursor(pilot)
+            await press(pilot, "b")
+            assert cursor(pilot).id == 14, "the best of the burst of three"
+            await press(pilot, "k")
+            assert cursor(pilot).id == left.id
+            await press(pilot, "v")
+            assert "2015-02-08" in shown(pilot)
+            assert "best of 3 in a burst" in shown(pilot) or "best of 3 in" in shown(pilot)
+            await press(pilot, "Y")
+            assert decided(story)[14] is Decision.KEEP
+            assert decided(story)[13] is Decision.REJECT
+            await press(pilot, "j", "x", "h", "c", "escape")
+            assert decided(story)[15] is Decision.REJECT
+            assert decided(story)[13] is Decision.UNDECIDED
+            assert cursor(pilot).id == 13
+
+    async def test_a_crop_is_nudged_and_resized_kept_and_taken_back(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            face = cursor(pilot).id
+
+            def cut() -> Cut | None:
+                with story.store() as store:
+                    return Ledger(store).face(face).cut
+
+            await press(pilot, "z", "plus", "plus", "l", "J")
+            assert "enlarged" in shown(pilot)
+            await press(pilot, "escape")
+            assert cut() is None
+            await press(pilot, "z", "plus", "plus", "l", "J", "enter")
+            assert cut() == Cut(Framing.CLOSE, 0.02, 0.1, 1.1025)
+            assert "close by hand" in shown(pilot)
+            await press(pilot, "f")
+            assert cut() == Cut(Framing.HALF)
+            await press(pilot, "u", "u")
+            assert cut() is None
+
+    async def test_a_bulk_decision_shows_its_number_first(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            before = decided(story)
+            await press(pilot, "slash")
+            await type_text(pilot, "is:undecided")
+            await press(pilot, "enter", "X")
+            assert "Reject 22 faces?" in shown(pilot)
+            await press(pilot, "n")
+            assert decided(story) == before
+            await press(pilot, "X", "y")
+            assert list(decided(story).values()).count(Decision.REJECT) == 24
+            await press(pilot, "u")
+            assert decided(story) == before
+
+    async def test_the_filter_completes_points_and_is_saved(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settle(pilot)
+            await press(pilot, "slash")
+            await type_text(pilot, "is:bl")
+            assert "is:blurred" in shown(pilot)
+            assert "30 of 30" in shown(pilot), "a word that is only begun does not count yet"
+            await press(pilot, "right")
+            assert "1 of 30" in shown(pilot)
+            await press(pilot, "enter", "F")
+            await type_text(pilot, "bad")
+            await press(pilot, "enter", "slash", *["backspace"] * 10)
+            await press(pilot, "at", "b", "right")
+            assert "1 of 30" in shown(pilot)
+            field = pilot.app.screen.query_one("#filter", TextLine)
+            field.value = "sharp>40 is:kepp px>5"
+            await settle(pilot)
+            assert "did you mean keep?" in shown(pilot)
+
+    async def test_the_meter_follows_each_decision(self, app: LimnerApp, story: Project) -> None:
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settle(pilot)
+            assert "6/12" in shown(pilot)
+            await press(pilot, "y")
+            assert "7/12" in shown(pilot)
+            await press(pilot, "u")
+            assert "missing: 6 close, 6 half, 6 full" in shown(pilot)
+
+    async def test_new_faces_are_measured_without_being_asked(self, app: LimnerApp, story: Project) -> None:
+        with story.store() as store:
+            MeasuredFaces(store).forget()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: "not measured" not in shown(pilot) and "sharp" in shown(pilot).split("light")[0])
+        with story.store() as store:
+            faces = Ledger(store).faces()
+        assert [face.id for face in faces if face.measures.sight is None] == [6], "its photo is missing"

@@ -65,7 +65,7 @@ def test_the_help(snap_compare: Compare, story: Project) -> None:
 
 def test_a_face_seen_large(snap_compare: Compare, story: Project) -> None:
     app = LimnerApp(story.root, story)
-    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j", "v"))
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j", "enter"))
 
 
 @pytest.mark.parametrize("theme", ["limner-light", "limner-contrast"])

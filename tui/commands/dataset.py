@@ -25,11 +25,13 @@ def dataset() -> None:
 
 @dataset.command()
 @click.option(
-    "--framing", type=click.Choice([each.value for each in Framing]), default=Framing.CLOSE.value, show_default=True
+    "--framing",
+    type=click.Choice([each.value for each in Framing]),
+    help="The same for all; left out: each face as it was chosen.",
 )
 @json_option
 @click.pass_obj
-def build(folder: Path, framing: str, as_json: bool) -> None:
+def build(folder: Path, framing: str | None, as_json: bool) -> None:
     """Make 1024 × 1024 images with captions of the kept faces."""
     project = open_project(folder)
     live = sys.stderr.isatty()
@@ -41,7 +43,7 @@ def build(folder: Path, framing: str, as_json: bool) -> None:
         elif isinstance(event, events.Warning):
             narrate(event.message)
 
-    report = build_dataset(project, Framing(framing), tell)
+    report = build_dataset(project, Framing(framing) if framing else None, tell)
     if as_json:
         skipped = [{"face": face.id, "reason": reason} for face, reason in report.skipped]
         counts = {"cut": report.cut, "removed": report.removed, "upscaled": report.upscaled}

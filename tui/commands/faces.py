@@ -1,28 +1,37 @@
-"""Commands about faces: scan, list, show, keep, reject, clear, undo, redo, pick."""
+"""Commands about faces: scan, measure, list, show, keep, reject, clear, undo, redo, pick, target, saved filters."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from engine import events
 from engine.errors import FaceError, JobError
-from engine.faces.filter import SORTS, select
 from engine.faces.geometry import Framing
 from engine.faces.ledger import Action, Decision, Face, Ledger
-from engine.faces.pick import pick as pick_faces
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
 from engine.project import Project, open_project
+from tui.commands.face_filters import filters, save, target, words
+from tui.commands.face_records import HEAD, face_path, face_record, face_row
 from tui.commands.filterline import FilterCommand
 from tui.commands.report import document, json_option, narrate, table
 
+SORTS = ("date", "px", "name", "sharp", "light", "dist", "burst", "crop")
+
 SHOWN_PROBLEMS = 10
 """Problems that a scan tells one by one; the rest is counted."""
+
+
+def _which(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which faces are decided on."""
+    command = click.option("--yes", is_flag=True, help="Do not ask.")(command)
+    command = click.option("--where", "line", metavar="FILTER", help="All faces that a filter selects.")(command)
+    return click.argument("ids", nargs=-1, type=int)(command)
 
 
 @click.group()
@@ -32,10 +41,11 @@ def faces() -> None:
 
 @faces.command()
 @click.option("--person", help="A name or an id; left out: the person scanned before.")
+@click.option("--measure/--no-measure", "measured", default=True, help="Also measure the faces that are new.")
 @json_option
 @click.pass_obj
-def scan(folder: Path, person: str | None, as_json: bool) -> None:
-    """Take all faces of a person in; goes on in the background if you leave."""
+def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> None:
+    """Take all faces of a person in, and measure them; goes on in the background if you leave."""
     # Only here: the database's driver takes half a second to import, and keeping a face needs none of it.
     from engine.faces.scan import start_scan
     from engine.library.address import parse_address
@@ -49,47 +59,65 @@ def scan(folder: Path, person: str | None, as_json: bool) -> None:
     url = settings.library.url
     typed = ask_password(parse_address(url, project.root))[1] if url else None
     job = start_scan(project, wanted, typed)
-    follow_scan(job)
+    follow_job(job, "scan")
+    if measured:
+        _measure(project)
     found = _of_person(project)
     broken = [face for face in found if face.problem]
     name = project.settings.person.name or wanted
     if as_json:
         counts = {"faces": len(found), "usable": len(found) - len(broken)}
-        problems = [{"id": face.id, "path": _path(face), "problem": face.problem} for face in broken]
+        problems = [{"id": face.id, "path": face_path(face), "problem": face.problem} for face in broken]
         document({"person": name, "job": job.id, **counts, "problems": problems})
         return
     narrate(f"{name}: {len(found):,} faces, {len(found) - len(broken):,} can be used.")
     for face in broken[:SHOWN_PROBLEMS]:
-        narrate(f"  {_path(face)}: {face.problem}")
+        narrate(f"  {face_path(face)}: {face.problem}")
     if len(broken) > SHOWN_PROBLEMS:
         narrate(f"  and {len(broken) - SHOWN_PROBLEMS} more: limner faces list is:broken")
     narrate("Next: limner faces pick --count 24, or limner faces list")
 
 
+@faces.command()
+@click.option("--again", is_flag=True, help="Measure also what is known.")
+@json_option
+@click.pass_obj
+def measure(folder: Path, again: bool, as_json: bool) -> None:
+    """Measure the faces: sharpness, light, bursts, copies, who is somebody else. Nothing is measured twice."""
+    project = open_project(folder)
+    _measure(project, again)
+    found = _of_person(project)
+    counts = {
+        "faces": len(found),
+        "measured": sum(face.measures.sight is not None for face in found),
+        **{state: _count(found, f"is:{state}") for state in ("blurred", "duplicate", "burst", "wrong")},
+    }
+    if as_json:
+        document(counts)
+        return
+    narrate(", ".join(f"{count:,} {name}" for name, count in counts.items()))
+
+
 @faces.command("list", cls=FilterCommand)
 @click.argument("words", nargs=-1, metavar="[FILTER]")
-@click.option("--sort", "sort", type=click.Choice(list(SORTS)), help="Oldest first, largest first, or by name.")
+@click.option("--sort", "sort", type=click.Choice(SORTS), help="Oldest first, largest first, by name …")
 @json_option
 @click.pass_obj
 def list_(folder: Path, words: tuple[str, ...], sort: str | None, as_json: bool) -> None:
     """The faces of the person, all or those that a filter selects.
 
     \b
-    A filter: px>512 year:2015..2023 is:confirmed -is:broken lake sort:px
-    is: keep, reject, undecided, confirmed, matched, broken, doubtful, wide
-    A leading - turns a word round; any other word is looked for in the file's name.
+    A filter: px>512 sharp>40 year:2015..2023 framing:close is:confirmed -is:duplicate lake sort:sharp
+    @name is a saved one. A leading - turns a word round; any other word is looked for in the file's name.
+    All words: limner faces words
     """
     line = " ".join([*words, *([f"sort:{sort}"] if sort else [])])
-    found = select(_of_person(open_project(folder)), line)
+    found = _selected(open_project(folder), line)
     if as_json:
-        document({"faces": [_record(face) for face in found]})
+        document({"faces": [face_record(face) for face in found]})
         return
-    rows = [
-        (face.id, face.decision.value, face.face_px or 0, face.taken_at or "", _sure(face), face.file_name, _note(face))
-        for face in found
-    ]
-    if rows:
-        table(("id", "decision", "px", "taken", "by", "file", "note"), rows)
+    if found:
+        table(HEAD, [face_row(face) for face in found])
     kept = sum(face.decision is Decision.KEEP for face in found)
     narrate(f"{len(found):,} faces, {kept:,} kept")
 
@@ -121,34 +149,34 @@ def show(folder: Path, face_id: int, output: Path, framing: str, force: bool, as
     if as_json:
         document({"path": str(output), "face": face.id, "framing": framing, "px": square.width})
         return
-    narrate(f"{output}: {square.width} × {square.height} pixels, {_path(face)}")
+    narrate(f"{output}: {square.width} × {square.height} pixels, {face_path(face)}")
 
 
 @faces.command()
-@click.argument("ids", nargs=-1, required=True, type=int)
+@_which
 @json_option
 @click.pass_obj
-def keep(folder: Path, ids: tuple[int, ...], as_json: bool) -> None:
+def keep(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, as_json: bool) -> None:
     """Keep faces for the dataset."""
-    _decide(folder, ids, Decision.KEEP, as_json)
+    _decide(folder, _wanted(folder, ids, line, yes, "keep"), Decision.KEEP, as_json)
 
 
 @faces.command()
-@click.argument("ids", nargs=-1, required=True, type=int)
+@_which
 @json_option
 @click.pass_obj
-def reject(folder: Path, ids: tuple[int, ...], as_json: bool) -> None:
+def reject(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, as_json: bool) -> None:
     """Reject faces; nothing is deleted."""
-    _decide(folder, ids, Decision.REJECT, as_json)
+    _decide(folder, _wanted(folder, ids, line, yes, "reject"), Decision.REJECT, as_json)
 
 
 @faces.command()
-@click.argument("ids", nargs=-1, required=True, type=int)
+@_which
 @json_option
 @click.pass_obj
-def clear(folder: Path, ids: tuple[int, ...], as_json: bool) -> None:
+def clear(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, as_json: bool) -> None:
     """Make faces undecided again."""
-    _decide(folder, ids, Decision.UNDECIDED, as_json)
+    _decide(folder, _wanted(folder, ids, line, yes, "clear"), Decision.UNDECIDED, as_json)
 
 
 @faces.command()
@@ -174,24 +202,39 @@ def redo(folder: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def pick(folder: Path, count: int, as_json: bool) -> None:
-    """Keep the most useful faces; one undo takes all of it back."""
+    """Keep a mix of sharp and varied faces, with a reason for each; one undo takes all of it back."""
+    from engine.faces.measure import unmeasured
+    from engine.faces.pick import keep_picked, target_of
+    from engine.faces.pick import pick as pick_faces
+
     project = open_project(folder)
-    chosen = pick_faces(_of_person(project), count)
+    found = _of_person(project)
+    if unmeasured(found):
+        _measure(project)
+        found = _of_person(project)
+    target = target_of(project.settings.faces)
+    chosen = pick_faces(found, count, target)
     if not chosen:
         raise FaceError("there is no face to pick from", "scan first: limner faces scan --person NAME")
     with project.store() as store:
-        wanted = [face.id for face, _ in chosen if face.decision is Decision.UNDECIDED]
-        action = Ledger(store).decide(wanted, Decision.KEEP)
+        action = keep_picked(Ledger(store), chosen)
     if as_json:
-        picked = [{"face": face.id, "path": _path(face), "why": why} for face, why in chosen]
+        picked = [
+            {"face": each.face.id, "path": face_path(each.face), "framing": each.framing.value, "why": each.why}
+            for each in chosen
+        ]
         document({"faces": picked, "kept": list(action.faces)})
         return
-    table(("id", "file", "why"), [(face.id, face.file_name, why) for face, why in chosen])
+    table(("id", "file", "why"), [(each.face.id, each.face.file_name, each.why) for each in chosen])
     narrate(f"{len(action.faces)} more kept, {len(chosen)} in all. Take it back with: limner faces undo")
 
 
-def follow_scan(job: JobFolder) -> None:
-    """Follows a scan to its end with a line on standard error.
+for each in (target, words, filters, save):
+    faces.add_command(each)
+
+
+def follow_job(job: JobFolder, word: str) -> None:
+    """Follows a job to its end with a line on standard error.
 
     Raises:
         JobError: it failed; in the words of its error.
@@ -201,20 +244,54 @@ def follow_scan(job: JobFolder) -> None:
     live = sys.stderr.isatty()
     for entry in follow(job):
         match entry.event:
-            case events.Phase(done=done, total=total) if live:
+            case events.Phase(name=name, done=done, total=total) if live and total:
                 seconds = time.monotonic() - began
-                click.echo(f"\r{done:,} of {total:,} faces, {seconds:.0f} s ", nl=False, err=True)
+                click.echo(f"\r{name}: {done:,} of {total:,}, {seconds:.0f} s ", nl=False, err=True)
                 shown = True
             case events.Error():
                 error = entry.event
             case events.Job(state=events.JobState.FAILED, reason=reason):
                 if shown:
                     click.echo(err=True)
-                raise JobError(error.message, error.fix) if error else JobError(reason or "the scan failed")
+                raise JobError(error.message, error.fix) if error else JobError(reason or f"the {word} failed")
             case events.Job(state=events.JobState.DONE, reason=reason) if reason:
-                raise JobError("the scan was stopped", "start it again with: limner faces scan")
+                raise JobError(f"the {word} was stopped", f"start it again with: limner faces {word}")
     if shown:
         click.echo(err=True)
+
+
+def _measure(project: Project, again: bool = False) -> None:
+    from engine.faces.measure import measure_folder, start_measure
+
+    running = measure_folder(project)
+    follow_job(running if running.alive() and not again else start_measure(project, again), "measure")
+
+
+def _selected(project: Project, line: str) -> list[Face]:
+    from engine.faces.filter import select
+    from engine.faces.saved import SavedFilters
+
+    with project.store() as store:
+        saved = SavedFilters(store).all()
+        return select(Ledger(store).faces(project.settings.person.uid), line, saved)
+
+
+def _count(found: list[Face], line: str) -> int:
+    from engine.faces.filter import select
+
+    return len(select(found, line))
+
+
+def _wanted(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, verb: str) -> tuple[int, ...]:
+    """The faces named by number, or all that a filter selects once their number was seen and agreed to."""
+    if bool(ids) == bool(line):
+        raise click.UsageError("Give the faces' numbers, or --where FILTER.")
+    if not line:
+        return ids
+    found = tuple(face.id for face in _selected(open_project(folder), line))
+    if found and not yes:
+        click.confirm(f"{verb.capitalize()} {len(found):,} faces?", abort=True, err=True)
+    return found
 
 
 def _of_person(project: Project) -> list[Face]:
@@ -233,34 +310,3 @@ def _tell(action: Action | None, what: str, as_json: bool) -> None:
         document({"action": action.label if action else None, "faces": list(action.faces) if action else []})
         return
     narrate(f"{what}: {action.label}" if action else "Nothing to change.")
-
-
-def _record(face: Face) -> dict[str, Any]:
-    return {
-        "id": face.id,
-        "person": face.person,
-        "path": _path(face),
-        "box": [face.box.x, face.box.y, face.box.w, face.box.h],
-        "face_px": face.face_px,
-        "taken_at": face.taken_at,
-        "confirmed": face.confirmed,
-        "decision": face.decision.value,
-        "problem": face.problem,
-        "warning": face.warning,
-        "marker": face.marker_uid,
-        "photo": face.photo_uid,
-        "width": face.image_width,
-        "height": face.image_height,
-    }
-
-
-def _path(face: Face) -> str:
-    return str(face.path) if face.path else face.file_name
-
-
-def _sure(face: Face) -> str:
-    return "confirmed" if face.confirmed else "matched"
-
-
-def _note(face: Face) -> str:
-    return face.problem or face.warning or ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal, Vertical
@@ -12,82 +13,31 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.errors import LimnerError
-from engine.faces.geometry import Framing
+from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.store import Store
 from tui.actions import Scope, actions_of
 from tui.bindings import bindings_for
-from tui.face_pictures import face_picture
+from tui.face_pictures import face_picture, whole_picture
+from tui.screens import face_choices
 from tui.screens.base import WorkScreen
+from tui.screens.measuring import Measuring
+from tui.widgets.face_lines import face_facts, face_line, meter_line
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.ink import Ink, Line, content_of, key_line
-from tui.widgets.meter import many
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
-PICK_COUNT = 24
-"""How many faces the automatic pick chooses."""
+if TYPE_CHECKING:
+    from engine.faces.columns import FaceColumns
+    from engine.faces.filter import Selection
 
 AHEAD = 3
 """How many pictures after the cursor are drawn before they are asked for."""
 
-MARKS: dict[Decision, tuple[str, Ink]] = {
-    Decision.KEEP: ("✓", Ink.GOOD),
-    Decision.REJECT: ("✗", Ink.BAD),
-    Decision.UNDECIDED: ("·", Ink.FAINT),
-}
-
-WIDE = 50
-"""From how many cells a row names the file's folder, too."""
-
-FRAMINGS = (Framing.CLOSE, Framing.BOX, Framing.HALF, Framing.FULL)
-
-
-def face_line(face: Face, width: int) -> Line:
-    """A face's row: the decision by shape and colour, the date, its real pixels, what is doubtful, the file."""
-    mark, ink = MARKS[face.decision]
-    settled = Ink.MUTED if face.decision is Decision.REJECT else Ink.PLAIN
-    date = face.taken_at[:10] if face.taken_at else "no date"
-    if face.problem:
-        return [
-            (f"{mark} ", ink),
-            (f"{date:<10} ", Ink.MUTED),
-            ("!", Ink.ATTENTION),
-            (f" {face.problem}", Ink.ATTENTION),
-        ]
-    pixels = f"{face.face_px:>6,} px" if face.face_px else " " * 9
-    flag: tuple[str, Ink] = ("≈", Ink.ATTENTION) if face.warning else (" ", Ink.PLAIN)
-    sure = "sure" if face.confirmed else "match"
-    file_name = face.file_name if width >= WIDE else face.file_name.rpartition("/")[2]
-    return [
-        (f"{mark} ", ink),
-        (f"{date:<10}", settled),
-        (f"{pixels} ", settled),
-        (f"{sure:<5} ", Ink.MUTED),
-        flag,
-        (f" {file_name}", Ink.MUTED),
-    ]
-
-
-def face_facts(face: Face, framing: Framing) -> list[Line]:
-    """What is known about a face, for under its picture."""
-    from engine.faces.crop import crop_of
-
-    crop = crop_of(face, framing)
-    side = f" · shows {crop.side:,} px" if crop else ""
-    mark, ink = MARKS[face.decision]
-    sure = "confirmed by a person" if face.confirmed else "matched by the machine"
-    told: Line = [(sure, Ink.PLAIN)]
-    if face.problem:
-        told = [("! ", Ink.ATTENTION), (face.problem, Ink.ATTENTION)]
-    elif face.warning:
-        told = [("≈ ", Ink.ATTENTION), (face.warning, Ink.ATTENTION)]
-    word = (face.decision.value, Ink.MUTED if face.decision is Decision.UNDECIDED else ink)
-    return [
-        [(f"{mark} ", ink), word, (f"  face {face.id}", Ink.MUTED)],
-        [(f"{face.face_px:,} px{side} · {framing.value}", Ink.PLAIN)] if face.face_px else [],
-        told,
-    ]
+HINTS = 6
+"""How many completions of the word being typed are shown."""
 
 
 class FacesScreen(WorkScreen):
@@ -109,44 +59,65 @@ class FacesScreen(WorkScreen):
     def __init__(self) -> None:
         super().__init__()
         self._store: Store | None = None
-        self._all: list[Face] = []
-        self._where: dict[int, int] = {}
-        self._framing = Framing.CLOSE
+        self._columns: FaceColumns | None = None
+        self._selection: Selection | None = None
+        self._saved: dict[str, str] = {}
+        self._target: dict[Framing, int] = {}
+        self._version: int | None = None
+        self._whole = False
         self._filter_error: LimnerError | None = None
-        self._loaded = False
+        self._hints: list[str] = []
+        self._measuring = Measuring(self)
 
     def body(self) -> Iterable[Widget]:
-        """The filter, the list, the picture with its facts."""
+        """The filter, the list, the picture with its facts, the meter."""
         with Horizontal(id="filter-line"):
             yield Static("/", classes="slash")
-            yield TextLine(placeholder="px>256 year:2015..2024 -is:reject sort:px, or part of a name", id="filter")
+            hint = "px>512 sharp>40 year:2015..2024 -is:duplicate sort:sharp, or part of a name"
+            yield FilterLine(lambda: self._saved, placeholder=hint, id="filter")
         with Horizontal(id="panes"):
             with Vertical(id="list-pane", classes="pane"):
-                yield Rows[Face](face_line, id="faces")
+                yield Rows[Face](self._line, id="faces")
             with Vertical(id="picture-pane", classes="pane"):
                 yield Portrait(id="picture")
                 yield Static(id="facts")
+        yield Static(id="meter")
 
     def shown(self) -> None:
-        """Reads the faces anew: a scan or a command may have changed them."""
+        """Reads the faces anew where a scan, a job or a command changed the project."""
         project = self.project
+        version = self.ledger.version()
+        if version == self._version:
+            return
+        self._version = version
 
-        def read() -> list[Face]:
-            uid = project.settings.person.uid
+        def read() -> tuple[FaceColumns, dict[str, str], dict[Framing, int], int]:
+            from engine.faces.columns import FaceColumns
+            from engine.faces.measure import unmeasured
+            from engine.faces.pick import target_of
+            from engine.faces.saved import SavedFilters
+
+            settings = project.settings
             with project.store() as store:
-                return Ledger(store).faces(uid)
+                faces, saved = Ledger(store).faces(settings.person.uid), SavedFilters(store).all()
+            return FaceColumns(faces).ready(), saved, target_of(settings.faces), unmeasured(faces)
 
         self.do("read", read, self._take)
 
     def status(self) -> Line:
-        """``214 of 1,098 · 18 kept``, or what is wrong with the filter."""
+        """``214 of 1,098 · 18 kept``, how measuring goes, or what is wrong with the filter."""
         if self._filter_error is not None:
             return [(self._filter_error.one_line(), Ink.ATTENTION)]
-        kept = sum(face.decision is Decision.KEEP for face in self._all)
-        shown = len(self.rows.items)
+        columns = self._columns
+        if columns is None:
+            return []
+        kept, shown = int(columns.states["keep"].sum()), len(self._selection or ())
+        hints = "  ".join(self._hints[:HINTS])
         return [
+            (f"{hints}   " if hints else "", Ink.MUTED),
+            *self._measuring.status(),
             (f"{shown:,}", Ink.STRONG),
-            (f" of {len(self._all):,} · ", Ink.MUTED),
+            (f" of {len(columns):,} · ", Ink.MUTED),
             (f"{kept:,} kept", Ink.GOOD if kept else Ink.MUTED),
         ]
 
@@ -161,7 +132,7 @@ class FacesScreen(WorkScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without faces there is nothing to decide."""
-        return bool(self._all) or action not in {each.verb for each in actions_of(Scope.FACES)}
+        return bool(self._columns) or action not in {each.verb for each in actions_of(Scope.FACES)}
 
     def action_keep(self) -> None:
         """Keeps, and goes on."""
@@ -175,6 +146,14 @@ class FacesScreen(WorkScreen):
         """Takes the decision away, and stays."""
         self._decide(Decision.UNDECIDED, go_on=False)
 
+    def action_keep_all(self) -> None:
+        """Keeps all that is shown and can be used, once its number was agreed to."""
+        face_choices.decide_all(self, Decision.KEEP)
+
+    def action_reject_all(self) -> None:
+        """Rejects all that is shown, once its number was agreed to."""
+        face_choices.decide_all(self, Decision.REJECT)
+
     def action_undo(self) -> None:
         """Takes the last decision back."""
         self._turn(undo=True)
@@ -185,22 +164,43 @@ class FacesScreen(WorkScreen):
 
     def action_next_undecided(self) -> None:
         """To the next face without a decision, from the top again after the last."""
-        items = self.rows.items
-        start = self.rows.cursor + 1
-        for index in (*range(start, len(items)), *range(min(start, len(items)))):
-            if items[index].decision is Decision.UNDECIDED and items[index].problem is None:
-                self.rows.cursor = index
-                return
-        self.say("Every face here is decided.")
+        face_choices.go_to_undecided(self)
+
+    def action_best(self) -> None:
+        """To the best of the burst that the face is one of."""
+        face_choices.go_to_best(self)
 
     def action_filter(self) -> None:
         """Into the filter line."""
         self.query_one("#filter").focus()
 
+    def action_save_filter(self) -> None:
+        """Asks for the name that the filter is saved under."""
+        face_choices.save_filter(self, self.query_one("#filter", TextLine).value.strip())
+
     def action_framing(self) -> None:
-        """Shows more or less around the face."""
-        self._framing = FRAMINGS[(FRAMINGS.index(self._framing) + 1) % len(FRAMINGS)]
+        """Cuts the face closer or with more around it; part of the journal, so that u takes it back."""
+        face_choices.next_framing(self)
+
+    def action_crop(self) -> None:
+        """Into the crop editor."""
+        face_choices.crop_by_hand(self)
+
+    def action_whole(self) -> None:
+        """The whole photo, or the crop again."""
+        self._whole = not self._whole
         self._show_picture()
+
+    def action_compare(self) -> None:
+        """Two faces side by side."""
+        from tui.screens.comparing import CompareScreen
+
+        def done(face_id: int | None) -> None:
+            place = self._place(face_id) if face_id is not None else None
+            if place is not None:
+                self.rows.cursor = place
+
+        self.app.push_screen(CompareScreen(self.rows.items, self.rows.cursor, self._decide_on, self._subject), done)
 
     def action_view(self) -> None:
         """The picture alone."""
@@ -211,31 +211,18 @@ class FacesScreen(WorkScreen):
 
         def current() -> tuple[Subject | None, Line]:
             face = self.rows.item
-            if face is None:
-                return None, []
-            mark, ink = MARKS[face.decision]
-            return self._subject(face), [(f"{mark} ", ink), *face_line(face, 200)[1:]]
+            return (self._subject(face), face_line(face, 200)) if face is not None else (None, [])
 
         self.app.push_screen(LargeScreen(current, step))
 
     def action_pick(self) -> None:
-        """Keeps a first choice of faces, as one action that one undo takes back."""
-        faces = list(self._all)
+        """Shows what would be picked and why; agreed to, it is kept as one action that one undo takes back."""
+        if self._columns is not None:
+            face_choices.pick_faces(self, list(self._columns.faces), dict(self._target))
 
-        def choose() -> list[int]:
-            from engine.faces.pick import pick
-
-            chosen = [face for face, _ in pick(faces, PICK_COUNT)]
-            return [face.id for face in chosen if face.decision is not Decision.KEEP]
-
-        def chosen(ids: list[int]) -> None:
-            if not ids:
-                self.say("Nothing more to pick: enough are kept, or none can be used.")
-            elif self.attempt(lambda: self._ledger().decide(ids, Decision.KEEP)) is not None:
-                self._update(ids)
-                self.say(f"Picked {many(len(ids), 'face')}. u takes it back.")
-
-        self.do("pick", choose, chosen)
+    def action_measure(self) -> None:
+        """Measures what is new."""
+        self._measuring.start()
 
     def action_build(self) -> None:
         """Builds the training images from the kept faces, and goes to see them."""
@@ -264,63 +251,80 @@ class FacesScreen(WorkScreen):
         if self._store is not None:
             self._store.close()
 
-    def _ledger(self) -> Ledger:
-        """The ledger of the app's own thread; opened once, for a decision must cost no more than its write."""
+    def remember(self, saved: dict[str, str]) -> None:
+        """Other filters are saved now."""
+        self._saved = saved
+
+    @property
+    def store(self) -> Store:
+        """The database of the app's own thread; opened once, for a decision must cost no more than its write."""
         if self._store is None:
             self._store = Store(self.project.root / "limner.db")
-        return Ledger(self._store)
+        return self._store
 
-    def _take(self, faces: list[Face]) -> None:
-        if self._loaded and faces == self._all:
-            return
-        self._loaded = True
-        self._all = faces
-        self._where = {face.id: index for index, face in enumerate(faces)}
-        self.show_empty(self.EMPTY if not faces else None)
+    @property
+    def ledger(self) -> Ledger:
+        """Faces and decisions."""
+        return Ledger(self.store)
+
+    def _line(self, face: Face, width: int) -> Line:
+        heads = self._selection.heads if self._selection else {}
+        return face_line(face, width, heads.get(face.id, "") if heads else None)
+
+    def _take(self, read: tuple[FaceColumns, dict[str, str], dict[Framing, int], int]) -> None:
+        self._columns, self._saved, self._target, unmeasured = read
+        self.show_empty(None if len(self._columns) else self.EMPTY)
         self.keys_changed()
         self._select()
+        if unmeasured:
+            self._measuring.once_for(face.id for face in self._columns.faces)
 
     def _select(self) -> None:
-        """Filters in a thread, so that typing never waits for a hundred thousand faces."""
-        faces, line = list(self._all), self.query_one("#filter", TextLine).value
+        """Filters: a few milliseconds for a hundred thousand faces, so that every key shows its count at once."""
+        from engine.faces.filter import FilterError, filter_as_typed
 
-        def fitting() -> list[Face]:
-            from engine.faces.filter import select
-
-            return select(faces, line) if line.strip() else faces
-
-        self.do("select", fitting, self._selected, self._not_selected)
-
-    def _selected(self, fitting: list[Face]) -> None:
-        self._filter_error = None
-        # Decisions may have been made while the thread was at it: the newest of each face counts.
-        fitting = [self._all[self._where[face.id]] for face in fitting if face.id in self._where]
+        if self._columns is None:
+            return
+        field = self.query_one("#filter", FilterLine)
+        try:
+            self._selection, self._hints = filter_as_typed(field.value, self._columns, self._saved)
+            self._filter_error = None
+            field.point_at(0, 0)
+        except FilterError as error:
+            self._filter_error = error
+            field.point_at(error.start, error.end)
+            self.ask()
+            return
         before = self.rows.item
-        ids = [face.id for face in fitting]
-        cursor = ids.index(before.id) if before is not None and before.id in ids else 0
-        self.rows.show(fitting, cursor)
-        self.ask()
-
-    def _not_selected(self, error: LimnerError) -> None:
-        self._filter_error = error
+        place = self._selection.place(before.id) if before is not None else None
+        self.rows.show(self._selection, place or 0)
+        self._show_meter()
         self.ask()
 
     def _decide(self, decision: Decision, go_on: bool = True) -> None:
         face = self.rows.item
-        if face is None:
-            return
+        if face is not None and self._decide_on(face, decision) and go_on:
+            self.rows.cursor += 1
+
+    def _decide_on(self, face: Face, decision: Decision) -> bool:
+        """Decides on one face, saved before this returns; whether it could be."""
         if face.problem and decision is Decision.KEEP:
             self.notify(f"{face.problem}: it can't become a training image", severity="warning", markup=False)
-            return
-        if self.attempt(lambda: self._ledger().decide([face.id], decision)) is None:
-            return
-        self._update([face.id])
-        if go_on:
-            self.rows.cursor += 1
+            return False
+        if self.attempt(lambda: self.ledger.decide([face.id], decision)) is None:
+            return False
+        self.update_faces([face.id])
+        return True
+
+    def cut_as(self, face: Face, cut: Cut) -> None:
+        """Saves how a face is to be cut, and shows it."""
+        if self.attempt(lambda: self.ledger.cut(face.id, cut)) is not None:
+            self.update_faces([face.id])
+            self._show_picture()
 
     def _turn(self, undo: bool) -> None:
         try:
-            ledger = self._ledger()
+            ledger = self.ledger
             action = ledger.undo() if undo else ledger.redo()
         except LimnerError as error:
             self.show_error(error)
@@ -329,42 +333,47 @@ class FacesScreen(WorkScreen):
         if action is None:
             self.say(f"There is nothing to {word}.")
             return
-        self._update(action.faces)
-        index = self._index(action.faces[0]) if action.faces else None
-        if index is not None:
-            self.rows.cursor = index
+        self.update_faces(action.faces)
+        place = self._place(action.faces[0]) if action.faces else None
+        if place is not None:
+            self.rows.cursor = place
         self.say(f"{'Undid' if undo else 'Redid'}: {action.label}")
 
-    def _update(self, ids: Iterable[int]) -> None:
-        """Takes the decisions of some faces from the database into what is shown."""
-        changed = set(ids)
-        ledger = self._ledger()
-        for face_id in changed & self._where.keys():
-            at = self._where[face_id]
-            self._all[at] = replace(self._all[at], decision=ledger.face(face_id).decision)
-        items = [self._all[self._where[face.id]] if face.id in changed else face for face in self.rows.items]
-        if len(changed) == 1:
-            self.rows.items = items
-            index = self._index(next(iter(changed)))
-            if index is not None:
-                self.rows.redraw(index)
+    def update_faces(self, ids: Sequence[int]) -> None:
+        """Takes the decisions and cuts of some faces from the database into what is shown."""
+        columns, ledger = self._columns, self.ledger
+        if columns is None:
+            return
+        for face_id in ids:
+            row = columns.row(face_id)
+            if row is not None:
+                now = ledger.face(face_id)
+                columns.update(replace(columns.faces[row], decision=now.decision, cut=now.cut))
+        if len(ids) == 1 and (place := self._place(ids[0])) is not None:
+            self.rows.redraw(place)
         else:
-            self.rows.show(items)
+            self.rows.show(self.rows.items)
         self._show_facts()
+        self._show_meter()
         self.ask()
 
-    def _index(self, face_id: int) -> int | None:
-        return next((index for index, face in enumerate(self.rows.items) if face.id == face_id), None)
+    def _place(self, face_id: int) -> int | None:
+        return self._selection.place(face_id) if self._selection is not None else None
 
     def _subject(self, face: Face) -> Subject:
-        load = partial(face_picture, self.project.cache, face, self._framing)
-        return Subject((face.id, face.path, face.box, self._framing), load)
+        from engine.faces.framing import cut_of
+
+        cut = cut_of(face)
+        key = (face.id, face.path, face.box, cut, self._whole)
+        if self._whole:
+            return Subject(key, partial(whole_picture, face, cut))
+        return Subject(key, partial(face_picture, self.project.cache, face, cut))
 
     def _show_picture(self) -> None:
         face, rows = self.rows.item, self.rows
         portrait = self.query_one("#picture", Portrait)
         if face is None:
-            portrait.show(None, words=[("no face fits the filter", Ink.MUTED)] if self._all else [])
+            portrait.show(None, words=[("no face fits the filter", Ink.MUTED)] if self._columns else [])
         elif face.problem:
             portrait.show(None, words=[(face.problem, Ink.ATTENTION)])
         else:
@@ -376,4 +385,14 @@ class FacesScreen(WorkScreen):
         face = self.rows.item
         pane, facts = self.query_one("#picture-pane"), self.query_one("#facts", Static)
         pane.border_title = f"{(face.taken_at or 'no date')[:10]} {face.file_name}"[-60:] if face else ""
-        facts.update(content_of(*face_facts(face, self._framing)) if face else "")
+        facts.update(content_of(*face_facts(face, self._whole, narrow=self.size.width < 100)) if face else "")
+
+    def _show_meter(self) -> None:
+        from engine.faces.mix import mix_of
+
+        columns = self._columns
+        if columns is None:
+            return
+        kept = [columns.faces[row] for row in columns.states["keep"].nonzero()[0]]
+        line = meter_line(mix_of(kept, self._target), max(20, self.size.width - 2))
+        self.query_one("#meter", Static).update(content_of(line), layout=False)

@@ -17,7 +17,7 @@ from engine.dataset.build import BuildReport, build
 from engine.dataset.captions import caption, framing_words
 from engine.dataset.folder import DatasetFolder, write_caption
 from engine.errors import DatasetError
-from engine.faces.geometry import Box, Framing
+from engine.faces.geometry import Box, Cut, Framing, crop_square
 from engine.faces.ledger import Decision, FoundFace, Ledger
 from engine.project import Project
 
@@ -69,7 +69,7 @@ def _captions(report: BuildReport) -> dict[str, str]:
 
 def test_kept_faces_become_large_upright_images_with_captions_in_kohyas_layout(scanned: Project) -> None:
     _decide(scanned, Decision.KEEP, 1, 2, 3)
-    report = build(scanned)
+    report = build(scanned, Framing.CLOSE)
     folder = scanned.dataset / "10_jx265 man"
     names = ["0001.png", "0001.txt", "0002.png", "0002.txt", "0003.png", "0003.txt"]
     assert sorted(path.name for path in folder.iterdir()) == names
@@ -105,7 +105,7 @@ def test_building_again_cuts_nothing_and_keeps_edited_captions(scanned: Project)
     again = build(scanned)
     assert (report.cut, again.cut) == (2, 0)
     assert {path: path.stat().st_mtime_ns for path in report.folder.glob("*.png")} == before
-    assert _captions(again) == {"0001.png": "jx265, man, smiling", "0002.png": "jx265, man, close-up"}
+    assert _captions(again) == {"0001.png": "jx265, man, smiling", "0002.png": "jx265, man, half body"}
 
 
 def test_a_face_keeps_its_number_and_its_caption_when_it_goes_and_comes_back(scanned: Project) -> None:
@@ -115,7 +115,7 @@ def test_a_face_keeps_its_number_and_its_caption_when_it_goes_and_comes_back(sca
     _decide(scanned, Decision.KEEP, 3)
     report = build(scanned)
     assert (report.removed, report.cut) == (1, 1)
-    assert _captions(report) == {"0002.png": "jx265, man, close-up", "0003.png": "jx265, man, close-up"}
+    assert _captions(report) == {"0002.png": "jx265, man, close-up", "0003.png": "jx265, man, half body"}
     assert not (report.folder / "0001.txt").exists()
     _decide(scanned, Decision.KEEP, 1)
     assert _captions(build(scanned))["0001.png"] == "jx265, man, smiling"
@@ -156,6 +156,24 @@ def test_a_face_that_cannot_be_opened_is_told_and_the_rest_is_built(scanned: Pro
     assert [image.face_id for image in again.images] == [1], "an image that was made stays while its photo is away"
     save(tmp_path / "photos/gone.jpg", astronaut().resize((2048, 2048)))
     assert [image.face_id for image in build(scanned).images] == [1, 4]
+
+
+def test_each_face_is_cut_as_it_was_chosen_or_cropped_by_hand(scanned: Project) -> None:
+    with scanned.store() as store:
+        ledger = Ledger(store)
+        cuts = {1: Cut(Framing.HALF), 2: Cut(Framing.CLOSE, right=0.1, zoom=1.25)}
+        ledger.decide([1, 2], Decision.KEEP, cuts)
+    report = build(scanned)
+    assert _captions(report) == {"0001.png": "jx265, man, half body", "0002.png": "jx265, man, close-up"}
+    entries = DatasetFolder(scanned).manifest().entries
+    plain = crop_square(Box(*FACE), 2048, 2048, Framing.CLOSE)
+    assert entries[1].crop[2] == pytest.approx(plain.side / 1.25, abs=1)
+    assert entries[1].crop[0] + entries[1].crop[2] / 2 > plain.left + plain.side / 2
+    with scanned.store() as store:
+        Ledger(store).cut(2, None)
+    again = build(scanned)
+    assert again.cut == 1
+    assert DatasetFolder(scanned).manifest().entries[1].crop[2] == plain.side
 
 
 def test_images_added_by_hand_are_left_alone_and_listed(scanned: Project) -> None:

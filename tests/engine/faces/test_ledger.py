@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import FaceError
+from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, FoundFace, Ledger
 from engine.project import Project
 
@@ -114,3 +115,25 @@ def test_another_scan_keeps_decisions_and_hides_what_is_gone(scanned: Project, f
     with scanned.store() as store:
         Ledger(store).record("js1", [found(number) for number in range(1, 31)])
     assert _kept(scanned) == {1, 30}
+
+
+def test_a_crop_is_part_of_the_journal_and_survives_another_scan(scanned: Project, found: MakeFace) -> None:
+    with scanned.store() as store:
+        ledger = Ledger(store)
+        ledger.decide([1, 2], Decision.KEEP, {2: Cut(Framing.HALF)}, "pick")
+        action = ledger.cut(2, Cut(Framing.HALF, 0.02, -0.05, 1.1))
+        assert action.label == "crop 2"
+        ledger.record("js1", [found(number) for number in range(1, 31)])
+        assert ledger.face(2).cut == Cut(Framing.HALF, 0.02, -0.05, 1.1)
+        assert ledger.undo() == action
+        assert ledger.face(2).cut == Cut(Framing.HALF)
+    with scanned.store() as store:
+        ledger = Ledger(store)
+        undone = ledger.undo()
+        assert undone is not None
+        assert (undone.label, undone.faces) == ("pick 2 faces", (1, 2))
+        assert (ledger.face(1).decision, ledger.face(2).cut) == (Decision.UNDECIDED, None)
+        ledger.redo()
+        ledger.redo()
+        assert ledger.face(2).cut == Cut(Framing.HALF, 0.02, -0.05, 1.1)
+        assert ledger.cut(2, ledger.face(2).cut).faces == ()

@@ -1,0 +1,83 @@
+"""A face as commands report it: as a record for ``--json``, and in words for a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.faces.ledger import Face
+
+HEAD = ("id", "decision", "px", "sharp", "framing", "taken", "by", "file", "note")
+"""The columns of a table of faces."""
+
+
+def face_record(face: Face) -> dict[str, Any]:
+    """All that is known of a face; null: not known, or not measured."""
+    return {
+        "id": face.id,
+        "person": face.person,
+        "path": face_path(face),
+        "box": [face.box.x, face.box.y, face.box.w, face.box.h],
+        "face_px": face.face_px,
+        "taken_at": face.taken_at,
+        "confirmed": face.confirmed,
+        "decision": face.decision.value,
+        "problem": face.problem,
+        "warning": face.warning,
+        "marker": face.marker_uid,
+        "photo": face.photo_uid,
+        "width": face.image_width,
+        "height": face.image_height,
+        **_measures(face),
+    }
+
+
+def _measures(face: Face) -> dict[str, Any]:
+    """What is known beyond the box; null: not measured."""
+    from engine.faces.framing import cut_of, framings_of, own_crop
+
+    sight, kin, crop = face.measures.sight, face.measures.kin, own_crop(face)
+    return {
+        "framing": cut_of(face).framing.value if crop else None,
+        "framings": [framing.value for framing in framings_of(face)],
+        "crop": list(crop.corners) if crop else None,
+        "sharp": sight.sharp if sight else None,
+        "light": sight.light if sight else None,
+        "yaw": sight.yaw if sight else None,
+        "burst": kin.burst_size if kin else None,
+        "copy_of": kin.copy_of if kin else None,
+        "distance": kin.distance if kin else None,
+        "wrong": kin.wrong if kin else None,
+    }
+
+
+def face_path(face: Face) -> str:
+    """The photo's path; its name in the library where it is not known."""
+    return str(face.path) if face.path else face.file_name
+
+
+def face_row(face: Face) -> tuple[object, ...]:
+    """A face in a table, under ``HEAD``."""
+    sure = "confirmed" if face.confirmed else "matched"
+    settled = (face.id, face.decision.value, face.face_px or 0, _sharp(face), _framing(face))
+    return (*settled, face.taken_at or "", sure, face.file_name, _note(face))
+
+
+def _sharp(face: Face) -> str:
+    return "" if face.measures.sharp is None else f"{face.measures.sharp:.0f}"
+
+
+def _framing(face: Face) -> str:
+    from engine.faces.framing import cut_of
+
+    return "" if face.problem else cut_of(face).framing.value
+
+
+def _note(face: Face) -> str:
+    kin = face.measures.kin
+    found = [
+        "blurred" if face.measures.blurred else "",
+        "somebody else?" if kin and kin.wrong else "",
+        f"copy of {kin.copy_of}" if kin and kin.copy_of else "",
+        f"burst of {kin.burst_size}" if kin and kin.burst_size > 1 else "",
+    ]
+    return face.problem or ", ".join(filter(None, [*found, face.warning or ""]))

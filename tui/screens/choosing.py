@@ -1,0 +1,86 @@
+"""Small questions of the Faces and the Dataset screen: what was chosen and why, and a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.widgets.ink import Ink, Line, content_of
+from tui.widgets.rows import Rows
+from tui.widgets.text_line import TextLine
+
+if TYPE_CHECKING:
+    from engine.faces.pick import Picked
+
+
+class Chosen(ModalScreen[bool]):
+    """Shows what would be kept, with the reason for each, and asks."""
+
+    CSS_PATH = "choosing.tcss"
+    BINDINGS = [("y,enter", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
+
+    def __init__(self, question: str, picked: Sequence[Picked]) -> None:
+        super().__init__()
+        self._question = question
+        self._picked = picked
+
+    def compose(self) -> ComposeResult:
+        """The question, the list, the keys."""
+        with Vertical() as box:
+            box.border_title = self._question
+            yield Rows["Picked"](_picked_line)
+            keys = [("y", Ink.ACTIVE), (" keep them   ", Ink.MUTED), ("n", Ink.ACTIVE), (" leave it", Ink.MUTED)]
+            yield Static(content_of(keys))
+
+    def on_mount(self) -> None:
+        """Fills the list."""
+        self.query_one(Rows).show(self._picked)
+
+    def action_answer(self, yes: bool) -> None:
+        """Closes with the answer."""
+        self.dismiss(yes)
+
+
+class AskName(ModalScreen[str | None]):
+    """Asks for one word."""
+
+    CSS_PATH = "choosing.tcss"
+    BINDINGS = [("escape", "cancel", "Cancel")]
+
+    def __init__(self, question: str, detail: str, value: str = "") -> None:
+        super().__init__()
+        self._question = question
+        self._detail = detail
+        self._value = value
+
+    def compose(self) -> ComposeResult:
+        """The question and a field."""
+        with Vertical() as box:
+            box.border_title = self._question
+            box.border_subtitle = "enter takes it · esc leaves it"
+            yield Static(self._detail, markup=False)
+            yield TextLine(self._value)
+
+    def leave_field(self, field: TextLine) -> None:
+        """Esc in the field leaves the question."""
+        self.action_cancel()
+
+    def action_cancel(self) -> None:
+        """Leaves it."""
+        self.dismiss(None)
+
+    @on(TextLine.Submitted)
+    def _answer(self, event: TextLine.Submitted) -> None:
+        self.dismiss(event.value.strip() or None)
+
+
+def _picked_line(picked: Picked, width: int) -> Line:  # noqa: ARG001
+    kind, _, why = picked.why.partition(": ")
+    date = (picked.face.taken_at or "no date")[:10]
+    return [(f"{date:<10} ", Ink.MUTED), (f"{kind:<10} ", Ink.ACTIVE), (why, Ink.PLAIN)]

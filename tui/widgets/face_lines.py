@@ -1,0 +1,143 @@
+"""Faces as lines: a row of the list, what is known under the picture, the meter of the mix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.faces.ledger import Decision, Face
+from tui.widgets.ink import Ink, Line
+from tui.widgets.meter import bar
+
+if TYPE_CHECKING:
+    from engine.faces.mix import Mix
+
+MARKS: dict[Decision, tuple[str, Ink]] = {
+    Decision.KEEP: ("✓", Ink.GOOD),
+    Decision.REJECT: ("✗", Ink.BAD),
+    Decision.UNDECIDED: ("·", Ink.FAINT),
+}
+
+FLAGS = 5
+"""Cells for what to be careful about, so that what follows is aligned."""
+
+WIDE = 56
+"""From how many cells a row names the file, too."""
+
+
+def face_line(face: Face, width: int, head: str | None = None) -> Line:
+    """A face's row: the decision by shape and colour, date, real pixels, sharpness, framing, what is wrong, the file.
+
+    Args:
+        face: whose row.
+        width: cells.
+        head: where the list is grouped: the label of the group that begins here, or "" inside one.
+    """
+    from engine.faces.framing import cut_of
+
+    mark, ink = MARKS[face.decision]
+    settled = Ink.MUTED if face.decision is Decision.REJECT else Ink.PLAIN
+    date = face.taken_at[:10] if face.taken_at else "no date"
+    group: Line = [] if head is None else [("┌ " if head else "│ ", Ink.FAINT)]
+    if face.problem:
+        return [*group, (f"{mark} ", ink), (f"{date:<10} ", Ink.MUTED), (f"! {face.problem}", Ink.ATTENTION)]
+    sharp = face.measures.sharp
+    known = f"{sharp:>5.0f}" if sharp is not None else "    –"
+    cut = cut_of(face)
+    line: Line = [
+        *group,
+        (f"{mark} ", ink),
+        (f"{date:<10}", settled),
+        (f"{face.face_px or 0:>6,} px", settled),
+        (f"{known} ", Ink.ATTENTION if face.measures.blurred else settled),
+        (f"{cut.framing:<5}{'+' if cut.by_hand else ' '} ", Ink.MUTED),
+        *_padded(_flags(face)),
+    ]
+    if head:
+        line.append((f" {head}", Ink.STRONG))
+    elif width >= WIDE:
+        line.append((f" {face.file_name}", Ink.MUTED))
+    return line
+
+
+def face_facts(face: Face, whole: bool = False, narrow: bool = False) -> list[Line]:
+    """What is known about a face, for under its picture: four lines.
+
+    Args:
+        face: whose facts.
+        whole: also how much of the photo lies below the face.
+        narrow: in some thirty cells.
+    """
+    from engine.faces.framing import SIDE, body_below, cut_of, own_crop
+
+    mark, ink = MARKS[face.decision]
+    word = (face.decision.value, Ink.MUTED if face.decision is Decision.UNDECIDED else ink)
+    first: Line = [(f"{mark} ", ink), word, (f"  face {face.id}", Ink.MUTED)]
+    crop = own_crop(face)
+    if face.problem or crop is None:
+        return [first, [("! ", Ink.ATTENTION), (face.problem or "can't be cut", Ink.ATTENTION)]]
+    kin, sight = face.measures.kin, face.measures.sight
+    if kin is not None and kin.burst_size > 1:
+        first.append((f" · {'best' if kin.burst_best else '1'} of {kin.burst_size} in a burst", Ink.MUTED))
+    cut = cut_of(face)
+    small = crop.side < SIDE
+    second: Line = [(f"{'↑ ' if small else ''}crop {crop.side:,} px", Ink.ATTENTION if small else Ink.PLAIN)]
+    second.append((f" · {cut.framing}{' by hand' if cut.by_hand else ''}", Ink.PLAIN))
+    if whole and (below := body_below(face)) is not None:
+        second.append((f" · {below:.1f} faces below", Ink.MUTED))
+    third: Line = [("not measured", Ink.MUTED)]
+    if sight is not None:
+        yaw = ("–" if narrow else "not measured") if sight.yaw is None else f"{sight.yaw:.0f}°"
+        third = [(f"sharp {sight.sharp:.0f} · light {sight.light:.0f}", Ink.PLAIN), (f" · yaw {yaw}", Ink.MUTED)]
+    return [first, second, third, _who(face)]
+
+
+def meter_line(mix: Mix, width: int) -> Line:
+    """``close ████████──── 8/12  half ███─── 3/6  full █───── 1/6  missing: 4 close``."""
+    cells = 10 if width >= 100 else 6
+    line: Line = []
+    for framing, wanted in mix.target.items():
+        kept = mix.framings[framing]
+        line += [(f"{'  ' if line else ''}{framing} ", Ink.MUTED), *bar(kept / wanted if wanted else 1.0, cells)]
+        line.append((f" {kept}/{wanted}", Ink.GOOD if kept >= wanted else Ink.PLAIN))
+    years = f"  {min(mix.years)}–{max(mix.years)}" if mix.years and width >= 100 else ""
+    line.append((years, Ink.MUTED))
+    missing = ", ".join(mix.missing)
+    line.append((f"  missing: {missing}" if missing else "  the mix is met", Ink.ATTENTION if missing else Ink.GOOD))
+    return line
+
+
+def _padded(flags: Line) -> Line:
+    return [*flags, (" " * max(0, FLAGS - sum(len(text) for text, _ in flags)), Ink.PLAIN)]
+
+
+def _flags(face: Face) -> Line:
+    """What to be careful about, each with a word or a shape."""
+    kin = face.measures.kin
+    found: list[tuple[str, Ink]] = []
+    if kin is not None and kin.wrong:
+        found.append(("who? ", Ink.ATTENTION))
+    if face.measures.blurred:
+        found.append(("blur ", Ink.ATTENTION))
+    if kin is not None and kin.copy_of is not None:
+        found.append(("copy ", Ink.ATTENTION))
+    elif kin is not None and kin.burst_size > 1:
+        found.append(
+            (f"≈{kin.burst_size}{'* ' if kin.burst_best else '  '}", Ink.ACTIVE if kin.burst_best else Ink.MUTED)
+        )
+    if face.warning:
+        found.append(("box? ", Ink.ATTENTION))
+    if not face.confirmed and not found:
+        found.append(("match", Ink.FAINT))
+    return found
+
+
+def _who(face: Face) -> Line:
+    kin = face.measures.kin
+    sure = "confirmed by a person" if face.confirmed else "matched by the machine"
+    if face.warning:
+        return [("≈ ", Ink.ATTENTION), (face.warning, Ink.ATTENTION)]
+    if kin is not None and kin.wrong:
+        return [(f"who? far from the others ({kin.distance:.2f})", Ink.ATTENTION)]
+    if kin is not None and kin.copy_of is not None:
+        return [(f"the same picture as face {kin.copy_of}", Ink.ATTENTION)]
+    return [(sure, Ink.PLAIN)]

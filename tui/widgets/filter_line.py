@@ -1,0 +1,57 @@
+"""The filter's field: words are completed as they are typed, one that is not understood is set off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rich.highlighter import Highlighter
+from rich.text import Text
+from textual.suggester import Suggester
+
+from tui.widgets.text_line import TextLine
+
+
+class FilterLine(TextLine):
+    """A line of filter words. ``→`` takes the completion that is shown."""
+
+    def __init__(self, saved: Callable[[], Iterable[str]], *, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(placeholder=placeholder, id=id)
+        self.suggester = _Completions(saved)
+        self._wrong = _Wrong()
+        self.highlighter = self._wrong
+
+    def point_at(self, start: int, end: int) -> None:
+        """Sets a stretch of the line off as wrong; an empty one sets off nothing."""
+        if (self._wrong.start, self._wrong.end) != (start, end):
+            self._wrong.start, self._wrong.end = start, end
+            self.refresh()
+
+
+class _Completions(Suggester):
+    """Completes the last word."""
+
+    def __init__(self, saved: Callable[[], Iterable[str]]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._saved = saved
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole line with its last word completed; None where nothing fits."""
+        from engine.faces.filter import completions
+
+        found = completions(value, self._saved())
+        if not found:
+            return None
+        typed = max(len(value) - len(value.rsplit(None, 1)[-1]), 0)
+        return value[:typed] + found[0]
+
+
+class _Wrong(Highlighter):
+    """Underlines what can't be understood."""
+
+    start = 0
+    end = 0
+
+    def highlight(self, text: Text) -> None:
+        """Marks the stretch."""
+        if self.end > self.start:
+            text.stylize("underline bold", self.start, min(self.end, len(text)))
