@@ -9,10 +9,8 @@ import pytest
 
 from engine.project import Project, create_project
 
-
-os.environ.setdefault(
-    "OMP_WAIT_POLICY", "PASSIVE"
-)  # before torch is loaded: tests run side by side, see engine.jobs.start
+# Before torch is loaded: tests run side by side, see engine.jobs.start.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(autouse=True)

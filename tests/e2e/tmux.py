@@ -48,6 +48,19 @@ class Terminal:
         for key in keys:
             self._tmux("send-keys", "-t", "main", key)
 
+    def press_and_see(self, key: str, within: float = DEADLINE) -> None:
+        """Presses a key and waits until the screen looks different, colours counted: a focus that moved, say."""
+        before = self._colours()
+        self.press(key)
+        deadline = time.monotonic() + within
+        while self._colours() == before:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{key} changed nothing\n{self.screen()}")
+            time.sleep(0.05)
+
+    def _colours(self) -> str:
+        return self._tmux("capture-pane", "-e", "-p", "-t", "main")
+
     def type(self, text: str) -> None:
         """Types a text as it stands."""
         self._tmux("send-keys", "-t", "main", "-l", text)

@@ -25,6 +25,7 @@ from tui.widgets.ink import Ink, Line, content_of, key_line, spread, width_of
 from tui.widgets.loss_chart import LossChart
 from tui.widgets.meter import bar, clock
 from tui.widgets.rows import Rows
+from tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,15 +161,15 @@ class TrainingScreen(WorkScreen):
                 yield Static(id="base")
             with Vertical(id="takes-pane", classes="pane") as pane:
                 pane.border_title = "what it takes"
-                yield Static(id="takes")
+                yield Sheet(id="takes")
         with Vertical(id="run"):
             with Horizontal(id="live"):
                 with Vertical(id="chart-pane", classes="pane"):
                     yield LossChart(id="chart")
                 with Vertical(id="now-pane", classes="pane") as pane:
                     pane.border_title = "now"
-                    yield Static(id="now")
-            yield Static(id="bars")
+                    yield Sheet(id="now")
+            yield Sheet(id="bars")
             with Vertical(id="checkpoints-pane", classes="pane") as pane:
                 pane.border_title = "checkpoints"
                 yield Rows[Any](checkpoint_line, id="checkpoints")
@@ -370,8 +371,8 @@ class TrainingScreen(WorkScreen):
         words: Line = [("base model  ", Ink.MUTED), (self._settings.base.model, Ink.PLAIN)]
         keep: Line = [("Each key is saved in limner.toml at once.", Ink.MUTED)]
         self.query_one("#base", Static).update(content_of([], words, [], keep))
-        takes = self.query_one("#takes", Static)
-        takes.update(content_of(*estimate_lines(self._estimate, self._settings, max(20, takes.size.width))))
+        estimate, settings = self._estimate, self._settings
+        self.query_one("#takes", Sheet).draw(lambda width: estimate_lines(estimate, settings, width))
 
     def _show_run(self, run: RunStatus) -> None:
         plan = run.plan
@@ -380,14 +381,16 @@ class TrainingScreen(WorkScreen):
         number = self._seen.ids.index(run.id) + 1 if run.id in self._seen.ids else 1
         pane.border_title = f"loss · average · {run.id}"
         pane.border_subtitle = f"run {number} of {len(self._seen.ids)}" if len(self._seen.ids) > 1 else ""
-        now = self.query_one("#now", Static)
-        now.update(content_of(*now_lines(run, max(12, now.size.width))), layout=False)
-        bars = self.query_one("#bars", Static)
-        width = max(40, bars.size.width)
+        self.query_one("#now", Sheet).draw(lambda width: now_lines(run, width))
         epoch_left = f"{clock(run.epoch_remaining_seconds)} left" if run.live else ""
         run_left = f"{clock(run.remaining_seconds)} left" if run.live else ""
-        lines = [bar_line("epoch", run.epoch_share, epoch_left, width), bar_line("run", run.share, run_left, width)]
-        bars.update(content_of(*lines, trouble(run)), layout=False)
+        self.query_one("#bars", Sheet).draw(
+            lambda width: [
+                bar_line("epoch", run.epoch_share, epoch_left, width),
+                bar_line("run", run.share, run_left, width),
+                trouble(run),
+            ]
+        )
         rows: Rows[Any] = self.query_one("#checkpoints", Rows)
         entries = list(enumerate(run.checkpoints, start=1))[::-1]
         if entries != rows.items:

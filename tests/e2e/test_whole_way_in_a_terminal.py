@@ -1,0 +1,138 @@
+"""The whole way by keys in a real terminal of 80 × 24: from the Connect screen to a portrait."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from engine.demo.library import DrawnLibrary, draw_library
+from engine.jobs.follow import state
+from engine.pictures.start import painter_folder
+from engine.project import Project, create_project
+from engine.training.runs import run_status
+from tests.e2e.tmux import Terminal
+
+LIMNER = Path(sys.executable).with_name("limner")
+
+QUICK = {
+    "base.model": "demo",
+    "training.repeats": 1,
+    "training.epochs": 2,
+    "training.batch": 4,
+    "training.rank": 4,
+    "painting.steps": 4,
+    "painting.sampler": "Euler",
+}
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which `make test` installs"),
+]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> DrawnLibrary:
+    return draw_library(tmp_path_factory.mktemp("photos"))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = create_project(tmp_path / "james", trigger="jx265", class_word="man")
+    project.change(QUICK)
+    return project
+
+
+@pytest.fixture
+def open_app(project: Project, own_home: Path) -> Callable[[], Terminal]:
+    """Opens the app on the project in a terminal of its own."""
+
+    def begin() -> Terminal:
+        environment = {"HOME": str(own_home), "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        return Terminal([str(LIMNER), "-C", str(project.root)], cwd=project.root, environment=environment)
+
+    return begin
+
+
+def wait_until(holds: Callable[[], bool], what: str, within: float = 120.0) -> None:
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.1)
+
+
+def test_from_connect_to_a_portrait_by_keys(
+    library: DrawnLibrary, project: Project, open_app: Callable[[], Terminal]
+) -> None:
+    with open_app() as terminal:
+        # Connect: wrong first, as everybody does.
+        terminal.wait_for("Where are your photos?", "goes to the address")
+        terminal.press_and_see("i")
+        terminal.type(str(library.index.parent / "nowhere.db"))
+        terminal.press("F5")
+        terminal.wait_for("✗", "there is no index")
+        terminal.press("C-u")
+        terminal.type(str(library.index))
+        for _ in range(3):  # over user and password, which SQLite has none of
+            terminal.press_and_see("Enter")
+        terminal.type(str(library.originals))
+        terminal.press_and_see("Enter")
+        terminal.type(str(library.sidecar))
+        terminal.press("Enter")
+        terminal.wait_for("✓ SQLite", "originals: 5 of 5", "James")
+        terminal.press("Enter")
+
+        # Faces: a few decisions, one taken back, the rest picked.
+        terminal.wait_for("0 kept", "▸")
+        terminal.press("x")
+        terminal.wait_for("✗")
+        terminal.press("u")
+        terminal.wait_for("Undid: reject")
+        terminal.press("P")
+        terminal.wait_for("24 kept")
+        terminal.press("B")
+        terminal.wait_for("24 images", within=90)
+
+        # Dataset.
+        terminal.press("3")
+        terminal.wait_for("24 images", "jx265, man")
+
+        # Training: started, then the terminal is closed under it.
+        terminal.press("4")
+        terminal.wait_for("24 images × 1 repeats × 2 epochs = 48 image-steps")
+        terminal.press("s")
+        wait_until(lambda: bool(project.run_folders()), "a run folder")
+
+    run = project.run_folders()[0]
+    wait_until(lambda: not run.alive(), "the run's end")
+    status = run_status(run)
+    assert status.error is None
+    assert [path.name for path in status.checkpoints] == ["jx265-000001.safetensors", "jx265.safetensors"]
+
+    with open_app() as terminal:
+        terminal.wait_for("Which faces are good?", "✓ run done")
+        terminal.press("4")
+        terminal.wait_for("What will it take?")
+        terminal.press("Tab")
+        terminal.wait_for("How does it go?", "2 of 2", "jx265-000001")
+        terminal.press("5")
+        terminal.wait_for("What shall be painted?", "at 0.80")
+        terminal.press("Enter")
+        terminal.wait_for("queued")
+        terminal.press("6")
+        wait_until(lambda: bool(list(project.pictures.glob("*.png"))), "a painted picture")
+        terminal.wait_for("photo of jx265 man")
+        terminal.press("q")
+        assert terminal.wait_until_ended() == 0
+
+    portrait = next(project.pictures.glob("*.png"))
+    with Image.open(portrait) as picture:
+        assert picture.size == (64, 64)
+        assert re.search(r"photo of jx265 man", picture.text["parameters"])
+    wait_until(lambda: state(painter_folder(project)).state.ended, "the painter's going home")
