@@ -108,6 +108,12 @@ class Shelf:
             raise PromptError(f"there is no prompt {number}", "list them with: limner prompt list")
         return _prompt(rows[0])
 
+    def find(self, text: str, negative: str = "") -> list[Prompt]:
+        """The prompt of these words; empty where there is none."""
+        texts = (" ".join(text.split()), " ".join(negative.split()))
+        where = "WHERE prompts.text = ? AND prompts.negative = ?"
+        return [_prompt(row) for row in self._store.rows(_QUERY.format(where=where), *texts)]
+
     def children(self, number: int) -> list[Prompt]:
         """What was made from a prompt, oldest first."""
         where = "WHERE parent_id = ?"
@@ -123,6 +129,29 @@ class Shelf:
             found.append(self.prompt(parent))
             parent = found[-1].parent_id
         return found
+
+    def latest_parent(self) -> Prompt | None:
+        """The prompt that was varied last; None where none was."""
+        rows = self._store.rows("SELECT parent_id FROM prompts WHERE parent_id IS NOT NULL ORDER BY id DESC LIMIT 1")
+        return self.prompt(rows[0]["parent_id"]) if rows else None
+
+    def families(self) -> list[tuple[int, Prompt]]:
+        """The prompts that were varied, or came of it, as a tree: each with its depth, parents before children."""
+        every = [_prompt(row) for row in self._store.rows(_QUERY.format(where=""))]
+        below: dict[int | None, list[Prompt]] = {}
+        for each in sorted(every, key=lambda prompt: prompt.id):
+            below.setdefault(each.parent_id, []).append(each)
+        found: list[tuple[int, Prompt]] = []
+        waiting = [(0, each) for each in below.get(None, []) if each.id in below]
+        while waiting:
+            depth, prompt = waiting.pop(0)
+            found.append((depth, prompt))
+            waiting = [(depth + 1, each) for each in below.get(prompt.id, [])] + waiting
+        return found
+
+    def best(self, most: int = 6, stars: float = 4) -> list[str]:
+        """The texts of the best-rated prompts."""
+        return [each.text for each in self.prompts() if each.stars >= stars and each.text][:most]
 
     def texts(self) -> list[str]:
         """Every text on the shelf, the dropped ones too: what a variation must not repeat."""

@@ -25,12 +25,6 @@ from tui.commands.report import document, json_option, narrate, table
 
 BY_GRAMMAR = "grammar"
 
-BEST = 6
-"""How many of the best-rated prompts a model is shown."""
-
-GOOD = 4
-"""The fewest stars of such a prompt."""
-
 
 @dataclass(frozen=True)
 class Along:
@@ -151,8 +145,7 @@ def _known(project: Project | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), ()
     with project.store() as store:
         shelf = Shelf(store)
-        best = [each.text for each in shelf.prompts() if each.stars >= GOOD and each.text]
-        return tuple(best[:BEST]), tuple(shelf.texts())
+        return tuple(shelf.best()), tuple(shelf.texts())
 
 
 def _project(folder: Path) -> Project | None:

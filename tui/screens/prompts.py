@@ -2,107 +2,61 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.errors import LimnerError
+from engine.prompts.shelf import Mark
 from tui.actions import Scope
 from tui.bindings import bindings_for
-from tui.screens.base import WorkScreen
-from tui.widgets.ink import Ink, Line, content_of, cut
+from tui.screens.prompt_choice import ChoosingWhatVaries
+from tui.screens.prompt_lines import (
+    Brush,
+    Variant,
+    breakdown_line,
+    brush_line,
+    changed_pieces,
+    list_title,
+    to_paint,
+    variant_line,
+)
+from tui.screens.prompt_tree import PromptTree
+from tui.screens.prompt_work import (
+    Desk,
+    Surroundings,
+    broken_down,
+    families,
+    laid_out,
+    left_off,
+    look_around,
+    marked,
+    orders_for,
+    rewritten,
+    varied,
+)
+from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.meter import many
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from engine.pictures.queue import PictureOrder
-    from engine.project import Project
-
-VARIATIONS = 12
-"""How many variations one V makes."""
+    from engine.prompts.llm.server import ModelServer
+    from engine.prompts.llm.variations import Progress
+    from engine.prompts.shelf import Prompt
 
 MOST_SEEDS = 64
 
-
-class Mark(StrEnum):
-    """What was said about a variation."""
-
-    KEPT = "kept"
-    DROPPED = "dropped"
-    NONE = ""
+__all__ = ["PromptsScreen", "orders_for"]
 
 
-MARKS: dict[Mark, tuple[str, Ink]] = {
-    Mark.KEPT: ("✓", Ink.GOOD),
-    Mark.DROPPED: ("✗", Ink.BAD),
-    Mark.NONE: ("·", Ink.FAINT),
-}
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A line of the list: a prompt, what was said about it, and the prompt that it came from."""
-
-    text: str
-    parent: str = ""
-    mark: Mark = Mark.NONE
-
-
-@dataclass(frozen=True)
-class Brush:
-    """What painting uses besides the prompt."""
-
-    seeds: int = 1
-    strength: float = 1.0
-    checkpoint: Path | None = None
-
-
-def changed_pieces(text: str, parent: str, plain: Ink) -> Line:
-    """A prompt with what is new against its parent set off, part by part (parts end at commas)."""
-    if not parent:
-        return [(text, plain)]
-    parts, before = _parts(text), _parts(parent)
-    line: Line = []
-    for tag, _, _, start, end in difflib.SequenceMatcher(None, before, parts, autojunk=False).get_opcodes():
-        for at in range(start, end):
-            line.append((parts[at] + (", " if at < len(parts) - 1 else ""), plain if tag == "equal" else Ink.ACTIVE))
-    return line
-
-
-def variant_line(variant: Variant, width: int) -> Line:
-    """A variation's row: its mark, and the prompt with what changed set off."""
-    sign, ink = MARKS[variant.mark]
-    plain = Ink.MUTED if variant.mark is Mark.DROPPED else Ink.PLAIN
-    return cut([(f"{sign} ", ink), *changed_pieces(variant.text, variant.parent, plain)], width)
-
-
-def brush_line(brush: Brush) -> Line:
-    """``2 seeds each · jx265-000008 at 0.80``."""
-    seeds: Line = [(many(brush.seeds, "seed"), Ink.STRONG), (" each · ", Ink.MUTED)]
-    if brush.checkpoint is None:
-        return [*seeds, ("no LoRA trained yet: the base model alone", Ink.ATTENTION)]
-    return [*seeds, (brush.checkpoint.stem, Ink.STRONG), (" at ", Ink.MUTED), (f"{brush.strength:.2f}", Ink.STRONG)]
-
-
-def to_paint(variants: Sequence[Variant], cursor: Variant | None) -> list[Variant]:
-    """What Enter paints: what is kept, else the line under the cursor."""
-    kept = [variant for variant in variants if variant.mark is Mark.KEPT]
-    return kept or ([cursor] if cursor is not None else [])
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
-
-
-class PromptsScreen(WorkScreen):
+class PromptsScreen(ChoosingWhatVaries):
     """A prompt at the top, its variations below; Enter paints."""
 
     SCOPE = Scope.PROMPTS
@@ -111,15 +65,24 @@ class PromptsScreen(WorkScreen):
     QUESTION = "What shall be painted?"
     AUTO_FOCUS = "#variants"
 
+    @dataclass
+    class Came(Message):
+        """A language model wrote something."""
+
+        progress: Progress
+
     def __init__(self) -> None:
         super().__init__()
         self._brush = Brush()
+        self._around: Surroundings | None = None
         self._variants: list[Variant] = []
+        self._note = ""
         self._round = 0
         self._filled = False
+        self._server: ModelServer | None = None
 
     def body(self) -> Iterable[Widget]:
-        """The prompt, what it must not be, the variations, the whole line under the cursor."""
+        """The prompt taken apart, what varies, the variations, the whole line under the cursor."""
         with Vertical(id="fields"):
             with Horizontal(classes="field"):
                 yield Static("prompt", classes="label")
@@ -127,9 +90,12 @@ class PromptsScreen(WorkScreen):
             with Horizontal(classes="field"):
                 yield Static("without", classes="label")
                 yield TextLine(id="negative", placeholder="what must not be on it")
+            yield Static(id="breakdown")
+            yield Static(id="choice")
         with Vertical(id="variants-pane", classes="pane"):
             yield Rows[Variant](variant_line, id="variants")
         yield Static(id="whole")
+        yield TextLine(id="rewrite")
 
     def shown(self) -> None:
         """The newest checkpoint may be another, and the settings may have changed."""
@@ -138,23 +104,32 @@ class PromptsScreen(WorkScreen):
         if settings is None:
             return
         self._brush = replace(self._brush, strength=settings.painting.strength)
+        self.choice = replace(self.choice, model=settings.language_model.model)
         if not self._filled:
-            self.edit(settings.painting.style, settings.painting.negative)
-
-        def read() -> Path | None:
-            from engine.pictures.orders import newest_lora
-
-            return newest_lora(project)
-
-        self.do("read", read, self._take)
+            self._filled = True
+            style = Desk(settings.painting.style, settings.painting.negative, ())
+            self.do("variants", lambda: left_off(project) or laid_out(project, style.parent, style.negative), self._lay)
+        self.do("read", lambda: look_around(project), self._took_in)
+        self.draw_choice()
 
     def status(self) -> Line:
         """What painting will use."""
         return brush_line(self._brush)
 
+    def on_resize(self) -> None:
+        """More or less of it fits."""
+        super().on_resize()
+        self._break_down()
+        self.draw_choice()
+
     def focus_list(self) -> None:
         """The variations."""
         self.rows.focus()
+
+    def leave_field(self, field: Widget) -> None:
+        """Esc in the field of a rewritten variation leaves it as it was."""
+        self.query_one("#rewrite").display = False
+        super().leave_field(field)
 
     @property
     def rows(self) -> Rows[Variant]:
@@ -164,9 +139,8 @@ class PromptsScreen(WorkScreen):
     def edit(self, prompt: str, negative: str) -> None:
         """Takes a prompt from elsewhere."""
         self._filled = True
-        self.query_one("#prompt", TextLine).value = prompt
-        self.query_one("#negative", TextLine).value = negative
-        self._begin(prompt)
+        project = self.project
+        self.do("variants", lambda: laid_out(project, prompt, negative), self._lay)
 
     def action_edit(self) -> None:
         """Into the prompt."""
@@ -176,29 +150,33 @@ class PromptsScreen(WorkScreen):
 
     def action_vary(self) -> None:
         """Makes variations of the prompt; what is kept stays."""
-        project, prompt = self.project, self.query_one("#prompt", TextLine).value.strip()
-        kept = [variant for variant in self._variants if variant.mark is Mark.KEPT]
+        self.action_cancel()
+        server = self.model_server() if self.choice.by_model else None
+        if self.choice.by_model and server is None:
+            return
+        self._server = server
+        project, desk, choice = self.project, self._desk(), self.choice
         self._round += 1
         seed = self._round
+        self.keys_changed()
 
-        def vary() -> tuple[str, list[str]]:
-            from engine.prompts.grammar import fill, has_choices, plain, variations
-            from engine.prompts.ladder import vary as vary_along
+        def tell(progress: Progress) -> None:
+            self.post_message(self.Came(progress))
 
-            template = fill(prompt, project.settings.person)
-            parent = plain(template)
-            if has_choices(template):
-                return parent, variations(template, VARIATIONS, seed)
-            return parent, [each.text for each in vary_along(parent, VARIATIONS, seed)]
+        def vary() -> Desk | None:
+            from engine.prompts.llm.server import Cancelled
 
-        def varied(made: tuple[str, list[str]]) -> None:
-            parent, texts = made
-            known = {variant.text for variant in kept}
-            new = [Variant(text, parent) for text in texts if text not in known]
-            self._show([*kept, *new], cursor=len(kept))
-            self.focus_list()
+            try:
+                return varied(project, desk, choice, seed, server, tell)
+            except Cancelled:
+                return None
 
-        self.do("variants", vary, varied)
+        self.do("variants", vary, self._varied, self._failed)
+
+    def action_cancel(self) -> None:
+        """Takes the question to the language model back."""
+        if self._server is not None:
+            self._server.cancel()
 
     def action_keep(self) -> None:
         """Keeps the variation, and goes on."""
@@ -218,6 +196,29 @@ class PromptsScreen(WorkScreen):
         if variant is not None:
             self.query_one("#prompt", TextLine).value = variant.text
             self.action_vary()
+
+    def action_rewrite(self) -> None:
+        """Opens the variation under the cursor for writing."""
+        variant = self.rows.item
+        if variant is not None:
+            field = self.query_one("#rewrite", TextLine)
+            field.display = True
+            field.value = variant.text
+            field.focus()
+            field.cursor_position = len(field.value)
+
+    def action_tree(self) -> None:
+        """Who came from whom; the one chosen becomes the prompt."""
+        project, negative = self.project, self._desk().negative
+
+        def go(text: str | None) -> None:
+            if text is not None:
+                self.edit(text, negative)
+
+        def show(found: list[tuple[int, Prompt]]) -> None:
+            self.app.push_screen(PromptTree(found), go)
+
+        self.do("tree", lambda: families(project), show)
 
     def action_more_seeds(self) -> None:
         """One picture more of each."""
@@ -243,8 +244,7 @@ class PromptsScreen(WorkScreen):
         if not variants:
             self.say("Write a prompt first: i goes there.")
             return
-        project, brush = self.project, self._brush
-        negative = self.query_one("#negative", TextLine).value.strip()
+        project, brush, negative = self.project, self._brush, self._desk().negative
 
         def order() -> int:
             from engine.pictures.orders import newest_lora
@@ -262,10 +262,43 @@ class PromptsScreen(WorkScreen):
 
         self.do("paint", order, ordered)
 
-    @on(TextLine.Submitted)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a question that is being asked can be taken back."""
+        return self._server is not None if action == "cancel" else True
+
+    def on_prompts_screen_came(self, message: Came) -> None:
+        """Shows what the model writes, as it writes."""
+        if self._server is None:
+            return
+        if message.progress.variation is not None:
+            new = message.progress.variation
+            self._variants.append(Variant(new.text, self._plain_parent(), distance=new.distance))
+            self._show(self._variants, self.rows.cursor)
+        self._title(f"asking {self.choice.model} on {self._server.place} … {message.progress.accepted}")
+
+    @on(TextLine.Changed, "#prompt")
+    def _typed(self) -> None:
+        self._break_down()
+
+    @on(TextLine.Submitted, "#prompt,#negative")
     def _entered(self, event: TextLine.Submitted) -> None:
-        self._begin(self.query_one("#prompt", TextLine).value)
+        desk = self._desk()
+        self.edit(desk.parent, desk.negative)
         self.focus_list()
+
+    @on(TextLine.Submitted, "#rewrite")
+    def _rewritten(self, event: TextLine.Submitted) -> None:
+        at, variant, text, project = self.rows.cursor, self.rows.item, event.value.strip(), self.project
+        self.leave_field(event.input)
+        if variant is None or text == variant.text:
+            return
+        negative = self._desk().negative
+
+        def written(new: Variant) -> None:
+            self._variants[at] = new
+            self._show(self._variants, at)
+
+        self.do("rewrite", lambda: rewritten(project, variant, text, negative), written)
 
     @on(Rows.Moved, "#variants")
     def _moved(self) -> None:
@@ -273,58 +306,72 @@ class PromptsScreen(WorkScreen):
         whole = self.query_one("#whole", Static)
         whole.update(content_of(changed_pieces(variant.text, variant.parent, Ink.PLAIN)) if variant else "")
 
-    def _take(self, checkpoint: Path | None) -> None:
-        self._brush = replace(self._brush, checkpoint=checkpoint)
+    def _desk(self) -> Desk:
+        prompt, negative = (self.query_one(name, TextLine).value.strip() for name in ("#prompt", "#negative"))
+        return Desk(prompt, negative, tuple(self._variants))
+
+    def _lay(self, desk: Desk) -> None:
+        """A prompt and what came from it come to lie on the screen; what was kept of another stays."""
+        self.query_one("#prompt", TextLine).value = desk.parent
+        self.query_one("#negative", TextLine).value = desk.negative
+        there = {variant.text for variant in desk.variants}
+        kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in there]
+        self._note = desk.note
+        self._show([*desk.variants, *kept], cursor=0)
+
+    def _varied(self, desk: Desk | None) -> None:
+        self._server = None
+        self.keys_changed()
+        if desk is None:
+            self.edit(self._desk().parent, self._desk().negative)
+            self.say("Taken back.")
+            return
+        new = {variant.text for variant in desk.variants}
+        kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in new]
+        first = sum(variant.mark is Mark.KEPT for variant in (*kept, *desk.variants))
+        self._note = desk.note
+        self._show([*kept, *desk.variants], cursor=first)
+        self.focus_list()
+
+    def _failed(self, error: LimnerError) -> None:
+        self._server = None
+        self.keys_changed()
+        self._show([each for each in self._variants if each.id is not None or not each.parent], self.rows.cursor)
+        self.show_error(error)
+
+    def _took_in(self, around: Surroundings) -> None:
+        self._around = around
+        self._brush = replace(self._brush, checkpoint=around.checkpoint)
         self.ask()
+        self._break_down()
 
-    def _begin(self, prompt: str) -> None:
-        """The list begins with the prompt itself; what is kept stays."""
-        project = self.project
+    def _plain_parent(self) -> str:
+        return self._variants[0].text if self._variants and not self._variants[0].parent else self._desk().parent
 
-        def read() -> str:
-            from engine.prompts.grammar import fill, plain
-
-            return plain(fill(prompt, project.settings.person))
-
-        def begun(text: str) -> None:
-            kept = [variant for variant in self._variants if variant.mark is Mark.KEPT and variant.text != text]
-            self._show([Variant(text), *kept] if text else kept, cursor=0)
-
-        self.do("variants", read, begun)
+    def _break_down(self) -> None:
+        found = broken_down(self._desk().parent, self._around)
+        self.write("#breakdown", lambda width: breakdown_line(found, width))
 
     def _show(self, variants: list[Variant], cursor: int) -> None:
         self._variants = variants
         self.rows.show(variants, cursor)
-        kept = sum(variant.mark is Mark.KEPT for variant in variants)
-        pane = self.query_one("#variants-pane")
-        pane.border_title = f"{many(len(variants), 'prompt')} · {kept} kept" if kept else many(len(variants), "prompt")
+        self._title(self._note)
+
+    def _title(self, note: str) -> None:
+        self.query_one("#variants-pane").border_title = list_title(self._variants, note)
 
     def _mark(self, mark: Mark, go_on: bool = True) -> None:
-        at = self.rows.cursor
-        if self.rows.item is None:
+        at, variant = self.rows.cursor, self.rows.item
+        if variant is None:
             return
-        self._variants[at] = replace(self._variants[at], mark=mark)
-        self._show(self._variants, at + 1 if go_on else at)
+        project, negative = self.project, self._desk().negative
+        new = self.attempt(lambda: marked(project, variant, negative, mark))
+        if new is not None:
+            self._variants[at] = new
+            self._show(self._variants, at + 1 if go_on else at)
 
     def _strengthen(self, by: float) -> None:
         strength = round(min(4.0, max(-4.0, self._brush.strength + by)), 2)
         self._brush = replace(self._brush, strength=strength)
         self.attempt(lambda: self.project.change({"painting.strength": strength}))
         self.ask()
-
-
-def orders_for(project: Project, variants: Sequence[Variant], negative: str, brush: Brush) -> list[PictureOrder]:
-    """Orders for some prompts, each with as many new seeds as the brush says; the prompts go on the shelf."""
-    from engine.pictures.orders import order_for
-    from engine.prompts.shelf import Shelf
-
-    orders: list[PictureOrder] = []
-    with project.store() as store:
-        shelf = Shelf(store)
-        for variant in variants:
-            parent = shelf.add(variant.parent, negative).id if variant.parent else None
-            kept = shelf.add(variant.text, negative, parent)
-            for _ in range(brush.seeds):
-                order = order_for(project, kept.text, lora=brush.checkpoint, strength=brush.strength, prompt_id=kept.id)
-                orders.append(replace(order, negative=negative))
-    return orders

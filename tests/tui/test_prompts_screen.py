@@ -1,0 +1,187 @@
+"""The Prompts screen by its keys: from a parent prompt to painted pictures, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from small_project import small_project
+from textual.pilot import Pilot
+
+from engine.jobs.folder import Request
+from engine.pictures.parameters import read_parameters
+from engine.pictures.queue import Picture, PictureState, Queue
+from engine.pictures.start import painter_folder
+from engine.project import Project
+from engine.prompts.shelf import Mark, Prompt, Shelf
+from tests.model_server import Said, answering, prompts
+from tests.tui.test_journeys import press, shown, type_text, until
+from tui.limner import LimnerApp
+from tui.screens.prompts import PromptsScreen
+from tui.widgets.text_line import TextLine
+
+GOOD = prompts(
+    "photo of SUBJECT, golden hour on a pier, linen shirt",
+    "photo of SUBJECT in a library, lamp light, wool sweater",
+    "photo of SUBJECT and friends at a bar",
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    project = small_project(tmp_path / "james", images=0, painting__idle_seconds=30.0)
+    yield project
+    painter_folder(project).ask(Request.STOP)
+
+
+def app(project: Project) -> LimnerApp:
+    return LimnerApp(project.root, project)
+
+
+def screen(pilot: Pilot[None]) -> PromptsScreen:
+    found = pilot.app.screen
+    assert isinstance(found, PromptsScreen)
+    return found
+
+
+def on_shelf(project: Project) -> list[Prompt]:
+    with project.store() as store:
+        return [prompt for _, prompt in Shelf(store).families()]
+
+
+def pictures(project: Project) -> list[Picture]:
+    with project.store() as store:
+        return Queue(store).pictures()
+
+
+async def test_from_a_parent_prompt_to_eight_painted_pictures(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "i")
+        await type_text(pilot, ", studio light")
+        await press(pilot, "enter", "z", "V")
+        assert "12 prompts" in shown(pilot)
+        await press(pilot, "y", "x", "y", "y", "j", "y", "plus")
+        assert "12 prompts · 4 kept" in shown(pilot)
+        assert "2 seeds each" in shown(pilot)
+        await press(pilot, "enter")
+        await until(pilot, lambda: "What was painted?" in shown(pilot))
+        for _ in range(20):
+            if all(picture.state is PictureState.DONE for picture in pictures(project)):
+                break
+            await until(pilot, lambda: True)
+            await pilot.pause(1.0)
+    painted = pictures(project)
+    assert [picture.state for picture in painted] == [PictureState.DONE] * 8, [each.reason for each in painted]
+    assert len({picture.prompt for picture in painted}) == 4
+    assert len({picture.seed for picture in painted}) == 8
+    kept = {prompt.id: prompt for prompt in on_shelf(project) if prompt.mark is Mark.KEPT}
+    for picture in painted:
+        assert picture.prompt_id in kept
+        with Image.open(picture.path) as image:
+            assert image.size == (64, 64)
+        about = read_parameters(picture.path)
+        assert about is not None
+        assert about.prompt == picture.prompt == kept[picture.prompt_id].text
+        assert picture.prompt.split().count("jx265") == 1
+
+
+async def test_the_prompt_is_taken_apart_as_it_is_typed(project: Project) -> None:
+    async with app(project).run_test(size=(120, 40)) as pilot:
+        await press(pilot, "5", "i")
+        assert "8 of 75 tokens" in shown(pilot)
+        await type_text(pilot, ", (smiling:1.3)")
+        assert "10 of 75 tokens · smiling ×1.3" in shown(pilot)
+        await type_text(pilot, " [red:blue:0.5]")
+        assert "changes after step 1" in shown(pilot)
+        await type_text(pilot, " <lora:nobody:1>")
+        assert "no LoRA of this project is called nobody" in shown(pilot)
+        await type_text(pilot, " {a|b")
+        assert "is never closed" in shown(pilot)
+
+
+async def test_everything_said_is_there_again_after_a_restart(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "V", "y", "x", "e")
+        await type_text(pilot, ", in rain")
+        await press(pilot, "enter")
+        texts = [variant.text for variant in screen(pilot).rows.items]
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5")
+        found = screen(pilot).rows.items
+        assert [variant.mark for variant in found].count(Mark.KEPT) == 2
+        assert any(variant.text.endswith(", in rain") for variant in found)
+        assert texts[1] not in [variant.text for variant in found]
+        assert {variant.text for variant in found} >= {text for text in texts if text != texts[1]}
+    assert [prompt.made_by["engine"] for prompt in on_shelf(project) if prompt.made_by].count("person") == 1
+
+
+async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "V", "j", "a", "a")
+        third = screen(pilot).query_one("#prompt", TextLine).value
+        await press(pilot, "T")
+        assert "who came from whom" in shown(pilot)
+        await press(pilot, "g", "enter")
+        assert screen(pilot).query_one("#prompt", TextLine).value == "photo of jx265 man"
+    family = on_shelf(project)
+    with project.store() as store:
+        shelf = Shelf(store)
+        (found,) = shelf.find(third)
+        assert [each.text for each in shelf.ancestors(found.id)][-1] == "photo of jx265 man"
+        assert len(shelf.ancestors(found.id)) == 2
+    assert family[0].text == "photo of jx265 man"
+
+
+async def test_axes_and_the_size_of_changes_decide_what_comes(project: Project) -> None:
+    async with app(project).run_test(size=(120, 40), notifications=True) as pilot:
+        await press(pilot, "5", "P", "L", "O", "N", "z", "z", "V")
+        assert "small" in shown(pilot)
+        texts = [variant.text for variant in screen(pilot).rows.items]
+        assert texts
+        assert all("mm" in text or "medium format" in text for text in texts)
+        await press(pilot, "N", "V")
+        await until(pilot, lambda: "Nothing is to vary" in shown(pilot))
+
+
+async def test_a_language_model_varies_and_tells_what_was_dropped(project: Project) -> None:
+    with answering(GOOD, models=("llama3.1", "qwen3")) as asked:
+        project.change({"language_model.url": asked.url})
+        async with app(project).run_test(size=(120, 40)) as pilot:
+            await press(pilot, "5", "m")
+            await until(pilot, lambda: "llama3.1" in shown(pilot))
+            await press(pilot, "M")
+            await until(pilot, lambda: "qwen3" in shown(pilot))
+            await press(pilot, "V")
+            await until(pilot, lambda: "2 by the model, 10 by the grammar" in shown(pilot))
+            assert "other people" in shown(pilot)
+            assert "golden hour on a pier, linen shirt" in shown(pilot)
+    assert asked.questions[0]["model"] == "qwen3"
+    made = [prompt.made_by for prompt in on_shelf(project) if prompt.made_by.get("engine") == "llm"]
+    assert len(made) == 2
+    assert made[0]["model"] == "qwen3"
+
+
+async def test_a_question_to_a_model_is_taken_back_by_a_key(project: Project) -> None:
+    with answering(Said("x", wait=threading.Event())) as asked:
+        project.change({"language_model.url": asked.url, "language_model.model": "tiny"})
+        async with app(project).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "5", "m")
+            await pilot.press("V")
+            for _ in range(500):
+                await pilot.pause(0.01)
+                if asked.questions:
+                    break
+            assert "esc cancel" in shown(pilot)
+            await press(pilot, "escape")
+            assert "esc cancel" not in shown(pilot)
+            assert len(screen(pilot).rows.items) == 1
+
+
+async def test_a_model_that_is_not_there_is_told_and_the_grammar_stays(project: Project) -> None:
+    async with app(project).run_test(size=(120, 40), notifications=True) as pilot:
+        await press(pilot, "5", "m")
+        await until(pilot, lambda: "No language model is set" in shown(pilot))
+        assert "grammar" in shown(pilot)

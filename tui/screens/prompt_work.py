@@ -1,0 +1,209 @@
+"""What the Prompts screen has done in threads: reading and writing the shelf, varying, ordering pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import PromptError
+from engine.prompts.breakdown import Breakdown, take_apart
+from engine.prompts.grammar import distance, escape, fill, has_choices, plain, variations
+from engine.prompts.ladder import Variation
+from engine.prompts.ladder import vary as vary_along
+from engine.prompts.shelf import Mark, Prompt, Shelf
+from tui.screens.prompt_lines import Brush, Choice, Variant
+
+if TYPE_CHECKING:
+    from engine.pictures.queue import PictureOrder
+    from engine.project import Project
+    from engine.prompts.llm.server import ModelServer
+    from engine.prompts.llm.variations import Progress
+    from engine.prompts.tokenizer import Words
+    from engine.settings import PersonSettings
+
+VARIATIONS = 12
+"""How many variations one V makes."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What lies on the screen: a prompt, what it must not be, and what came from it."""
+
+    parent: str
+    negative: str
+    variants: tuple[Variant, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a prompt is read against."""
+
+    person: PersonSettings
+    steps: int
+    words: Words | None
+    loras: frozenset[str]
+    checkpoint: Path | None
+
+
+def look_around(project: Project) -> Surroundings:
+    """The person, the base model's tokenizer, the LoRAs that a prompt may name, the one that paints."""
+    from engine.base_model import find_base
+    from engine.errors import BaseModelError
+    from engine.pictures.loras import known_loras
+    from engine.pictures.orders import newest_lora
+    from engine.prompts.tokenizer import find_words
+
+    settings = project.settings
+    try:
+        words = find_words(find_base(settings.base))
+    except BaseModelError:
+        words = None
+    loras = frozenset(known_loras(project))
+    return Surroundings(settings.person, settings.painting.steps, words, loras, newest_lora(project))
+
+
+def broken_down(prompt: str, around: Surroundings | None) -> Breakdown | PromptError | None:
+    """A prompt taken apart as it is typed; of choices the first ones."""
+    if around is None:
+        return None
+    try:
+        return take_apart(plain(fill(prompt, around.person)), around.steps, around.words, around.loras)
+    except PromptError as error:
+        return error
+
+
+def left_off(project: Project) -> Desk | None:
+    """Where the last session left off; None where nothing was varied yet."""
+    with project.store() as store:
+        parent = Shelf(store).latest_parent()
+    return laid_out(project, parent.text, parent.negative) if parent else None
+
+
+def laid_out(project: Project, prompt: str, negative: str) -> Desk:
+    """A prompt, and what came from it before but the dropped ones."""
+    text = plain(fill(prompt, project.settings.person))
+    with project.store() as store:
+        shelf = Shelf(store)
+        found = [each for each in shelf.find(text, negative) if each.text]
+        below = shelf.children(found[0].id) if found else []
+    variants = [_variant(each, text) for each in below if each.mark is not Mark.DROPPED]
+    return Desk(prompt, negative, (Variant(text, id=found[0].id if found else None), *variants) if text else ())
+
+
+def varied(
+    project: Project,
+    desk: Desk,
+    choice: Choice,
+    seed: int,
+    server: ModelServer | None,
+    tell: Callable[[Progress], None],
+) -> Desk:
+    """The desk with new variations, on the shelf already; what was kept stays.
+
+    Raises:
+        PromptError: the prompt can't be read, or the model's server did not do its part.
+        Cancelled: the server was told to cancel.
+    """
+    person = project.settings.person
+    template = fill(desk.parent, person)
+    parent = plain(template)
+    note = ""
+    about: dict[str, object] = {"seed": seed, "size": choice.size.value, "axes": sorted(choice.axes)}
+    with project.store() as store:
+        shelf = Shelf(store)
+        known = shelf.texts()
+        root = shelf.add(parent, desk.negative)
+
+        def keep(each: Variation) -> Prompt:
+            made_by = {**about, "engine": each.engine, "distance": round(each.distance, 3)}
+            return shelf.add(each.text, desk.negative, root.id, made_by=made_by)
+
+        if server is not None and choice.model:
+            from engine.prompts.llm import asking
+            from engine.prompts.llm.variations import made_by, vary_by_model
+
+            wish = asking.Wish(
+                parent,
+                person,
+                VARIATIONS,
+                seed,
+                tuple(sorted(choice.axes)),
+                choice.size,
+                examples=tuple(shelf.best()),
+                stored=tuple(known),
+            )
+            about = made_by(choice.model, wish, server)
+
+            def came(progress: Progress) -> None:
+                if progress.variation is not None:
+                    keep(progress.variation)
+                tell(progress)
+
+            outcome = vary_by_model(server, choice.model, wish, came)
+            found, note = outcome.variations, " · ".join([outcome.summary(), *dict.fromkeys(outcome.notes)])
+        elif has_choices(template):
+            texts = variations(template, VARIATIONS + len(known), seed)
+            new = [text for text in texts if text not in known and text != parent][:VARIATIONS]
+            found = [Variation(text, distance(parent, text)) for text in new]
+        else:
+            found = vary_along(parent, VARIATIONS, seed, sorted(choice.axes), choice.size, (), known)
+        made = [keep(each) for each in found]
+        kept = [each for each in shelf.children(root.id) if each.mark is Mark.KEPT]
+    if not found:
+        note = "no more to be had of it: choose another axis or size"
+    return replace(desk, variants=tuple(_variant(each, parent) for each in [*kept, *made]), note=note)
+
+
+def marked(project: Project, variant: Variant, negative: str, mark: Mark) -> Variant:
+    """Says something about a variation, on disk before it returns."""
+    with project.store() as store:
+        shelf = Shelf(store)
+        number = variant.id if variant.id is not None else shelf.add(variant.text, negative).id
+        shelf.mark(number, mark)
+    return replace(variant, id=number, mark=mark)
+
+
+def rewritten(project: Project, variant: Variant, text: str, negative: str) -> Variant:
+    """A variation as a person wrote it anew, kept; the old one is dropped.
+
+    Raises:
+        PromptError: it is empty or can't be read.
+    """
+    text = plain(text)
+    with project.store() as store:
+        shelf = Shelf(store)
+        parent = shelf.add(variant.parent, negative).id if variant.parent else None
+        new = shelf.add(text, negative, parent, made_by={"engine": "person", "from": variant.text})
+        shelf.mark(new.id, Mark.KEPT)
+        if variant.id is not None and variant.id != new.id:
+            shelf.mark(variant.id, Mark.DROPPED)
+    return Variant(text, variant.parent, Mark.KEPT, new.id, distance(variant.parent, text) if variant.parent else None)
+
+
+def families(project: Project) -> list[tuple[int, Prompt]]:
+    """The tree of who came from whom."""
+    with project.store() as store:
+        return Shelf(store).families()
+
+
+def orders_for(project: Project, variants: Sequence[Variant], negative: str, brush: Brush) -> list[PictureOrder]:
+    """Orders for some prompts, each with as many new seeds as the brush says; the prompts go on the shelf."""
+    from engine.pictures.orders import order_for
+
+    orders: list[PictureOrder] = []
+    with project.store() as store:
+        shelf = Shelf(store)
+        for variant in variants:
+            parent = shelf.add(variant.parent, negative).id if variant.parent else None
+            kept = shelf.add(variant.text, negative, parent)
+            for _ in range(brush.seeds):
+                order = order_for(project, escape(kept.text), lora=brush.checkpoint, strength=brush.strength)
+                orders.append(replace(order, negative=negative, prompt_id=kept.id))
+    return orders
+
+
+def _variant(prompt: Prompt, parent: str) -> Variant:
+    return Variant(prompt.text, parent, prompt.mark, prompt.id, distance(parent, prompt.text))
