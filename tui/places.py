@@ -29,10 +29,14 @@ def shipped_themes_folder() -> Path:
 
 def places(folder: Path) -> dict[str, Path]:
     """What is where, by the words that ``limner locate`` uses; the project's only where there is one in ``folder``."""
+    from engine.prompts.library import shared_path
+
     found = {
         "configuration": config_folder(),
         "your themes": user_themes_folder(),
         "themes": shipped_themes_folder(),
+        "your prompts": shared_path(),
+        "your wildcards": shared_path().parent / "wildcards",
         "log": log_path(),
     }
     try:

@@ -41,6 +41,10 @@ class Variation:
     """0 to 1: the share of their words that only one of them has."""
     engine: str = "grammar"
 
+    def about(self) -> dict[str, object]:
+        """What the shelf keeps of it."""
+        return {"engine": self.engine, "distance": round(self.distance, 3)}
+
 
 def parts_of(prompt: str) -> list[str]:
     """The parts between the commas; a comma inside brackets divides nothing."""

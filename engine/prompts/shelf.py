@@ -92,6 +92,19 @@ class Shelf:
         row = self._store.rows("SELECT id FROM prompts WHERE text = ? AND negative = ?", text, negative)[0]
         return self.prompt(row["id"])
 
+    def add_variations(self, parent: Prompt, found: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Prompt]:
+        """Puts variations of a prompt on the shelf, all or none: texts, and what made each."""
+        texts: list[str] = []
+        with self._store.change() as change:
+            for text, made_by in found:
+                texts.append(" ".join(text.split()))
+                change.execute(
+                    "INSERT INTO prompts (t, text, negative, parent_id, made_by) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT DO NOTHING",
+                    (time.time(), texts[-1], parent.negative, parent.id, json.dumps(dict(made_by))),
+                )
+        return [prompt for text in texts for prompt in self.find(text, parent.negative)]
+
     def prompts(self) -> list[Prompt]:
         """What a person wrote or kept, or pictures were made of; the best first, then the newest."""
         where = (

@@ -17,6 +17,7 @@ from engine.project import Project
 from engine.prompts.breakdown import take_apart
 from engine.prompts.grammar import fill, variations
 from engine.prompts.library import shared_path
+from engine.prompts.shelf import Shelf
 from engine.settings import PersonSettings
 
 
@@ -202,3 +203,15 @@ def test_what_holds_no_prompt_is_refused_in_one_line(run: Run, tmp_path: Path) -
         assert run("prompt", *words).failure
     for words in (("rate", "1", "6"), ("import",), ("list", "--from", "nowhere")):
         assert run("prompt", *words).code == 2
+
+
+def test_variations_made_by_the_command_lie_under_their_parent_in_the_project(run: Run, project: Project) -> None:
+    record = run("vary", "portrait of {trigger} {class}", "--seed", 5, "--count", 3, "--json").record
+    assert run("vary", "portrait of {trigger} {class}", "--seed", 5, "--count", 3, "--json").record == record
+    with project.store() as store:
+        shelf = Shelf(store)
+        (parent,) = shelf.find("portrait of jx265 man")
+        below = shelf.children(parent.id)
+    assert {each.text for each in below} == {each["prompt"] for each in record["variations"]}
+    assert below[0].made_by["seed"] == 5
+    assert "your prompts" in run("locate").out

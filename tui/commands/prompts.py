@@ -78,7 +78,7 @@ def vary(
 
     {a|b|c} in it is one of a, b and c, {2$$a|b|c} two of them, {3::a|b} a three times as often, __place__ a line of a
     list; {trigger} and {class} are the person's words. A prompt without choices is varied along axes. A language
-    model's key comes from LIMNER_LLM_KEY or the keyring.
+    model's key comes from LIMNER_LLM_KEY or the keyring. In a project the app shows the variations under PROMPT.
     """
     project = _project(folder)
     person = project.settings.person if project else PersonSettings.model_validate({})
@@ -86,15 +86,19 @@ def vary(
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     parent = plain(template)
     along = Along(tuple(axis.strip() for axis in axes.split(",") if axis.strip()), Size(size), locked)
+    about: dict[str, Any] = {"seed": seed, "axes": list(along.axes), "size": size, "locked": list(locked)}
     extra: dict[str, Any] = {}
     if engine == BY_MODEL:
         wish = Wish(parent, person, count, seed, along.axes, along.size, locked, *_known(project))
         outcome, extra = _by_model(project, url, model, wish)
         found = outcome.variations
+        about["model"] = extra["model"]
     elif has_choices(template):
         found = [Variation(text, distance(parent, text), engine) for text in variations(template, count, seed)]
     else:
         found = vary_along(parent, count, seed, along.axes, along.size, locked)
+    if project:
+        _save(project, parent, found, about)
     if as_json:
         told = [{"prompt": each.text, "distance": round(each.distance, 3), "engine": each.engine} for each in found]
         document({"prompt": parent, "seed": seed, "variations": told, **extra})
@@ -137,6 +141,15 @@ def _first(server: ModelServer) -> str:
     if not models:
         raise PromptError(f"{server.place} has no model", "load one there, as with: ollama pull llama3.1")
     return models[0]
+
+
+def _save(project: Project, parent: str, found: list[Variation], about: dict[str, Any]) -> None:
+    """Puts the variations on the project's shelf, where the app finds them under their parent."""
+    with project.store() as store:
+        shelf = Shelf(store)
+        new = [(each.text, {**about, **each.about()}) for each in found if each.text != parent]
+        if new:
+            shelf.add_variations(shelf.add(parent), new)
 
 
 def _known(project: Project | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

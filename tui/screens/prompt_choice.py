@@ -90,7 +90,8 @@ class ChoosingWhatVaries(WorkScreen):
         def make() -> ModelServer:
             if url is None:
                 raise PromptError(
-                    "no language model is set", "set language_model.url in limner.toml, as the README says"
+                    "no language model is set",
+                    "set language_model.url in limner.toml; Ollama's is http://127.0.0.1:11434/v1",
                 )
             return ModelServer(url, find_key(url), settings.silent_seconds)
 

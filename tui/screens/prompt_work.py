@@ -117,9 +117,8 @@ def varied(
         known = shelf.texts()
         root = shelf.add(parent, desk.negative)
 
-        def keep(each: Variation) -> Prompt:
-            made_by = {**about, "engine": each.engine, "distance": round(each.distance, 3)}
-            return shelf.add(each.text, desk.negative, root.id, made_by=made_by)
+        def keep(found: Sequence[Variation]) -> list[Prompt]:
+            return shelf.add_variations(root, [(each.text, {**about, **each.about()}) for each in found])
 
         if server is not None and choice.model:
             from engine.prompts.llm import asking
@@ -139,7 +138,7 @@ def varied(
 
             def came(progress: Progress) -> None:
                 if progress.variation is not None:
-                    keep(progress.variation)
+                    keep([progress.variation])
                 tell(progress)
 
             outcome = vary_by_model(server, choice.model, wish, came)
@@ -150,7 +149,7 @@ def varied(
             found = [Variation(text, distance(parent, text)) for text in new]
         else:
             found = vary_along(parent, VARIATIONS, seed, sorted(choice.axes), choice.size, (), known)
-        made = [keep(each) for each in found]
+        made = keep(found)
         kept = [each for each in shelf.children(root.id) if each.mark is Mark.KEPT]
     if not found:
         note = "no more to be had of it: choose another axis or size"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import threading
 from dataclasses import replace
@@ -13,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PromptError
+from engine.prompts.axes import AXES, NAMES
 from engine.prompts.breakdown import take_apart
-from engine.prompts.ladder import Size
+from engine.prompts.grammar import variations
+from engine.prompts.ladder import Size, vary
 from engine.prompts.llm.answers import prompts_in
 from engine.prompts.llm.asking import SUBJECT, Wish
 from engine.prompts.llm.server import KEY_VARIABLE, Cancelled, ModelServer, Refused, find_key
@@ -265,3 +268,24 @@ def test_models_are_listed_and_the_key_goes_only_where_it_is_safe(monkeypatch: p
 def test_a_prompt_without_the_person_gets_them_once() -> None:
     outcome = varied(prompts("sitting in a library, warm lamps"), wish=replace(WISH, parent="studio light, navy suit"))
     assert [each.text.split().count("jx265") for each in outcome.variations] == [1, 1, 1, 1]
+
+
+def test_a_thousand_mixed_variations_are_valid_distinct_and_name_the_person_once() -> None:
+    chance = random.Random(4)
+
+    def talkative(_question: dict[str, Any]) -> Said:
+        drawn = [", ".join(chance.choice(AXES[axis]) for axis in chance.sample(NAMES, 4)) for _ in range(10)]
+        noise = ("", "SUBJECT, ", "a young SUBJECT, ", "portrait of SUBJECT and SUBJECT, ", "(", "jx265 man, ")
+        return prompts(*(chance.choice(noise) + text for text in drawn))
+
+    wish = replace(WISH, parent="photo of jx265 man", count=400, axes=NAMES)
+    outcome = varied(talkative, wish=wish)
+    texts = [each.text for each in outcome.variations]
+    assert len(texts) == 400
+    assert engines(outcome).count("llm") > 30
+    texts += variations("photo of jx265 man, {2$$__place__|__light__|__clothes__}, {3::smiling|laughing|}", 350, 1)
+    texts += [each.text for each in vary(WISH.parent, 350, 2, NAMES, known=texts)]
+    assert len(set(texts)) >= 1000
+    for text in set(texts):
+        assert text.split().count("jx265") == 1
+        assert take_apart(text, 30).remarks == ()
