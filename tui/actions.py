@@ -212,6 +212,7 @@ def _prompts() -> tuple[Action, ...]:
         Action("prompts.rewrite", "Edit this variation", ("e",), "edit", 17),
         Action("prompts.again", "Go on from this variation", ("a",), "go on from it", 18),
         Action("prompts.clear", "Clear the mark", ("c",), "clear", 30),
+        Action("prompts.library", "Take up a prompt of the library", ("b",), "library", 19),
         Action("prompts.tree", "The tree of who came from whom", ("T",), "tree", 24),
         Action("prompts.more_seeds", "Paint each with one seed more", ("plus", "right_square_bracket"), "seeds", 25),
         Action("prompts.fewer_seeds", "Paint each with one seed fewer", ("minus", "left_square_bracket"), "", 26),

@@ -135,6 +135,18 @@ async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: 
     assert family[0].text == "photo of jx265 man"
 
 
+async def test_a_prompt_of_the_library_is_taken_up(project: Project) -> None:
+    async with app(project).run_test(size=(120, 40)) as pilot:
+        await press(pilot, "5", "b")
+        assert "prompts to begin with" in shown(pilot)
+        assert "golden hour" in shown(pilot)
+        await press(pilot, "enter")
+        await until(pilot, lambda: "professional headshot of jx265 man, navy suit" in shown(pilot))
+        await press(pilot, "b", "G", "enter")
+        assert "signature" in screen(pilot).query_one("#negative", TextLine).value
+        assert "headshot" in screen(pilot).query_one("#prompt", TextLine).value
+
+
 async def test_axes_and_the_size_of_changes_decide_what_comes(project: Project) -> None:
     async with app(project).run_test(size=(120, 40), notifications=True) as pilot:
         await press(pilot, "5", "P", "L", "O", "N", "z", "z", "V")

@@ -11,6 +11,7 @@ from engine.errors import PromptError
 from engine.prompts.axes import NAMES
 from engine.prompts.breakdown import Breakdown
 from engine.prompts.ladder import Size, parts_of
+from engine.prompts.library import SharedPrompt
 from engine.prompts.shelf import Mark, Prompt
 from tui.widgets.ink import Ink, Line, cut, text_of
 from tui.widgets.meter import many
@@ -140,6 +141,21 @@ def family_line(entry: tuple[int, Prompt], width: int) -> Line:
     indent = "  " * min(depth - 1, 12) + "└ " if depth else ""
     plain = Ink.MUTED if prompt.mark is Mark.DROPPED else Ink.PLAIN
     return cut([(indent, Ink.FAINT), (f"{sign} ", ink), (stars, Ink.ATTENTION), (prompt.text, plain)], width)
+
+
+def library_line(prompt: SharedPrompt, width: int) -> Line:
+    """A prompt of the library: its name and stars, and what it says."""
+    said = prompt.text or f"not: {prompt.negative}"
+    stars = f"{prompt.rating}★" if prompt.rating else ""
+    name = min(26, max(14, width // 3))
+    return cut(
+        [
+            (f"{prompt.name[:name]:<{name}} ", Ink.STRONG),
+            (f"{stars:>2} ", Ink.ATTENTION),
+            (said, Ink.PLAIN if prompt.text else Ink.MUTED),
+        ],
+        width,
+    )
 
 
 def to_paint(variants: Sequence[Variant], cursor: Variant | None) -> list[Variant]:

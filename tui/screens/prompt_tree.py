@@ -1,44 +1,78 @@
-"""The tree of prompts: who came from whom."""
+"""Prompts to take up: the tree of who came from whom, and the library."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
+from engine.prompts.library import SharedPrompt
 from engine.prompts.shelf import Prompt
-from tui.screens.prompt_lines import family_line
+from tui.screens.prompt_lines import family_line, library_line
+from tui.widgets.ink import Line
 from tui.widgets.rows import Rows
 
+Entry = TypeVar("Entry")
 
-class PromptTree(ModalScreen[str | None]):
-    """Shows the tree; the prompt that is chosen is the answer."""
+
+@dataclass(frozen=True)
+class Taken:
+    """A prompt that was chosen; empty parts are not in it."""
+
+    text: str
+    negative: str = ""
+
+
+class PromptList(ModalScreen[Taken | None], Generic[Entry]):
+    """A list over the screen; the prompt that is chosen is the answer."""
 
     CSS_PATH = "prompt_tree.tcss"
-    BINDINGS = [("enter", "choose", "Take it"), ("escape,q,T", "leave", "Close")]
+    BINDINGS = [("enter", "choose", "Take it"), ("escape,q", "leave", "Close")]
 
-    def __init__(self, families: Sequence[tuple[int, Prompt]]) -> None:
+    def __init__(
+        self,
+        title: str,
+        entries: Sequence[Entry],
+        draw: Callable[[Entry, int], Line],
+        take: Callable[[Entry], Taken],
+    ) -> None:
         super().__init__()
-        self._families = families
+        self._title = title
+        self._entries = entries
+        self._draw = draw
+        self._take = take
 
     def compose(self) -> ComposeResult:
-        """The prompts, each under the one that it came from."""
+        """The prompts."""
         with Vertical() as box:
-            box.border_title = "who came from whom" if self._families else "nothing was varied yet"
+            box.border_title = self._title
             box.border_subtitle = "enter takes it up · esc closes"
-            yield Rows[tuple[int, Prompt]](family_line)
+            yield Rows[Entry](self._draw)
 
     def on_mount(self) -> None:
         """Fills the list."""
-        self.query_one(Rows).show(self._families)
+        self.query_one(Rows).show(self._entries)
 
     def action_choose(self) -> None:
         """Takes the prompt under the cursor up."""
         item = self.query_one(Rows).item
-        self.dismiss(item[1].text if item else None)
+        self.dismiss(self._take(item) if item is not None else None)
 
     def action_leave(self) -> None:
         """Closes."""
         self.dismiss(None)
+
+
+def tree(families: Sequence[tuple[int, Prompt]]) -> PromptList[tuple[int, Prompt]]:
+    """Each prompt under the one that it came from."""
+    title = "who came from whom" if families else "nothing was varied yet"
+    return PromptList(title, families, family_line, lambda entry: Taken(entry[1].text, entry[1].negative))
+
+
+def library(prompts: Sequence[SharedPrompt]) -> PromptList[SharedPrompt]:
+    """The project's prompts, the user's own, and those that Limner comes with."""
+    return PromptList("prompts to begin with", prompts, library_line, lambda each: Taken(each.text, each.negative))

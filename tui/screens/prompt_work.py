@@ -12,6 +12,7 @@ from engine.prompts.breakdown import Breakdown, take_apart
 from engine.prompts.grammar import distance, escape, fill, has_choices, plain, variations
 from engine.prompts.ladder import Variation
 from engine.prompts.ladder import vary as vary_along
+from engine.prompts.library import SharedPrompt, shared_prompts, starter_prompts
 from engine.prompts.shelf import Mark, Prompt, Shelf
 from tui.screens.prompt_lines import Brush, Choice, Variant
 
@@ -186,6 +187,21 @@ def families(project: Project) -> list[tuple[int, Prompt]]:
     """The tree of who came from whom."""
     with project.store() as store:
         return Shelf(store).families()
+
+
+def library_of(project: Project) -> list[SharedPrompt]:
+    """The project's prompts, the user's own, those that Limner comes with; each lot the best first.
+
+    Raises:
+        PromptError: the user's own file is broken.
+    """
+    with project.store() as store:
+        own = [
+            SharedPrompt(each.text, each.negative, each.name or "this project", each.tags, round(each.stars))
+            for each in Shelf(store).prompts()
+        ]
+    shared = sorted(shared_prompts(), key=lambda each: -each.rating)
+    return list(dict.fromkeys([*own, *shared, *starter_prompts()]))
 
 
 def orders_for(project: Project, variants: Sequence[Variant], negative: str, brush: Brush) -> list[PictureOrder]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.containers import Horizontal, Vertical
@@ -27,7 +27,7 @@ from tui.screens.prompt_lines import (
     to_paint,
     variant_line,
 )
-from tui.screens.prompt_tree import PromptTree
+from tui.screens.prompt_tree import PromptList, Taken, library, tree
 from tui.screens.prompt_work import (
     Desk,
     Surroundings,
@@ -35,6 +35,7 @@ from tui.screens.prompt_work import (
     families,
     laid_out,
     left_off,
+    library_of,
     look_around,
     marked,
     orders_for,
@@ -49,7 +50,6 @@ from tui.widgets.text_line import TextLine
 if TYPE_CHECKING:
     from engine.prompts.llm.server import ModelServer
     from engine.prompts.llm.variations import Progress
-    from engine.prompts.shelf import Prompt
 
 MOST_SEEDS = 64
 
@@ -209,16 +209,13 @@ class PromptsScreen(ChoosingWhatVaries):
 
     def action_tree(self) -> None:
         """Who came from whom; the one chosen becomes the prompt."""
-        project, negative = self.project, self._desk().negative
+        project = self.project
+        self.do("tree", lambda: families(project), lambda found: self._offer(tree(found)))
 
-        def go(text: str | None) -> None:
-            if text is not None:
-                self.edit(text, negative)
-
-        def show(found: list[tuple[int, Prompt]]) -> None:
-            self.app.push_screen(PromptTree(found), go)
-
-        self.do("tree", lambda: families(project), show)
+    def action_library(self) -> None:
+        """Prompts to begin with; the one chosen becomes the prompt."""
+        project = self.project
+        self.do("library", lambda: library_of(project), lambda found: self._offer(library(found)))
 
     def action_more_seeds(self) -> None:
         """One picture more of each."""
@@ -305,6 +302,15 @@ class PromptsScreen(ChoosingWhatVaries):
         variant = self.rows.item
         whole = self.query_one("#whole", Static)
         whole.update(content_of(changed_pieces(variant.text, variant.parent, Ink.PLAIN)) if variant else "")
+
+    def _offer(self, screen: PromptList[Any]) -> None:
+        def take(taken: Taken | None) -> None:
+            if taken is not None:
+                # A prompt that says only what is not to be seen leaves the rest as it is, and the other way round.
+                desk = self._desk()
+                self.edit(taken.text or desk.parent, taken.negative or desk.negative)
+
+        self.app.push_screen(screen, take)
 
     def _desk(self) -> Desk:
         prompt, negative = (self.query_one(name, TextLine).value.strip() for name in ("#prompt", "#negative"))
