@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -28,11 +29,11 @@ class Terminal:
     ) -> None:
         self._socket = f"limner-{uuid.uuid4().hex[:12]}"
         exports = [f"{name}={value}" for name, value in (environment or {}).items()]
-        line = shlex.join(["env", *exports, *command])
+        # The shell says how it ended and stays, for tmux loses the status of a program that closes its terminal.
+        line = shlex.join(["env", *exports, *command]) + '; echo "[ended with $?]"; exec cat'
         self._tmux(
             *("-f", "/dev/null", "new-session", "-d", "-s", "main", "-x", str(columns), "-y", str(rows)),
             *("-c", str(cwd), line),
-            *(";", "set-option", "-g", "remain-on-exit", "on"),
         )
 
     def __enter__(self) -> Terminal:
@@ -93,15 +94,11 @@ class Terminal:
     def wait_until_ended(self, within: float = DEADLINE) -> int:
         """Waits until the command has ended, and returns its exit status."""
         deadline = time.monotonic() + within
-        while True:
-            dead, status = self._tmux("display-message", "-p", "-t", "main", "#{pane_dead} #{pane_dead_status}").split(
-                " ", 1
-            )
-            if dead == "1":
-                return int(status)
+        while not (ended := re.search(r"\[ended with (\d+)\]", self.screen())):
             if time.monotonic() > deadline:
                 raise AssertionError(f"still running\n{self.screen()}")
             time.sleep(0.05)
+        return int(ended[1])
 
     def _tmux(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(["tmux", "-L", self._socket, *arguments], capture_output=True, text=True, check=False)
