@@ -43,7 +43,20 @@ OTHERS = re.compile(
 NEGATIVE = re.compile(r"\b(?:no|not|without|never|don['’]t|avoid|except)\b", re.IGNORECASE)
 """An image model paints what is named, also after a no."""
 
+TALK = re.compile(
+    r"\b(?:variations?|versions?|prompts?|the (?:person|character|subject|image|picture))\b", re.IGNORECASE
+)
+"""Words about the task, not about a picture."""
+
 _WORD = re.compile(r"[\w'-]+")
+
+
+BANS = (
+    (IDENTITY, "about the person's looks"),
+    (OTHERS, "other people"),
+    (NEGATIVE, "says no"),
+    (TALK, "talks about the task"),
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +122,7 @@ class Sieve:
         rest = text.replace(own, " ")
         if len(_words(rest)) < 3:
             return "too short"
-        for pattern, why in ((IDENTITY, "about the person's looks"), (OTHERS, "other people"), (NEGATIVE, "says no")):
+        for pattern, why in BANS:
             # What the user wrote is the user's to write.
             banned = [each[0] for each in pattern.finditer(rest) if each[0].casefold() not in wish.parent.casefold()]
             if banned:

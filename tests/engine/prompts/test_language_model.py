@@ -105,6 +105,7 @@ def test_a_prompt_is_mended(said: str, wanted: str) -> None:
         ("a young SUBJECT on a pier", "about the person's looks (young)"),
         ("SUBJECT and his wife on a pier", "other people (wife)"),
         ("SUBJECT on a pier, no clouds", "says no (no)"),
+        ("The person in the costume (second variation), SUBJECT", "talks about the task (The person)"),
         ("SUBJECT on", "too short"),
         ("portrait of SUBJECT, studio light, navy suit", "a copy"),
         ("portrait of SUBJECT, on the moon, silver spacesuit", "a copy"),
