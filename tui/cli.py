@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("tui.commands.training:train", "Train a LoRA; it goes on when the terminal closes."),
     "runs": ("tui.commands.training:runs", "The training runs of this project."),
     "watch": ("tui.commands.training:watch", "Follow a run live."),
+    "pause": ("tui.commands.training:pause", "Pause a run."),
+    "resume": ("tui.commands.training:resume", "Go on with a run that was paused, stopped or killed."),
     "stop": ("tui.commands.training:stop", "Stop a run, now or after the epoch."),
     "lora": ("tui.commands.lora:lora", "Look into a LoRA file."),
     "prompt": ("tui.commands.prompt:prompt", "What a prompt says, and the library of prompts."),

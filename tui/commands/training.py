@@ -1,4 +1,4 @@
-"""Commands about training: ``estimate``, ``train``, ``runs``, ``watch``, ``stop``."""
+"""Commands about training: ``estimate``, ``train``, ``runs``, ``watch``, ``pause``, ``resume``, ``stop``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from engine.errors import JobError
+from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project, open_project
 from engine.training.estimate import RunEstimate, estimate_run
@@ -103,6 +104,33 @@ def watch(folder: Path, run: str | None) -> None:
     _follow(job)
     for path in run_status(job).checkpoints:
         click.echo(path)
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.pass_obj
+def pause(folder: Path, run: str | None) -> None:
+    """Pause a run (the living one) after its step; it stays in memory and keeps the card."""
+    job = _living(open_project(folder), run)
+    job.answered(Request.RESUME)
+    job.ask(Request.PAUSE)
+    narrate(f"{job.id} pauses. Go on with it: limner resume {job.id}")
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.pass_obj
+def resume(folder: Path, run: str | None) -> None:
+    """Go on with a run (the newest): one that is paused, or one that was stopped or died."""
+    project = open_project(folder)
+    job = (live_run(project) or project.run()) if run is None else project.run(run)
+    if not job.alive():
+        job = resume_training(project, job.id)
+    elif Request.PAUSE in job.asked() or run_status(job).state is JobState.PAUSED:
+        job.ask(Request.RESUME)
+    else:
+        raise JobError(f"{job.id} is being trained already", f"follow it with: limner watch {job.id}")
+    narrate(f"{job.id} goes on. Follow it with: limner watch {job.id}")
 
 
 @click.command()
