@@ -198,7 +198,7 @@ def _follow_phases(job: JobFolder, teller: Teller) -> None:
     for entry in follow(job):
         if isinstance(entry.event, events.Phase):
             phase = entry.event
-            teller.progress(f"{phase.name} {phase.done} of {phase.total}")
+            teller.progress(f"{phase.name} {phase.done} of {phase.total}", last=1 < phase.total == phase.done)
     wait(job)
 
 
