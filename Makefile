@@ -29,6 +29,9 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.bench
+
 pictures: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.pictures docs
 

@@ -7,6 +7,7 @@ from PIL import Image
 from engine.errors import FaceError
 from engine.faces.geometry import Box, Crop, Cut, Framing, crop_square
 from engine.faces.ledger import FoundFace
+from engine.faces.part import open_part
 from engine.faces.upright import open_upright
 
 
@@ -16,6 +17,11 @@ def cut(face: FoundFace, framing: Framing | Cut) -> Image.Image:
     Raises:
         FaceError: the face has a problem, or its photo can't be opened any more.
     """
+    crop = crop_of(face, framing)
+    if crop is not None and face.path and face.image_width and face.image_height:
+        part = open_part(face.path, (face.image_width, face.image_height), crop)
+        if part is not None:
+            return part
     return cut_from(_photo(face), face.box, framing)[0]
 
 

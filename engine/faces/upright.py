@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import (
@@ -92,6 +93,28 @@ def upright_size(path: Path) -> tuple[int, int]:
     """
     with _open(path) as image:
         return _upright_size(image)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file's header says of the pixels as they are stored."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    orientation: int
+    """EXIF's, 1 to 8; 1 also where it is missing or damaged."""
+
+
+def read_header(path: Path) -> Header:
+    """Reads a photo's header.
+
+    Raises:
+        BrokenImage: as for ``open_upright``.
+    """
+    with _open(path) as image:
+        return Header(image.format or "", image.mode, image.width, image.height, _orientation(image))
 
 
 def proven_size(path: Path) -> tuple[int, int]:

@@ -11,7 +11,8 @@ from astronaut import FACE, astronaut, save
 from PIL import Image
 
 from engine.faces.crop import cut_from
-from engine.faces.geometry import Box, Framing
+from engine.faces.geometry import Box, Crop, Framing, crop_square
+from engine.faces.part import open_part
 from engine.faces.upright import BrokenImage, open_upright, proven_size, upright_size
 
 BOXES = {
@@ -140,3 +141,44 @@ def test_damaged_exif_is_no_reason_to_refuse_a_photo(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     astronaut().save(path, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff" + b"\xff" * 30)
     assert open_upright(path).size == (512, 512)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_part_of_a_turned_jpeg_has_the_pixels_that_the_whole_has(tmp_path: Path, orientation: int) -> None:
+    path = save(tmp_path / "turned.jpg", astronaut(width=400), orientation)
+    whole = open_upright(path)
+    for box in BOXES.values():
+        for framing in Framing:
+            crop = crop_square(box, 400, 512, framing)
+            part = open_part(path, (400, 512), crop)
+            assert part is not None
+            assert part.tobytes() == whole.crop(crop.corners).tobytes()
+
+
+def test_what_is_no_plain_jpeg_is_left_to_pillow(tmp_path: Path) -> None:
+    crop = Crop(10, 10, 100)
+    for name, picture in (
+        ("a.png", astronaut()),
+        ("cmyk.jpg", astronaut().convert("CMYK")),
+        ("grey.jpg", astronaut().convert("L")),
+    ):
+        picture.save(tmp_path / name)
+        assert open_part(tmp_path / name, (512, 512), crop) is None
+    save(tmp_path / "a.jpg")
+    assert open_part(tmp_path / "a.jpg", (512, 400), crop) is None, "the photo was replaced by one of another size"
+    whole = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 3])
+    assert open_part(tmp_path / "a.jpg", (512, 512), Crop(0, 0, 512)) is None
+    with pytest.raises(BrokenImage, match="the file is missing"):
+        open_part(tmp_path / "gone.jpg", (512, 512), crop)
+
+
+def test_a_photo_that_changed_is_read_anew(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg")
+    crop = Crop(0, 0, 64)
+    first = open_part(path, (512, 512), crop)
+    save(path, astronaut().transpose(Image.Transpose.ROTATE_180))
+    second = open_part(path, (512, 512), crop)
+    assert first is not None
+    assert second is not None
+    assert first.tobytes() != second.tobytes()
