@@ -124,6 +124,8 @@ def with_pictures(project: Project) -> Project:
             picture = draw_portrait(JAMES, random_scene(Random(order.seed)), 512)
             picture.save(order.path, pnginfo=png_text(parameters))
             queue.finish(number, order.path, 4.2)
+        queue.rate(4, 3)
+        queue.rate(2, 5)
         queue.take()
         queue.fail(6, "the GPU ran out of memory")
         queue.take()

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from engine.errors import PictureError
 from engine.settings import Sampler
 from engine.store import Store
+
+MOST_STARS = 5
 
 
 class PictureState(StrEnum):
@@ -53,6 +56,8 @@ class Picture(PictureOrder):
     """How long painting took."""
     reason: str | None = None
     """Why it failed."""
+    rating: int = 0
+    """1 to 5 stars; 0: not rated."""
 
 
 class Queue:
@@ -114,6 +119,23 @@ class Queue:
         with self._store.change() as change:
             change.execute("UPDATE pictures SET state = 'cancelled' WHERE id = ? AND state = 'queued'", (number,))
 
+    def rate(self, number: int, stars: int) -> Picture:
+        """Gives a painted picture 1 to 5 stars; 0 takes them back. The stars of its prompt follow.
+
+        Raises:
+            PictureError: that is no number of stars, or no painted picture.
+        """
+        if not 0 <= stars <= MOST_STARS:
+            raise PictureError(f"{stars} is no rating", f"rate from 0 (none) to {MOST_STARS} stars")
+        with self._store.change() as change:
+            # NULL, not 0: a picture that nobody rated does not count in the mean of its prompt.
+            rated = change.execute(
+                "UPDATE pictures SET rating = ? WHERE id = ? AND state = 'done'", (stars or None, number)
+            ).rowcount
+        if not rated:
+            raise PictureError(f"picture {number} is not painted", "rate it when it is")
+        return self.picture(number)
+
     def put_back(self) -> int:
         """Queues again what a killed painter left half done. Returns how many."""
         with self._store.change() as change:
@@ -150,4 +172,5 @@ def _picture(row: sqlite3.Row) -> Picture:
         prompt_id=row["prompt_id"],
         seconds=row["seconds"],
         reason=row["reason"],
+        rating=row["rating"] or 0,
     )

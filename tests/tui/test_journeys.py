@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.faces.measured import MeasuredFaces
 from engine.jobs.folder import Request
+from engine.pictures.orders import order_for
 from engine.pictures.queue import PictureOrder, PictureState, Queue
 from engine.project import Project, open_project
+from engine.prompts.shelf import Shelf
 from tests.pictures import settle
 from tests.story import RUN, alive, story_project, with_dataset, with_run
 from tui.limner import LimnerApp
@@ -373,6 +376,32 @@ class TestPromptsAndPictures:
         new, old = queued(whole_story)[-1], queued(whole_story)[4]
         assert (new.prompt, new.steps, new.lora) == (old.prompt, old.steps, old.lora)
         assert new.seed != old.seed
+
+    async def test_stars_of_pictures_are_saved_at_once_and_its_prompt_follows(self, whole_story: Project) -> None:
+        with whole_story.store() as store:
+            shelf, queue = Shelf(store), Queue(store)
+            parent = shelf.add("photo of jx265 man")
+            child = shelf.add("photo of jx265 man, in snow", parent_id=parent.id)
+            order = replace(order_for(whole_story, child.text), prompt_id=child.id)
+            painted = queue.add([order, replace(order, seed=order.seed + 1, path=order.path.with_suffix(".b.png"))])
+            for each in painted:
+                queue.finish(each.id, each.path, 1.0)
+        older, newer = (each.id for each in painted)
+        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24), notifications=True) as pilot:
+            await press(pilot, "6", "minus", "plus", "plus", "plus", "minus")
+            assert shown(pilot).count("★★☆☆☆") == 2, "in the row and under the picture"
+            assert queued(whole_story)[newer - 1].rating == 2
+            await press(pilot, "j", *("plus",) * 7)
+            assert queued(whole_story)[older - 1].rating == 5
+            await press(pilot, "5", "T")
+            await until(pilot, lambda: "3.5★ photo of jx265 man, in snow" in shown(pilot))
+            await press(pilot, "escape", "6", "g", "minus", "minus")
+            assert queued(whole_story)[newer - 1].rating == 0
+            await press(pilot, "j", "j", "plus")
+            await until(pilot, lambda: "Only a painted picture" in shown(pilot))
+        with whole_story.store() as store:
+            # A picture whose stars were taken back does not count.
+            assert (Shelf(store).prompt(child.id).stars, Shelf(store).prompt(child.id).pictures) == (5.0, 1)
 
     async def test_a_picture_shows_what_made_it(self, whole_story: Project) -> None:
         async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:

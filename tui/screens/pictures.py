@@ -14,7 +14,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
+from engine.pictures.queue import MOST_STARS, Picture, PictureOrder, PictureState, Queue
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.screens.base import WorkScreen
@@ -45,17 +45,24 @@ MARKS: dict[PictureState, tuple[str, Ink]] = {
 WAITING = (PictureState.QUEUED, PictureState.PAINTING)
 
 
+def stars_of(picture: Picture) -> str:
+    """``★★★☆☆``."""
+    return "★" * picture.rating + "☆" * (MOST_STARS - picture.rating)
+
+
 def picture_line(picture: Picture, width: int) -> Line:
-    """A picture's row: its state by shape and colour, seed, checkpoint and strength, the prompt."""
+    """A picture's row: its state by shape and colour, seed, stars, checkpoint and strength, the prompt."""
     mark, ink = MARKS[picture.state]
     settled = Ink.PLAIN if picture.state is PictureState.DONE else Ink.MUTED
     lora = picture.lora.stem if picture.lora else "base"
     strength = f"{picture.strength:>5.2f}" if picture.strength is not None else "     "
+    room = 14 if width > 50 else 12
     wide: Line = [(f" {picture.prompt}", Ink.MUTED)] if width > 50 else []
     return [
         (f"{mark} ", ink),
         (f"{picture.seed:>10}", settled),
-        (f"  {lora[-14:]:<14}", settled),
+        (f" {stars_of(picture) if picture.rating else '':<{MOST_STARS}}", Ink.ATTENTION),
+        (f" {lora[-room:]:<{room}}", settled),
         (f"{strength} ", settled),
         *wide,
     ]
@@ -72,6 +79,8 @@ def picture_facts(picture: Picture, told: Parameters | None = None) -> list[Line
         [(f"seed {picture.seed} · {lora}", Ink.PLAIN)],
         [(f"{picture.steps} steps · cfg {picture.guidance:g} · {model}", Ink.MUTED)],
     ]
+    if picture.state is PictureState.DONE:
+        lines[0].append((f" · {stars_of(picture)}", Ink.ATTENTION if picture.rating else Ink.MUTED))
     if picture.reason:
         lines[1:] = [[(picture.reason, Ink.BAD)]]
     return lines
@@ -146,11 +155,13 @@ class PicturesScreen(WorkScreen):
         return self.query_one("#pictures", Rows)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what waits can be cancelled."""
+        """Only what waits can be cancelled, only what is painted rated."""
         if action in ("view", "another", "prompt"):
             return bool(self._pictures)
         if action == "cancel":
             return any(picture.state is PictureState.QUEUED for picture in self._pictures)
+        if action in ("more_stars", "fewer_stars"):
+            return any(picture.state is PictureState.DONE for picture in self._pictures)
         return True
 
     def action_view(self) -> None:
@@ -203,6 +214,14 @@ class PicturesScreen(WorkScreen):
 
         self.do("cancel", cancel, lambda _: self._read())
 
+    def action_more_stars(self) -> None:
+        """One star more."""
+        self._rate(1)
+
+    def action_fewer_stars(self) -> None:
+        """One star fewer; with none it is not rated."""
+        self._rate(-1)
+
     def action_prompt(self) -> None:
         """Takes the prompt to the Prompts screen."""
         picture = self.rows.item
@@ -223,6 +242,26 @@ class PicturesScreen(WorkScreen):
     @on(Rows.Chosen, "#pictures")
     def _chosen(self) -> None:
         self.action_view()
+
+    def _rate(self, by: int) -> None:
+        at, picture = self.rows.cursor, self.rows.item
+        if picture is None or picture.state is not PictureState.DONE:
+            self.say("Only a painted picture can be given stars.")
+            return
+
+        def rate() -> Picture:
+            with self.project.store() as store:
+                queue = Queue(store)
+                # Counted from what is saved: the row may be a moment old.
+                return queue.rate(picture.id, min(MOST_STARS, max(0, queue.picture(picture.id).rating + by)))
+
+        rated = self.attempt(rate)
+        if rated is not None:
+            self._pictures[at] = rated
+            self.rows.redraw(at)
+            self._show_facts(rated)
+            # A look at the queue that began before would bring the old stars back.
+            self._read()
 
     def _read(self) -> None:
         project = self.project
@@ -270,7 +309,7 @@ class PicturesScreen(WorkScreen):
             prompt.update("")
             return
         pane.border_title = picture.path.name
-        facts.update(content_of(*picture_facts(picture, self._told.get(picture.id))))
+        self._show_facts(picture)
         without: Line = [("  without ", Ink.MUTED), (picture.negative, Ink.MUTED)] if picture.negative else []
         prompt.update(content_of([(picture.prompt, Ink.PLAIN), *without]))
         if picture.state is not PictureState.DONE:
@@ -282,6 +321,10 @@ class PicturesScreen(WorkScreen):
         after = self.rows.items[self.rows.cursor + 1 : self.rows.cursor + 1 + AHEAD]
         portrait.show(_subject(picture), [subject for other in after if (subject := _subject(other)) is not None])
 
+    def _show_facts(self, picture: Picture) -> None:
+        told = self._told.get(picture.id)
+        self.query_one("#facts", Static).update(content_of(*picture_facts(picture, told)))
+
     def _ask_the_file(self, picture: Picture) -> None:
         """Reads what the PNG says about itself."""
 
@@ -292,8 +335,9 @@ class PicturesScreen(WorkScreen):
 
         def told(parameters: Parameters | None) -> None:
             self._told[picture.id] = parameters
-            if self.rows.item == picture:
-                self.query_one("#facts", Static).update(content_of(*picture_facts(picture, parameters)))
+            shown = self.rows.item
+            if shown is not None and shown.id == picture.id:
+                self._show_facts(shown)
 
         # A file that was moved away is told by the empty frame; there is nothing more to say.
         self.do("parameters", read, told, lambda _: None)
