@@ -218,6 +218,7 @@ def _prompts() -> tuple[Action, ...]:
         Action("prompts.fewer_seeds", "Paint each with one seed fewer", ("minus", "left_square_bracket"), "", 26),
         Action("prompts.stronger", "More of the LoRA", ("l", "right"), "stronger", 31),
         Action("prompts.weaker", "Less of the LoRA", ("h", "left"), "weaker", 31),
+        Action("prompts.lock", "Lock parts of the prompt, so that they stay", ("K",), "lock", 27),
         Action("prompts.size", "Small, medium or bold changes", ("z",)),
         Action("prompts.engine", "Vary by the grammar, or by a language model", ("m",)),
         Action("prompts.model", "The language model's next model", ("M",)),

@@ -197,3 +197,51 @@ async def test_a_model_that_is_not_there_is_told_and_the_grammar_stays(project: 
         await press(pilot, "5", "m")
         await until(pilot, lambda: "No language model is set" in shown(pilot))
         assert "grammar" in shown(pilot)
+
+
+async def test_a_locked_part_stays_while_the_rest_varies(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "i")
+        await type_text(pilot, ", studio light, navy suit")
+        await press(pilot, "enter", "K", "space", "j", "space", "space")
+        assert "✓ locked  studio light" in shown(pilot)
+        assert "· varies  navy suit" in shown(pilot)
+        await press(pilot, "escape")
+        assert "locked: studio light" in shown(pilot)
+        await press(pilot, "V")
+        made = [variant.text for variant in screen(pilot).rows.items if variant.parent]
+        assert made
+        assert all("studio light" in text.split(", ") for text in made)
+        assert any("navy suit" not in text for text in made)
+        await press(pilot, "K", "space", "escape", "V")
+        assert "locked:" not in shown(pilot)
+        assert any("studio light" not in variant.text for variant in screen(pilot).rows.items)
+    locks = [prompt.made_by["locked"] for prompt in on_shelf(project) if prompt.made_by]
+    assert ["studio light"] in locks
+    assert [] in locks
+
+
+async def test_a_lock_holds_where_choices_vary_and_the_first_part_needs_none(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
+        await press(pilot, "5", "K")
+        await until(pilot, lambda: "only one part" in shown(pilot))
+        field = screen(pilot).query_one("#prompt", TextLine)
+        field.value = "photo of jx265 man, {soft|hard} light, {navy|grey|green} suit"
+        await press(pilot, "K", "space", "escape", "V")
+        made = [variant.text for variant in screen(pilot).rows.items if variant.parent]
+        assert made
+        assert all("soft light" in text for text in made), made
+
+
+async def test_a_language_model_is_told_what_is_locked(project: Project) -> None:
+    with answering(GOOD) as asked:
+        project.change({"language_model.url": asked.url, "language_model.model": "tiny"})
+        async with app(project).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "5", "m", "i")
+            await type_text(pilot, ", navy suit")
+            await press(pilot, "enter", "K", "space", "escape", "V")
+            await until(pilot, lambda: "by the model" in shown(pilot))
+            made = [variant.text for variant in screen(pilot).rows.items if variant.parent]
+    assert "word for word: navy suit" in str(asked.questions[0])
+    assert made
+    assert all("navy suit" in text for text in made)

@@ -58,6 +58,14 @@ def test_the_plan_of_a_run(snap_compare: Compare, whole_story: Project) -> None:
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("4", "p"))
 
 
+def test_the_parts_of_a_prompt_that_are_locked(snap_compare: Compare, whole_story: Project) -> None:
+    prompt = "photo of jx265 man, studio light, navy suit, smiling"
+    whole_story.change({"painting.style": prompt})
+    app = LimnerApp(whole_story.root, whole_story)
+    run_before = pressing("5", "K", "space", "j", "j", "space")
+    assert snap_compare(app, terminal_size=(80, 24), run_before=run_before)
+
+
 def test_the_help(snap_compare: Compare, story: Project) -> None:
     app = LimnerApp(story.root, story)
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("question_mark"))

@@ -55,6 +55,8 @@ class Choice:
     axes: frozenset[str] = frozenset(("place", "light", "clothes"))
     size: Size = Size.MEDIUM
     by_model: bool = False
+    locked: frozenset[str] = frozenset()
+    """Parts of prompts that stay; those that are not in the prompt at hand mean nothing to it."""
     model: str | None = None
 
 
@@ -90,8 +92,8 @@ def brush_line(brush: Brush) -> Line:
     return [*seeds, (brush.checkpoint.stem, Ink.STRONG), (" at ", Ink.MUTED), (f"{brush.strength:.2f}", Ink.STRONG)]
 
 
-def breakdown_line(found: Breakdown | PromptError | None, width: int) -> Line:
-    """``14 of 75 tokens · studio light ×1.2 · changes at step 15``, and the first thing that is odd."""
+def breakdown_line(found: Breakdown | PromptError | None, width: int, locked: Sequence[str] = ()) -> Line:
+    """``14 of 75 tokens · locked: navy suit · studio light ×1.2``, and the first thing that is odd."""
     if found is None:
         return []
     if isinstance(found, PromptError):
@@ -102,6 +104,8 @@ def breakdown_line(found: Breakdown | PromptError | None, width: int) -> Line:
         said.append(f"{found.tokens} of {room} tokens")
         if len(found.chunks) > 1:
             said.append(f"{len(found.chunks)} chunks")
+    if locked:
+        said.append(f"locked: {', '.join(locked)}")
     for piece in found.attention:
         if not piece.is_break and round(piece.weight, 3) != 1 and piece.text.strip():
             said.append(f"{' '.join(piece.text.split())} ×{piece.weight:.3g}")

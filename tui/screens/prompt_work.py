@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from engine.errors import PromptError
 from engine.prompts.breakdown import Breakdown, take_apart
-from engine.prompts.grammar import distance, escape, fill, has_choices, plain, variations
-from engine.prompts.ladder import Variation
+from engine.prompts.grammar import distance, escape, fill, has_choices, plain, tidy, variations
+from engine.prompts.ladder import Variation, parts_of
 from engine.prompts.ladder import vary as vary_along
 from engine.prompts.library import SharedPrompt, shared_prompts, starter_prompts
 from engine.prompts.shelf import Mark, Prompt, Shelf
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 VARIATIONS = 12
 """How many variations one V makes."""
+
+LOCKED_DRAWS = 8
+"""How many times more are drawn of a prompt with choices where a part is locked."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,20 @@ def broken_down(prompt: str, around: Surroundings | None) -> Breakdown | PromptE
         return error
 
 
+def parts_that_may_vary(prompt: str, person: PersonSettings) -> list[str]:
+    """The parts of a prompt but the first, which names the person and always stays.
+
+    Raises:
+        PromptError: the prompt can't be read.
+    """
+    return list(dict.fromkeys(map(tidy, parts_of(plain(fill(prompt, person)))[1:])))
+
+
+def parts_locked(prompt: str, person: PersonSettings, choice: Choice) -> list[str]:
+    """Those of its parts that stay. Raises PromptError."""
+    return [part for part in parts_that_may_vary(prompt, person) if part in choice.locked]
+
+
 def left_off(project: Project) -> Desk | None:
     """Where the last session left off; None where nothing was varied yet."""
     with project.store() as store:
@@ -113,6 +130,8 @@ def varied(
     parent = plain(template)
     note = ""
     about: dict[str, object] = {"seed": seed, "size": choice.size.value, "axes": sorted(choice.axes)}
+    stay = tuple(parts_locked(desk.parent, person, choice))
+    about["locked"] = list(stay)
     with project.store() as store:
         shelf = Shelf(store)
         known = shelf.texts()
@@ -132,6 +151,7 @@ def varied(
                 seed,
                 tuple(sorted(choice.axes)),
                 choice.size,
+                stay,
                 examples=tuple(shelf.best()),
                 stored=tuple(known),
             )
@@ -145,15 +165,16 @@ def varied(
             outcome = vary_by_model(server, choice.model, wish, came)
             found, note = outcome.variations, " · ".join([outcome.summary(), *dict.fromkeys(outcome.notes)])
         elif has_choices(template):
-            texts = variations(template, VARIATIONS + len(known), seed)
-            new = [text for text in texts if text not in known and text != parent][:VARIATIONS]
-            found = [Variation(text, distance(parent, text)) for text in new]
+            # A part with a choice in it may be locked at what the parent says: those that say otherwise are left out.
+            texts = variations(template, (VARIATIONS + len(known)) * (LOCKED_DRAWS if stay else 1), seed)
+            new = [text for text in texts if text not in known and text != parent and set(stay) <= _parts(text)]
+            found = [Variation(text, distance(parent, text)) for text in new[:VARIATIONS]]
         else:
-            found = vary_along(parent, VARIATIONS, seed, sorted(choice.axes), choice.size, (), known)
+            found = vary_along(parent, VARIATIONS, seed, sorted(choice.axes), choice.size, stay, known)
         made = keep(found)
         kept = [each for each in shelf.children(root.id) if each.mark is Mark.KEPT]
     if not found:
-        note = "no more to be had of it: choose another axis or size"
+        note = f"no more to be had of it: choose another axis or size{', or unlock a part' if stay else ''}"
     return replace(desk, variants=tuple(_variant(each, parent) for each in [*kept, *made]), note=note)
 
 
@@ -218,6 +239,10 @@ def orders_for(project: Project, variants: Sequence[Variant], negative: str, bru
                 order = order_for(project, escape(kept.text), lora=brush.checkpoint, strength=brush.strength)
                 orders.append(replace(order, negative=negative, prompt_id=kept.id))
     return orders
+
+
+def _parts(text: str) -> set[str]:
+    return set(map(tidy, parts_of(text)))
 
 
 def _variant(prompt: Prompt, parent: str) -> Variant:

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.errors import LimnerError
+from engine.prompts.breakdown import Breakdown
 from engine.prompts.shelf import Mark
 from tui.actions import Scope
 from tui.bindings import bindings_for
@@ -27,6 +28,7 @@ from tui.screens.prompt_lines import (
     to_paint,
     variant_line,
 )
+from tui.screens.prompt_locks import Locks
 from tui.screens.prompt_tree import PromptList, Taken, library, tree
 from tui.screens.prompt_work import (
     Desk,
@@ -39,6 +41,8 @@ from tui.screens.prompt_work import (
     look_around,
     marked,
     orders_for,
+    parts_locked,
+    parts_that_may_vary,
     rewritten,
     varied,
 )
@@ -212,6 +216,15 @@ class PromptsScreen(ChoosingWhatVaries):
         project = self.project
         self.do("tree", lambda: families(project), lambda found: self._offer(tree(found)))
 
+    def action_lock(self) -> None:
+        """Lists the parts of the prompt; each is locked, or not."""
+        prompt = self._desk().parent
+        parts = self.attempt(lambda: parts_that_may_vary(prompt, self.project.settings.person))
+        if parts:
+            self.app.push_screen(Locks(parts, self.choice.locked, self._lock))
+        elif parts is not None:
+            self.say("The prompt has only one part, and that stays.")
+
     def action_library(self) -> None:
         """Prompts to begin with; the one chosen becomes the prompt."""
         project = self.project
@@ -355,8 +368,14 @@ class PromptsScreen(ChoosingWhatVaries):
         return self._variants[0].text if self._variants and not self._variants[0].parent else self._desk().parent
 
     def _break_down(self) -> None:
-        found = broken_down(self._desk().parent, self._around)
-        self.write("#breakdown", lambda width: breakdown_line(found, width))
+        prompt, around = self._desk().parent, self._around
+        found = broken_down(prompt, around)
+        locked = parts_locked(prompt, around.person, self.choice) if around and isinstance(found, Breakdown) else []
+        self.write("#breakdown", lambda width: breakdown_line(found, width, locked))
+
+    def _lock(self, locked: frozenset[str]) -> None:
+        self.choose(locked=locked)
+        self._break_down()
 
     def _show(self, variants: list[Variant], cursor: int) -> None:
         self._variants = variants

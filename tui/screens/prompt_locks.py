@@ -1,0 +1,59 @@
+"""Which parts of a prompt stay while the rest varies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from tui.widgets.ink import Ink, Line, cut
+from tui.widgets.rows import Rows
+
+
+class Locks(ModalScreen[None]):
+    """The parts of a prompt over the screen; a key locks one, and it holds at once.
+
+    Args:
+        parts: the parts that may vary.
+        locked: what is locked, parts of other prompts too.
+        tell: told what is locked from now on.
+    """
+
+    CSS_PATH = "prompt_locks.tcss"
+    BINDINGS = [("space,enter", "lock", "Lock it, or not"), ("escape,q,K", "leave", "Close")]
+
+    def __init__(self, parts: Sequence[str], locked: frozenset[str], tell: Callable[[frozenset[str]], object]) -> None:
+        super().__init__()
+        self._parts = parts
+        self._locked = locked
+        self._tell = tell
+
+    def compose(self) -> ComposeResult:
+        """The parts."""
+        with Vertical() as box:
+            box.border_title = "what stays while the rest varies"
+            box.border_subtitle = "space locks, or unlocks · esc closes"
+            yield Rows[str](self._line)
+
+    def on_mount(self) -> None:
+        """Fills the list."""
+        self.query_one(Rows).show(self._parts)
+
+    def action_lock(self) -> None:
+        """The part under the cursor stays, or may vary."""
+        rows = self.query_one(Rows)
+        if rows.item is not None:
+            self._locked = self._locked ^ {rows.item}
+            self._tell(self._locked)
+            rows.redraw(rows.cursor)
+
+    def action_leave(self) -> None:
+        """Closes."""
+        self.dismiss(None)
+
+    def _line(self, part: str, width: int) -> Line:
+        stays = part in self._locked
+        said = ("✓ locked ", Ink.GOOD) if stays else ("· varies ", Ink.FAINT)
+        return cut([said, (f" {part}", Ink.STRONG if stays else Ink.PLAIN)], width)
