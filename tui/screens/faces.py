@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
+from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
@@ -45,7 +46,8 @@ class FacesScreen(WorkScreen):
 
     SCOPE = Scope.FACES
     CSS_PATH = "faces.tcss"
-    BINDINGS = bindings_for(Scope.FACES)
+    # At once: what is typed fast after it must never reach the list as keys that decide.
+    BINDINGS = [*bindings_for(Scope.FACES), Binding("slash", "filter", show=False, priority=True)]
     QUESTION = "Which faces are good?"
     AUTO_FOCUS = "#faces"
     EMPTY = (
@@ -122,8 +124,8 @@ class FacesScreen(WorkScreen):
         ]
 
     def focus_list(self) -> None:
-        """The faces."""
-        self.rows.focus()
+        """The faces, at once: the next key may be here already."""
+        self.set_focus(self.rows)
 
     @property
     def rows(self) -> Rows[Face]:
@@ -131,7 +133,9 @@ class FacesScreen(WorkScreen):
         return self.query_one("#faces", Rows)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without faces there is nothing to decide."""
+        """Without faces there is nothing to decide; in a field a slash is a letter."""
+        if action == "filter" and isinstance(self.focused, TextLine):
+            return False
         return bool(self._columns) or action not in {each.verb for each in actions_of(Scope.FACES)}
 
     def action_keep(self) -> None:
@@ -172,7 +176,7 @@ class FacesScreen(WorkScreen):
 
     def action_filter(self) -> None:
         """Into the filter line."""
-        self.query_one("#filter").focus()
+        self.set_focus(self.query_one("#filter"))
 
     def action_save_filter(self) -> None:
         """Asks for the name that the filter is saved under."""

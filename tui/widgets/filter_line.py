@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from rich.highlighter import Highlighter
 from rich.text import Text
+from textual import events
 from textual.suggester import Suggester
 
 from tui.widgets.text_line import TextLine
@@ -19,6 +20,27 @@ class FilterLine(TextLine):
         self.suggester = _Completions(saved)
         self._wrong = _Wrong()
         self.highlighter = self._wrong
+
+    async def _on_key(self, event: events.Key) -> None:
+        """Acts in the order in which keys were typed, however fast they came.
+
+        Textual looks bindings up once a key has travelled up to the app, by which time letters that followed it are in
+        the field. So what ends or empties the line is done here, and keys that came after go where the focus is.
+        """
+        focused = self.screen.focused
+        if focused is not self and focused is not None:
+            event.stop()
+            event.prevent_default()
+            focused._forward_event(events.Key(event.key, event.character))
+        elif event.key in ("enter", "escape", "ctrl+u"):
+            event.stop()
+            event.prevent_default()
+            if event.key == "ctrl+u":
+                self.action_delete_left_all()
+                return
+            if event.key == "enter":
+                await self.action_submit()
+            self.action_leave()
 
     def point_at(self, start: int, end: int) -> None:
         """Sets a stretch of the line off as wrong; an empty one sets off nothing."""
