@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "faces": ("tui.commands.faces:faces", "Scan, list, show, keep and reject faces."),
     "dataset": ("tui.commands.dataset:dataset", "Build the training images."),
     "caption": ("tui.commands.dataset:caption", "Write captions."),
+    "export": ("tui.commands.dataset:export", "Write the dataset for another trainer."),
     "estimate": ("tui.commands.training:estimate", "Images, steps, time and money, before the run."),
     "train": ("tui.commands.training:train", "Train a LoRA; it goes on when the terminal closes."),
     "runs": ("tui.commands.training:runs", "The training runs of this project."),

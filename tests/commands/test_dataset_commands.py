@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from conftest import Photos, Run
 
 from engine.project import Project
@@ -39,3 +41,19 @@ def test_an_empty_dataset_says_what_to_do(run: Run) -> None:
     empty = run("dataset", "list")
     assert (empty.code, empty.out) == (0, "")
     assert "There are no images yet" in empty.err
+
+
+def test_the_dataset_is_exported_for_other_trainers(
+    run: Run, scanned: Photos, project: Project, tmp_path: Path
+) -> None:
+    assert "there are no images yet" in run("export", tmp_path / "out").failure
+    run("faces", "keep", 1, 2)
+    run("dataset", "build")
+    done = run("export", tmp_path / "out", "--json")
+    assert done.record["config"] == str(tmp_path / "out" / "dataset.toml")
+    assert (done.record["images"], done.record["warnings"]) == (2, [])
+    assert "is not empty" in run("export", tmp_path / "out").failure
+    told = run("export", tmp_path / "hub", "--format", "imagefolder")
+    assert "2 images in" in told.err
+    assert (tmp_path / "hub" / "metadata.jsonl").exists()
+    assert run("export", tmp_path / "x", "--format", "zip").code == 2

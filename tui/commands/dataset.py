@@ -111,3 +111,26 @@ def _mark(image: TrainingImage) -> str:
     if image.upscaled:
         return "enlarged"
     return "" if image.source_px else "by hand"
+
+
+@click.command()
+@click.argument("to", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--format", "form", type=click.Choice(["kohya", "imagefolder"]), default="kohya", show_default=True)
+@click.option("--force", is_flag=True, help="Write into a folder that holds something.")
+@json_option
+@click.pass_obj
+def export(folder: Path, to: Path, form: str, force: bool, as_json: bool) -> None:
+    """Write the dataset for another trainer: kohya's sd-scripts, or a Hugging Face image folder."""
+    from engine.dataset.export import ExportFormat
+    from engine.dataset.export import export as write
+
+    done = write(open_project(folder), to, ExportFormat(form), force)
+    if as_json:
+        paths = {"folder": str(done.folder), "config": str(done.config)}
+        document({**paths, "format": form, "images": done.images, "warnings": list(done.warnings)})
+        return
+    for warning in done.warnings:
+        narrate(f"! {warning}")
+    narrate(f"{done.images} images in {done.folder}, described by {done.config.name}")
+    if form == "kohya":
+        narrate(f"sd-scripts reads it with: --dataset_config {done.config}")

@@ -1,0 +1,158 @@
+"""Exporting the dataset for other trainers: kohya's folders with a ``dataset.toml``, or the hub's image folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import tomlkit
+from PIL import Image
+
+from engine.dataset.folder import DatasetFolder, TrainingImage, folder_name
+from engine.errors import DatasetError, LimnerError
+from engine.faces.upright import open_upright
+from engine.jobs.folder import write_whole
+from engine.project import Project
+from engine.settings import Settings
+
+
+class ExportFormat(StrEnum):
+    """Who is to read it."""
+
+    KOHYA = "kohya"
+    """kohya's sd-scripts: ``10_jx265 man/0001.png`` with ``0001.txt``; ``dataset.toml`` for ``--dataset_config``."""
+    IMAGEFOLDER = "imagefolder"
+    """Hugging Face's ``imagefolder``: images beside a ``metadata.jsonl`` with ``file_name`` and ``text``."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
+
+    folder: Path
+    config: Path
+    """The file that names or describes the images: ``dataset.toml`` or ``metadata.jsonl``."""
+    images: int
+    warnings: tuple[str, ...]
+
+
+def export(project: Project, to: Path, format: ExportFormat, force: bool = False) -> Exported:
+    """Writes the dataset into a folder of its own. The project's dataset stays as it is.
+
+    Every image has a caption of one line; a photo that somebody added is turned upright and loses its metadata, since
+    trainers don't look at EXIF; names have no underscores, since sd-scripts gives them a meaning.
+
+    Args:
+        project: the project, its dataset built.
+        to: the folder; made where it is missing.
+        format: who is to read it.
+        force: write also into a folder that holds something; files of the same name are replaced.
+
+    Raises:
+        DatasetError: there are no images, one has no caption or can't be read, or the folder can't be written.
+    """
+    dataset = DatasetFolder(project)
+    images = dataset.images()
+    if not images:
+        raise DatasetError("there are no images yet", "make them with: limner dataset build")
+    bare = [image.path.name for image in images if not image.caption]
+    if bare:
+        some = ", ".join(bare[:3]) + (" …" if len(bare) > 3 else "")
+        raise DatasetError(f"{len(bare)} images have no caption ({some})", "write them with: limner caption")
+    to = to.resolve()
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        if not force and any(to.iterdir()):
+            raise DatasetError(f"{to} is not empty", "choose another folder, or write into it with --force")
+        write = {ExportFormat.KOHYA: _kohya, ExportFormat.IMAGEFOLDER: _imagefolder}[format]
+        config = write(images, to, project.settings)
+    except OSError as error:
+        raise DatasetError(f"{to} can't be written ({error.strerror or error})", "choose another folder") from error
+    told = tuple(check for check in dataset.checks() if "missing" in check or "not first" in check)
+    return Exported(to, config, len(images), told)
+
+
+def _kohya(images: Sequence[TrainingImage], to: Path, settings: Settings) -> Path:
+    """Layout: sd-scripts ``library/config_util.py``; the options: its ``docs/config_README-en.md``."""
+    folder = to / folder_name(settings)
+    folder.mkdir(exist_ok=True)
+    for image, name in zip(images, _names(images), strict=True):
+        _put(image.path, folder / f"{name}.png")
+        write_whole(folder / f"{name}.txt", image.caption + "\n")
+    side = settings.training.resolution or 1024
+    subset = {
+        "image_dir": str(folder),
+        "num_repeats": settings.training.repeats,
+        "class_tokens": f"{settings.person.trigger} {settings.person.class_word}",
+        # The trigger and the class word stay first, should the rest be shuffled.
+        "keep_tokens": 2,
+        # Left out, sd-scripts would look for ``.caption`` files, and read ``{a|b}`` in a caption as a choice.
+        "caption_extension": ".txt",
+        "enable_wildcard": False,
+    }
+    record = {
+        "datasets": [
+            {
+                "resolution": side,
+                "batch_size": settings.training.batch,
+                "enable_bucket": True,
+                "bucket_no_upscale": True,
+                "subsets": [subset],
+            }
+        ]
+    }
+    path = to / "dataset.toml"
+    write_whole(path, tomlkit.dumps(record))
+    return path
+
+
+def _imagefolder(images: Sequence[TrainingImage], to: Path, settings: Settings) -> Path:  # noqa: ARG001
+    """Layout: https://huggingface.co/docs/datasets/image_dataset#imagefolder."""
+    lines = []
+    for image, name in zip(images, _names(images), strict=True):
+        _put(image.path, to / f"{name}.png")
+        lines.append(json.dumps({"file_name": f"{name}.png", "text": image.caption}, ensure_ascii=False))
+    path = to / "metadata.jsonl"
+    write_whole(path, "\n".join(lines) + "\n")
+    return path
+
+
+def _names(images: Sequence[TrainingImage]) -> list[str]:
+    """A name for each image: its own, without underscores and without another's."""
+    names: list[str] = []
+    for image in images:
+        name = re.sub(r"[^\w.-]+|_+", "-", image.path.stem).strip("-.") or "image"
+        number = 2
+        candidate = name
+        while candidate.casefold() in {each.casefold() for each in names}:
+            candidate, number = f"{name}-{number}", number + 1
+        names.append(candidate)
+    return names
+
+
+def _put(image: Path, at: Path) -> None:
+    """An image as it is where it is one of ours, else upright and bare; written beside its place, then moved there."""
+    beside = at.with_name(f".{at.name}.{os.getpid()}.part")
+    try:
+        _writer(image)(beside)
+        os.replace(beside, at)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _writer(image: Path) -> Callable[[Path], object]:
+    try:
+        with Image.open(image) as found:
+            plain = found.format == "PNG" and found.mode == "RGB" and not found.getexif() and not found.info
+        if plain:
+            return lambda beside: shutil.copyfile(image, beside)
+        picture = open_upright(image)
+    except LimnerError as error:
+        raise DatasetError(error.what, "take it out of the dataset, or build again") from error
+    return lambda beside: picture.save(beside, format="PNG", compress_level=3)
