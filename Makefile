@@ -32,8 +32,11 @@ format: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench
 
+# Each screen at two sizes into .pictures/, and the README's picture; drawn with rsvg-convert (librsvg2-bin) as PNG.
 pictures: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.pictures docs
+	@$(BIN)/python -m tests.pictures .pictures
+	@command -v rsvg-convert >/dev/null || { echo "For the PNG: sudo apt-get install librsvg2-bin" >&2; exit 1; }
+	@rsvg-convert -w 1100 -o docs/app.png .pictures/app.svg
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel
