@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from PIL import Image, ImageEnhance, ImageFilter
 from engine import events
 from engine.demo.library import draw_library
 from engine.demo.shots import Shot, plan_shots
-from engine.faces.geometry import Box
+from engine.faces.geometry import Box, Framing
 from engine.faces.kin import distances_from_person, find_bursts, one_space
 from engine.faces.ledger import Face, FoundFace, Ledger
 from engine.faces.measure import measure, start_measure, unmeasured
 from engine.faces.measured import MeasuredFaces, Seen
 from engine.faces.measures import Light, Measures, Sight
+from engine.faces.pick import pick
 from engine.faces.scan import scan
 from engine.faces.sight import PHOTO_HASH, dhash, look, needed_side
 from engine.jobs.follow import follow
@@ -81,6 +83,16 @@ def test_what_is_blurred_copied_or_in_a_burst_is_told(drawn: tuple[list[Face], d
         assert sum(face.measures.kin is not None and face.measures.kin.burst_best for face in some) >= 1
         if some[0].measures.kin and some[0].measures.kin.burst:
             assert {face.measures.kin.burst_size for face in some if face.measures.kin} == {len(some)}
+
+
+def test_the_pick_meets_the_drawn_library_s_truth(drawn: tuple[list[Face], dict[str, Shot], Project]) -> None:
+    faces, shots, _ = drawn
+    picked = pick(faces, 24)
+    assert Counter(each.framing for each in picked) == {Framing.CLOSE: 12, Framing.HALF: 6, Framing.FULL: 6}
+    chosen = [shot for _, shot in _truth([each.face for each in picked], shots)]
+    assert all(shot.good for shot in chosen), "nobody else, no blur, no copy, nobody cut off"
+    assert len({shot.seed for shot in chosen}) == 24, "no moment twice"
+    assert len({shot.taken_at.year for shot in chosen}) >= 5
 
 
 def test_the_other_faces_of_a_photo_are_known(drawn: tuple[list[Face], dict[str, Shot], Project]) -> None:
