@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -31,10 +30,7 @@ QUICK = {
     "painting.sampler": "Euler",
 }
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which `make test` installs"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

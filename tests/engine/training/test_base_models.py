@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from single_file import write_single_file
 
 from engine.base_model import BaseKind, BaseModel, find_base
+from engine.demo.single_file import write_single_file
+from engine.demo.tiny_parts import TinyBase
 from engine.errors import BaseModelError
 from engine.settings import BaseSettings
 from engine.training.base import load_pipeline, native_resolution, noise_schedule
@@ -46,8 +47,8 @@ def test_a_folder_with_half_precision_files_alone_is_loaded(folder: Path) -> Non
 
 
 def test_a_single_file_is_the_same_model_as_its_folder(folder: Path, tmp_path: Path) -> None:
-    config = json.loads((folder / "unet" / "config.json").read_text())
-    path = write_single_file(folder, tmp_path / "tiny.safetensors", config["layers_per_block"])
+    path = tmp_path / "tiny.safetensors"
+    write_single_file(TinyBase.load(folder), path)
     whole = load_pipeline(find_base(BaseSettings(model=str(folder))))
     single = load_pipeline(find_base(BaseSettings(model=str(path), config=folder)))
     for part in PARTS:
@@ -60,7 +61,8 @@ def test_a_single_file_without_network_says_that_it_needs_a_configuration(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    path = write_single_file(folder, tmp_path / "tiny.safetensors", 1)
+    path = tmp_path / "tiny.safetensors"
+    write_single_file(TinyBase.load(folder), path)
     with pytest.raises(BaseModelError, match=r"base\.config"):
         load(path)
 
