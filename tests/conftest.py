@@ -6,11 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engine.project import Project, create_project
 
 # Before torch is loaded: tests run side by side, see engine.jobs.start.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+# How long an example takes says how busy the machine is, nothing about the code.
+settings.register_profile("limner", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("limner")
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mariadb import MariaServer
-
 from engine.library.photoprism import PhotoPrismLibrary
+from tests.mariadb import MariaServer
 
 OpenLibrary = Callable[..., PhotoPrismLibrary]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from astronaut import FACE, astronaut, save
-from mariadb import MariaServer, running_server
-from photoprism import Index
 
 from engine.project import Project
+from tests.astronaut import FACE, astronaut, save
+from tests.mariadb import MariaServer, running_server
+from tests.photoprism import Index
 from tui.cli import main
 
 

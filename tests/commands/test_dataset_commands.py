@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Photos, Run
-
 from engine.project import Project
+from tests.commands.conftest import Photos, Run
 
 
 def test_the_dataset_is_built_listed_and_captioned(run: Run, scanned: Photos, project: Project) -> None:

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Photos, Run
 from PIL import Image
 
 from engine.project import Project
+from tests.commands.conftest import Photos, Run
 
 
 def _decisions(run: Run) -> dict[int, str]:

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Photos, Run
-from mariadb import MariaServer
 
 from engine.project import Project
+from tests.commands.conftest import Photos, Run
+from tests.mariadb import MariaServer
 
 
 def _folders(photos: Photos) -> list[str]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from small_project import small_project
 
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.training.runs import run_status
 from engine.training.start import start_training
+from tests.small_project import small_project
 from tui.cli import main
 
 DEADLINE = 120.0

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from small_project import random_lora, run_with, small_project
 
 from engine.pictures.parameters import read_parameters
 from engine.project import Project
+from tests.small_project import random_lora, run_with, small_project
 from tui.cli import main
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Run
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -19,6 +18,7 @@ from engine.prompts.grammar import fill, variations
 from engine.prompts.library import shared_path
 from engine.prompts.shelf import Shelf
 from engine.settings import PersonSettings
+from tests.commands.conftest import Run
 
 
 def test_show_takes_a_prompt_apart_as_json(run: Run, project: Project) -> None:

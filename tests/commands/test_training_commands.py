@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 from safetensors.torch import save_file
-from small_project import random_lora, run_with, small_project
 
 from engine.events import JobState
 from engine.project import Project
 from engine.training.runs import run_status
 from engine.training.start import live_run
+from tests.small_project import random_lora, run_with, small_project
 from tui.cli import main
 
 DEADLINE = 120.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from conftest import Run
-
 from engine.project import Project
 from engine.prompts.shelf import Shelf
+from tests.commands.conftest import Run
 from tests.model_server import Said, answering, prompts
 
 PROMPT = "portrait of {trigger} {class}, studio light, navy suit"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from small_project import small_project
 from textual.pilot import Pilot
 
 from engine.jobs.folder import Request
@@ -18,6 +17,7 @@ from engine.pictures.start import painter_folder
 from engine.project import Project
 from engine.prompts.shelf import Mark, Prompt, Shelf
 from tests.model_server import Said, answering, prompts
+from tests.small_project import small_project
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
 from tui.screens.prompts import PromptsScreen

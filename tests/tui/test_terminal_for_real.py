@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from pseudo_terminal import PseudoTerminal
 
 from engine.project import Project
+from tests.tui.pseudo_terminal import PseudoTerminal
 
 RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?1006l", b"\x1b[?2004l")
 """Main screen, cursor shown, mouse off, bracketed paste off."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astronaut import FACE, astronaut, save
 from PIL import Image
 
 from engine import events
@@ -20,6 +19,7 @@ from engine.errors import DatasetError
 from engine.faces.geometry import Box, Cut, Framing, crop_square
 from engine.faces.ledger import Decision, FoundFace, Ledger
 from engine.project import Project
+from tests.astronaut import FACE, astronaut, save
 
 LARGE = 4
 """How much larger than scikit-image's the test's photos are where no enlarging is wanted."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from astronaut import astronaut, save
 from PIL import Image
 
 from engine.dataset.export import ExportFormat, export
 from engine.dataset.folder import DatasetFolder, write_caption
 from engine.errors import DatasetError
 from engine.project import Project
+from tests.astronaut import astronaut, save
 
 CAPTIONS = {
     "0001.png": "jx265, man, close-up, a {red|blue} shirt",

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astronaut import FACE, astronaut, save
-from photoprism import Index
 from PIL import Image, ImageEnhance, ImageFilter
 
 from engine import events
@@ -27,6 +25,8 @@ from engine.faces.scan import scan
 from engine.faces.sight import PHOTO_HASH, dhash, look, needed_side
 from engine.jobs.follow import follow
 from engine.project import Project, create_project
+from tests.astronaut import FACE, astronaut, save
+from tests.photoprism import Index
 
 BOX = Box(*FACE)
 SEED = 2019

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from astronaut import FACE, astronaut, save
-from photoprism import Index
 
 from engine import events
 from engine.errors import JobError, LibraryError
@@ -19,6 +17,8 @@ from engine.faces.ledger import Decision, Face, Ledger
 from engine.faces.scan import scan, start_scan
 from engine.jobs.follow import follow, wait
 from engine.project import Project
+from tests.astronaut import FACE, astronaut, save
+from tests.photoprism import Index
 
 
 @dataclass

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from astronaut import FACE, astronaut, save
 from PIL import Image
 
 from engine.faces.crop import cut_from
 from engine.faces.geometry import Box, Crop, Framing, crop_square
 from engine.faces.part import open_part
 from engine.faces.upright import BrokenImage, open_upright, proven_size, upright_size
+from tests.astronaut import FACE, astronaut, save
 
 BOXES = {
     "face": Box(*FACE),

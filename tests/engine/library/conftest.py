@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mariadb import MariaServer, running_server
-from photoprism import Index, OpenLibrary
 
 from engine.library.photoprism import PhotoPrismLibrary, connect
 from engine.settings import LibrarySettings
+from tests.mariadb import MariaServer, running_server
+from tests.photoprism import Index, OpenLibrary
 
 _databases = itertools.count(1)
 

@@ -10,8 +10,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from mariadb import MariaServer
-from photoprism import Index
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -20,6 +18,8 @@ from engine.library.address import parse_address
 from engine.library.password import find_password, save_password
 from engine.library.photoprism import connect
 from engine.settings import LibrarySettings
+from tests.mariadb import MariaServer
+from tests.photoprism import Index
 
 _databases = itertools.count(1)
 

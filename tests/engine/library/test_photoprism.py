@@ -6,12 +6,12 @@ import struct
 from pathlib import Path
 
 import pytest
-from photoprism import Index, OpenLibrary
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from engine.errors import LibraryError, NotALibrary
 from engine.library.people import find_person
+from tests.photoprism import Index, OpenLibrary
 
 
 def test_people_are_listed_with_their_confirmed_and_matched_faces(opened: OpenLibrary) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from small_project import random_lora, run_with, small_project
 
 from engine import events
 from engine.demo.project import make_demo_project
@@ -32,6 +31,7 @@ from engine.pictures.scores import (
 from engine.pictures.start import start_likeness
 from engine.project import Project
 from engine.settings import BaseSettings
+from tests.small_project import random_lora, run_with, small_project
 
 
 class MeanColour:

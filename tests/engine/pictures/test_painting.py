@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from small_project import random_lora, small_project
 
 from engine.errors import BaseModelError
 from engine.jobs.folder import Request
@@ -25,6 +24,7 @@ from engine.pictures.start import order_pictures, painter_folder, wait_for
 from engine.project import Project
 from engine.settings import Sampler
 from engine.training.lora_header import lora_hash
+from tests.small_project import random_lora, small_project
 
 DEADLINE = 180.0
 

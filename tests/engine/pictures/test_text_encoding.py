@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_project import random_lora
 
 from engine.base_model import find_base
 from engine.errors import PromptError
@@ -17,6 +16,7 @@ from engine.pictures.pipeline import Brush, Painting, Worn
 from engine.pictures.text_encoding import TextEncoding
 from engine.settings import BaseSettings, Sampler
 from engine.training.base import load_pipeline
+from tests.small_project import random_lora
 
 FULL = "man " * 75
 

@@ -13,7 +13,6 @@ from diffusers.training_utils import compute_snr
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from small_project import portrait
 
 from engine.base_model import find_base
 from engine.errors import DatasetError
@@ -23,6 +22,7 @@ from engine.training.caches import TrainingData, too_long, training_data
 from engine.training.device import Device, choose_device, usable_cores
 from engine.training.examples import Example
 from engine.training.loss import Noise
+from tests.small_project import portrait
 
 CPU = Device("cpu", torch.float32)
 

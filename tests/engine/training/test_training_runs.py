@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small_project import small_project
 
 from engine import events
 from engine.errors import BaseModelError, DatasetError, JobError, ProjectError
@@ -25,6 +24,7 @@ from engine.training.estimate import estimate_run
 from engine.training.lora_header import read_header
 from engine.training.runs import run_status
 from engine.training.start import live_run, resume_training, start_training
+from tests.small_project import small_project
 
 DEADLINE = 180.0
 
