@@ -1,0 +1,127 @@
+"""The whole of ``limner.toml``: read strictly, edited without losing comments."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel, Field, ValidationError
+
+from engine.errors import ProjectError
+from engine.jobs.folder import write_whole
+from engine.settings.models import BaseSettings, LanguageModelSettings
+from engine.settings.painting import PaintingSettings
+from engine.settings.section import Section
+from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
+from engine.settings.training import TrainingSettings
+
+SETTINGS_NAME = "limner.toml"
+"""The settings' file in a project folder."""
+
+
+class Settings(Section):
+    """A project's settings, as ``limner.toml`` holds them."""
+
+    person: PersonSettings = Field(default_factory=PersonSettings)
+    library: LibrarySettings = Field(default_factory=LibrarySettings)
+    faces: FacesSettings = Field(default_factory=FacesSettings)
+    base: BaseSettings = Field(default_factory=BaseSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    painting: PaintingSettings = Field(default_factory=PaintingSettings)
+    language_model: LanguageModelSettings = Field(default_factory=LanguageModelSettings)
+
+
+def read_settings(path: Path) -> Settings:
+    """Reads ``limner.toml``.
+
+    Raises:
+        ProjectError: not there, not TOML, or a key that is unknown or out of range; names the file and the key.
+    """
+    try:
+        record = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ProjectError(f"there is no {path}", "make a project with: limner new DIR") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} can't be read ({error})", "mend its permissions or its encoding") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
+    try:
+        return Settings.model_validate(record)
+    except ValidationError as error:
+        raise ProjectError(*_explain(path, error)) from error
+
+
+def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
+    """Writes some settings, leaving everything else of the file as it is, comments too.
+
+    Args:
+        path: the ``limner.toml``.
+        changes: dotted keys such as ``library.url`` to values; None takes the key out.
+
+    Raises:
+        ProjectError: the file is broken, or the result would be.
+    """
+    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    for dotted, value in changes.items():
+        section, key = dotted.split(".")
+        table = document.setdefault(section, tomlkit.table())
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = str(value) if isinstance(value, (Path, StrEnum)) else value
+    text = tomlkit.dumps(document)
+    try:
+        settings = Settings.model_validate(tomllib.loads(text))
+    except ValidationError as error:
+        raise ProjectError(*_explain(path, error)) from error
+    write_whole(path, text)
+    return settings
+
+
+def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """The settings with some of them changed, for one run; nothing is written.
+
+    Args:
+        settings: what is changed from.
+        changes: dotted keys such as ``training.epochs`` to values; text is read as the setting's own type.
+
+    Raises:
+        ProjectError: an unknown key, or a value that won't do.
+    """
+    record = settings.model_dump()
+    for dotted, value in changes.items():
+        section, _, key = dotted.partition(".")
+        if key not in record.get(section, {}):
+            near = difflib.get_close_matches(dotted, [each for each in _all_keys() if "." in each], n=1)
+            raise ProjectError(f"unknown setting {dotted}", f"did you mean {near[0]}?" if near else "see limner.toml")
+        record[section][key] = value
+    try:
+        return Settings.model_validate(record)
+    except ValidationError as error:
+        what, fix = _explain(Path("the settings"), error)
+        raise ProjectError(what, fix) from error
+
+
+def _explain(path: Path, error: ValidationError) -> tuple[str, str]:
+    """What is wrong with the first bad key, and what to write instead."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, _all_keys(), n=1)
+        fix = f"did you mean {near[0]}?" if near else "take it out"
+        return f"{path}: unknown key {key}", fix
+    return f"{path}: {key} = {first.get('input')!r} won't do", first["msg"].lower()
+
+
+def _all_keys() -> list[str]:
+    """Every dotted key that a settings file may hold."""
+    keys: list[str] = []
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            keys += [f"{section}.{key}" for key in model.model_fields]
+    return keys + list(Settings.model_fields)

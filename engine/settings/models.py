@@ -1,0 +1,35 @@
+"""The models: the base model, and the language model that varies prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from engine.settings.section import Section
+
+SDXL_BASE = "stabilityai/stable-diffusion-xl-base-1.0"
+"""The hub's name of SDXL 1.0, the default base model."""
+
+DEMO_BASE = "demo"
+"""The base model's name that stands for the tiny one which comes with Limner."""
+
+
+class BaseSettings(Section):
+    """The base model."""
+
+    model: str = SDXL_BASE
+    """A diffusers folder, a hub name, one ``.safetensors`` file, or ``demo``."""
+    config: Path | None = None
+    """For a single file without network: a diffusers folder whose configuration fits it."""
+
+
+class LanguageModelSettings(Section):
+    """The language model that may vary prompts. Keys are never written here."""
+
+    url: str | None = None
+    """Any server that speaks OpenAI's chat completions: ``http://127.0.0.1:11434/v1`` for Ollama."""
+    model: str | None = None
+    """The model's name there; left out: the first that it has."""
+    silent_seconds: float = Field(180.0, gt=0, le=3600)
+    """How long it may say nothing."""

@@ -1,0 +1,37 @@
+"""The one registry of actions: bindings, footer, palette, ``?`` help and ``limner keys`` all come from it.
+
+Nothing of Textual is imported here, so that the command line can list the keys at once. ``tui.bindings`` turns the
+registry into what Textual wants. An action ``faces.keep`` is done by the method ``action_keep`` of whatever answers
+for the scope ``faces``.
+"""
+
+from __future__ import annotations
+
+from tui.actions.action import SCREENS, Action, Scope, shown_key
+from tui.actions.connect import CONNECT
+from tui.actions.dataset import DATASET
+from tui.actions.everywhere import EVERYWHERE
+from tui.actions.faces import FACES
+from tui.actions.movement import MOVEMENT
+from tui.actions.pictures import PICTURES
+from tui.actions.prompts import PROMPTS
+from tui.actions.training import TRAINING
+
+__all__ = ["ACTIONS", "SCREENS", "Action", "Scope", "actions_of", "shown_key"]
+
+ACTIONS: tuple[Action, ...] = (
+    *EVERYWHERE,
+    *MOVEMENT,
+    *CONNECT,
+    *FACES,
+    *DATASET,
+    *TRAINING,
+    *PROMPTS,
+    *PICTURES,
+)
+"""Every action of the app."""
+
+
+def actions_of(scope: Scope) -> tuple[Action, ...]:
+    """The actions of one scope, in the order of the registry."""
+    return tuple(action for action in ACTIONS if action.scope is scope)

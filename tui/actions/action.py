@@ -1,0 +1,109 @@
+"""What an action is, and where its keys hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Scope(StrEnum):
+    """Where an action's keys mean what they mean."""
+
+    APP = "app"
+    LIST = "list"
+    DIALS = "dials"
+    FIELD = "field"
+    CONNECT = "connect"
+    FACES = "faces"
+    DATASET = "dataset"
+    TRAINING = "training"
+    PROMPTS = "prompts"
+    PICTURES = "pictures"
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The scope as help and palette name it."""
+        return _TITLES.get(self, self.value.capitalize())
+
+
+_TITLES = {Scope.APP: "Everywhere", Scope.LIST: "In a list", Scope.DIALS: "In the settings", Scope.FIELD: "In a field"}
+
+SCREENS: tuple[Scope, ...] = (
+    Scope.CONNECT,
+    Scope.FACES,
+    Scope.DATASET,
+    Scope.TRAINING,
+    Scope.PROMPTS,
+    Scope.PICTURES,
+)
+"""The six screens, in the order of the work; number keys follow it."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something a key does.
+
+    Args:
+        id: ``scope.verb``; names the binding, so that users can give it other keys.
+        description: what it does, as help, palette and ``limner keys`` say it.
+        keys: the default keys, by Textual's names; the first is the one the footer shows.
+        label: the footer's short word; empty: not in the footer.
+        rank: the smaller, the longer it stays in a footer that is too narrow.
+        palette: whether the command palette offers it.
+    """
+
+    id: str
+    description: str
+    keys: tuple[str, ...] = ()
+    label: str = ""
+    rank: int = 50
+    palette: bool = True
+
+    @property
+    def scope(self) -> Scope:
+        """Where its keys hold."""
+        return Scope(self.id.partition(".")[0])
+
+    @property
+    def verb(self) -> str:
+        """The name after the scope: what is done by the method ``action_<verb>``."""
+        return self.id.partition(".")[2]
+
+    @property
+    def keys_text(self) -> str:
+        """The keys as a person reads them: ``U, ctrl+r``."""
+        return ", ".join(shown_key(key) for key in self.keys)
+
+    def record(self) -> dict[str, Any]:
+        """The action as ``limner keys --json`` shows it."""
+        return {
+            "id": self.id,
+            "scope": self.scope.value,
+            "description": self.description,
+            "keys": [shown_key(key) for key in self.keys],
+            "palette": self.palette,
+        }
+
+
+_SHOWN = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+    "pageup": "pgup",
+    "pagedown": "pgdn",
+    "escape": "esc",
+    "plus": "+",
+    "minus": "-",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+}
+
+
+def shown_key(key: str) -> str:
+    """A key by the name that is on the keyboard."""
+    return _SHOWN.get(key, key)

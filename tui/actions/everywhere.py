@@ -1,0 +1,19 @@
+"""What can be done on every screen."""
+
+from __future__ import annotations
+
+from tui.actions.action import SCREENS, Action
+
+_GOING = tuple(
+    Action(f"app.{screen.value}", f"Go to {screen.title}", (str(number),))
+    for number, screen in enumerate(SCREENS, start=1)
+)
+EVERYWHERE: tuple[Action, ...] = (
+    *_GOING,
+    Action("app.help", "What the keys do here", ("question_mark", "f1"), "help", 1),
+    Action("app.command_palette", "Find any action by its name", ("colon", "ctrl+p", "f2"), "all", 90, palette=False),
+    Action("app.themes", "Choose another theme"),
+    Action("app.screenshot", "Save the screen as an SVG"),
+    Action("app.quit", "Quit; what runs goes on", ("q",), "quit", 80),
+    Action("app.interrupt", "Quit when pressed twice", ("ctrl+c",), palette=False),
+)

@@ -1,0 +1,15 @@
+"""The Training screen."""
+
+from __future__ import annotations
+
+from tui.actions.action import Action
+
+TRAINING: tuple[Action, ...] = (
+    Action("training.start", "Start training with these settings", ("s",), "start", 10),
+    Action("training.stop_after_epoch", "Stop after this epoch", ("e",), "stop after epoch", 14),
+    Action("training.stop_now", "Stop now", ("S",), "stop now", 16),
+    Action("training.next_run", "Show the next run", ("tab",), "runs", 20),
+    Action("training.previous_run", "Show the run before", ("shift+tab",)),
+    Action("training.plan", "Show the plan of a new run", ("p",), "plan", 22),
+    Action("training.paint", "Paint with this run's newest checkpoint", ("enter",), "paint", 30),
+)
