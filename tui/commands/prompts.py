@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from engine.errors import ProjectError, PromptError
+from engine.llm.server import Cancelled, ModelServer, find_key
 from engine.project import Project, open_project
 from engine.prompts.axes import DEFAULT_AXES, NAMES
 from engine.prompts.grammar import distance, fill, has_choices, plain, variations
 from engine.prompts.ladder import Size, Variation
 from engine.prompts.ladder import vary as vary_along
 from engine.prompts.llm.asking import Wish
-from engine.prompts.llm.server import Cancelled, ModelServer, find_key
 from engine.prompts.llm.variations import ENGINE as BY_MODEL
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
 from engine.prompts.shelf import Shelf

@@ -15,7 +15,7 @@ from tui.screens.prompt_lines import Choice, choice_line
 from tui.widgets.ink import Line, content_of
 
 if TYPE_CHECKING:
-    from engine.prompts.llm.server import ModelServer
+    from engine.llm.server import ModelServer
 
 
 class ChoosingWhatVaries(WorkScreen):
@@ -80,7 +80,7 @@ class ChoosingWhatVaries(WorkScreen):
 
     def model_server(self) -> ModelServer | None:
         """The language model's server, unless none is set or its address is none; that is told."""
-        from engine.prompts.llm.server import ModelServer, find_key
+        from engine.llm.server import ModelServer, find_key
 
         settings = self.attempt(lambda: self.project.settings.language_model)
         if settings is None:

@@ -17,9 +17,9 @@ from engine.prompts.shelf import Mark, Prompt, Shelf
 from tui.screens.prompt_lines import Brush, Choice, Variant
 
 if TYPE_CHECKING:
+    from engine.llm.server import ModelServer
     from engine.pictures.queue import PictureOrder
     from engine.project import Project
-    from engine.prompts.llm.server import ModelServer
     from engine.prompts.llm.variations import Progress
     from engine.prompts.tokenizer import Words
     from engine.settings import PersonSettings

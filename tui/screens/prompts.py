@@ -52,7 +52,7 @@ from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from engine.prompts.llm.server import ModelServer
+    from engine.llm.server import ModelServer
     from engine.prompts.llm.variations import Progress
 
 MOST_SEEDS = 64
@@ -168,7 +168,7 @@ class PromptsScreen(ChoosingWhatVaries):
             self.post_message(self.Came(progress))
 
         def vary() -> Desk | None:
-            from engine.prompts.llm.server import Cancelled
+            from engine.llm.server import Cancelled
 
             try:
                 return varied(project, desk, choice, seed, server, tell)

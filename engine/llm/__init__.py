@@ -1,0 +1,1 @@
+"""Talking to models that run elsewhere, by the protocol that most of their servers speak."""
