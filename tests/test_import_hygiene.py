@@ -13,7 +13,7 @@ import engine
 from engine.jobs.work import WORK
 from tui.cli import COMMANDS
 
-HEAVY = ("torch", "diffusers", "transformers", "peft", "accelerate", "onnxruntime", "cv2")
+HEAVY = ("torch", "diffusers", "transformers", "peft", "accelerate", "onnxruntime", "dlib", "cv2")
 
 
 def loaded_after(statement: str) -> set[str]:
