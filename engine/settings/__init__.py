@@ -4,7 +4,7 @@ from engine.settings.file import SETTINGS_NAME, Settings, change_settings, read_
 from engine.settings.models import DEMO_BASE, SDXL_BASE, BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings, Sampler
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
-from engine.settings.training import Precision, Schedule, TrainingSettings
+from engine.settings.training import Optimizer, Precision, Schedule, TrainingSettings
 
 __all__ = [
     "DEMO_BASE",
@@ -14,6 +14,7 @@ __all__ = [
     "FacesSettings",
     "LanguageModelSettings",
     "LibrarySettings",
+    "Optimizer",
     "PaintingSettings",
     "PersonSettings",
     "Precision",

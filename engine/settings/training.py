@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import Field
 
@@ -25,39 +26,111 @@ class Precision(StrEnum):
     FP32 = "fp32"
 
 
+class Optimizer(StrEnum):
+    """What turns gradients into steps."""
+
+    ADAMW = "adamw"
+    """torch's, fused."""
+    ADAMW_8BIT = "adamw8bit"
+    """bitsandbytes': its memory takes a quarter."""
+    ADAFACTOR = "adafactor"
+    """transformers', with the learning rate as it is set; hardly any memory."""
+    PRODIGY = "prodigy"
+    """prodigyopt's: finds the learning rate by itself; set ``learning_rate`` to 1."""
+
+
 class TrainingSettings(Section):
     """How a LoRA is trained."""
 
     repeats: int = Field(10, ge=1, le=1000)
-    """How often each image is seen in an epoch."""
+    """How often an epoch sees each image of the built dataset; folders that you add beside it say it in their name
+    (``20_jx265 man``)."""
     epochs: int = Field(10, ge=1, le=1000)
     """Passes over images × repeats; each ends with a checkpoint."""
     batch: int = Field(1, ge=1, le=64)
-    """Images a step."""
+    """Images in one pass of the model."""
+    gradient_accumulation: int = Field(1, ge=1, le=256)
+    """Passes a step: a step's gradient is that of ``batch`` × this many images."""
     rank: int = Field(16, ge=1, le=320)
     """The LoRA's rank."""
     alpha: float | None = Field(None, gt=0)
     """The LoRA's alpha; ΔW is scaled by alpha / rank. Left out: half the rank."""
-    learning_rate: float = Field(1e-4, gt=0, lt=1)
-    """The highest learning rate."""
+    optimizer: Optimizer = Optimizer.ADAMW
+    """What turns gradients into steps."""
+    learning_rate: float = Field(1e-4, gt=0, le=1)
+    """The highest learning rate; 1 for Prodigy, which scales it by itself."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """How much of the moving averages of the gradient and of its square stays at each step; not for Adafactor."""
+    weight_decay: float = Field(0.01, ge=0, le=1)
+    """How strongly weights are drawn to 0."""
+    max_gradient_norm: float = Field(1.0, ge=0)
+    """Gradients are scaled down to this norm; 0: never."""
     schedule: Schedule = Schedule.COSINE
     """How the learning rate moves after the warm-up."""
     warmup: float = Field(0.05, ge=0, le=0.5)
     """The share of all steps over which the learning rate rises from 0."""
     resolution: int | None = Field(None, ge=32, le=2048)
     """Pixels a side; left out: what the base model was made for (1024 for SDXL)."""
+    buckets: bool = True
+    """Images that are not square keep their shape: each goes into the bucket (a size of at most resolution² pixels)
+    that is nearest to it, and a step sees one bucket. false: all are cut square."""
+    bucket_step: int | None = Field(None, ge=8, le=512)
+    """Pixels by which the sides of buckets differ, a multiple of what the base model allows (32 for SDXL); left out: a
+    sixteenth of the resolution (64 at 1024)."""
+    bucket_upscale: bool = True
+    """Images smaller than their bucket are enlarged. false: they get a smaller bucket of their own."""
+    held_out: float = Field(0.0, ge=0, le=1000)
+    """Images of the person that are not trained on and measure the validation loss after each epoch, chosen by the
+    seed: from 1 on how many, below 1 a share of the images; 0: none, since 20 to 30 images can hardly spare one."""
+    prior_loss_weight: float = Field(1.0, ge=0, le=10)
+    """What the loss of regularisation images is multiplied with."""
     min_snr_gamma: float | None = Field(5.0, gt=0)
     """Min-SNR weighting of the loss (https://arxiv.org/abs/2303.09556); 5 is the paper's choice."""
     caption_dropout: float = Field(0.05, ge=0, le=1)
     """The share of steps that see an empty caption."""
+    caption_shuffle: bool = False
+    """The parts of a caption between commas come in another order each time, except those at its beginning that are
+    kept."""
+    keep_tokens: int = Field(1, ge=0, le=77)
+    """How many parts at the beginning of a caption stay there; a ``|||`` in the caption says it instead."""
+    caption_variants: int = Field(8, ge=1, le=64)
+    """How many orders of a caption are made before the run, for each is encoded once and kept on the GPU (0.3 MB each
+    in bf16). Not used when the text encoders are trained."""
+    noise_offset: float = Field(0.0, ge=0, le=1)
+    """How much the noise is shifted as a whole, channel by channel, so that very dark and very bright pictures are
+    learnt (https://www.crosslabs.org/blog/diffusion-with-offset-noise); 0.0357 is usual, 0 is off."""
+    masked_loss: bool = False
+    """The loss counts mostly where the face is: within the image's own alpha channel, else in an ellipse around the
+    face's box; images without either count everywhere."""
+    mask_outside: float = Field(0.3, ge=0, le=1)
+    """What counts outside of the mask, where inside is 1."""
+    train_text_encoders: bool = False
+    """Both text encoders get a LoRA too (72 + 192 modules in SDXL). They then run in every step, which takes more time
+    and about 3 GB more."""
+    text_encoder_learning_rate: float = Field(1e-5, gt=0, lt=1)
+    """The highest learning rate of the text encoders' LoRA."""
+    publish_captions: bool = False
+    """LoRA files carry folder names, captions' words and how often each comes (kohya's ``ss_tag_frequency`` and
+    ``ss_dataset_dirs``). They tell of a real person."""
     gradient_checkpointing: bool | None = None
     """Less memory for about 40 % more arithmetic; left out: on for cards under 24 GB."""
     precision: Precision = Precision.AUTO
     """auto: bf16 on a GPU that has it, float32 on a CPU."""
     seed: int = Field(42, ge=0, lt=2**32)
     """Where all of the run's chance comes from."""
+    preset: Literal["auto", "off", 8, 12, 16, 24, 48, 80] = "auto"
+    """Settings that fit a card of so many GB, where you have not set them yourself; auto: by the card that is here."""
     price_per_hour: float = Field(0.0, ge=0)
     """What the machine costs an hour, in your currency."""
+    budget: float | None = Field(None, gt=0)
+    """The most that a run may cost, in your currency: it stops after the epoch whose next one would pass it."""
+    budget_hours: float | None = Field(None, gt=0)
+    """The most hours that a run may take; it stops in the same way."""
+
+    @property
+    def step_images(self) -> int:
+        """Images a step."""
+        return self.batch * self.gradient_accumulation
 
     @property
     def scale(self) -> float:

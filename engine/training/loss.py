@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.nn.functional import mse_loss
 
+from engine.training.chance import Chance
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -62,14 +64,10 @@ class Batch:
     """[n, 6]: original height and width, crop top and left, target height and width."""
 
 
-def diffusion_loss(unet: Any, batch: Batch, noise: Noise, gamma: float | None, random: torch.Generator) -> torch.Tensor:
-    """The loss of a batch, a scalar: weighted mean squared error at random timesteps.
-
-    The chance comes from a generator on the CPU, so that it is the same on every device.
-    """
-    device, count = batch.latents.device, len(batch.latents)
-    timesteps = torch.randint(len(noise.alphas_cumprod), (count,), generator=random).to(device)
-    noises = torch.randn(batch.latents.shape, generator=random).to(device)
+def diffusion_loss(unet: Any, batch: Batch, noise: Noise, gamma: float | None, chance: Chance) -> torch.Tensor:
+    """The loss of a batch, a scalar: weighted mean squared error at its chance's timesteps."""
+    device = batch.latents.device
+    timesteps, noises = chance.timesteps.to(device), chance.noises.to(device)
     predicted = unet(
         noise.add(batch.latents, noises, timesteps).to(unet.dtype),
         timesteps,

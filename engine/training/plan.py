@@ -15,7 +15,7 @@ def plan_for(settings: TrainingSettings, images: int) -> events.Plan:
     the images really seen) are what different batch sizes are compared by.
     """
     image_steps_per_epoch = images * settings.repeats
-    steps_per_epoch = math.ceil(image_steps_per_epoch / settings.batch)
+    steps_per_epoch = math.ceil(image_steps_per_epoch / settings.step_images)
     return events.Plan(
         images=images,
         repeats=settings.repeats,

@@ -95,6 +95,11 @@ class Progress:
         """Counts the loss and seconds of an epoch from nothing."""
         self.epoch_loss = self.epoch_seconds = 0.0
 
+    def go_back(self, epoch_loss: float, epoch_seconds: float) -> None:
+        """Goes back to where a state was kept."""
+        self._pending.clear()
+        self.epoch_loss, self.epoch_seconds = epoch_loss, epoch_seconds
+
     def _estimate(self, step: int) -> None:
         if time.monotonic() - self._estimated < ESTIMATE_SECONDS:
             return

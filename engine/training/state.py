@@ -1,21 +1,25 @@
 """What a run needs to go on: the data it sees, its LoRA, its optimizer, its place. Needs torch.
 
-``state/data.safetensors`` is written once, ``state/latest.safetensors`` whole after each epoch and when the run is
+``state/data.safetensors`` is written once, ``state/latest.safetensors`` whole with each checkpoint and when the run is
 told to stop; its place travels in the same file, so that the two can't come apart. Nothing is pickled.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from engine.errors import LoraFileError
 from engine.training.caches import TrainingData
+from engine.training.fit import Fitting
 from engine.training.lora_file import load_tensors, write_tensors
 from engine.training.lora_header import read_metadata
+from engine.training.optimizers import memory_of, remember
 
 DATA_NAME = "data.safetensors"
 STATE_NAME = "latest.safetensors"
@@ -33,6 +37,38 @@ class Place:
     """Seconds spent in the epoch under way."""
     spent_seconds: float = 0.0
     """Seconds spent in all."""
+    fitting: Fitting | None = None
+    """How the work was cut so that it fits into memory; None: as the settings say."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a learner remembers, on the CPU: tensors and plain numbers, by names of their own."""
+
+    tensors: Mapping[str, torch.Tensor]
+    """``PART/NAME`` for the LoRA and the like, ``optimizer/PARAMETER/SLOT``."""
+    plain: Mapping[str, Any] = field(default_factory=dict)
+    """What of the optimizer is no tensor."""
+
+    @classmethod
+    def of(cls, optimizer: torch.optim.Optimizer, **parts: Mapping[str, torch.Tensor]) -> Memory:
+        """Copies an optimizer's memory and some tensors of other parts."""
+        tensors, plain = memory_of(optimizer)
+        found = {f"optimizer/{name}": each for name, each in tensors.items()}
+        for part, named in parts.items():
+            for name, each in named.items():
+                found[f"{part}/{name}"] = each.detach().to("cpu", copy=True).contiguous()
+        return cls(found, plain)
+
+    def part(self, part: str) -> dict[str, torch.Tensor]:
+        """The tensors of one part."""
+        return {
+            name.removeprefix(f"{part}/"): each for name, each in self.tensors.items() if name.startswith(f"{part}/")
+        }
+
+    def give_back(self, optimizer: torch.optim.Optimizer) -> None:
+        """Gives an optimizer its memory."""
+        remember(optimizer, self.part("optimizer"), self.plain)
 
 
 def write_data(folder: Path, data: TrainingData) -> None:
@@ -46,20 +82,14 @@ def read_data(folder: Path) -> TrainingData | None:
     return TrainingData(**load_tensors(path)) if path.exists() else None
 
 
-def write_state(folder: Path, place: Place, lora: dict[str, torch.Tensor], optimizer: torch.optim.Optimizer) -> None:
-    """Writes where a run stands, whole."""
-    tensors = {f"lora/{name}": tensor.detach().cpu().contiguous() for name, tensor in lora.items()}
-    for number, slots in optimizer.state_dict()["state"].items():
-        for slot, value in slots.items():
-            tensors[f"optimizer/{number}/{slot}"] = torch.as_tensor(value).detach().cpu().contiguous()
-    write_tensors(folder / STATE_NAME, tensors, {"place": json.dumps(asdict(place))})
+def write_state(folder: Path, place: Place, memory: Memory) -> None:
+    """Writes where a run stands, whole. Raises LoraFileError where the disk refuses."""
+    about = {"place": json.dumps(asdict(place)), "optimizer": json.dumps(memory.plain)}
+    write_tensors(folder / STATE_NAME, dict(memory.tensors), about)
 
 
-def read_state(folder: Path, optimizer: torch.optim.Optimizer) -> tuple[Place, dict[str, torch.Tensor]] | None:
-    """Reads where a run stood and gives the optimizer its memory back.
-
-    Returns:
-        The place and the LoRA's tensors; None where the run never got so far.
+def read_state(folder: Path) -> tuple[Place, Memory] | None:
+    """Reads where a run stood; None where it never got so far.
 
     Raises:
         LoraFileError: a damaged file.
@@ -69,14 +99,10 @@ def read_state(folder: Path, optimizer: torch.optim.Optimizer) -> tuple[Place, d
         return None
     tensors = load_tensors(path)
     try:
-        place = Place(**json.loads(read_metadata(path)["place"]))
+        about = read_metadata(path)
+        record = json.loads(about["place"])
+        fitting = record.pop("fitting", None)
+        place = Place(**record, fitting=Fitting.read(fitting) if fitting else None)
+        return place, Memory(tensors, json.loads(about["optimizer"]))
     except (KeyError, TypeError, ValueError) as error:
         raise LoraFileError(f"{path} is no state of a run", "start the run anew") from error
-    lora = {name.removeprefix("lora/"): each for name, each in tensors.items() if name.startswith("lora/")}
-    slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimizer/"):
-            _, number, slot = name.split("/")
-            slots.setdefault(int(number), {})[slot] = tensor
-    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
-    return place, lora

@@ -1,0 +1,82 @@
+"""The data of a run: read where it was kept, else encoded from the dataset and kept. Needs torch."""
+
+from __future__ import annotations
+
+from engine import events
+from engine.base_model import BaseModel
+from engine.errors import TrainingError
+from engine.jobs.worker import Context
+from engine.project import Project
+from engine.settings import Settings
+from engine.training.base import Pipeline, load_pipeline, native_resolution
+from engine.training.caches import TrainingData, too_long, training_data
+from engine.training.device import Device
+from engine.training.examples import read_examples
+from engine.training.state import read_data, write_data
+
+
+class _Stopped(Exception):
+    """The run was told to stop before its first step."""
+
+
+def run_data(context: Context, pipeline: Pipeline, resolution: int, device: Device) -> TrainingData | None:
+    """The run's data; kept with the run, so that going on needs no dataset. None where it was told to stop meanwhile.
+
+    Raises:
+        DatasetError: there are no images, or one can't be read.
+    """
+    if (kept := read_data(context.folder.path / "state")) is not None:
+        return kept
+    try:
+        return _encode(context, pipeline, resolution, device, stoppable=True)
+    except _Stopped:
+        return None
+
+
+def encode_smaller(context: Context, base: BaseModel, resolution: int, device: Device, images: int) -> TrainingData:
+    """The dataset at another resolution than the run began with.
+
+    Args:
+        context: the job's.
+        base: whose VAE encodes the images.
+        resolution: pixels a side.
+        device: where that happens.
+        images: how many the run has.
+
+    Raises:
+        TrainingError: the dataset has other images by now.
+    """
+    pipeline = load_pipeline(base)
+    data = _encode(context, pipeline, resolution, device, stoppable=False)
+    if len(data) != images:
+        raise TrainingError("memory ran out, and the dataset has other images by now", "start a new run")
+    return data
+
+
+def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Device, stoppable: bool) -> TrainingData:
+    def tell(name: str, done: int, total: int) -> None:
+        context.emit(events.Phase(name, done, total))
+        if stoppable and context.should_stop():
+            raise _Stopped
+
+    examples = read_examples(Project(context.project))
+    for example in examples:
+        if too_long(pipeline, example.caption):
+            context.emit(events.Warning("a caption is longer than 75 tokens: its end is not seen", example.image.name))
+    data = training_data(pipeline, examples, resolution, context.project / "cache", device, tell)
+    write_data(context.folder.path / "state", data)
+    return data
+
+
+def resolution_for(settings: Settings, pipeline: Pipeline) -> int:
+    """Pixels a side that are trained on. Raises TrainingError for one that the base model can't do."""
+    resolution = settings.training.resolution or native_resolution(pipeline)
+    grain = grain_of(pipeline)
+    if resolution % grain:
+        raise TrainingError(f"training.resolution {resolution} won't do", f"this base wants a multiple of {grain}")
+    return resolution
+
+
+def grain_of(pipeline: Pipeline) -> int:
+    """What the base model's resolutions are multiples of."""
+    return int(pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1))
