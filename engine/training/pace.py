@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from statistics import median
+from dataclasses import dataclass
+from statistics import median, quantiles
 
 from engine import events
 
 WINDOW = 60
 """How many of the latest measurements count."""
+
+WARM_UP = 3
+"""The first steps, which take longer: memory is taken, kernels are chosen."""
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """What steps took."""
+
+    count: int
+    seconds: float
+    """The median."""
+    spread: float
+    """Half the distance between the quartiles, as a share of the median."""
+    cpu_seconds: float
+    """The median of the process's own CPU time, all threads together."""
 
 
 class Pace:
@@ -19,6 +37,9 @@ class Pace:
         self._price = price_per_hour
         self._spent = spent_seconds
         self._steps: deque[float] = deque(maxlen=WINDOW)
+        self._warm_steps: list[tuple[int, float, float]] = []
+        self._cpu = time.process_time()
+        self._seen = 0
         self._checkpoints: deque[float] = deque(maxlen=WINDOW)
 
     @property
@@ -34,8 +55,37 @@ class Pace:
     def add_steps(self, count: int, seconds: float) -> None:
         """Takes in ``count`` steps that took ``seconds`` together."""
         self._spent += seconds
+        cpu, self._cpu = self._cpu, time.process_time()
         if count:
             self._steps.extend([seconds / count] * count)
+            if self._seen >= WARM_UP:
+                self._warm_steps.append((count, seconds, self._cpu - cpu))
+            self._seen += count
+
+    def forget_steps(self) -> None:
+        """Measures anew: steps take another time from here on."""
+        self._steps.clear()
+        self._warm_steps.clear()
+        self._seen = 0
+
+    def measured(self) -> StepTimes | None:
+        """What all steps but the first took; None where there were no others."""
+        each = [seconds / count for count, seconds, _ in self._warm_steps for _ in range(count)]
+        if not each:
+            return None
+        middle = median(each)
+        low, _, high = quantiles(each, n=4) if len(each) > 1 else (middle, middle, middle)
+        cpu = median([cpu / count for count, _, cpu in self._warm_steps for _ in range(count)])
+        return StepTimes(len(each), middle, (high - low) / 2 / middle if middle else 0.0, cpu)
+
+    @property
+    def epoch_end_seconds(self) -> float | None:
+        """Seconds that the end of an epoch takes; None before the first was measured."""
+        return median(self._checkpoints) if self._checkpoints else None
+
+    def restart_clock(self) -> None:
+        """CPU time until now belongs to no step."""
+        self._cpu = time.process_time()
 
     def add_checkpoint(self, seconds: float) -> None:
         """Takes in the writing of a checkpoint and its state."""

@@ -1,0 +1,181 @@
+"""What was measured of training on this machine, kept so that the next estimate need not guess. No torch.
+
+A run's own figures lie in its folder (``measured.json``); the same lines, without a word of what was trained, are
+gathered in ``measured.jsonl`` in the user's state folder, where all projects of this machine find them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import platform
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from engine.jobs.folder import write_whole
+from engine.training.cards import Card
+from engine.training.flops import StepShape
+
+NAME = "measured.json"
+KEPT = 200
+"""Lines of the machine's record; the oldest go."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a step's pace and memory depend on."""
+
+    device: str
+    """The card's name, or the CPU's."""
+    base: str
+    """The base model's size, not its name."""
+    dtype: str
+    """What the base is kept in: ``bfloat16`` or ``float32``."""
+    optimizer: str
+    resolution: int
+    """Pixels a side, or of the square of as many."""
+    batch: int
+    """Images in one pass."""
+    accumulation: int
+    """Passes a step."""
+    rank: int
+    checkpointing: bool
+    text_encoders: bool
+
+    @property
+    def shape(self) -> StepShape:
+        """As arithmetic sees a whole step."""
+        images = self.batch * self.accumulation
+        return StepShape(self.resolution, images, self.rank, self.checkpointing, self.text_encoders)
+
+    @property
+    def pass_shape(self) -> StepShape:
+        """As memory sees it: one pass."""
+        return StepShape(self.resolution, self.batch, self.rank, self.checkpointing, self.text_encoders)
+
+    def scales_to(self, other: Setting) -> bool:
+        """Whether the two differ only in what arithmetic tells: resolution, batch, rank, checkpointing."""
+        return (self.device, self.base, self.dtype, self.optimizer, self.text_encoders) == (
+            *(other.device, other.base, other.dtype, other.optimizer, other.text_encoders),
+        )
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a run takes besides its steps, in seconds; None: not measured."""
+
+    loading: float | None = None
+    """From the start of the process to the first step, encoding left out."""
+    image: float | None = None
+    """Encoding one image into a latent."""
+    caption: float | None = None
+    """Encoding one caption."""
+    epoch_end: float | None = None
+    """What comes after the steps of an epoch: the checkpoint, the state."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement."""
+
+    kind: str
+    """``run`` or ``probe``."""
+    t: float
+    """When it began, in Unix seconds; names it."""
+    setting: Setting
+    steps: int
+    """How many steps were measured."""
+    seconds_per_step: float
+    """The median."""
+    spread: float
+    """Half the distance between the quartiles, as a share of the median."""
+    cpu_seconds_per_step: float
+    """The same of the process's own CPU time, which a busy machine changes less."""
+    memory_gb: float
+    """The most memory taken, in GB."""
+    costs: Costs
+
+    def record(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, record: Any) -> Measured | None:
+        """From what ``record`` gave; None for what another version or hand wrote."""
+        try:
+            known = {each.name for each in fields(cls)} - {"setting", "costs"}
+            values = {key: value for key, value in record.items() if key in known}
+            return cls(**values, setting=Setting(**record["setting"]), costs=Costs(**record["costs"]))
+        except (KeyError, TypeError, AttributeError):
+            return None
+
+
+def machine_record() -> Path:
+    """Where this machine's measurements are gathered."""
+    return Path(platformdirs.user_state_dir("limner", appauthor=False)) / "measured.jsonl"
+
+
+@cache
+def device_name(card: Card | None) -> str:
+    """What measurements call the device: the card's name, or the CPU's."""
+    if card is not None:
+        return card.name
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor() or platform.machine() or "CPU"
+
+
+def remember(measured: Measured, folder: Path | None = None) -> None:
+    """Keeps a measurement for this machine, and in the folder of its run; a newer one of the same run replaces it.
+
+    Where the machine's record can't be written (a home that is read-only), only the run's is.
+    """
+    if folder is not None:
+        write_whole(folder / NAME, json.dumps(measured.record(), indent=1) + "\n")
+    path = machine_record()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with (path.parent / "measured.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lines = path.read_text("utf-8").splitlines() if path.exists() else []
+            others = [each for each in _readable(lines) if (each.kind, each.t) != (measured.kind, measured.t)]
+            kept = [*others, measured][-KEPT:]
+            write_whole(path, "".join(json.dumps(each.record()) + "\n" for each in kept))
+    except OSError:
+        return
+
+
+def of_this_machine() -> list[Measured]:
+    """All that was gathered here, oldest first; a torn or foreign line is passed over."""
+    try:
+        lines = machine_record().read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return list(_readable(lines))
+
+
+def of_run(folder: Path) -> Measured | None:
+    """What a run measured of itself; None where it measured nothing yet."""
+    try:
+        text = (folder / NAME).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return next(_readable([text]), None)
+
+
+def _readable(texts: Iterable[str]) -> Iterator[Measured]:
+    for text in texts:
+        try:
+            found = Measured.read(json.loads(text))
+        except ValueError:
+            continue
+        if found is not None:
+            yield found

@@ -1,0 +1,214 @@
+"""How long a step will take and how much memory, from the best there is to go by. No torch.
+
+Measured with the same settings, by a run or a probe; measured with others and scaled; or a model of the card. What it
+was is always told, and how far it may be off.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.training.base_shape import SDXL
+from engine.training.cards import Card
+from engine.training.flops import StepShape, step_tflop
+from engine.training.measured import Costs, Measured, Setting
+from engine.training.memory import GIB, memory_parts
+
+NO_COSTS = Costs()
+
+
+class Source(StrEnum):
+    """Where an estimate's figures come from."""
+
+    RUN = "run"
+    """Runs of this project or machine."""
+    PROBE = "probe"
+    """A few real steps, taken to measure them."""
+    MODEL = "model"
+    """Arithmetic and the card's data sheet."""
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What is known of a step. None: not known."""
+
+    source: Source
+    detail: str
+    """Where the figures come from, in words."""
+    seconds_per_step: float | None = None
+    uncertainty: float | None = None
+    """How far the time may be off either way, as a share."""
+    memory_gb: float | None = None
+    memory_detail: str = ""
+    costs: Costs = NO_COSTS
+
+
+UTILISATION = 0.30
+"""The share of its data sheet's rate that a card reaches in training without compilation: users of other trainers
+report 24 % (RTX 3090) to 34 % (RTX 4090)."""
+
+LAUNCHES, LAUNCHES_AGAIN = 12_000, 4_200
+"""Kernels that a LoRA step of SDXL launches, counted, and how many more with checkpointing; the same for any batch."""
+
+LAUNCH_SECONDS = 8e-6
+"""What the CPU takes for a launch: 5 to 10 µs."""
+
+MODEL_OFF = 0.5
+MEMORY_OFF = 0.15
+LEAST_OFF, SCALED_OFF = 0.05, 0.25
+"""How far figures may be off: of the model, of its memory; a measurement at least; more for each e-fold of scaling."""
+
+NOT_MEASURED = "not measured yet"
+
+
+def best_timing(
+    need: Setting, card: Card | None, own: Sequence[tuple[str, Measured]], here: Sequence[Measured]
+) -> Timing:
+    """The best there is to go by.
+
+    Args:
+        need: what the step will be like.
+        card: what it will run on; None: a CPU.
+        own: what this project's runs measured, with their names, oldest first.
+        here: what was measured on this machine, oldest first.
+    """
+    named = {each.t: name for name, each in own}
+    known = [each for each in [*here, *(each for _, each in own)] if each.setting.scales_to(need)]
+    known.sort(key=lambda each: each.t)
+    same = [each for each in known if each.setting == need]
+    if same:
+        return _as_measured(same[-1], named)
+    if known:
+        return _scaled(min(reversed(known), key=lambda each: _far(each.setting, need)), need, card, named)
+    return modelled(need, card)
+
+
+def modelled(need: Setting, card: Card | None) -> Timing:
+    """By arithmetic and the card's data sheet; the source is ``none`` where nothing is known of base or card."""
+    if need.base != SDXL.name or card is None:
+        return Timing(Source.NONE, NOT_MEASURED)
+    memory = predicted_memory_gb(need)
+    told = f"counted, ± {MEMORY_OFF:.0%}"
+    seconds = model_seconds(need, card)
+    if seconds is None:
+        return Timing(Source.NONE, f"nothing is known of the speed of a {card.name}", None, None, memory, told)
+    bound = "arithmetic" if _arithmetic_seconds(need, card) >= _launch_seconds(need) else "launching kernels"
+    detail = f"a model: {step_tflop(need.shape):,.1f} TFLOP a step on a {card.name}, bound by {bound}"
+    return Timing(Source.MODEL, detail, seconds, MODEL_OFF, memory, told)
+
+
+def model_seconds(need: Setting, card: Card) -> float | None:
+    """The slowest of arithmetic, memory traffic and kernel launches; None where the card's rates are not known."""
+    if not card.tflops or not card.gb_per_s:
+        return None
+    parts = memory_parts(need.pass_shape, need.optimizer, _weight_bytes(need))
+    kept = memory_parts(_without_checkpointing(need.pass_shape), need.optimizer, _weight_bytes(need)).activations
+    # Weights are read forward and back; activations written once, and read again for their gradients.
+    traffic = 2 * parts.base + 3 * kept
+    return max(_arithmetic_seconds(need, card), traffic * need.accumulation / card.gb_per_s, _launch_seconds(need))
+
+
+def predicted_memory_gb(need: Setting) -> float:
+    """The memory that a step takes on a GPU, in GB."""
+    return memory_parts(need.pass_shape, need.optimizer, _weight_bytes(need)).total
+
+
+def _as_measured(found: Measured, named: dict[float, str]) -> Timing:
+    return Timing(
+        Source(found.kind),
+        f"measured by {_who(found, named)}",
+        found.seconds_per_step,
+        max(LEAST_OFF, found.spread),
+        found.memory_gb,
+        "measured",
+        found.costs,
+    )
+
+
+def _scaled(found: Measured, need: Setting, card: Card | None, named: dict[float, str]) -> Timing:
+    ratio = _ratio(found.setting, need, card)
+    off = max(LEAST_OFF, found.spread) + SCALED_OFF * min(1.5, abs(math.log(ratio)) + _far(found.setting, need) / 4)
+    memory, told = found.memory_gb, "measured with other settings"
+    if need.base == SDXL.name and card is not None:
+        memory = found.memory_gb + predicted_memory_gb(need) - predicted_memory_gb(found.setting)
+        told = "measured with other settings, and scaled"
+    return Timing(
+        Source(found.kind),
+        f"scaled from {_who(found, named)}: {_differs(found.setting, need)}",
+        found.seconds_per_step * ratio,
+        round(off, 2),
+        memory,
+        told,
+        found.costs,
+    )
+
+
+def _who(found: Measured, named: dict[float, str]) -> str:
+    if found.t in named:
+        return named[found.t]
+    day = time.strftime("%Y-%m-%d", time.localtime(found.t))
+    what = "the probe" if found.kind == Source.PROBE else "a run on this machine"
+    return f"{what} of {day}, {found.steps:,} steps"
+
+
+def _ratio(measured: Setting, need: Setting, card: Card | None) -> float:
+    """How much longer a step takes: as the model of the card says, else by arithmetic."""
+    if need.base == SDXL.name and card is not None:
+        before, after = model_seconds(measured, card), model_seconds(need, card)
+        if before and after:
+            return after / before
+    return step_tflop(need.shape) / step_tflop(measured.shape)
+
+
+def _far(one: Setting, other: Setting) -> float:
+    """How little one tells of the other."""
+    work = abs(math.log(step_tflop(one.shape) / step_tflop(other.shape)))
+    batch = abs(math.log(one.batch / other.batch))
+    return work + 0.5 * batch + 0.3 * (one.checkpointing != other.checkpointing)
+
+
+def _differs(before: Setting, after: Setting) -> str:
+    """``batch 4 → 8, rank 16 → 32``."""
+    told = []
+    for key, word in (
+        ("batch", "batch"),
+        ("accumulation", "accumulation"),
+        ("resolution", "resolution"),
+        ("rank", "rank"),
+    ):
+        one, other = getattr(before, key), getattr(after, key)
+        if one != other:
+            told.append(f"{word} {one} → {other}")
+    if before.checkpointing != after.checkpointing:
+        told.append(f"checkpointing {'on' if after.checkpointing else 'off'}")
+    return ", ".join(told)
+
+
+def _arithmetic_seconds(need: Setting, card: Card) -> float:
+    rate = (card.tflops or 1.0) * UTILISATION * (1.0 if need.dtype == "bfloat16" else 0.5)
+    return step_tflop(need.shape) / rate
+
+
+def _launch_seconds(need: Setting) -> float:
+    launches = LAUNCHES + (LAUNCHES_AGAIN if need.checkpointing else 0)
+    return launches * LAUNCH_SECONDS * need.accumulation
+
+
+def _weight_bytes(need: Setting) -> int:
+    return 2 if need.dtype == "bfloat16" else 4
+
+
+def _without_checkpointing(shape: StepShape) -> StepShape:
+    return StepShape(shape.resolution, shape.batch, shape.rank, False, shape.text_encoders)
+
+
+def room_gb(card: Card | None, preset_gb: int | None) -> float | None:
+    """The memory that a run may take, in GB; None where it is not known."""
+    if card is not None:
+        return card.memory_gb
+    return preset_gb * GIB / 1e9 if preset_gb else None
