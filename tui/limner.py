@@ -25,12 +25,13 @@ from engine.project import Project
 from engine.training.runs import RunStatus
 from tui.actions import SCREENS, Action, Scope
 from tui.bindings import bindings_for
+from tui.keymap import AS_THEY_COME, Keymap
+from tui.looks import Looks
 from tui.palette import ActionCommands, Palette, ThemeCommands
-from tui.places import log_path, shipped_themes_folder, user_themes_folder
+from tui.places import log_path
 from tui.run_watch import RunWatch, Seen
 from tui.screens.base import WorkScreen
 from tui.terminal.driver import LimnerDriver
-from tui.themes import DEFAULT_THEME, load_themes
 from tui.widgets.ink import DEFAULT_INKS
 
 POLL_SECONDS = 0.5
@@ -85,12 +86,9 @@ class LimnerApp(App[None], inherit_bindings=False):
         self._interrupted_at = 0.0
         if "SSH_CONNECTION" in os.environ:
             self.animation_level = "none"
-        themes, self._theme_problems = load_themes((shipped_themes_folder(), user_themes_folder()))
-        self.own_themes = tuple(themes)
-        for theme in themes.values():
-            self.register_theme(theme)
-        if DEFAULT_THEME in themes:
-            self.theme = DEFAULT_THEME
+        self.looks = Looks(self)
+        self.keys = AS_THEY_COME
+        self.looks.take_up()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What a theme that is not ours writes with."""
@@ -100,10 +98,7 @@ class LimnerApp(App[None], inherit_bindings=False):
         """Shows the first screen and begins to watch."""
         self.switch_mode(self._first_screen().value)
         self.set_interval(POLL_SECONDS, self._look_at_runs)
-        for problem in self._theme_problems:
-            self.notify(
-                f"{problem.path}: {problem.why}", title="A theme was left out", severity="warning", markup=False
-            )
+        self.looks.watch()
 
     @property
     def live_run(self) -> RunStatus | None:
@@ -114,6 +109,23 @@ class LimnerApp(App[None], inherit_bindings=False):
         """Takes up a project that was just made."""
         self.project = project
         self.watch_over_runs = RunWatch(project)
+
+    @property
+    def own_themes(self) -> tuple[str, ...]:
+        """Limner's themes and the user's, by name."""
+        return self.looks.themes
+
+    def choose_theme(self, name: str) -> None:
+        """Puts a theme on, and remembers it."""
+        self.looks.choose(name)
+
+    def use_keys(self, keymap: Keymap) -> None:
+        """Takes up the user's keys; what shows keys shows them."""
+        self.keys = keymap
+        self.set_keymap(keymap.for_textual())
+        for screen in self.screen_stack if self.is_running else ():
+            if isinstance(screen, WorkScreen):
+                screen.keys_changed()
 
     async def do_action(self, action: Action) -> None:
         """Does an action of the registry, as the palette asks; goes to its screen first."""
@@ -171,8 +183,8 @@ class LimnerApp(App[None], inherit_bindings=False):
         from tui.screens.help import HelpScreen
 
         focused = getattr(self.screen.focused, "SCOPE", None)
-        scopes = [scope for scope in (getattr(self.screen, "SCOPE", None), focused, Scope.APP) if scope is not None]
-        self.push_screen(HelpScreen(tuple(dict.fromkeys(scopes))))
+        scopes = [scope for scope in (focused, getattr(self.screen, "SCOPE", None), Scope.APP) if scope is not None]
+        self.push_screen(HelpScreen(tuple(dict.fromkeys(scopes)), self.keys))
 
     def action_command_palette(self) -> None:
         """Finds any action by its name."""

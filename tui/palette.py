@@ -40,7 +40,7 @@ class ActionCommands(Provider):
         return getattr(self.screen, "SCOPE", Scope.APP)
 
     def _actions(self) -> Iterator[Action]:
-        offered = [action for action in ACTIONS if action.palette]
+        offered = [cast("LimnerApp", self.app).keys.applied(action) for action in ACTIONS if action.palette]
         yield from sorted(offered, key=lambda action: (action.scope is not self._scope, action.scope is Scope.APP))
 
     def _do(self, action: Action) -> None:
@@ -54,14 +54,14 @@ class ThemeCommands(Provider):
     async def discover(self) -> Hits:
         """All of them."""
         for name in sorted(cast("LimnerApp", self.app).own_themes):
-            yield DiscoveryHit(name, partial(setattr, self.app, "theme", name))
+            yield DiscoveryHit(name, partial(cast("LimnerApp", self.app).choose_theme, name))
 
     async def search(self, query: str) -> Hits:
         """Those that fit what was typed."""
         matcher = self.matcher(query)
         for name in sorted(cast("LimnerApp", self.app).own_themes):
             if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(name), partial(setattr, self.app, "theme", name))
+                yield Hit(score, matcher.highlight(name), partial(cast("LimnerApp", self.app).choose_theme, name))
 
 
 class Palette(CommandPalette):

@@ -8,10 +8,11 @@ import platformdirs
 
 from engine.errors import ProjectError
 from engine.project import open_project
+from tui.user_config import CONFIG_NAME
 
 
 def config_folder() -> Path:
-    """The user's own settings: themes and, later, keys."""
+    """The user's own settings: keys, the theme, themes of their own."""
     return Path(platformdirs.user_config_dir("limner", appauthor=False))
 
 
@@ -33,6 +34,7 @@ def places(folder: Path) -> dict[str, Path]:
 
     found = {
         "configuration": config_folder(),
+        "your keys and theme": config_folder() / CONFIG_NAME,
         "your themes": user_themes_folder(),
         "themes": shipped_themes_folder(),
         "your prompts": shared_path(),

@@ -15,13 +15,17 @@ from textual.theme import Theme
 DEFAULT_THEME = "limner-dark"
 """The theme that the app starts with."""
 
+SIXTEEN_THEME = "limner-16"
+"""The theme that it starts with where the terminal has 16 colours."""
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class ThemeColors(_Table):
-    """The colours that Textual derives all its shades from, as ``#rrggbb`` or a colour's name."""
+    """The colours that Textual derives all its shades from: ``#rrggbb``, a colour's name, or for a theme that is
+    ``ansi`` the terminal's own, ``ansi_blue`` or ``ansi_default``."""
 
     primary: str
     secondary: str | None = None
@@ -59,6 +63,8 @@ class ThemeFile(_Table):
 
     name: str = Field(min_length=1, pattern=r"^[\w-]+$")
     dark: bool = True
+    ansi: bool = False
+    """Whether the terminal's own 16 colours are used as they are."""
     colors: ThemeColors
     ink: ThemeInk = Field(default_factory=ThemeInk)
     variables: dict[str, str] = Field(default_factory=dict)
@@ -106,7 +112,7 @@ def read_theme(path: Path) -> Theme:
             name: _color(name, value) for name, value in file.colors.model_dump().items() if value is not None
         }
         variables = {**_chrome(), **ink_variables(file.colors, file.ink), **file.variables}
-        return Theme(name=file.name, dark=file.dark, variables=variables, **colors)
+        return Theme(name=file.name, dark=file.dark, ansi=file.ansi, variables=variables, **colors)
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error

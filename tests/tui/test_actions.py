@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from tui.actions import ACTIONS, SCREENS, Action, Scope, actions_of
+from tui.actions.keys import key_named, swallowed
 from tui.cli import limner
+from tui.keymap import NO_KEY, can_meet, pressed, twice, twice_id
 from tui.limner import LimnerApp
 from tui.screens.help import help_lines
 from tui.widgets.dials import Dials
@@ -30,12 +32,6 @@ HANDLERS: dict[Scope, type] = {
     },
 }
 
-UNUSABLE = {
-    *("ctrl+a", "ctrl+b", "ctrl+s", "ctrl+q", "ctrl+z", "ctrl+h", "ctrl+j", "ctrl+k", "ctrl+l", "ctrl+o"),
-    *("ctrl+i", "ctrl+m", "ctrl+left_square_bracket", "ctrl+enter"),
-}
-"""Keys that tmux, flow control or the terminal's own encoding take away."""
-
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 class TestEachAction:
@@ -50,26 +46,35 @@ class TestEachAction:
         assert action.palette or action.keys
 
     def test_has_keys_that_arrive_in_every_terminal(self, action: Action) -> None:
-        assert not UNUSABLE & set(action.keys)
-        assert not any(key.startswith(("alt+", "ctrl+shift+")) for key in action.keys)
+        assert [swallowed(key) for key in action.keys] == [""] * len(action.keys)
+        assert all(twice(key) or key_named(key) == key for key in action.keys)
 
     def test_is_bound_under_its_id(self, action: Action) -> None:
         bindings = {binding.id: binding for binding in HANDLERS[action.scope].BINDINGS}
-        if action.keys:
-            assert bindings[action.id].key == ",".join(action.keys)
-            assert bindings[action.id].action == action.verb
+        once = [key for key in action.keys if not twice(key)]
+        assert bindings[action.id].key == (",".join(once) or NO_KEY)
+        assert bindings[action.id].action == action.verb
+        assert (twice_id(action.id) in bindings) == (len(once) < len(action.keys))
 
 
 def test_no_id_is_given_twice() -> None:
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-def test_no_key_means_two_things_on_a_screen(screen: Scope) -> None:
-    # The dials stand on the Training screen only; all the other scopes can meet.
-    scopes = [screen, Scope.APP, Scope.DIALS if screen is Scope.TRAINING else Scope.LIST]
-    for one, other in combinations([action for scope in scopes for action in actions_of(scope)], 2):
-        assert not set(one.keys) & set(other.keys), (one.id, other.id)
+def test_no_key_means_two_things_where_it_is_pressed() -> None:
+    clashes = [
+        (one.id, other.id)
+        for one, other in combinations(ACTIONS, 2)
+        if can_meet(one.scope, other.scope) and set(map(pressed, one.keys)) & set(map(pressed, other.keys))
+    ]
+    assert clashes == []
+
+
+@pytest.mark.parametrize(
+    "key", ["ctrl+s", "ctrl+q", "ctrl+b", "ctrl+a", "ctrl+j", "ctrl+m", "ctrl+h", "ctrl+i", "alt+x"]
+)
+def test_keys_that_tmux_ssh_or_flow_control_swallow_are_known(key: str) -> None:
+    assert swallowed(key)
 
 
 def test_what_can_only_be_done_by_mouse_or_luck_is_nothing() -> None:

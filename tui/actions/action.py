@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -51,6 +52,8 @@ class Action:
         label: the footer's short word; empty: not in the footer.
         rank: the smaller, the longer it stays in a footer that is too narrow.
         palette: whether the command palette offers it.
+        at_once: whether its keys act before what has the focus sees them, so that letters typed fast after them
+            reach the right place.
     """
 
     id: str
@@ -59,6 +62,7 @@ class Action:
     label: str = ""
     rank: int = 50
     palette: bool = True
+    at_once: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -101,9 +105,17 @@ _SHOWN = {
     "minus": "-",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
+    "underscore": "_",
+    "at": "@",
 }
 
 
 def shown_key(key: str) -> str:
     """A key by the name that is on the keyboard."""
-    return _SHOWN.get(key, key)
+    if key in _SHOWN:
+        return _SHOWN[key]
+    try:
+        sign = unicodedata.lookup(key.replace("_", " ").upper()) if len(key) > 1 else key
+    except KeyError:
+        return key
+    return sign if sign.isprintable() and not sign.isspace() else key

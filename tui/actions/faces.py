@@ -14,7 +14,7 @@ FACES: tuple[Action, ...] = (
     Action("faces.redo", "Redo what was undone", ("U", "ctrl+r"), "", 40),
     Action("faces.next_undecided", "To the next undecided face", ("n",), "next", 17),
     Action("faces.best", "To the best of this burst", ("b",), "best", 32),
-    Action("faces.filter", "Filter the faces", ("slash",), "filter", 13),
+    Action("faces.filter", "Filter the faces", ("slash",), "filter", 13, at_once=True),
     Action("faces.save_filter", "Save the filter under a name", ("F",), "", 45),
     Action("faces.pick", "Pick a mix of faces that fit together", ("P",), "pick 24", 20),
     Action("faces.build", "Build the dataset from the kept faces", ("B",), "build", 21),

@@ -7,7 +7,7 @@ from tui.actions.action import Action
 MOVEMENT: tuple[Action, ...] = (
     Action("list.down", "Down a row", ("j", "down")),
     Action("list.up", "Up a row", ("k", "up")),
-    Action("list.top", "To the first row", ("g", "home")),
+    Action("list.top", "To the first row", ("gg", "home")),
     Action("list.bottom", "To the last row", ("G", "end")),
     Action("list.half_down", "Half a page down", ("ctrl+d", "pagedown")),
     Action("list.half_up", "Half a page up", ("ctrl+u", "pageup")),

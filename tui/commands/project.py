@@ -23,13 +23,20 @@ def new(folder: Path, trigger: str, class_word: str) -> None:
 @click.command()
 @json_option
 def keys(as_json: bool) -> None:
-    """Every key of the app, by screen."""
+    """Every key of the app, by screen: yours, where your config.toml gives others (limner locate says where it is)."""
     from tui.actions import ACTIONS
+    from tui.keymap import keymap_of
+    from tui.places import config_folder
+    from tui.user_config import read_config
 
+    keymap = keymap_of(read_config(config_folder()))
+    for problem in keymap.problems:
+        narrate(problem.one_line())
+    actions = keymap.all(ACTIONS)
     if as_json:
-        document({"keys": [action.record() for action in ACTIONS]})
+        document({"keys": [{**action.record(), "yours": action.id in keymap.keys} for action in actions]})
         return
-    table(("where", "keys", "what", "id"), [(a.scope, a.keys_text, a.description, a.id) for a in ACTIONS])
+    table(("where", "keys", "what", "id"), [(a.scope, a.keys_text, a.description, a.id) for a in actions])
 
 
 @click.command()

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
@@ -46,8 +45,7 @@ class FacesScreen(WorkScreen):
 
     SCOPE = Scope.FACES
     CSS_PATH = "faces.tcss"
-    # At once: what is typed fast after it must never reach the list as keys that decide.
-    BINDINGS = [*bindings_for(Scope.FACES), Binding("slash", "filter", show=False, priority=True)]
+    BINDINGS = bindings_for(Scope.FACES)
     QUESTION = "Which faces are good?"
     AUTO_FOCUS = "#faces"
     EMPTY = (

@@ -8,19 +8,20 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import Scope, actions_of
+from tui.keymap import AS_THEY_COME, Keymap
 from tui.widgets.ink import Ink, Line, content_of
 
 KEYS_WIDTH = 14
 """Cells for the keys' column."""
 
 
-def help_lines(scopes: tuple[Scope, ...]) -> list[Line]:
+def help_lines(scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME) -> list[Line]:
     """The keys of some scopes, each under its title."""
     lines: list[Line] = []
     for scope in scopes:
         lines += [[]] if lines else []
         lines.append([(scope.title, Ink.STRONG)])
-        for action in actions_of(scope):
+        for action in keymap.all(actions_of(scope)):
             keys = action.keys_text or "palette"
             ink = Ink.ACTIVE if action.keys else Ink.MUTED
             lines.append([(f"  {keys:<{KEYS_WIDTH}}", ink), (f" {action.description}", Ink.PLAIN)])
@@ -39,16 +40,17 @@ class HelpScreen(ModalScreen[None]):
         ("ctrl+u,pageup", "scroll(-10)", "Page up"),
     ]
 
-    def __init__(self, scopes: tuple[Scope, ...]) -> None:
+    def __init__(self, scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME) -> None:
         super().__init__()
         self._scopes = scopes
+        self._keymap = keymap
 
     def compose(self) -> ComposeResult:
         """A box with the keys."""
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys"
             box.border_subtitle = "j k scroll · q closes"
-            yield Static(content_of(*help_lines(self._scopes)))
+            yield Static(content_of(*help_lines(self._scopes, self._keymap)))
 
     def action_scroll(self, rows: int) -> None:
         """Scrolls the keys."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from textual.widgets import Static
 
 from tui.actions import Action, Scope, actions_of, shown_key
+from tui.keymap import AS_THEY_COME
 from tui.widgets.ink import Ink, Line, content_of, width_of
 from tui.widgets.text_line import TextLine
 
@@ -71,7 +72,8 @@ class KeyLine(Static):
         focused = self.screen.focused
         scope = getattr(focused, "SCOPE", None)
         actions = [*(actions_of(scope) if scope is not None else ()), *actions_of(self._scope), *actions_of(Scope.APP)]
-        possible = [action for action in actions if self._possible(action)]
+        keymap = getattr(self.app, "keys", AS_THEY_COME)
+        possible = keymap.all(action for action in actions if self._possible(action))
         typing = isinstance(focused, TextLine)
         self.update(content_of(footer_line(possible, self.size.width, typing=typing)))
 

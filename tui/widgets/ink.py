@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.content import Content
 from textual.strip import Strip
 
@@ -51,7 +52,9 @@ DEFAULT_INKS = {
 def styles_of(app: App[object]) -> dict[Ink, Style]:
     """The theme's style for each ink, without a background."""
     variables = app.theme_variables
-    styles: dict[Ink, Style] = {ink: Style(color=variables.get(f"ink-{ink}", "#808080")) for ink in Ink}
+    styles: dict[Ink, Style] = {
+        ink: Style.from_color(Color.parse(variables.get(f"ink-{ink}", "#808080")).rich_color) for ink in Ink
+    }
     styles[Ink.STRONG] += Style(bold=True)
     styles[Ink.PLAIN] = Style.null()
     return styles

@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from tui.actions import Scope
 from tui.bindings import bindings_for
+from tui.widgets.counts import Counts
 from tui.widgets.ink import Ink, Line, strip_of, styles_of
 
 Item = TypeVar("Item")
@@ -23,7 +24,7 @@ Item = TypeVar("Item")
 CURSOR = "▸"
 
 
-class Rows(ScrollView, Generic[Item], can_focus=True):
+class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
     """Rows with a cursor, moved by vim's keys or the arrows.
 
     Args:
@@ -157,28 +158,28 @@ class Rows(ScrollView, Generic[Item], can_focus=True):
             self.cursor = index
 
     def action_down(self) -> None:
-        """A row down."""
-        self.cursor += 1
+        """A row down, or as many as were counted."""
+        self.cursor += self.counted(1)
 
     def action_up(self) -> None:
-        """A row up."""
-        self.cursor -= 1
+        """A row up, or as many as were counted."""
+        self.cursor -= self.counted(1)
 
     def action_top(self) -> None:
-        """To the first row."""
-        self.cursor = 0
+        """To the first row, or to the one counted."""
+        self.cursor = self.counted(1) - 1
 
     def action_bottom(self) -> None:
-        """To the last row."""
-        self.cursor = len(self.items) - 1
+        """To the last row, or to the one counted."""
+        self.cursor = self.counted(len(self.items)) - 1
 
     def action_half_down(self) -> None:
         """Half of what is in sight down."""
-        self.cursor += max(1, self.size.height // 2)
+        self.cursor += self.counted(1) * max(1, self.size.height // 2)
 
     def action_half_up(self) -> None:
         """Half of what is in sight up."""
-        self.cursor -= max(1, self.size.height // 2)
+        self.cursor -= self.counted(1) * max(1, self.size.height // 2)
 
     def _strip(self, index: int, width: int, here: bool) -> Strip:
         self._styles = self._styles or styles_of(self.app)
