@@ -53,7 +53,11 @@ class Job(Event):
 
 @dataclass(frozen=True)
 class Plan(Event):
-    """What a training run will do. ``steps`` are optimizer steps; image-steps are steps × batch."""
+    """What a training run will do. ``steps`` are optimizer steps; image-steps are steps × batch.
+
+    ``images`` and ``repeats`` are the person's; where folders have other repeats, ``sets`` holds [images, repeats] of
+    each. ``regularisation`` is how many such images an epoch sees, ``held_out`` how many of the person's none sees.
+    """
 
     kind: ClassVar[str] = "plan"
     images: int
@@ -63,6 +67,9 @@ class Plan(Event):
     epochs: int
     steps: int
     image_steps: int = 0
+    sets: list[list[int]] | None = None
+    regularisation: int = 0
+    held_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,8 @@ class Checkpoint(Event):
     path: str
     epoch: int
     step: int
+    removed: tuple[str, ...] = ()
+    """Paths of earlier checkpoints that are not kept any longer."""
 
 
 @dataclass(frozen=True)

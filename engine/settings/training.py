@@ -82,6 +82,9 @@ class TrainingSettings(Section):
     held_out: float = Field(0.0, ge=0, le=1000)
     """Images of the person that are not trained on and measure the validation loss after each epoch, chosen by the
     seed: from 1 on how many, below 1 a share of the images; 0: none, since 20 to 30 images can hardly spare one."""
+    regularisation: bool = True
+    """Images in the project's ``reg/N_class/`` are seen too, as many an epoch as images of the person, so that the
+    class word keeps its meaning; without such a folder nothing changes."""
     prior_loss_weight: float = Field(1.0, ge=0, le=10)
     """What the loss of regularisation images is multiplied with."""
     min_snr_gamma: float | None = Field(5.0, gt=0)
@@ -95,7 +98,7 @@ class TrainingSettings(Section):
     """How many parts at the beginning of a caption stay there; a ``|||`` in the caption says it instead."""
     caption_variants: int = Field(8, ge=1, le=64)
     """How many orders of a caption are made before the run, for each is encoded once and kept on the GPU (0.3 MB each
-    in bf16). Not used when the text encoders are trained."""
+    in bf16)."""
     noise_offset: float = Field(0.0, ge=0, le=1)
     """How much the noise is shifted as a whole, channel by channel, so that very dark and very bright pictures are
     learnt (https://www.crosslabs.org/blog/diffusion-with-offset-noise); 0.0357 is usual, 0 is off."""

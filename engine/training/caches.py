@@ -9,76 +9,64 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 
 from engine.errors import DatasetError, LoraFileError
+from engine.settings import TrainingSettings
 from engine.training.base import Pipeline
+from engine.training.captions import orders
+from engine.training.data import TrainingData
 from engine.training.device import Device
-from engine.training.examples import Example
+from engine.training.images import fit
+from engine.training.lineup import Lineup
 from engine.training.lora_file import load_tensors, write_tensors
-from engine.training.loss import Batch
+from engine.training.masks import mask_of
 
 Tell = Callable[[str, int, int], None]
 """Is told the name of a stretch of work, how much is done, and of how much."""
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """A whole dataset as training sees it. n images, m different captions; the empty caption is number 0."""
-
-    latents: torch.Tensor
-    """[n, 4, h, w], scaled to unit variance as the U-Net wants them."""
-    time_ids: torch.Tensor
-    """[n, 6]"""
-    caption_of: torch.Tensor
-    """[n], int64: which caption belongs to an image."""
-    hidden: torch.Tensor
-    """[m, tokens, width]"""
-    pooled: torch.Tensor
-    """[m, width]"""
-
-    def __len__(self) -> int:
-        return len(self.latents)
-
-    def to(self, device: str) -> TrainingData:
-        """All of it on a device; a face dataset is a few megabytes."""
-        return TrainingData(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
-
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """By name, as they are saved."""
-        return dict(vars(self))
-
-    def batch(self, images: Sequence[int], without_caption: Sequence[bool]) -> Batch:
-        """The images of one step; those ``without_caption`` see the empty one."""
-        index = torch.tensor(images, device=self.latents.device)
-        dropped = torch.tensor(without_caption, device=self.latents.device)
-        caption = torch.where(dropped, 0, self.caption_of[index])
-        return Batch(self.latents[index], self.hidden[caption], self.pooled[caption], self.time_ids[index])
-
-
 def training_data(
-    pipeline: Pipeline, examples: Sequence[Example], resolution: int, cache: Path, device: Device, tell: Tell
+    pipeline: Pipeline, lineup: Lineup, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
 ) -> TrainingData:
     """Encodes a dataset, or reads what was encoded before.
+
+    Where the text encoders are trained, captions are only taken apart into tokens: what they make of them changes.
 
     Raises:
         DatasetError: an image can't be read.
     """
-    latents, time_ids = _latents(pipeline, examples, resolution, cache / "latents", device, tell)
-    captions = ["", *dict.fromkeys(example.caption for example in examples)]
+    latents, masks, time_ids = _images(pipeline, lineup, settings, cache / "latents", device, tell)
+    own = [orders(example.caption, settings) for example in lineup.examples]
+    captions = ["", *dict.fromkeys(caption for each in own for caption in each)]
     numbers = {caption: number for number, caption in enumerate(captions)}
-    hidden, pooled = _texts(pipeline, captions, cache / "text", device, tell)
+    most = max(map(len, own))
+    hidden = pooled = tokens = None
+    if settings.train_text_encoders:
+        tokens = torch.stack([tokens_of(pipeline, caption) for caption in captions])
+    else:
+        hidden, pooled = _texts(pipeline, captions, cache / "text", device, tell)
+    rows: list[int] = []
+    for number, each in enumerate(lineup.seen):
+        rows.append(sum(other.bucket == each.bucket for other in lineup.seen[:number]))
     return TrainingData(
-        torch.stack(latents),
-        torch.tensor(time_ids, dtype=torch.float32),
-        torch.tensor([numbers[example.caption] for example in examples]),
-        torch.stack(hidden),
-        torch.stack(pooled),
+        latents=_by_bucket(latents, lineup),
+        masks=_by_bucket(masks, lineup) if settings.masked_loss else (),
+        bucket=torch.tensor([each.bucket for each in lineup.seen]),
+        row=torch.tensor(rows),
+        repeats=torch.tensor([each.repeats for each in lineup.seen]),
+        regularisation=torch.tensor([each.regularisation for each in lineup.seen]),
+        held_out=torch.tensor([each.held_out for each in lineup.seen]),
+        time_ids=torch.tensor(time_ids, dtype=torch.float32),
+        # A caption of fewer orders has each of them more than once.
+        captions=torch.tensor([[numbers[each[place % len(each)]] for place in range(most)] for each in own]),
+        hidden=hidden,
+        pooled=pooled,
+        tokens=tokens,
     )
 
 
@@ -88,43 +76,45 @@ def too_long(pipeline: Pipeline, caption: str) -> bool:
     return bool(len(tokenizer(caption).input_ids) > tokenizer.model_max_length)
 
 
-def _latents(
-    pipeline: Pipeline, examples: Sequence[Example], resolution: int, folder: Path, device: Device, tell: Tell
-) -> tuple[list[torch.Tensor], list[list[int]]]:
+def tokens_of(pipeline: Pipeline, caption: str) -> torch.Tensor:
+    """A caption's tokens for both text encoders, [2, 77], cut and filled up as the encoders want them."""
+    both = [
+        each(caption, padding="max_length", max_length=each.model_max_length, truncation=True).input_ids
+        for each in (pipeline.tokenizer, pipeline.tokenizer_2)
+    ]
+    return torch.tensor(both)
+
+
+def _by_bucket(tensors: Sequence[torch.Tensor], lineup: Lineup) -> tuple[torch.Tensor, ...]:
+    return tuple(
+        torch.stack([each for each, seen in zip(tensors, lineup.seen, strict=True) if seen.bucket == bucket])
+        for bucket in range(len(lineup.buckets))
+    )
+
+
+def _images(
+    pipeline: Pipeline, lineup: Lineup, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
+) -> tuple[list[torch.Tensor], list[torch.Tensor], list[list[int]]]:
     maker = fingerprint(pipeline.vae)
-    latents, time_ids = [], []
-    for number, example in enumerate(examples):
-        tell("latents", number, len(examples))
-        raw = _read(example.image)
-        path = folder / f"{_key(maker, str(resolution), raw)}.safetensors"
+    latents, masks, time_ids = [], [], []
+    for number, (example, seen) in enumerate(zip(lineup.examples, lineup.seen, strict=True)):
+        tell("latents", number, len(lineup.examples))
+        width, height = lineup.buckets[seen.bucket]
+        path = folder / f"{_key(maker, f'{width}x{height}', _read(example.image))}.safetensors"
         kept = _kept(path)
-        if kept is None:
-            picture, sizes = _square(example.image, resolution)
-            kept = {"latent": _encode(pipeline, picture, device), "time_ids": torch.tensor(sizes)}
+        fitted = fit(example.image, (width, height)) if kept is None or settings.masked_loss else None
+        if kept is None and fitted is not None:
+            latent = _encode(pipeline, fitted.picture, device)
+            kept = {"latent": latent, "time_ids": torch.tensor(fitted.time_ids)}
             write_tensors(path, kept, {})
+        assert kept is not None
+        if fitted is not None and settings.masked_loss:
+            shape = (int(kept["latent"].shape[1]), int(kept["latent"].shape[2]))
+            masks.append(mask_of(fitted, example.face, shape, settings.mask_outside))
         latents.append(kept["latent"])
         time_ids.append(kept["time_ids"].tolist())
-    tell("latents", len(examples), len(examples))
-    return latents, time_ids
-
-
-def _square(path: Path, resolution: int) -> tuple[Image.Image, list[int]]:
-    """The image at the resolution, and its SDXL time ids (https://arxiv.org/abs/2307.01952, section 2.2).
-
-    An image that is not square is cut at its longer side, in the middle. The original size is told only where it
-    is smaller than the target: pictures that were scaled up look so, and the model is to know why.
-    """
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"the training image {path} can't be read", "take it out or build it again") from error
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    scale = resolution / side
-    cut = picture.crop((left, top, left + side, top + side)).resize((resolution, resolution), Image.Resampling.LANCZOS)
-    seen = min(side, resolution)
-    return cut, [seen, seen, round(top * scale), round(left * scale), resolution, resolution]
+    tell("latents", len(lineup.examples), len(lineup.examples))
+    return latents, masks, time_ids
 
 
 def _encode(pipeline: Pipeline, picture: Image.Image, device: Device) -> torch.Tensor:
@@ -139,7 +129,7 @@ def _encode(pipeline: Pipeline, picture: Image.Image, device: Device) -> torch.T
 
 def _texts(
     pipeline: Pipeline, captions: Sequence[str], folder: Path, device: Device, tell: Tell
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     maker = fingerprint(pipeline.text_encoder) + fingerprint(pipeline.text_encoder_2)
     hidden, pooled = [], []
     for number, caption in enumerate(captions):
@@ -153,7 +143,7 @@ def _texts(
         hidden.append(kept["hidden"])
         pooled.append(kept["pooled"])
     tell("captions", len(captions), len(captions))
-    return hidden, pooled
+    return torch.stack(hidden), torch.stack(pooled)
 
 
 def _encode_text(pipeline: Pipeline, caption: str, device: Device) -> dict[str, torch.Tensor]:

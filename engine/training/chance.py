@@ -15,6 +15,9 @@ import torch
 from engine.settings import TrainingSettings
 from engine.training.schedule import step_seed
 
+ORDERS = 1 << 20
+"""A caption's order is drawn below it; far more than there are, so that each is as likely."""
+
 
 @dataclass(frozen=True)
 class Chance:
@@ -23,14 +26,21 @@ class Chance:
     timesteps: torch.Tensor
     """[n], int64, on the CPU."""
     noises: torch.Tensor
-    """[n, 4, h, w], unit variance, on the CPU."""
+    """[n, 4, h, w], unit variance (and the noise offset, if there is one), on the CPU."""
     dropped: tuple[bool, ...]
     """Which images see an empty caption."""
+    orders: tuple[int, ...]
+    """Which order of its caption's parts each image sees; any numbers, taken round those that there are."""
 
     def of(self, positions: Sequence[int]) -> Chance:
         """The chance of some of the images, by their places in the step."""
         index = list(positions)
-        return Chance(self.timesteps[index], self.noises[index], tuple(self.dropped[each] for each in index))
+        return Chance(
+            self.timesteps[index],
+            self.noises[index],
+            tuple(self.dropped[each] for each in index),
+            tuple(self.orders[each] for each in index),
+        )
 
 
 def step_chance(settings: TrainingSettings, step: int, count: int, shape: Sequence[int], timesteps: int) -> Chance:
@@ -46,8 +56,10 @@ def step_chance(settings: TrainingSettings, step: int, count: int, shape: Sequen
     seed = step_seed(settings.seed, step)
     captions = random.Random(seed)
     generator = torch.Generator().manual_seed(seed)
-    return Chance(
-        torch.randint(timesteps, (count,), generator=generator),
-        torch.randn((count, *shape), generator=generator),
-        tuple(captions.random() < settings.caption_dropout for _ in range(count)),
-    )
+    at = torch.randint(timesteps, (count,), generator=generator)
+    noises = torch.randn((count, *shape), generator=generator)
+    if settings.noise_offset:
+        # https://www.crosslabs.org/blog/diffusion-with-offset-noise
+        noises += settings.noise_offset * torch.randn((count, shape[0], 1, 1), generator=generator)
+    dropped = tuple(captions.random() < settings.caption_dropout for _ in range(count))
+    return Chance(at, noises, dropped, tuple(captions.randrange(ORDERS) for _ in range(count)))

@@ -9,9 +9,12 @@ from engine.jobs.worker import Context
 from engine.project import Project
 from engine.settings import Settings
 from engine.training.base import Pipeline, load_pipeline, native_resolution
-from engine.training.caches import TrainingData, too_long, training_data
+from engine.training.base_shape import shape_of_configs
+from engine.training.caches import too_long, training_data
+from engine.training.data import TrainingData
 from engine.training.device import Device
 from engine.training.examples import read_examples
+from engine.training.lineup import line_up
 from engine.training.state import read_data, write_data
 
 
@@ -59,11 +62,16 @@ def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Devic
         if stoppable and context.should_stop():
             raise _Stopped
 
+    settings = Settings.model_validate(context.args["settings"])
     examples = read_examples(Project(context.project))
-    for example in examples:
+    shape = shape_of_configs(pipeline.unet.config, pipeline.vae.config)
+    lineup = line_up(examples, settings.training, shape).at(resolution)
+    for warning in lineup.warnings():
+        context.emit(events.Warning(warning))
+    for example in lineup.examples:
         if too_long(pipeline, example.caption):
             context.emit(events.Warning("a caption is longer than 75 tokens: its end is not seen", example.image.name))
-    data = training_data(pipeline, examples, resolution, context.project / "cache", device, tell)
+    data = training_data(pipeline, lineup, settings.training, context.project / "cache", device, tell)
     write_data(context.folder.path / "state", data)
     return data
 

@@ -1,26 +1,56 @@
-"""What a run will take, before it is started: steps by arithmetic, time and memory from runs that were measured."""
+"""What a run will take, before it is started: steps by arithmetic; time, money and memory from the best source."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from statistics import median
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from engine import events
-from engine.errors import LimnerError
-from engine.jobs.folder import JobFolder
+from engine.base_model import find_base
 from engine.project import Project
-from engine.settings import Settings, with_changes
-from engine.training.examples import read_examples
-from engine.training.plan import formula, plan_for
-from engine.training.start import run_settings
+from engine.settings import Precision, Settings, with_changes
+from engine.training.base_shape import BaseShape, shape_of
+from engine.training.buckets import resolution_of
+from engine.training.budget import Budget, epochs_within
+from engine.training.cards import Card, card_here
+from engine.training.lineup import Seen
+from engine.training.measured import Costs, Measured, Setting, device_name, of_run, of_this_machine
+from engine.training.plan import formula, lineup_of, plan_for
+from engine.training.presets import Chosen, choose
+from engine.training.timing import Source, Timing, best_timing, room_gb
 
-NOT_MEASURED = "not measured yet"
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What an estimate takes for granted instead of looking."""
+
+    images: int | None = None
+    """So many images of the person, whatever the dataset has."""
+    card: Card | None = None
+    """This card, whatever is in the machine."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Seconds besides the steps; None: not measured."""
+
+    loading: float | None = None
+    """Python, the libraries, the base model: once a run."""
+    caching: float | None = None
+    """Encoding images and captions, once, where they were not encoded before."""
+    saving: float | None = None
+    """The ends of all epochs: checkpoints and states."""
+
+    @property
+    def known(self) -> float:
+        """What is known of them, together."""
+        return sum(each for each in (self.loading, self.caching, self.saving) if each is not None)
 
 
 @dataclass(frozen=True)
 class RunEstimate:
-    """A plan and what it will take. None: not measured yet."""
+    """A plan and what it will take. None: not known."""
 
     images: int
     repeats: int
@@ -28,46 +58,135 @@ class RunEstimate:
     batch: int
     image_steps: int
     steps: int
+    steps_per_epoch: int
     formula: str
+    seconds_per_step: float | None
     seconds_per_epoch: float | None
+    """Its steps and what comes at its end."""
     seconds_total: float | None
+    """All epochs and the fixed costs that are known."""
+    uncertainty: float | None
+    """How far the time may be off either way, as a share."""
+    fixed_seconds: Fixed
     cost: float | None
     """In the user's currency; None also where no price is set."""
     memory_gb: float | None
+    memory_detail: str
+    room_gb: float | None
+    """The memory that there is; None on a CPU."""
     source: str
-    """``run``: measured by a run of this project with like settings; ``none``."""
+    """``run``, ``probe``, ``model`` or ``none``."""
     detail: str
     """Where the figures come from, in words."""
+    device: str
+    budget: Budget
+    preset: Chosen = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as the run will have them, the preset's included."""
+        return self.preset.settings
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the memory will do; None where that is not known."""
+        if self.memory_gb is None or self.room_gb is None:
+            return None
+        return self.memory_gb <= self.room_gb
 
     def record(self) -> dict[str, Any]:
         """As ``limner estimate --json`` prints it."""
-        return asdict(self)
+        own = {key: value for key, value in vars(self).items() if key not in ("preset", "budget", "fixed_seconds")}
+        return {
+            **own,
+            "fixed_seconds": asdict(self.fixed_seconds),
+            "budget": asdict(self.budget),
+            "preset": self.preset.record(),
+            "warnings": list(self.warnings),
+        }
 
 
 @dataclass(frozen=True)
-class _Measured:
-    run: str
-    seconds_per_step: float
-    memory_gb: float
+class Ground:
+    """What an estimate stands on and what moving a setting does not change."""
+
+    card: Card | None
+    own: tuple[tuple[str, Measured], ...]
+    """What this project's runs measured, oldest first."""
+    here: tuple[Measured, ...]
+    """What was measured on this machine, oldest first."""
 
 
-def estimate_run(project: Project, changes: dict[str, Any] | None = None) -> RunEstimate:
+def ground_of(project: Project, card: Card | None = None) -> Ground:
+    """Reads it; ``card`` instead of the machine's own where one is given."""
+    own = tuple((job.id, found) for job in project.run_folders() if (found := of_run(job.path)) is not None)
+    return Ground(card or card_here(), own, tuple(of_this_machine()))
+
+
+def estimate_run(
+    project: Project, changes: dict[str, Any] | None = None, what_if: WhatIf | None = None, ground: Ground | None = None
+) -> RunEstimate:
     """Estimates a run of this project.
 
     Args:
         project: the project.
         changes: dotted settings for this estimate alone.
+        what_if: what to take for granted.
+        ground: from ``ground_of``, where it was read already.
 
     Raises:
         DatasetError: there are no images, or one has no caption.
-        ProjectError: a setting won't do.
+        BaseModelError: the base model is not there.
+        ProjectError, TrainingError: a setting won't do.
     """
+    what_if = what_if or WhatIf()
+    ground = ground or ground_of(project, what_if.card)
     settings = with_changes(project.settings, changes or {})
-    plan = plan_for(settings.training, len(read_examples(project)))
-    measured = _measured(project, settings)
-    per_epoch = measured.seconds_per_step * plan.steps_per_epoch if measured else None
-    total = per_epoch * plan.epochs if per_epoch is not None else None
-    price = settings.training.price_per_hour
+    base = shape_of(find_base(settings.base))
+    seen: int | Sequence[Seen]
+    if what_if.images is None:
+        lineup = lineup_of(project, settings)
+        seen, images, warnings = lineup.seen, len(lineup.seen), tuple(lineup.warnings())
+    else:
+        seen = images = what_if.images
+        warnings = ()
+    chosen = choose(settings, base, ground.card, images)
+    plan = plan_for(chosen.settings.training, seen)
+    need = setting_of(chosen.settings, base, ground.card)
+    timing = best_timing(need, ground.card, ground.own, ground.here)
+    return _estimate(chosen, plan, images, timing, ground.card, warnings)
+
+
+def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Setting:
+    """What a step of a run with these settings will be like on a card, or a CPU. Raises TrainingError."""
+    training = settings.training
+    half = training.precision is Precision.BF16 or (training.precision is Precision.AUTO and card is not None)
+    return Setting(
+        device=device_name(card),
+        base=base.name,
+        dtype="bfloat16" if half else "float32",
+        optimizer=training.optimizer.value,
+        resolution=resolution_of(training, base),
+        batch=training.batch,
+        accumulation=training.gradient_accumulation,
+        rank=training.rank,
+        checkpointing=bool(training.gradient_checkpointing),
+        text_encoders=training.train_text_encoders,
+    )
+
+
+def _estimate(
+    chosen: Chosen, plan: events.Plan, images: int, timing: Timing, card: Card | None, warnings: tuple[str, ...]
+) -> RunEstimate:
+    training, costs = chosen.settings.training, timing.costs
+    steps = _seconds_of_steps(plan, training.batch * training.gradient_accumulation, timing.seconds_per_step)
+    an_epoch = None if steps is None else steps + (costs.epoch_end or 0.0)
+    fixed = Fixed(costs.loading, _caching(costs, images), _times(costs.epoch_end, plan.epochs))
+    total = None if steps is None else steps * plan.epochs + fixed.known
+    price = training.price_per_hour
+    once = (fixed.loading or 0.0) + (fixed.caching or 0.0)
+    budget = epochs_within(training, plan.epochs, once, an_epoch)
     return RunEstimate(
         images=plan.images,
         repeats=plan.repeats,
@@ -75,50 +194,54 @@ def estimate_run(project: Project, changes: dict[str, Any] | None = None) -> Run
         batch=plan.batch,
         image_steps=plan.image_steps,
         steps=plan.steps,
+        steps_per_epoch=plan.steps_per_epoch,
         formula=formula(plan),
-        seconds_per_epoch=per_epoch,
+        seconds_per_step=timing.seconds_per_step,
+        seconds_per_epoch=an_epoch,
         seconds_total=total,
+        uncertainty=timing.uncertainty,
+        fixed_seconds=fixed,
         cost=price * total / 3600 if price and total is not None else None,
-        memory_gb=measured.memory_gb if measured else None,
-        source="run" if measured else "none",
-        detail=f"measured by {measured.run}" if measured else NOT_MEASURED,
+        memory_gb=timing.memory_gb,
+        memory_detail=timing.memory_detail,
+        room_gb=room_gb(card, chosen.preset.gb if chosen.preset else None),
+        source=timing.source.value,
+        detail=timing.detail,
+        device=device_name(card),
+        budget=budget,
+        preset=chosen,
+        warnings=(*warnings, *_warnings(training.budget, price, timing, card)),
     )
 
 
-def _measured(project: Project, settings: Settings) -> _Measured | None:
-    """The newest run with like settings that finished an epoch."""
-    for job in reversed(project.run_folders()):
-        try:
-            like = _like(run_settings(job)) == _like(settings)
-        except (LimnerError, KeyError, ValueError):
-            # A folder that some other version or hand left there measures nothing.
-            continue
-        if like and (found := _from_log(job)):
-            return found
-    return None
-
-
-def _like(settings: Settings) -> tuple[object, ...]:
-    """What the pace and memory of a step depend on."""
-    training = settings.training
-    return (
-        *(settings.base.model, training.batch, training.resolution, training.rank),
-        *(training.gradient_checkpointing, training.precision),
-    )
-
-
-def _from_log(job: JobFolder) -> _Measured | None:
-    plan: events.Plan | None = None
-    seconds: list[float] = []
-    memory = 0.0
-    for entry in job.entries():
-        match entry.event:
-            case events.Plan():
-                plan = entry.event
-            case events.Epoch():
-                seconds.append(entry.event.seconds)
-            case events.Step():
-                memory = max(memory, entry.event.memory_gb)
-    if plan is None or not seconds:
+def _seconds_of_steps(plan: events.Plan, images_a_step: int, a_step: float | None) -> float | None:
+    """An epoch's steps. Each bucket's last step may see fewer images, and takes less by as much."""
+    if a_step is None:
         return None
-    return _Measured(job.id, median(seconds) / plan.steps_per_epoch, memory)
+    seen = plan.image_steps / plan.epochs
+    return a_step * min(plan.steps_per_epoch, max(seen / images_a_step, plan.steps_per_epoch - 1 + 1 / images_a_step))
+
+
+def _caching(costs: Costs, images: int) -> float | None:
+    if costs.image is None and costs.caption is None:
+        return None
+    return images * ((costs.image or 0.0) + (costs.caption or 0.0))
+
+
+def _times(seconds: float | None, count: int) -> float | None:
+    return None if seconds is None else seconds * count
+
+
+def _warnings(budget: float | None, price: float, timing: Timing, card: Card | None) -> list[str]:
+    told = []
+    if budget is not None and not price:
+        told.append("training.budget is set and training.price_per_hour is not: there is nothing to stop by")
+    if card is not None and timing.memory_gb is not None and timing.memory_gb > card.memory_gb:
+        told.append(
+            f"{timing.memory_gb:.1f} GB will hardly fit into {card.memory_gb:.1f}: the run steps down by itself, "
+            "which costs time"
+        )
+    return told
+
+
+__all__ = ["Fixed", "Ground", "RunEstimate", "Source", "WhatIf", "estimate_run", "ground_of", "setting_of"]

@@ -1,13 +1,31 @@
-"""The training images and their captions: what the dataset folder holds, every image with a caption. No torch."""
+"""The training images and their captions: what the dataset folder holds, every image with a caption. No torch.
+
+The built folder, any other ``N_name`` folder beside it, and ``N_name`` in the regularisation folder: kohya's layout
+(sd-scripts ``library/config_util.py``, ``extract_dreambooth_params``).
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.dataset.folder import DatasetFolder
+from PIL import Image
+
+from engine.dataset.folder import SUFFIXES, DatasetFolder, read_caption
+from engine.dataset.manifest import read_manifest
 from engine.errors import DatasetError
+from engine.faces.geometry import Box
+from engine.faces.ledger import Ledger
 from engine.project import Project
+
+REGULARISATION = "reg"
+"""The folder of the project that regularisation images lie in, in folders as the dataset's."""
+
+_FOLDER = re.compile(r"(\d+)_(.+)")
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag, and its values for pictures whose sides change places."""
 
 
 @dataclass(frozen=True)
@@ -16,20 +34,80 @@ class Example:
 
     image: Path
     caption: str
+    repeats: int | None = None
+    """How often an epoch sees it, as its folder's name says; None: as ``training.repeats`` says."""
+    regularisation: bool = False
+    """Whether it shows the class of the person and not the person."""
+    face: Box | None = None
+    """Where the face is in the image, in fractions of it; None where unknown."""
+
+    def size(self) -> tuple[int, int]:
+        """The upright image's width and height. Raises DatasetError."""
+        try:
+            with Image.open(self.image) as image:
+                turned = image.getexif().get(_ORIENTATION) in _TURNED
+                return (image.height, image.width) if turned else (image.width, image.height)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise DatasetError(f"{self.image} is not an image", "take it out, or build the dataset again") from error
 
 
 def read_examples(project: Project) -> list[Example]:
-    """The project's training images in the order of their names, each with its caption.
-
-    How often each is seen comes from the settings (``training.repeats``), not from the folder's name.
+    """All training images by folder and name, each with its caption, those for regularisation last.
 
     Raises:
-        DatasetError: no images, an unreadable one, or one without a caption.
+        DatasetError: no images of the person, an unreadable one, or one without a caption.
     """
-    images = DatasetFolder(project).images()
-    if not images:
+    built = DatasetFolder(project)
+    ours = built.path.name in (built.wanted_name, read_manifest(built.root).folder)
+    faces = _faces(project)
+    found = [
+        Example(each.path, each.caption, face=faces.get(each.path.name)) for each in (built.images() if ours else [])
+    ]
+    others = [folder for folder in _numbered(built.root) if not ours or folder != built.path]
+    found += [example for folder in others for example in _read(folder, False)]
+    if not found:
         raise DatasetError("there are no training images", "make them with: limner dataset build")
-    if bare := [each.path.name for each in images if not each.caption]:
+    if bare := [each.image.name for each in found if not each.caption]:
         more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
         raise DatasetError(f"{bare[0]}{more} has no caption", "write captions with: limner caption")
-    return [Example(each.path, each.caption) for each in images]
+    of_the_class = _numbered(project.root / REGULARISATION)
+    return found + [each for folder in of_the_class for each in _read(folder, True)]
+
+
+def _numbered(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    return sorted(each for each in parent.iterdir() if each.is_dir() and _FOLDER.fullmatch(each.name))
+
+
+def _repeats(folder: Path) -> int:
+    match = _FOLDER.fullmatch(folder.name)
+    return max(1, int(match[1])) if match else 1
+
+
+def _read(folder: Path, regularisation: bool) -> Iterator[Example]:
+    """A folder's images; those without a caption get the words of the folder's name, as in kohya's trainer."""
+    words = folder.name.partition("_")[2]
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and path.name[0] != ".":
+            yield Example(path, read_caption(path) or words, _repeats(folder), regularisation)
+
+
+def _faces(project: Project) -> dict[str, Box]:
+    """Where the face is in each image that was cut from a photo, by the image's name."""
+    manifest = read_manifest(project.dataset)
+    if not manifest.entries:
+        return {}
+    with project.store() as store:
+        known = {face.marker_uid: face for face in Ledger(store).faces()}
+    found: dict[str, Box] = {}
+    for entry in manifest.entries:
+        face = known.get(entry.marker)
+        if face is None or not face.image_width or not face.image_height:
+            continue
+        left, top, side = entry.crop
+        x0, y0, x1, y1 = face.box.pixels(face.image_width, face.image_height)
+        box = Box((x0 - left) / side, (y0 - top) / side, (x1 - x0) / side, (y1 - y0) / side).clamped()
+        if box.w and box.h:
+            found[manifest.file_name(entry.number)] = box
+    return found

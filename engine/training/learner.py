@@ -10,13 +10,14 @@ import torch
 
 from engine.settings import TrainingSettings
 from engine.training.adapter import add_lora, lora_state, set_lora_state
-from engine.training.caches import TrainingData
 from engine.training.chance import Chance
+from engine.training.data import TrainingData
 from engine.training.device import Device
 from engine.training.fit import Fitting
-from engine.training.loss import Noise, diffusion_loss
+from engine.training.loss import Batch, Noise, Weighing, diffusion_loss
 from engine.training.optimizers import into_8bit, make_optimizer
 from engine.training.state import Memory
+from engine.training.validation import TIMESTEPS, validation_batches
 
 
 class Learner:
@@ -36,6 +37,7 @@ class Learner:
         self.noise = Noise(noise.alphas_cumprod.to(device.name), noise.prediction_type)
         self.parameters = add_lora(self.unet, settings.rank, settings.effective_alpha, settings.seed)
         self.optimizer = make_optimizer(fitting.optimizer, self.parameters, settings, device.name)
+        self.weighing = Weighing(settings.min_snr_gamma, settings.prior_loss_weight)
         self.whole = True
         """False while the optimizer moves the weights: an error then leaves them half moved."""
         if fitting.checkpointing:
@@ -61,7 +63,8 @@ class Learner:
         total = torch.zeros((), device=self.device.name)
         for begin in range(0, len(images), self.fitting.batch):
             places = range(begin, min(begin + self.fitting.batch, len(images)))
-            loss = self._loss(data, [images[each] for each in places], chance.of(places))
+            part = chance.of(places)
+            loss = self._loss(data.batch([images[each] for each in places], part.dropped, part.orders), part)
             # The step's loss is the mean over all of its images, however many passes they take.
             loss = loss * (len(places) / len(images))
             loss.backward()  # type: ignore[no-untyped-call]
@@ -102,11 +105,20 @@ class Learner:
             self.optimizer = eight
         self.fitting = fitting
 
-    def _loss(self, data: TrainingData, images: list[int], chance: Chance) -> torch.Tensor:
+    def validate(self, data: TrainingData) -> float | None:
+        """The loss on the held-out images; None where there are none. It moves nothing and draws no chance."""
+        losses: list[torch.Tensor] = []
+        self.unet.eval()
+        with torch.no_grad():
+            for batch, chance in validation_batches(data, len(self.noise.alphas_cumprod), self.fitting.batch):
+                losses.append(self._loss(batch, chance) * len(batch.latents))
+        self.unet.train()
+        held_out = sum(each.held_out for each in data.seen)
+        return float(torch.stack(losses).sum()) / (held_out * TIMESTEPS) if losses else None
+
+    def _loss(self, batch: Batch, chance: Chance) -> torch.Tensor:
         with self._autocast():
-            return diffusion_loss(
-                self.unet, data.batch(images, chance.dropped), self.noise, self.settings.min_snr_gamma, chance
-            )
+            return diffusion_loss(self.unet, batch, self.noise, self.weighing, chance)
 
     @contextlib.contextmanager
     def _autocast(self) -> Iterator[None]:

@@ -56,18 +56,43 @@ class Batch:
 
     latents: torch.Tensor
     """[n, 4, h, w]"""
-    hidden: torch.Tensor
-    """[n, tokens, width]: both text encoders' hidden states, side by side."""
-    pooled: torch.Tensor
-    """[n, width]: the second text encoder's pooled text."""
+    hidden: torch.Tensor | None
+    """[n, tokens, width]: both text encoders' hidden states, side by side; None while they are still to be made."""
+    pooled: torch.Tensor | None
+    """[n, width]: the second text encoder's pooled text; None while it is still to be made."""
     time_ids: torch.Tensor
     """[n, 6]: original height and width, crop top and left, target height and width."""
+    regularisation: torch.Tensor | None = None
+    """[n], bool: which show the class and not the person; None: none."""
+    mask: torch.Tensor | None = None
+    """[n, 1, h, w], 0 to 1: how much each place counts; None: all alike."""
+    tokens: torch.Tensor | None = None
+    """[n, 2, tokens]: the captions for both text encoders, where these are trained."""
 
 
-def diffusion_loss(unet: Any, batch: Batch, noise: Noise, gamma: float | None, chance: Chance) -> torch.Tensor:
-    """The loss of a batch, a scalar: weighted mean squared error at its chance's timesteps."""
+@dataclass(frozen=True)
+class Weighing:
+    """How the errors of a batch become its loss."""
+
+    gamma: float | None = None
+    """Min-SNR's γ; None: all timesteps weigh alike."""
+    prior: float = 1.0
+    """What the loss of regularisation images is multiplied with."""
+
+
+def diffusion_loss(unet: Any, batch: Batch, noise: Noise, weighing: Weighing, chance: Chance) -> torch.Tensor:
+    """The loss of a batch, a scalar: the weighted mean squared error at its chance's timesteps.
+
+    A mask divides an image's loss among its places; it neither raises nor lowers the whole.
+
+    Raises:
+        ValueError: the captions were not encoded.
+    """
+    if batch.hidden is None or batch.pooled is None:
+        raise ValueError("the captions of this batch are not encoded")
     device = batch.latents.device
-    timesteps, noises = chance.timesteps.to(device), chance.noises.to(device)
+    timesteps = chance.timesteps.to(device, non_blocking=True)
+    noises = chance.noises.to(device, non_blocking=True)
     predicted = unet(
         noise.add(batch.latents, noises, timesteps).to(unet.dtype),
         timesteps,
@@ -75,5 +100,13 @@ def diffusion_loss(unet: Any, batch: Batch, noise: Noise, gamma: float | None, c
         added_cond_kwargs={"text_embeds": batch.pooled.to(unet.dtype), "time_ids": batch.time_ids},
     ).sample
     target = noise.target(batch.latents, noises, timesteps)
-    errors = mse_loss(predicted.float(), target, reduction="none").mean(dim=(1, 2, 3))
-    return (errors * noise.weights(timesteps, gamma)).mean()
+    errors = mse_loss(predicted.float(), target, reduction="none")
+    if batch.mask is None:
+        losses = errors.mean(dim=(1, 2, 3))
+    else:
+        whole = batch.mask.sum(dim=(1, 2, 3)).clamp(min=1e-6)
+        losses = (errors.mean(dim=1, keepdim=True) * batch.mask).sum(dim=(1, 2, 3)) / whole
+    losses = losses * noise.weights(timesteps, weighing.gamma)
+    if batch.regularisation is not None:
+        losses = torch.where(batch.regularisation, losses * weighing.prior, losses)
+    return losses.mean()

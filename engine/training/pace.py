@@ -41,6 +41,7 @@ class Pace:
         self._cpu = time.process_time()
         self._seen = 0
         self._checkpoints: deque[float] = deque(maxlen=WINDOW)
+        self._validations: deque[float] = deque(maxlen=WINDOW)
 
     @property
     def spent_seconds(self) -> float:
@@ -81,7 +82,9 @@ class Pace:
     @property
     def epoch_end_seconds(self) -> float | None:
         """Seconds that the end of an epoch takes; None before the first was measured."""
-        return median(self._checkpoints) if self._checkpoints else None
+        if not (self._checkpoints or self._validations):
+            return None
+        return sum(median(each) for each in (self._checkpoints, self._validations) if each)
 
     def restart_clock(self) -> None:
         """CPU time until now belongs to no step."""
@@ -91,6 +94,11 @@ class Pace:
         """Takes in the writing of a checkpoint and its state."""
         self._spent += seconds
         self._checkpoints.append(seconds)
+
+    def add_validation(self, seconds: float) -> None:
+        """Takes in a look at the images that are held out."""
+        self._spent += seconds
+        self._validations.append(seconds)
 
     def add_other(self, seconds: float) -> None:
         """Takes in time that was neither, such as loading the base model."""
@@ -103,14 +111,14 @@ class Pace:
         """
         if not self._steps:
             return None
-        a_step, a_checkpoint = median(self._steps), median(self._checkpoints) if self._checkpoints else 0.0
+        a_step, an_end = median(self._steps), self.epoch_end_seconds or 0.0
         left = self._plan.steps - step
         left_in_epoch = -step % self._plan.steps_per_epoch
         epochs_left = -(-left // self._plan.steps_per_epoch)
-        remaining = left * a_step + epochs_left * a_checkpoint
+        remaining = left * a_step + epochs_left * an_end
         return events.Estimate(
-            epoch_seconds=self._plan.steps_per_epoch * a_step + a_checkpoint,
+            epoch_seconds=self._plan.steps_per_epoch * a_step + an_end,
             remaining_seconds=remaining,
             cost=self._price * (self._spent + remaining) / 3600 if self._price else None,
-            epoch_remaining_seconds=left_in_epoch * a_step + (a_checkpoint if left_in_epoch else 0.0),
+            epoch_remaining_seconds=left_in_epoch * a_step + (an_end if left_in_epoch else 0.0),
         )

@@ -90,6 +90,7 @@ class Progress:
     def restart_clock(self) -> None:
         """Leaves out the time until now, as after a pause."""
         self._since = time.monotonic()
+        self.pace.restart_clock()
 
     def begin_epoch(self) -> None:
         """Counts the loss and seconds of an epoch from nothing."""

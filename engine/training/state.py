@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from engine.errors import LoraFileError
-from engine.training.caches import TrainingData
+from engine.training.data import TrainingData
 from engine.training.fit import Fitting
 from engine.training.lora_file import load_tensors, write_tensors
 from engine.training.lora_header import read_metadata
@@ -79,7 +79,7 @@ def write_data(folder: Path, data: TrainingData) -> None:
 def read_data(folder: Path) -> TrainingData | None:
     """The data of a run; None where it never got so far. Raises LoraFileError for a damaged file."""
     path = folder / DATA_NAME
-    return TrainingData(**load_tensors(path)) if path.exists() else None
+    return TrainingData.of(load_tensors(path)) if path.exists() else None
 
 
 def write_state(folder: Path, place: Place, memory: Memory) -> None:

@@ -16,8 +16,11 @@ from engine.errors import TrainingError
 from engine.jobs.worker import Context
 from engine.settings import Settings
 from engine.training.base import Pipeline, load_pipeline, noise_schedule
-from engine.training.caches import TrainingData
+from engine.training.base_shape import shape_of
+from engine.training.budget import why_stop
+from engine.training.cards import card_here
 from engine.training.chance import step_chance
+from engine.training.data import TrainingData
 from engine.training.device import Device, choose_device
 from engine.training.encoding import encode_smaller, grain_of, resolution_for, run_data
 from engine.training.fit import fitting_for, is_out_of_memory, step_down
@@ -25,6 +28,8 @@ from engine.training.keeping import Keeper
 from engine.training.learner import Learner
 from engine.training.lora_metadata import LoraFacts
 from engine.training.loss import Noise
+from engine.training.measured import Setting, device_name
+from engine.training.measuring import remember_run, setting_in
 from engine.training.optimizers import works
 from engine.training.pace import Pace
 from engine.training.plan import plan_for
@@ -80,10 +85,10 @@ class Trainer:
             resolution,
         )
         self.grain = grain_of(pipeline)
-        self.plan = plan_for(self.settings, len(data))
+        self.plan = plan_for(self.settings, data.seen)
         kept = read_state(context.folder.path / "state")
         place = kept[0] if kept else Place()
-        self.data = data.to(device.name)
+        self.data = data.to(device.name, device.dtype)
         fitting = place.fitting or fitting_for(self.settings, resolution, device.total_gb)
         self.learner = Learner(pipeline.unet, Noise.of(noise_schedule(pipeline)), self.settings, fitting, device)
         if kept:
@@ -96,22 +101,39 @@ class Trainer:
 
     def train(self) -> None:
         """Takes the steps that are left, with a checkpoint after each epoch and wherever else one is due."""
-        self.context.emit(self.plan)
-        if self.step == 0:
-            self._keep_state()
-        self.progress.restart_clock()
+        self.begin()
         while self.step < self.plan.steps:
             if self._told_to_stop():
                 return
-            self._take_step(self._images())
+            self.take_step()
             if self.step % self.plan.steps_per_epoch == 0:
                 self._end_epoch()
-                if self.requests.to_stop_after_epoch() and self.step < self.plan.steps:
+                if self.step < self.plan.steps and (self.requests.to_stop_after_epoch() or self._over_budget()):
                     self.requests.stopping(f"after epoch {self.epoch}")
                     break
         else:
             self.requests.done()
         self.keeper.flush()
+
+    def begin(self) -> None:
+        """Tells the plan, and keeps a state to go back to."""
+        self.context.emit(self.plan)
+        if self.step == 0:
+            for choice in self.context.args.get("choices", ()):
+                self.context.emit(events.Fit(choice["what"], choice["why"]))
+            self._keep_state()
+        self.progress.restart_clock()
+
+    def take_step(self) -> None:
+        """The next step of the plan, or a rung down the ladder where it does not fit into memory."""
+        self._take_step(self._images())
+
+    @property
+    def setting(self) -> Setting:
+        """What a step is like now, as its pace depends on it."""
+        device = device_name(card_here() if self.device.on_gpu else None)
+        dtype = str(self.device.dtype).removeprefix("torch.")
+        return setting_in(self.settings, self.learner.fitting, shape_of(self.base), device, dtype)
 
     @property
     def epoch(self) -> int:
@@ -123,10 +145,7 @@ class Trainer:
         epoch, place = divmod(self.step, self.plan.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             images = self.settings.step_images
-            self._order = (
-                epoch,
-                epoch_batches(self.plan.images, self.plan.repeats, images, self.settings.seed, epoch + 1),
-            )
+            self._order = epoch, epoch_batches(self.data.seen, images, self.settings.seed, epoch + 1)
         return self._order[1][place]
 
     _order: tuple[int, list[list[int]]] | None = None
@@ -134,7 +153,7 @@ class Trainer:
     def _take_step(self, images: list[int]) -> None:
         """One step; where it does not fit into memory, something is given up instead, and the step is still to do."""
         step = self.step + 1
-        shape, timesteps = self.data.latents.shape[1:], len(self.learner.noise.alphas_cumprod)
+        shape, timesteps = self.data.shape(images[0]), len(self.learner.noise.alphas_cumprod)
         chance = step_chance(self.settings, step, len(images), shape, timesteps)
         rate = learning_rate(self.settings, step, self.plan.steps)
         try:
@@ -168,6 +187,7 @@ class Trainer:
             )
         self.learner.refit(after)
         self._keep_state()
+        self.progress.pace.forget_steps()
         self.progress.restart_clock()
 
     def _go_back(self) -> None:
@@ -186,9 +206,22 @@ class Trainer:
         loss, seconds = self.progress.epoch_loss / self.plan.steps_per_epoch, self.progress.epoch_seconds
         self.progress.begin_epoch()
         name = self.stem if self.step == self.plan.steps else f"{self.stem}-{self.epoch:06d}"
-        self._keep_checkpoint(name, events.Epoch(self.epoch, loss, None, seconds))
+        began = time.monotonic()
+        validation = self.learner.validate(self.data)
+        looked = time.monotonic() - began
+        self.progress.pace.add_validation(looked)
+        self.keep_checkpoint(name, events.Epoch(self.epoch, loss, validation, seconds + looked))
+        remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
 
-    def _keep_checkpoint(self, name: str, epoch: events.Epoch | None = None) -> None:
+    def _over_budget(self) -> bool:
+        """Whether the next epoch would pass what the run may cost; then that is told."""
+        estimate = self.progress.pace.estimate(self.step)
+        why = estimate and why_stop(self.settings, self.progress.pace.spent_seconds, estimate.epoch_seconds)
+        if why:
+            self.context.emit(events.Warning(f"stopped after epoch {self.epoch}: {why}"))
+        return bool(why)
+
+    def keep_checkpoint(self, name: str, epoch: events.Epoch | None = None) -> None:
         """A checkpoint and the state that goes with it, and in between what is to be told of the epoch it ends."""
         self.progress.read()
         began = time.monotonic()

@@ -16,11 +16,14 @@ from PIL import Image
 
 from engine.base_model import find_base
 from engine.errors import DatasetError
-from engine.settings import BaseSettings, Precision
+from engine.settings import BaseSettings, Precision, TrainingSettings
 from engine.training.base import Pipeline, load_pipeline
-from engine.training.caches import TrainingData, too_long, training_data
+from engine.training.base_shape import shape_of_configs
+from engine.training.caches import too_long, training_data
+from engine.training.data import TrainingData
 from engine.training.device import Device, choose_device, usable_cores
 from engine.training.examples import Example
+from engine.training.lineup import line_up
 from engine.training.loss import Noise
 from tests.small_project import portrait
 
@@ -40,8 +43,10 @@ def examples(tmp_path: Path) -> list[Example]:
     return [Example(tmp_path / f"{number}.png", caption) for number, caption in enumerate(captions)]
 
 
-def encode(pipeline: Pipeline, examples: list[Example], cache: Path, resolution: int = 64) -> TrainingData:
-    return training_data(pipeline, examples, resolution, cache, CPU, lambda _name, _done, _total: None)
+def encode(pipeline: Pipeline, examples: list[Example], cache: Path, **wanted: object) -> TrainingData:
+    settings = TrainingSettings.model_validate(wanted)
+    lineup = line_up(examples, settings, shape_of_configs(pipeline.unet.config, pipeline.vae.config))
+    return training_data(pipeline, lineup, settings, cache, CPU, lambda _name, _done, _total: None)
 
 
 def test_latents_are_the_vaes_mean_scaled(tiny: Pipeline, examples: list[Example], tmp_path: Path) -> None:
@@ -50,8 +55,8 @@ def test_latents_are_the_vaes_mean_scaled(tiny: Pipeline, examples: list[Example
     pixels = torch.tensor(np.asarray(image), dtype=torch.float32).permute(2, 0, 1)[None] / 127.5 - 1
     with torch.no_grad():
         wanted = tiny.vae.encode(pixels).latent_dist.mean * tiny.vae.config.scaling_factor
-        shown = tiny.vae.decode(data.latents[1:2] / tiny.vae.config.scaling_factor).sample
-    assert torch.allclose(data.latents[1], wanted[0], atol=1e-5)
+        shown = tiny.vae.decode(data.latents[0][1:2] / tiny.vae.config.scaling_factor).sample
+    assert torch.allclose(data.latents[0][1], wanted[0], atol=1e-5)
     other = torch.tensor(np.asarray(Image.open(examples[0].image).resize((64, 64))), dtype=torch.float32)
     assert (shown - pixels).abs().mean() < (shown - (other.permute(2, 0, 1)[None] / 127.5 - 1)).abs().mean()
     assert data.time_ids.tolist() == [[64, 64, 0, 0, 64, 64]] * 3
@@ -61,7 +66,9 @@ def test_captions_are_encoded_as_the_painter_encodes_prompts(
     tiny: Pipeline, examples: list[Example], tmp_path: Path
 ) -> None:
     data = encode(tiny, examples, tmp_path / "cache")
-    assert data.caption_of.tolist() == [1, 2, 1]
+    assert data.captions.tolist() == [[1], [2], [1]]
+    assert data.hidden is not None
+    assert data.pooled is not None
     for number, caption in enumerate(["", "jx265 man, red shirt", "jx265 man, blue shirt"]):
         with torch.no_grad():
             hidden, _, pooled, _ = tiny.encode_prompt(caption, device="cpu", do_classifier_free_guidance=False)
@@ -72,7 +79,7 @@ def test_captions_are_encoded_as_the_painter_encodes_prompts(
 def test_a_dropped_caption_is_the_empty_one(tiny: Pipeline, examples: list[Example], tmp_path: Path) -> None:
     data = encode(tiny, examples, tmp_path / "cache")
     batch = data.batch([2, 0, 1], [False, True, False])
-    assert torch.equal(batch.latents, data.latents[[2, 0, 1]])
+    assert torch.equal(batch.latents, data.latents[0][[2, 0, 1]])
     assert torch.equal(batch.hidden, data.hidden[[1, 0, 2]])
     assert torch.equal(batch.pooled, data.pooled[[1, 0, 2]])
 
@@ -113,14 +120,17 @@ def test_a_damaged_cache_file_is_made_again(tiny: Pipeline, examples: list[Examp
     first = encode(tiny, examples, cache)
     for path in cache.rglob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:50])
-    assert torch.equal(encode(tiny, examples, cache).latents, first.latents)
+    assert torch.equal(encode(tiny, examples, cache).latents[0], first.latents[0])
 
 
-def test_an_image_that_is_not_square_is_cut_and_a_small_one_says_that_it_was(tiny: Pipeline, tmp_path: Path) -> None:
+def test_without_buckets_an_image_that_is_not_square_is_cut_and_a_small_one_says_that_it_was(
+    tiny: Pipeline, tmp_path: Path
+) -> None:
     Image.new("RGB", (200, 100), "red").save(tmp_path / "wide.png")
     Image.new("RGB", (40, 40), "red").save(tmp_path / "small.png")
-    data = encode(tiny, [Example(tmp_path / f"{name}.png", "a") for name in ("wide", "small")], tmp_path / "cache")
-    assert data.latents.shape == (2, 4, 16, 16)
+    examples = [Example(tmp_path / f"{name}.png", "a") for name in ("wide", "small")]
+    data = encode(tiny, examples, tmp_path / "cache", buckets=False)
+    assert data.latents[0].shape == (2, 4, 16, 16)
     assert data.time_ids.tolist() == [[64, 64, 0, 32, 64, 64], [40, 40, 0, 0, 64, 64]]
 
 

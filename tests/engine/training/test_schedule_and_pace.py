@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.settings import Schedule, TrainingSettings
+from engine.training.lineup import Seen
 from engine.training.pace import Pace
 from engine.training.plan import plan_for
 from engine.training.schedule import epoch_batches, learning_rate, step_seed
@@ -20,7 +21,7 @@ counts = st.integers(1, 30)
 def test_an_epoch_shows_every_image_as_often_as_it_should_and_only_the_last_batch_is_smaller(
     images: int, repeats: int, batch: int, seed: int, epoch: int
 ) -> None:
-    batches = epoch_batches(images, repeats, batch, seed, epoch)
+    batches = epoch_batches([Seen(repeats=repeats)] * images, batch, seed, epoch)
     assert Counter(index for each in batches for index in each) == dict.fromkeys(range(images), repeats)
     assert all(len(each) == batch for each in batches[:-1])
     assert 1 <= len(batches[-1]) <= batch
@@ -29,9 +30,10 @@ def test_an_epoch_shows_every_image_as_often_as_it_should_and_only_the_last_batc
 
 
 def test_epochs_differ_in_order_and_the_same_epoch_does_not() -> None:
-    assert epoch_batches(20, 2, 4, seed=1, epoch=1) == epoch_batches(20, 2, 4, seed=1, epoch=1)
-    assert epoch_batches(20, 2, 4, seed=1, epoch=1) != epoch_batches(20, 2, 4, seed=1, epoch=2)
-    assert epoch_batches(20, 2, 4, seed=1, epoch=1) != epoch_batches(20, 2, 4, seed=2, epoch=1)
+    seen = [Seen(repeats=2)] * 20
+    assert epoch_batches(seen, 4, seed=1, epoch=1) == epoch_batches(seen, 4, seed=1, epoch=1)
+    assert epoch_batches(seen, 4, seed=1, epoch=1) != epoch_batches(seen, 4, seed=1, epoch=2)
+    assert epoch_batches(seen, 4, seed=1, epoch=1) != epoch_batches(seen, 4, seed=2, epoch=1)
 
 
 def test_every_step_has_chance_of_its_own() -> None:

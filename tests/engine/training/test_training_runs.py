@@ -206,7 +206,7 @@ def test_a_run_pauses_goes_on_and_stops_after_its_epoch(halted: JobFolder) -> No
 def test_a_loss_that_is_no_number_ends_the_run_and_what_was_good_stays(project: Project, halted: JobFolder) -> None:
     data = halted.path / "state" / "data.safetensors"
     tensors = load_file(data)
-    tensors["latents"][:] = float("nan")
+    tensors["latents/0"][:] = float("nan")
     save_file(tensors, data)
     kept = (halted.path / "state" / "latest.safetensors").read_bytes()
     status = run_status(finish(resume_training(project, halted.id)))

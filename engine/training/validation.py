@@ -1,0 +1,39 @@
+"""The loss on held-out images: always the same noise at the same timesteps, so that it moves only with the LoRA.
+
+It is weighed as the training loss is, so that the two compare: where this one rises while the other falls, the images
+are learnt by heart. Needs torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from engine.training.chance import Chance
+from engine.training.data import TrainingData
+from engine.training.loss import Batch
+
+TIMESTEPS = 8
+"""At how many timesteps each image is looked at, spread evenly."""
+
+SEED = 1_000_003
+"""Of the noise, the same for every run, so that runs compare; no step draws from it."""
+
+
+def validation_batches(data: TrainingData, timesteps: int, most: int) -> Iterator[tuple[Batch, Chance]]:
+    """What is looked at after an epoch: each held-out image with its caption at ``TIMESTEPS`` timesteps.
+
+    Args:
+        data: on its device.
+        timesteps: how many the noise schedule has.
+        most: how many fit into one pass.
+    """
+    for image in (number for number, each in enumerate(data.seen) if each.held_out):
+        noises = torch.randn((TIMESTEPS, *data.shape(image)), generator=torch.Generator().manual_seed(SEED + image))
+        at = torch.tensor([(2 * place + 1) * timesteps // (2 * TIMESTEPS) for place in range(TIMESTEPS)])
+        for start in range(0, TIMESTEPS, most):
+            part = slice(start, min(start + most, TIMESTEPS))
+            count = part.stop - start
+            chance = Chance(at[part], noises[part], (False,) * count, (0,) * count)
+            yield data.batch([image] * count, chance.dropped, chance.orders), chance
