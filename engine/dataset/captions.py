@@ -1,62 +1,58 @@
-"""Captions from what is known without looking: trigger word, class word, framing."""
+"""Captions from what is known without looking: trigger word, class word, framing, view, light, labels, place."""
 
 from __future__ import annotations
 
 from engine.dataset.folder import DatasetFolder, write_caption
+from engine.dataset.known import Known, known_images
 from engine.dataset.manifest import Entry
-from engine.faces.geometry import CLOSE_SHARE, HALF_SHARE
+from engine.dataset.parts import led
+from engine.dataset.rules import Cleaner
 from engine.project import Project
-from engine.settings import PersonSettings
+from engine.settings import Settings, Told
+
+MEASURED = (Told.FRAMING, Told.VIEW, Told.LIGHT)
+"""What is measured on the picture and no opinion of anybody's: no rule takes it out."""
 
 
-def framing_words(face_share: float) -> str:
-    """What a crop shows, by the face's height as a share of its side. A crop that the photo's edges kept small is
-    named for what it shows, not for what was asked for."""
-    if face_share >= CLOSE_SHARE:
-        return "close-up"
-    return "half body" if face_share >= HALF_SHARE else "full body"
+def template_caption(settings: Settings, known: Known) -> str:
+    """``jx265, man, close-up, three-quarter view``: the trigger word first, then the class word, then what is known of
+    the image, in the order of ``captions.template``. The library's labels are cleaned like a tagger's."""
+    cleaner = Cleaner(settings.captions)
+    found: list[str] = []
+    for told in settings.captions.template:
+        words = known.words((told,))
+        found += words if told in MEASURED else cleaner.parts(words)
+    return led(settings.person, found)
 
 
-def template_caption(person: PersonSettings, face_share: float | None) -> str:
-    """``jx265, man, close-up``: the trigger word first, then the class word, then what the crop shows.
-
-    Args:
-        person: the words.
-        face_share: the face's height as a share of the image's; None: not known, and then not said.
-    """
-    shown = [framing_words(face_share)] if face_share is not None else []
-    return ", ".join([person.trigger, person.class_word, *shown])
-
-
-def caption(project: Project, overwrite: bool = False) -> int:
-    """Writes template captions.
-
-    Those missing are written, and those that an earlier template wrote are brought up to date. What a person wrote or
-    edited stays, unless ``overwrite``.
+def caption(project: Project) -> int:
+    """Writes template captions where there are none, and brings those up to date that an earlier template wrote.
+    What a person or a model wrote stays.
 
     Returns:
         How many were written.
 
     Raises:
-        DatasetError: there is no dataset.
+        DatasetError: the dataset can't be read or written.
     """
     folder = DatasetFolder(project)
     manifest = folder.manifest()
-    person = project.settings.person
+    settings = project.settings
+    known = known_images(project, manifest)
     entries = {manifest.file_name(entry.number): entry for entry in manifest.entries}
     written = 0
     for image in folder.images():
         entry = entries.get(image.path.name)
-        text = template_caption(person, entry.face_share if entry else None)
-        if image.caption == text or not (overwrite or _ours(image.caption, entry)):
-            continue
-        write_caption(image, text)
-        written += 1
-        if entry is not None:
+        text = template_caption(settings, known.get(image.path.name, Known()))
+        if image.caption != text and from_template(image.caption, entry):
+            write_caption(image, text)
+            written += 1
+        if entry is not None and from_template(image.caption, entry):
             manifest = manifest.with_entry(entry.captioned(text))
     folder.save_manifest(manifest)
     return written
 
 
-def _ours(text: str, entry: Entry | None) -> bool:
+def from_template(text: str, entry: Entry | None) -> bool:
+    """Whether a caption is missing or the template's own, so that it may be written anew."""
     return not text or (entry is not None and text == entry.template)

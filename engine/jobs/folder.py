@@ -20,6 +20,7 @@ class JobKind(StrEnum):
 
     SCAN = "scan"
     MEASURE = "measure"
+    CAPTION = "caption"
     TRAIN = "train"
     PAINT = "paint"
     LIKENESS = "likeness"

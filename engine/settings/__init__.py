@@ -1,5 +1,12 @@
 """What users write: ``limner.toml`` as a typed model, a module for each of its parts."""
 
+from engine.settings.captions import (
+    Captioner,
+    CaptionsSettings,
+    CleanUp,
+    FlorenceTask,
+    Told,
+)
 from engine.settings.file import SETTINGS_NAME, Settings, change_settings, read_settings, with_changes
 from engine.settings.models import DEMO_BASE, SDXL_BASE, BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings, Sampler
@@ -11,7 +18,11 @@ __all__ = [
     "SDXL_BASE",
     "SETTINGS_NAME",
     "BaseSettings",
+    "Captioner",
+    "CaptionsSettings",
+    "CleanUp",
     "FacesSettings",
+    "FlorenceTask",
     "LanguageModelSettings",
     "LibrarySettings",
     "Optimizer",
@@ -21,6 +32,7 @@ __all__ = [
     "Sampler",
     "Schedule",
     "Settings",
+    "Told",
     "TrainingSettings",
     "change_settings",
     "read_settings",

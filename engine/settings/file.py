@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from engine.errors import ProjectError
 from engine.jobs.folder import write_whole
+from engine.settings.captions import CaptionsSettings
 from engine.settings.models import BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings
 from engine.settings.section import Section
@@ -29,6 +30,7 @@ class Settings(Section):
     person: PersonSettings = Field(default_factory=PersonSettings)
     library: LibrarySettings = Field(default_factory=LibrarySettings)
     faces: FacesSettings = Field(default_factory=FacesSettings)
+    captions: CaptionsSettings = Field(default_factory=CaptionsSettings)
     base: BaseSettings = Field(default_factory=BaseSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     painting: PaintingSettings = Field(default_factory=PaintingSettings)

@@ -56,3 +56,58 @@ def test_the_dataset_is_exported_for_other_trainers(
     assert "2 images in" in told.err
     assert (tmp_path / "hub" / "metadata.jsonl").exists()
     assert run("export", tmp_path / "x", "--format", "zip").code == 2
+
+
+def test_tags_are_counted_changed_with_a_preview_and_undone(run: Run, scanned: Photos, project: Project) -> None:
+    assert "there are no images yet" in run("captions", "tags").failure
+    run("faces", "keep", 1, 2)
+    run("dataset", "build", "--framing", "close")
+    assert run("captions", "set", "0001", "jx265, man, close-up, smile, beach").code == 0
+    counts = run("captions", "tags", "--json").record["tags"]
+    assert counts == [{"tag": "close-up", "images": 2}, {"tag": "beach", "images": 1}, {"tag": "smile", "images": 1}]
+    assert run("captions", "tags").out.splitlines()[1] == "     2  close-up"
+    seen = run("captions", "rename", "smile", "smiling", "--dry-run")
+    assert "rename smile to smiling: 1 caption would change" in seen.err
+    assert "+ jx265, man, close-up, smiling, beach" in seen.out
+    assert run("captions", "tags", "--json").record["tags"] == counts
+    assert run("captions", "rename", "smile", "smiling").code == 0
+    done = run("captions", "add", "outdoors", "--where", "-smiling", "--json").record
+    assert [step["after"] for step in done["captions"]] == ["jx265, man, close-up, outdoors"]
+    assert "2 captions change" in run("captions", "remove", "close-up").err
+    assert "no caption has the tag close-up: list them" in run("captions", "remove", "close-up").failure
+    assert "man belongs to every caption" in run("captions", "remove", "man").failure
+    assert "undone: remove close-up, 2 captions" in run("captions", "undo").err
+    assert run("captions", "undo", "--json").record == {"label": "add outdoors", "images": ["0002.png"], "left": []}
+    assert "done again: add outdoors" in run("captions", "redo").err
+    listed = [image["caption"] for image in run("dataset", "list", "--json").record["images"]]
+    assert listed == ["jx265, man, close-up, smiling, beach", "jx265, man, close-up, outdoors"]
+    for _ in range(3):
+        run("captions", "undo")
+    assert "there is nothing to undo" in run("captions", "undo").failure
+    assert "there is no image 0009" in run("captions", "set", "0009", "x").failure
+    assert "the caption of 0001.png is empty" in run("captions", "set", "0001", " ").failure
+
+
+def test_the_rules_of_cleaning_are_shown_switched_and_used(run: Run, scanned: Photos, project: Project) -> None:
+    project.change({"captions.rules_on": ["beard"], "captions.drop": ["hat*"]})
+    rules = {rule["id"]: rule for rule in run("caption", "--rules", "--json").record["rules"]}
+    assert rules["hair"]["on"]
+    assert (rules["beard"]["on"], rules["beard"]["default"], rules["glasses"]["on"]) == (True, False, False)
+    shown = run("caption", "--rules")
+    assert "hair" in shown.out
+    assert "captions.drop: hat*" in shown.err
+    run("faces", "keep", 1)
+    run("dataset", "build", "--framing", "close")
+    run("captions", "set", "0001", "close-up, jx265, brown hair, closed eyes, full beard, glasses, hats")
+    assert run("captions", "clean").code == 0
+    (image,) = run("dataset", "list", "--json").record["images"]
+    assert image["caption"] == "jx265, man, close-up, closed eyes, glasses"
+
+
+def test_a_captioner_that_can_not_be_had_says_what_to_do(run: Run, scanned: Photos) -> None:
+    run("faces", "keep", 1)
+    run("dataset", "build")
+    assert "there is no model at /nowhere" in run("caption", "--with", "wd14", "--model", "/nowhere").failure
+    assert "no server of a vision model is set" in run("caption", "--with", "server").failure
+    assert run("caption", "--model", "x").code == 2
+    assert "there is no image 7" in run("caption", "--image", 7).failure

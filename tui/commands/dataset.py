@@ -1,20 +1,18 @@
-"""Commands about the dataset: build, list, and captions."""
+"""Commands about the dataset: build, list, export."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from engine import events
 from engine.dataset.build import build as build_dataset
-from engine.dataset.captions import caption as write_captions
 from engine.dataset.folder import DatasetFolder, TrainingImage
-from engine.errors import DatasetError
 from engine.faces.geometry import Framing
-from engine.project import Project, open_project
+from engine.project import open_project
+from tui.commands.dataset_records import image_records
 from tui.commands.report import document, json_option, narrate, table
 
 
@@ -47,7 +45,7 @@ def build(folder: Path, framing: str | None, as_json: bool) -> None:
     if as_json:
         skipped = [{"face": face.id, "reason": reason} for face, reason in report.skipped]
         counts = {"cut": report.cut, "removed": report.removed, "upscaled": report.upscaled}
-        document({"folder": str(report.folder), "images": _records(report.images), **counts, "skipped": skipped})
+        document({"folder": str(report.folder), "images": image_records(report.images), **counts, "skipped": skipped})
         return
     narrate(f"{report.folder}: {' · '.join(DatasetFolder(project).checks())}")
     if report.upscaled:
@@ -63,7 +61,7 @@ def list_(folder: Path, as_json: bool) -> None:
     found = DatasetFolder(open_project(folder))
     images, checks = found.images(), found.checks()
     if as_json:
-        document({"folder": str(found.path), "images": _records(images), "checks": checks})
+        document({"folder": str(found.path), "images": image_records(images), "checks": checks})
         return
     if not images:
         narrate("There are no images yet. Make them with: limner dataset build")
@@ -71,40 +69,6 @@ def list_(folder: Path, as_json: bool) -> None:
     rows = [(each.path.name, each.source_px or each.width, _mark(each), each.caption) for each in images]
     table(("image", "px", "note", "caption"), rows)
     narrate(" · ".join(checks))
-
-
-@click.command()
-@click.option("--with", "captioner", type=click.Choice(["template"]), default="template", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Also those that were written or edited by hand.")
-@json_option
-@click.pass_obj
-def caption(folder: Path, captioner: str, overwrite: bool, as_json: bool) -> None:
-    """Write captions where there are none."""
-    project: Project = open_project(folder)
-    if not DatasetFolder(project).images():
-        raise DatasetError("there are no images yet", "make them with: limner dataset build")
-    written = write_captions(project, overwrite)
-    images = DatasetFolder(project).images()
-    if as_json:
-        document({"written": written, "captioner": captioner, "images": _records(images)})
-        return
-    captions = "1 caption" if written == 1 else f"{written} captions"
-    narrate(f"{captions} written, {len(images) - written} left as they were.")
-
-
-def _records(images: list[TrainingImage] | tuple[TrainingImage, ...]) -> list[dict[str, Any]]:
-    return [
-        {
-            "path": str(image.path),
-            "caption": image.caption,
-            "width": image.width,
-            "height": image.height,
-            "face": image.face_id,
-            "source_px": image.source_px,
-            "upscaled": image.upscaled,
-        }
-        for image in images
-    ]
 
 
 def _mark(image: TrainingImage) -> str:

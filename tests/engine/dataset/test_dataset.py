@@ -13,12 +13,15 @@ from PIL import Image
 
 from engine import events
 from engine.dataset.build import BuildReport, build
-from engine.dataset.captions import caption, framing_words
+from engine.dataset.captioner import write_captions
+from engine.dataset.captions import caption
 from engine.dataset.folder import DatasetFolder, write_caption
+from engine.dataset.known import framing_words
 from engine.errors import DatasetError
 from engine.faces.geometry import Box, Cut, Framing, crop_square
 from engine.faces.ledger import Decision, FoundFace, Ledger
 from engine.project import Project
+from engine.settings import Captioner
 from tests.astronaut import FACE, astronaut, save
 
 LARGE = 4
@@ -256,7 +259,7 @@ def test_captioning_fills_gaps_and_overwrites_only_when_asked(scanned: Project) 
         "jx265, man, close-up",
         "jx265, man, smiling",
     ]
-    assert caption(scanned, overwrite=True) == 1
+    assert write_captions(scanned, Captioner.TEMPLATE, overwrite=True).written == ["0002.png"]
     assert DatasetFolder(scanned).images()[1].caption == "jx265, man, close-up"
 
 
