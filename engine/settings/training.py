@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -115,6 +116,19 @@ class TrainingSettings(Section):
     publish_captions: bool = False
     """LoRA files carry folder names, captions' words and how often each comes (kohya's ``ss_tag_frequency`` and
     ``ss_dataset_dirs``). They tell of a real person."""
+    checkpoint_steps: int | None = Field(None, ge=1)
+    """A checkpoint every so many steps, besides the one of each epoch; left out: none."""
+    keep_checkpoints: int | None = Field(None, ge=1)
+    """How many checkpoints of ``checkpoint_steps`` are kept, the newest; left out: all."""
+    keep_epochs: int | None = Field(None, ge=1)
+    """How many epochs' checkpoints are kept, the newest; left out: all."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """The share of the LoRA's inputs that each step leaves out, by chance."""
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+    """Checkpoints hold a moving average of the LoRA, of which so much stays at each step (0.99, say); left out: the
+    LoRA itself."""
+    start_from: Path | None = None
+    """A LoRA file to go on from, of the same rank."""
     gradient_checkpointing: bool | None = None
     """Less memory for about 40 % more arithmetic; left out: on for cards under 24 GB."""
     precision: Precision = Precision.AUTO

@@ -19,7 +19,7 @@ ADAPTER = "limner"
 """The adapter's name inside the model."""
 
 
-def add_lora(unet: Any, rank: int, alpha: float, seed: int) -> list[torch.nn.Parameter]:
+def add_lora(unet: Any, rank: int, alpha: float, seed: int, dropout: float = 0.0) -> list[torch.nn.Parameter]:
     """Freezes the U-Net and puts a LoRA on it, in float32; ΔW is 0 at first.
 
     Returns:
@@ -28,7 +28,8 @@ def add_lora(unet: Any, rank: int, alpha: float, seed: int) -> list[torch.nn.Par
     unet.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        unet.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(TARGETS)), adapter_name=ADAPTER)
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(TARGETS))
+        unet.add_adapter(config, adapter_name=ADAPTER)
     parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.data = parameter.data.float()

@@ -38,6 +38,10 @@ class Device:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
 
+    def taken_gb(self) -> float:
+        """The card's memory that this process holds now, in GB, whether it uses it or not; 0 on a CPU."""
+        return float(torch.cuda.memory_reserved()) / 1e9 if self.on_gpu else 0.0
+
     def free(self) -> None:
         """Gives back what the allocator holds for nobody."""
         if self.on_gpu:

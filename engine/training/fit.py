@@ -89,7 +89,8 @@ def step_down(now: Fitting, asked: int, grain: int, works: Callable[[Optimizer],
         batch = now.batch // 2
         # As many passes as it takes to see the same images in a step: 3 at once become 3 times 1.
         accumulation = -(-now.batch * now.accumulation // batch)
-        what = f"{batch} images at once instead of {now.batch}, {accumulation} passes a step"
+        images = "1 image" if batch == 1 else f"{batch} images"
+        what = f"{images} at once instead of {now.batch}, {accumulation} passes a step"
         return replace(now, batch=batch, accumulation=accumulation), what
     if now.optimizer is Optimizer.ADAMW and works(Optimizer.ADAMW_8BIT):
         return replace(now, optimizer=Optimizer.ADAMW_8BIT), "8-bit optimizer"

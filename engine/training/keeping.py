@@ -6,9 +6,11 @@ whole before the state that comes after it is, so a run killed in between does t
 
 from __future__ import annotations
 
+import glob
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,10 +18,28 @@ import torch
 from engine import events
 from engine.training.lora_file import pairs_of_peft, write_lora
 from engine.training.lora_metadata import LoraFacts
+from engine.training.start import file_stem
 from engine.training.state import Memory, Place, write_state
 
 WAITING = 4
 """How many writings may wait for the disk; then training waits too."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How many checkpoints are kept of each sort, the newest; None: all. The last of a run always is."""
+
+    of_steps: int | None = None
+    of_epochs: int | None = None
+
+    def too_many(self, folder: Path, stem: str) -> list[Path]:
+        """The checkpoints in ``folder`` that need not be kept."""
+        found: list[Path] = []
+        for pattern, count in (("-step*", self.of_steps), ("-[0-9]*", self.of_epochs)):
+            # The numbers in the names have leading zeros: by name is by age.
+            names = sorted(folder.glob(f"{glob.escape(stem)}{pattern}.safetensors"))
+            found += names[:-count] if count else []
+        return found
 
 
 class Keeper:
@@ -28,11 +48,12 @@ class Keeper:
     Args:
         folder: the run's.
         tell: takes the event of each checkpoint once it is whole.
+        kept: how many checkpoints of steps and of epochs are kept; None: all.
         layers_per_block: of the base model's U-Net, which the names in the LoRA file depend on.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[events.Event], None], layers_per_block: int) -> None:
-        self._folder, self._tell, self._layers = folder, tell, layers_per_block
+    def __init__(self, folder: Path, tell: Callable[[events.Event], None], kept: Kept, layers_per_block: int) -> None:
+        self._folder, self._tell, self._kept, self._layers = folder, tell, kept, layers_per_block
         self._thread = ThreadPoolExecutor(1, "keeper")
         self._waiting: deque[Future[None]] = deque()
 
@@ -65,4 +86,9 @@ class Keeper:
     def _write_checkpoint(self, name: str, lora: dict[str, torch.Tensor], facts: LoraFacts) -> None:
         path = f"checkpoints/{name}.safetensors"
         write_lora(self._folder / path, pairs_of_peft(lora, facts.alpha), facts, self._layers)
-        self._tell(events.Checkpoint(path, facts.epoch or 0, facts.steps or 0))
+        old = self._kept.too_many(self._folder / "checkpoints", file_stem(facts.trigger))
+        removed = tuple(f"checkpoints/{each.name}" for each in old)
+        self._tell(events.Checkpoint(path, facts.epoch or 0, facts.steps or 0, removed))
+        # Told first: nobody is to look for a file that is gone.
+        for each in old:
+            each.unlink(missing_ok=True)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine.settings import TrainingSettings
 from engine.training.adapter import add_lora, lora_state, set_lora_state
+from engine.training.average import Average
 from engine.training.chance import Chance
 from engine.training.data import TrainingData
 from engine.training.device import Device
 from engine.training.fit import Fitting
+from engine.training.lora_names import Part
 from engine.training.loss import Batch, Noise, Weighing, diffusion_loss
 from engine.training.optimizers import into_8bit, make_optimizer
+from engine.training.start_from import Begun, read_start
 from engine.training.state import Memory
 from engine.training.validation import TIMESTEPS, validation_batches
 
@@ -35,9 +39,10 @@ class Learner:
         self.settings, self.device, self.fitting = settings, device, fitting
         self.unet = unet.to(device.name, memory_format=torch.channels_last)
         self.noise = Noise(noise.alphas_cumprod.to(device.name), noise.prediction_type)
-        self.parameters = add_lora(self.unet, settings.rank, settings.effective_alpha, settings.seed)
+        self.parameters = add_lora(self.unet, settings.rank, settings.effective_alpha, settings.seed, settings.dropout)
         self.optimizer = make_optimizer(fitting.optimizer, self.parameters, settings, device.name)
         self.weighing = Weighing(settings.min_snr_gamma, settings.prior_loss_weight)
+        self.average = Average(self._named(), settings.ema_decay) if settings.ema_decay else None
         self.whole = True
         """False while the optimizer moves the weights: an error then leaves them half moved."""
         if fitting.checkpointing:
@@ -73,23 +78,44 @@ class Learner:
         gradient = torch.nn.utils.clip_grad_norm_(self.parameters, largest)
         self.whole = False
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.parameters)
         self.whole = True
         self.optimizer.zero_grad(set_to_none=True)
         return total, gradient.detach()
 
     def lora(self) -> dict[str, torch.Tensor]:
-        """The LoRA as a checkpoint is to hold it, copied to the CPU."""
-        return {name: each.detach().to("cpu", copy=True) for name, each in lora_state(self.unet).items()}
+        """The LoRA as a checkpoint is to hold it, copied to the CPU: the moving average where there is one."""
+        weights = self.average.weights() if self.average else lora_state(self.unet)
+        return {name: each.detach().to("cpu", copy=True) for name, each in weights.items()}
+
+    def start_from(self, path: Path) -> Begun:
+        """Makes the LoRA in a file what is learnt from here on. Raises LoraFileError."""
+        modules = [name.removesuffix(".lora_A.weight") for name in lora_state(self.unet) if "lora_A" in name]
+        settings, layers = self.settings, self.unet.config.layers_per_block
+        begun = read_start(path, {Part.UNET: modules}, settings.rank, settings.effective_alpha, layers)
+        set_lora_state(self.unet, begun.tensors[Part.UNET])
+        if settings.ema_decay:
+            self.average = Average(self._named(), settings.ema_decay)
+        return begun
 
     def memory(self) -> Memory:
         """All that a run needs to go on from here, copied to the CPU."""
-        return Memory.of(self.optimizer, lora=lora_state(self.unet))
+        average = self.average.memory() if self.average else {}
+        return Memory.of(self.optimizer, lora=lora_state(self.unet), average=average)
 
     def remember(self, memory: Memory) -> None:
         """Goes to where ``memory`` was taken."""
         set_lora_state(self.unet, memory.part("lora"))
         memory.give_back(self.optimizer)
+        if self.average is not None:
+            self.average.remember(memory.part("average"))
         self.whole = True
+
+    def _named(self) -> dict[str, torch.Tensor]:
+        """The parameters in their order, by the names that ``lora_state`` gives them."""
+        names = {each.data_ptr(): name for name, each in lora_state(self.unet).items()}
+        return {names[each.data_ptr()]: each for each in self.parameters}
 
     def forget_gradients(self) -> None:
         """Lets go of a step that could not be finished."""

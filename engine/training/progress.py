@@ -17,6 +17,7 @@ from engine.errors import TrainingError
 from engine.jobs.worker import Context
 from engine.training.device import Device
 from engine.training.pace import Pace
+from engine.training.spill import Spill
 
 READ_SECONDS = 0.1
 """How often losses are read."""
@@ -49,6 +50,7 @@ class Progress:
         self._pending: list[_Pending] = []
         self._since = time.monotonic()
         self._estimated = -math.inf
+        self._spill = Spill(device.total_gb)
 
     def add(self, step: int, epoch: int, images: int, lr: float, loss: torch.Tensor, gradient: torch.Tensor) -> None:
         """Takes in one step: its loss and the norm of its gradient, scalars still on the device."""
@@ -77,6 +79,8 @@ class Progress:
                 )
             self.epoch_loss += loss
             self._context.emit(events.Step(each.step, each.epoch, loss, each.lr, images_per_s, memory_gb))
+        if (spilling := self._spill.look(self._device.taken_gb(), seconds / len(pending))) is not None:
+            self._context.emit(events.Warning(spilling))
         self.pace.add_steps(len(pending), seconds)
         self.epoch_seconds += seconds
         self.restart_clock()

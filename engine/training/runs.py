@@ -156,7 +156,8 @@ class RunFollower:
                 )
             case events.Checkpoint():
                 path = self.job.path / event.path
-                kept = tuple(each for each in status.checkpoints if each != path)
+                gone = {path, *(self.job.path / each for each in event.removed)}
+                kept = tuple(each for each in status.checkpoints if each not in gone)
                 status = replace(status, checkpoints=(*kept, path))
             case events.Sample():
                 status = replace(status, samples=(*status.samples, event))

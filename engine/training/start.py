@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.base_model import BaseKind, find_base
-from engine.errors import JobError
+from engine.errors import JobError, TrainingError
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.training.examples import read_examples
+from engine.training.lora_header import read_header
 from engine.training.runs import run_status
 
 LEAVING_SECONDS = 30.0
@@ -36,9 +37,12 @@ def start_training(project: Project, changes: dict[str, Any] | None = None) -> J
         DatasetError: there are no images, or one has no caption.
         BaseModelError: the base model is not there.
         JobError: a run of this project is alive.
+        LoraFileError: the LoRA to start from can't be read.
+        TrainingError: it has another rank.
         ProjectError: a setting won't do.
     """
     settings = _grounded(with_changes(project.settings, changes or {}))
+    _check_start(settings)
     read_examples(project)
     with _one_at_a_time(project):
         _refuse_second(project)
@@ -63,7 +67,8 @@ def resume_training(project: Project, run: str | None = None) -> JobFolder:
         _refuse_second(project)
         _let_go(job)
         status = run_status(job)
-        if status.plan and status.step >= status.plan.steps and len(status.checkpoints) >= status.plan.epochs:
+        last = f"{file_stem(run_settings(job).person.trigger)}.safetensors"
+        if status.plan and status.step >= status.plan.steps and last in [each.name for each in status.checkpoints]:
             raise JobError(f"{job.id} is done: all {status.plan.epochs} epochs", "start a new one with: limner train")
         return start(job.path, JobKind.TRAIN, project.root, job.read_order().args)
 
@@ -99,8 +104,23 @@ def _refuse_second(project: Project) -> None:
         raise JobError(f"{live.id} is being trained", "follow it with limner watch, or end it with limner stop")
 
 
+def _check_start(settings: Settings) -> None:
+    """Whether the run can go on from the LoRA file that it is to start from; cheap, by the file's header."""
+    path, rank = settings.training.start_from, settings.training.rank
+    if path is None:
+        return
+    header = read_header(path)
+    if header.rank != rank:
+        raise TrainingError(
+            f"{path.name} has rank {header.rank or 'different in its modules'}, and training.rank is {rank}",
+            f"set training.rank to {header.rank}" if header.rank else "start from a LoRA of one rank",
+        )
+
+
 def _grounded(settings: Settings) -> Settings:
     """The settings with the base model's path made absolute: a job runs in a folder of its own."""
+    if (start_from := settings.training.start_from) is not None:
+        settings = with_changes(settings, {"training.start_from": start_from.expanduser().resolve()})
     base = find_base(settings.base)
     if settings.base.model == DEMO_BASE or base.kind is BaseKind.HUB:
         return settings

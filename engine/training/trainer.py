@@ -9,12 +9,15 @@ from __future__ import annotations
 import gc
 import time
 from dataclasses import replace
+from pathlib import Path
+
+import torch
 
 from engine import events
 from engine.base_model import BaseModel, find_base
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
-from engine.settings import Settings
+from engine.settings import Optimizer, Settings
 from engine.training.base import Pipeline, load_pipeline, noise_schedule
 from engine.training.base_shape import shape_of
 from engine.training.budget import why_stop
@@ -24,7 +27,7 @@ from engine.training.data import TrainingData
 from engine.training.device import Device, choose_device
 from engine.training.encoding import encode_smaller, grain_of, resolution_for, run_data
 from engine.training.fit import fitting_for, is_out_of_memory, step_down
-from engine.training.keeping import Keeper
+from engine.training.keeping import Keeper, Kept
 from engine.training.learner import Learner
 from engine.training.lora_metadata import LoraFacts
 from engine.training.loss import Noise
@@ -36,9 +39,13 @@ from engine.training.plan import plan_for
 from engine.training.progress import Progress
 from engine.training.record import write_record
 from engine.training.requests import Requests
-from engine.training.schedule import epoch_batches, learning_rate
+from engine.training.schedule import epoch_batches, learning_rate, step_seed
 from engine.training.start import file_stem
+from engine.training.start_from import Begun
 from engine.training.state import Place, read_state
+
+PRODIGY_RATE = 0.1
+"""A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
 
 
 def work(context: Context) -> None:
@@ -93,11 +100,16 @@ class Trainer:
         self.learner = Learner(pipeline.unet, Noise.of(noise_schedule(pipeline)), self.settings, fitting, device)
         if kept:
             self.learner.remember(kept[1])
+        elif self.settings.start_from:
+            self._tell_of_start(self.settings.start_from, self.learner.start_from(self.settings.start_from))
+        if self.settings.optimizer is Optimizer.PRODIGY and self.settings.learning_rate < PRODIGY_RATE:
+            context.emit(events.Warning("Prodigy finds the learning rate by itself: set training.learning_rate to 1"))
         self.step = place.step
         pace = Pace(self.plan, self.settings.price_per_hour, place.spent_seconds)
         self.progress = Progress(context, device, pace, place.epoch_loss, place.epoch_seconds)
         self.requests = Requests(context)
-        self.keeper = Keeper(context.folder.path, context.emit, pipeline.unet.config.layers_per_block)
+        kept_checkpoints = Kept(self.settings.keep_checkpoints, self.settings.keep_epochs)
+        self.keeper = Keeper(context.folder.path, context.emit, kept_checkpoints, pipeline.unet.config.layers_per_block)
 
     def train(self) -> None:
         """Takes the steps that are left, with a checkpoint after each epoch and wherever else one is due."""
@@ -105,12 +117,15 @@ class Trainer:
         while self.step < self.plan.steps:
             if self._told_to_stop():
                 return
-            self.take_step()
+            if not self.take_step():
+                continue
             if self.step % self.plan.steps_per_epoch == 0:
                 self._end_epoch()
                 if self.step < self.plan.steps and (self.requests.to_stop_after_epoch() or self._over_budget()):
                     self.requests.stopping(f"after epoch {self.epoch}")
                     break
+            elif self.settings.checkpoint_steps and self.step % self.settings.checkpoint_steps == 0:
+                self.keep_checkpoint(f"{self.stem}-step{self.step:08d}")
         else:
             self.requests.done()
         self.keeper.flush()
@@ -124,9 +139,28 @@ class Trainer:
             self._keep_state()
         self.progress.restart_clock()
 
-    def take_step(self) -> None:
-        """The next step of the plan, or a rung down the ladder where it does not fit into memory."""
-        self._take_step(self._images())
+    def take_step(self) -> bool:
+        """One step. Where it does not fit into memory, something is given up and False returned: it is still to do."""
+        step, images = self.step + 1, self._images()
+        shape, timesteps = self.data.shape(images[0]), len(self.learner.noise.alphas_cumprod)
+        chance = step_chance(self.settings, step, len(images), shape, timesteps)
+        rate = learning_rate(self.settings, step, self.plan.steps)
+        if self.settings.dropout:
+            # What the LoRA's dropout draws from, on every device.
+            torch.manual_seed(step_seed(self.settings.seed, step))
+        try:
+            loss, gradient = self.learner.learn(self.data, images, chance, rate)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            why = " ".join(str(error).split())[:200] or type(error).__name__
+        else:
+            self.step = step
+            self.progress.add(step, self.epoch, len(images), rate, loss, gradient)
+            return True
+        # Outside of the except clause: the error holds on to all that was computed until then.
+        self._give_something_up(why)
+        return False
 
     @property
     def setting(self) -> Setting:
@@ -149,25 +183,6 @@ class Trainer:
         return self._order[1][place]
 
     _order: tuple[int, list[list[int]]] | None = None
-
-    def _take_step(self, images: list[int]) -> None:
-        """One step; where it does not fit into memory, something is given up instead, and the step is still to do."""
-        step = self.step + 1
-        shape, timesteps = self.data.shape(images[0]), len(self.learner.noise.alphas_cumprod)
-        chance = step_chance(self.settings, step, len(images), shape, timesteps)
-        rate = learning_rate(self.settings, step, self.plan.steps)
-        try:
-            loss, gradient = self.learner.learn(self.data, images, chance, rate)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            why = " ".join(str(error).split())[:200] or type(error).__name__
-        else:
-            self.step = step
-            self.progress.add(step, self.epoch, len(images), rate, loss, gradient)
-            return
-        # Outside of the except clause: the error holds on to all that was computed until then.
-        self._give_something_up(why)
 
     def _give_something_up(self, why: str) -> None:
         """Goes one rung down the ladder, from the last good step. Raises TrainingError at its end."""
@@ -253,6 +268,13 @@ class Trainer:
             self.learner.fitting,
         )
         self.keeper.state(place, self.learner.memory())
+
+    def _tell_of_start(self, path: Path, begun: Begun) -> None:
+        if begun.left_out:
+            what = f"{len(begun.left_out)} modules of {path.name} are not trained here and left out"
+            self.context.emit(events.Warning(what, begun.left_out[0]))
+        if begun.fresh:
+            self.context.emit(events.Warning(f"{path.name} has nothing for {begun.fresh} modules: they start anew"))
 
     def _told_to_stop(self) -> bool:
         """Follows what the run is asked; True to end now, with everything that was done kept."""

@@ -1,0 +1,87 @@
+"""Going on from an existing LoRA file, in kohya's, diffusers' or PEFT's names. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from engine.errors import LoraFileError
+from engine.training.lora_file import load_tensors
+from engine.training.lora_header import PAIRS, read_header
+from engine.training.lora_names import Part, kohya_name
+
+DOTTED = {Part.UNET: ("unet.", "base_model.model.", ""), Part.TE1: ("text_encoder.",), Part.TE2: ("text_encoder_2.",)}
+"""What dotted names begin with: diffusers' pipelines, PEFT's own files, and bare ones."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A LoRA to start from, as far as it fits."""
+
+    tensors: Mapping[Part, dict[str, torch.Tensor]]
+    """``MODULE.lora_A.weight`` [rank, inputs] and ``MODULE.lora_B.weight`` [outputs, rank], in float32."""
+    left_out: tuple[str, ...]
+    """Modules of the file that the run does not train."""
+    fresh: int
+    """How many modules the run trains that the file has not: they start at 0."""
+
+
+def read_start(
+    path: Path, modules: Mapping[Part, Iterable[str]], rank: int, alpha: float, layers_per_block: int
+) -> Begun:
+    """Reads a LoRA for a run to go on from. What it does to the model (ΔW) is the same with the run's own alpha.
+
+    Args:
+        path: the file.
+        modules: the run's modules by part, in diffusers' names.
+        rank: the run's.
+        alpha: the run's.
+        layers_per_block: of the base model's U-Net.
+
+    Raises:
+        LoraFileError: it can't be read, has another rank, or no module of the run's.
+    """
+    header, tensors = read_header(path), load_tensors(path)
+    places = {
+        spelling: (part, module)
+        for part, names in modules.items()
+        for module in names
+        for spelling in _spellings(part, module, layers_per_block)
+    }
+    found: dict[Part, dict[str, torch.Tensor]] = {part: {} for part in modules}
+    left_out: list[str] = []
+    for name, (_, its_rank, _) in header.modules.items():
+        place = places.get(name)
+        if place is None:
+            left_out.append(name)
+            continue
+        if its_rank != rank:
+            raise LoraFileError(f"{path.name}: {name} has rank {its_rank}, not {rank}", f"set training.rank {its_rank}")
+        part, module = place
+        down, up = _pair(tensors, name)
+        its_alpha = tensors.get(f"{name}.alpha")
+        scale = (rank if its_alpha is None else float(its_alpha)) / alpha
+        found[part][f"{module}.lora_A.weight"] = down.float().flatten(1)
+        found[part][f"{module}.lora_B.weight"] = up.float().flatten(1) * scale
+    if not any(found.values()):
+        raise LoraFileError(f"{path.name} fits no module of this base model", "look into it with: limner lora show")
+    fresh = sum(f"{module}.lora_A.weight" not in found[part] for part, names in modules.items() for module in names)
+    return Begun(found, tuple(left_out), fresh)
+
+
+def _spellings(part: Part, module: str, layers_per_block: int) -> Iterable[str]:
+    """All names that a module goes by in LoRA files."""
+    yield kohya_name(module, part, layers_per_block)
+    # Some trainers write diffusers' own blocks after kohya's prefix.
+    yield part + module.replace(".", "_")
+    for prefix in DOTTED[part]:
+        yield prefix + module
+        yield prefix + module.removeprefix("text_model.")
+
+
+def _pair(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    down, up = next(pair for pair in PAIRS if name + pair[0] in tensors)
+    return tensors[name + down], tensors[name + up]

@@ -1,0 +1,247 @@
+"""Memory runs out in a run: one thing after the other is given up, and the run goes on from its last good step."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from engine import events
+from engine.errors import TrainingError
+from engine.events import JobState
+from engine.jobs import worker
+from engine.jobs.folder import JobFolder, JobKind, Order
+from engine.settings import Optimizer, TrainingSettings
+from engine.training import learner
+from engine.training.fit import Fitting, fitting_for, is_out_of_memory, step_down
+from engine.training.lora_header import read_header
+from engine.training.runs import RunStatus, run_status
+from engine.training.spill import Spill
+from engine.training.state import read_state
+from tests.small_project import small_project
+
+CUDA_SAYS = "CUDA out of memory. Tried to allocate 2.50 GiB"
+
+
+def train(root: Path) -> tuple[JobFolder, RunStatus]:
+    """A run of 4 images, 4 a step, 2 steps an epoch, 4 epochs, in this process."""
+    project = small_project(root, images=4, training__batch=4, training__epochs=4, training__rank=16)
+    job = JobFolder(project.runs / "20261121-1403-jx265")
+    job.write_order(Order(JobKind.TRAIN, project.root, {"settings": project.settings.model_dump(mode="json")}))
+    return job, in_this_process(job)
+
+
+def in_this_process(job: JobFolder) -> RunStatus:
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    try:
+        worker.run(job.path)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return run_status(job)
+
+
+def of_kind(job: JobFolder, kind: type[events.Event]) -> list[Any]:
+    return [entry.event for entry in job.entries() if isinstance(entry.event, kind)]
+
+
+def losses(job: JobFolder) -> dict[int, float]:
+    return {each.step: each.loss for each in of_kind(job, events.Step)}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
+    job, status = train(tmp_path_factory.mktemp("unbroken") / "james")
+    assert status.state is JobState.DONE, job.log_path
+    return job
+
+
+def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, Fitting], bool]) -> list[Fitting]:
+    """Lets a pass run out of memory, as the allocator does, wherever ``too_much`` says so. Returns what was tried."""
+    tried: list[Fitting] = []
+    steps = [0]
+    real_learn, real_loss = learner.Learner.learn, learner.diffusion_loss
+
+    def learn(self: learner.Learner, *args: Any) -> Any:
+        tried.append(self.fitting)
+        found = real_learn(self, *args)
+        steps[0] += 1
+        return found
+
+    def loss(*args: Any, **named: Any) -> torch.Tensor:
+        found = real_loss(*args, **named)
+        if too_much(steps[0] + 1, tried[-1]):
+            raise torch.OutOfMemoryError(CUDA_SAYS)
+        return found
+
+    monkeypatch.setattr(learner.Learner, "learn", learn)
+    monkeypatch.setattr(learner, "diffusion_loss", loss)
+    return tried
+
+
+def test_a_run_that_fails_at_every_rung_walks_the_whole_ladder_and_still_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
+) -> None:
+    def too_much(step: int, now: Fitting) -> bool:
+        """Each step needs one thing more to be given up than the one before it."""
+        needed = [
+            now.checkpointing,
+            now.batch <= 2,
+            now.batch <= 1,
+            now.optimizer is Optimizer.ADAMW_8BIT,
+            now.resolution <= 48,
+            now.resolution <= 32,
+        ]
+        return not all(needed[: step - 1])
+
+    run_out(monkeypatch, too_much)
+    job, status = train(tmp_path / "james")
+    assert status.state is JobState.DONE, status.error
+    assert [each.changed for each in of_kind(job, events.Fit)] == [
+        "gradient checkpointing on",
+        "2 images at once instead of 4, 2 passes a step",
+        "1 image at once instead of 2, 4 passes a step",
+        "8-bit optimizer",
+        "resolution 48 instead of 64",
+        "resolution 32 instead of 48",
+    ]
+    assert all(CUDA_SAYS in each.why for each in of_kind(job, events.Fit))
+    # No step is lost and none is done twice: each fit is told between the last good step and the one that failed.
+    assert [each.step for each in of_kind(job, events.Step)] == list(range(1, 9))
+    assert [each.epoch for each in of_kind(job, events.Epoch)] == [1, 2, 3, 4]
+    whole, broken = losses(unbroken), losses(job)
+    assert broken[1] == whole[1]
+    for step in (2, 3, 4):
+        assert broken[step] == pytest.approx(whole[step], rel=1e-4)
+    # 8-bit memory is coarser, and smaller pictures are another task; both go on learning.
+    assert broken[5] == pytest.approx(whole[5], rel=0.02)
+    assert all(0 < loss < 2 for loss in broken.values())
+    assert len(status.checkpoints) == 4
+    assert read_header(status.checkpoints[-1]).metadata["modelspec.resolution"] == "32x32"
+    place, memory = read_state(job.path / "state") or (None, None)
+    assert place is not None
+    assert memory is not None
+    assert place.fitting == Fitting(True, 1, 4, Optimizer.ADAMW_8BIT, 32)
+    assert any(each.dtype is torch.uint8 for each in memory.tensors.values())
+
+
+def test_memory_that_never_suffices_ends_the_run_with_what_to_do_and_its_state_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
+) -> None:
+    tried = run_out(monkeypatch, lambda step, _now: step == 4)
+    job, status = train(tmp_path / "james")
+    assert status.state is JobState.FAILED
+    assert status.error is not None
+    assert "does not fit into memory" in status.error.message
+    assert "training.rank" in status.error.fix
+    assert len(of_kind(job, events.Fit)) == 6
+    assert tried[-1].resolution == 32
+    kept = read_state(job.path / "state")
+    assert kept is not None
+    assert kept[0].step == 3
+    assert losses(job) == {step: loss for step, loss in losses(unbroken).items() if step <= 3}
+
+
+def test_memory_that_runs_out_while_the_weights_are_moved_goes_back_to_the_last_state_and_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
+) -> None:
+    real, calls = torch.optim.AdamW.step, [0]
+
+    def step(self: torch.optim.AdamW, *args: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 4:
+            with torch.no_grad():
+                self.param_groups[0]["params"][0].add_(1.0)
+            raise torch.OutOfMemoryError(CUDA_SAYS)
+        return real(self, *args)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    job, status = train(tmp_path / "james")
+    assert status.state is JobState.DONE, status.error
+    assert [each.changed for each in of_kind(job, events.Fit)] == ["gradient checkpointing on"]
+    assert [each.step for each in of_kind(job, events.Step)] == [1, 2, 3, 3, 4, 5, 6, 7, 8]
+    assert losses(job) == pytest.approx(losses(unbroken), rel=1e-5)
+
+
+def test_a_resumed_run_keeps_what_was_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        run_out(patched, lambda _step, now: now.batch > 2)
+        patched.setattr("engine.training.requests.Requests.to_stop_after_epoch", lambda _self: True)
+        job, _ = train(tmp_path / "james")
+    assert losses(job).keys() == {1, 2}
+    tried = run_out(monkeypatch, lambda _step, _now: False)
+    assert in_this_process(job).state is JobState.DONE
+    assert {(each.batch, each.accumulation, each.checkpointing) for each in tried} == {(2, 2, True)}
+
+
+@pytest.mark.parametrize(
+    ("error", "is_it"),
+    [
+        (torch.OutOfMemoryError(CUDA_SAYS), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
+            True,
+        ),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (MemoryError(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (TrainingError("the loss is no number"), False),
+    ],
+)
+def test_what_counts_as_out_of_memory(error: Exception, is_it: bool) -> None:
+    assert is_out_of_memory(error) is is_it
+
+
+def test_a_real_failure_of_the_allocator_is_recognised() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+
+
+def test_the_ladder_of_a_gpu_without_bitsandbytes_leaves_that_rung_out() -> None:
+    now, told = fitting_for(TrainingSettings(batch=3, gradient_accumulation=2), 1024, 24.5), []
+    assert not now.checkpointing
+    for _ in range(4):
+        now, changed = step_down(now, 1024, 32, lambda _kind: False)
+        assert now.batch * now.accumulation == 6
+        told.append(changed)
+    with pytest.raises(TrainingError, match="does not fit"):
+        step_down(now, 1024, 32, lambda _kind: False)
+    assert told == [
+        "gradient checkpointing on",
+        "1 image at once instead of 3, 6 passes a step",
+        "resolution 768 instead of 1024",
+        "resolution 576 instead of 768",
+    ]
+
+
+def test_small_cards_begin_with_checkpointing_unless_told_otherwise() -> None:
+    assert fitting_for(TrainingSettings(), 1024, 11.9).checkpointing
+    assert not fitting_for(TrainingSettings(gradient_checkpointing=False), 1024, 11.9).checkpointing
+    assert not fitting_for(TrainingSettings(), 1024, None).checkpointing
+
+
+def test_memory_beyond_the_card_is_told_once() -> None:
+    spill = Spill(total_gb=24.0)
+    assert spill.look(23.0, 1.0) is None
+    assert "more than the card's 24.0 GB" in (spill.look(25.1, 1.0) or "")
+    assert spill.look(25.1, 1.0) is None
+
+
+def test_a_pace_that_collapses_on_a_full_card_is_told_and_one_slow_step_is_not() -> None:
+    spill = Spill(total_gb=24.0)
+    paces = [1.0] * 8 + [30.0] + [1.0] * 4
+    assert [spill.look(23.5, pace) for pace in paces] == [None] * len(paces)
+    told = [spill.look(23.5, 12.0) for _ in range(6)]
+    assert len([each for each in told if each]) == 1
+    assert "12 times slower" in next(each for each in told if each)
+
+
+def test_a_slow_step_on_a_card_with_room_is_no_spilling() -> None:
+    spill = Spill(total_gb=24.0)
+    assert not any(spill.look(12.0, pace) for pace in [1.0] * 8 + [12.0] * 8)
