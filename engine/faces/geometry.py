@@ -20,6 +20,18 @@ class Box:
         left, top = _unit(self.x), _unit(self.y)
         return Box(left, top, _unit(self.x + self.w) - left, _unit(self.y + self.h) - top)
 
+    def same_face(self, other: Box) -> bool:
+        """Whether two boxes, drawn by different detectors, may be of one face: each holds the other's middle, and
+        neither has more than three times the other's area."""
+        if not (self._holds_middle_of(other) and other._holds_middle_of(self)):
+            return False
+        one, two = self.w * self.h, other.w * other.h
+        return max(one, two) <= 3 * min(one, two)
+
+    def _holds_middle_of(self, other: Box) -> bool:
+        x, y = other.x + other.w / 2, other.y + other.h / 2
+        return self.x <= x <= self.x + self.w and self.y <= y <= self.y + self.h
+
     def pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
         """Left, top, right, bottom in pixels of a picture of that size."""
         return self.x * width, self.y * height, (self.x + self.w) * width, (self.y + self.h) * height

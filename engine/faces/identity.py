@@ -72,7 +72,10 @@ class Identity:
             picture: the upright RGB picture that the face was detected on.
             face: one of its faces.
         """
-        chip = self.chip(picture, face)
+        return self.embed_chip(self.chip(picture, face))
+
+    def embed_chip(self, chip: NDArray[np.uint8]) -> Floats:
+        """Where the face of a chip lies, as ``chip`` makes it: [128], unit length."""
         values = np.asarray(self._models()[1].compute_face_descriptor(chip), np.float32)
         return np.asarray(values / max(float(np.linalg.norm(values)), 1e-9), np.float32)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.faces.geometry import Box
 from engine.faces.ledger import Face
 from engine.faces.measures import BLURRED, SCORABLE_PX, SOFT, Kin, Light
+from engine.library.rows import FOLDER_ROOT
 
 Floats = NDArray[np.float32]
+Words = NDArray[np.uint64]
 
 COPY_BITS = 10
 """Bits of a photo's dHash, out of 256, in which a resized or recompressed copy may differ."""
@@ -30,6 +34,9 @@ BURST_SECONDS = 10.0
 BURST_DISTANCE = 0.6
 BURST_BITS = 16
 """How far two faces of a burst may lie apart: in their embeddings, or where there are none in their hashes' bits."""
+
+MATCHED_COVERED = 0.95
+"""The share of the faces matched by the library that must have its embedding, for it to be the one that is used."""
 
 LEAST_CONFIRMED = 5
 """Confirmed faces under which nobody can be told from the person."""
@@ -53,20 +60,23 @@ def compare(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) 
         What was found, by marker, for every face that was measured.
     """
     looked = [face for face in faces if face.measures.sight is not None]
-    vectors = one_space(looked, embeddings)
+    space, vectors = best_space(looked, embeddings), one_space(looked, embeddings)
     copies, bursts = find_copies(looked, vectors), find_bursts(looked, vectors)
     distances, limit = distances_from_person(looked, vectors)
     found: dict[str, Kin] = {}
     for face in looked:
         burst = bursts.get(face.id)
         distance = distances.get(face.id)
+        copy = copies.get(face.id)
         found[face.marker_uid] = Kin(
             burst=burst[0].id if burst else None,
             burst_size=len(burst) if burst else 1,
             burst_best=burst is None or max(burst, key=worth).id == face.id,
-            copy_of=copies.get(face.id),
+            copy_of=copy.better if copy else None,
             distance=round(distance, 4) if distance is not None else None,
             wrong=_is_wrong(face, distance, limit),
+            space=space if distance is not None else None,
+            mirrored=copy is not None and copy.mirrored,
         )
     return found
 
@@ -85,17 +95,32 @@ def worth(face: Face) -> tuple[float, ...]:
     )
 
 
-def one_space(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> dict[int, Floats]:
-    """Unit vectors by face, of the one space that has the most confirmed faces: spaces are never mixed."""
+def library_tells_enough(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> bool:
+    """Whether a library's own embeddings, of one space, can say who is somebody else: they cover enough confirmed
+    faces, and nearly all of those that a machine matched. Where they don't, our own network is asked about all."""
+    space = best_space(faces, embeddings)
+    has = [embeddings.get(face.marker_uid, ("",))[0] == space for face in faces]
+    confirmed = sum(face.confirmed for face, one in zip(faces, has, strict=True) if one)
+    matched = [one for face, one in zip(faces, has, strict=True) if not face.confirmed]
+    if not matched:
+        return True
+    return space is not None and confirmed >= LEAST_CONFIRMED and sum(matched) >= MATCHED_COVERED * len(matched)
+
+
+def best_space(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> str | None:
+    """The space that has the most confirmed faces; None where no face has an embedding."""
     votes: dict[str, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for face in faces:
         if face.marker_uid in embeddings:
             space = embeddings[face.marker_uid][0]
             confirmed, all_ = votes[space]
             votes[space] = (confirmed + face.confirmed, all_ + 1)
-    if not votes:
-        return {}
-    chosen = max(sorted(votes), key=lambda space: votes[space])
+    return max(sorted(votes), key=lambda space: votes[space]) if votes else None
+
+
+def one_space(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> dict[int, Floats]:
+    """Unit vectors by face, of the one space that has the most confirmed faces: spaces are never mixed."""
+    chosen = best_space(faces, embeddings)
     return {
         face.id: np.frombuffer(embeddings[face.marker_uid][1], np.float16).astype(np.float32)
         for face in faces
@@ -103,24 +128,54 @@ def one_space(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]
     }
 
 
-def find_copies(faces: Sequence[Face], vectors: Mapping[int, Floats]) -> dict[int, int]:
-    """For each face whose photo shows the same as a better one: the better one's number."""
+@dataclass(frozen=True)
+class Copy:
+    """That a face's photo shows the same as a better one's."""
+
+    better: int
+    """The better face's number."""
+    mirrored: bool = False
+
+
+def find_copies(faces: Sequence[Face], vectors: Mapping[int, Floats]) -> dict[int, Copy]:
+    """For each face whose photo shows the same as a better one, or the same mirrored: which."""
     ranked = sorted(faces, key=worth, reverse=True)
-    words = _words([face.measures.sight.photo_hash for face in ranked if face.measures.sight])
-    original: dict[int, int] = {}
+    sights = [face.measures.sight for face in ranked if face.measures.sight]
+    words = _words([sight.photo_hash for sight in sights])
+    # Where the mirrored picture was not hashed its place is taken by what can't lie near: the hash turned round.
+    everywhere = (1 << 256) - 1
+    mirrored = _words([_or(sight.photo_hash_mirrored, sight.photo_hash ^ everywhere) for sight in sights])
+    copies: dict[int, Copy] = {}
+    for turned, hashes in ((False, words), (True, mirrored)):
+        for copy, better in _alike(ranked, words, hashes):
+            if copy.id in copies or not _same_face(copy, better, vectors, turned):
+                continue
+            copies[copy.id] = Copy(better.id, turned)
+    return {copy: _first(copy, copies) for copy in copies}
+
+
+def _first(copy: int, copies: Mapping[int, Copy]) -> Copy:
+    """The one that a copy shows, where that one turned out to be a copy itself."""
+    found = copies[copy]
+    while found.better in copies:
+        further = copies[found.better]
+        found = Copy(further.better, found.mirrored ^ further.mirrored)
+    return found
+
+
+def _alike(ranked: Sequence[Face], words: Words, hashes: Words) -> Iterator[tuple[Face, Face]]:
+    """Pairs of a face and a better one whose hashes, of the one in ``words`` and of the other in ``hashes``, are nearly
+    the same; the better ones first."""
     for start in range(0, len(ranked), ROWS_AT_ONCE):
         end = min(start + ROWS_AT_ONCE, len(ranked))
         # A quarter of the bits, from all over the picture, rules nearly every pair out.
-        alike = np.bitwise_count(words[start:end, None, 0] ^ words[None, :end, 0]) <= COPY_BITS
+        alike = np.bitwise_count(words[start:end, None, 0] ^ hashes[None, :end, 0]) <= COPY_BITS
         later, earlier = np.nonzero(alike)
         later = later + start
         later, earlier = later[earlier < later], earlier[earlier < later]
-        bits = np.bitwise_count(words[later] ^ words[earlier]).sum(axis=1)
+        bits = np.bitwise_count(words[later] ^ hashes[earlier]).sum(axis=1)
         for one, other in zip(later[bits <= COPY_BITS], earlier[bits <= COPY_BITS], strict=True):
-            copy, better = ranked[int(one)], ranked[int(other)]
-            if copy.id not in original and _same_face(copy, better, vectors):
-                original[copy.id] = original.get(better.id, better.id)
-    return original
+            yield ranked[int(one)], ranked[int(other)]
 
 
 def find_bursts(faces: Sequence[Face], vectors: Mapping[int, Floats]) -> dict[int, list[Face]]:
@@ -144,13 +199,14 @@ def distances_from_person(faces: Sequence[Face], vectors: Mapping[int, Floats]) 
     """How far each scorable face lies from the middle of the confirmed ones, and beyond what another person begins.
 
     A confirmed face is compared with the middle of the others, so that it does not count for itself. A quarter of the
-    confirmed ones, the farthest, don't make the middle: a person can err, too.
+    confirmed ones, the farthest, don't make the middle: a person can err, too. In a plain folder nobody can have
+    confirmed a face; there those that were grouped as this person make it.
 
     Returns:
         Distances by face, empty where too few are confirmed; and the limit.
     """
     scorable = [face for face in faces if face.id in vectors and _scorable(face)]
-    sure = [face for face in scorable if face.confirmed]
+    sure = [face for face in scorable if face.confirmed or face.file_root == FOLDER_ROOT]
     if len(sure) < LEAST_CONFIRMED:
         return {}, math.inf
     confirmed = np.stack([vectors[face.id] for face in sure])
@@ -198,8 +254,8 @@ def _seconds(face: Face) -> float:
         return 0.0
 
 
-def _same_face(one: Face, other: Face, vectors: Mapping[int, Floats]) -> bool:
-    """Whether two faces of photos that look the same lie at the same place of them, and look the same."""
+def _same_face(one: Face, other: Face, vectors: Mapping[int, Floats], mirrored: bool) -> bool:
+    """Whether two faces of photos that look the same (mirrored) lie at the same place of them, and look the same."""
     if one.photo_uid == other.photo_uid:
         return False
     if one.id in vectors and other.id in vectors:
@@ -207,12 +263,18 @@ def _same_face(one: Face, other: Face, vectors: Mapping[int, Floats]) -> bool:
         if apart > COPY_DISTANCE:
             return False
     a, b = one.box, other.box
+    if mirrored:
+        b = Box(1 - b.x - b.w, b.y, b.w, b.h)
     off = max(abs(a.x + a.w / 2 - b.x - b.w / 2) / b.w, abs(a.y + a.h / 2 - b.y - b.h / 2) / b.h)
     larger = max(abs(a.w / b.w - 1), abs(a.h / b.h - 1))
     return max(off, larger) <= COPY_OFF
 
 
-def _words(hashes: Sequence[int]) -> NDArray[np.uint64]:
+def _or(value: int | None, other: int) -> int:
+    return other if value is None else value
+
+
+def _words(hashes: Sequence[int]) -> Words:
     """256-bit hashes as [n, 4] words, each of every fourth row of the picture."""
     rows = np.frombuffer(b"".join(value.to_bytes(32, "big") for value in hashes), np.uint8).reshape(-1, 16, 2)
     words = [np.ascontiguousarray(rows[:, part::4]).reshape(-1, 8).view(np.uint64)[:, 0] for part in range(4)]

@@ -14,6 +14,12 @@ from engine.store import Store
 TABLES = "faces" + "".join(f" LEFT JOIN {name} USING (marker_uid)" for name in ("seen", "measures", "kin"))
 """The faces with all that is known of each."""
 
+MEASURES = (
+    "marker_uid, stamp, sharp, light, contrast, clipped, crushed, photo_hash, face_hash, yaw, mirrored_hash, others"
+)
+KIN = "marker_uid, burst, burst_size, burst_best, copy_of, distance, wrong, kin_space, mirrored"
+"""The columns of these tables."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -64,44 +70,76 @@ class MeasuredFaces:
         """Keeps what was measured: marker, stamp, measures."""
         rows = [(marker, stamp, *_values(sight)) for marker, stamp, sight in measured]
         with self._store.change() as change:
-            change.executemany("INSERT OR REPLACE INTO measures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            change.executemany(
+                f"INSERT OR REPLACE INTO measures ({MEASURES}) VALUES ({', '.join('?' * 12)})",
+                rows,
+            )
 
     def save_kin(self, kin: Mapping[str, Kin]) -> None:
         """Keeps what comparing found; replaces what was known of these faces."""
         rows = [
-            (marker, each.burst, each.burst_size, each.burst_best, each.copy_of, each.distance, each.wrong)
+            (
+                *(marker, each.burst, each.burst_size, each.burst_best, each.copy_of),
+                *(each.distance, each.wrong, each.space, each.mirrored),
+            )
             for marker, each in kin.items()
         ]
         with self._store.change() as change:
-            change.executemany("INSERT OR REPLACE INTO kin VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            change.executemany(f"INSERT OR REPLACE INTO kin ({KIN}) VALUES ({', '.join('?' * 9)})", rows)
+
+    def identities(self) -> dict[str, tuple[str, str, bytes | None]]:
+        """What our own network said of faces, by marker: the stamp of what it looked at, its space, and the embedding;
+        None where it found no face in the box."""
+        rows = self._store.rows("SELECT marker_uid, stamp, space, embedding FROM identities")
+        return {row["marker_uid"]: (row["stamp"], row["space"], row["embedding"]) for row in rows}
+
+    def save_identities(self, found: Iterable[tuple[str, str, str, bytes | None]]) -> None:
+        """Keeps what our own network said: marker, stamp, space, embedding."""
+        with self._store.change() as change:
+            change.executemany("INSERT OR REPLACE INTO identities VALUES (?, ?, ?, ?)", list(found))
 
     def forget(self) -> None:
         """Lets everything be measured again."""
         with self._store.change() as change:
             change.execute("DELETE FROM measures")
             change.execute("DELETE FROM kin")
+            change.execute("DELETE FROM identities")
 
 
 def measures_of(row: sqlite3.Row) -> Measures:
     """The measures of a row of ``TABLES``."""
     if row["stamp"] is None and row["neighbours"] is None:
         return NOT_MEASURED
-    neighbours = row["neighbours"]
+    sight = _sight(row) if row["stamp"] is not None else None
+    told = _read_boxes(row["neighbours"])
     return Measures(
-        sight=_sight(row) if row["stamp"] is not None else None,
-        neighbours=tuple(Box(*box) for box in json.loads(neighbours)) if neighbours is not None else None,
+        sight=sight,
+        neighbours=_together(told, sight.others if sight else None),
         kin=_kin(row) if row["burst_size"] is not None else None,
     )
+
+
+def _together(told: tuple[Box, ...] | None, detected: tuple[Box, ...] | None) -> tuple[Box, ...] | None:
+    """Other faces that the library told or that were detected, each once; None where nobody looked."""
+    if told is None or detected is None:
+        return told if detected is None else detected
+    return (*told, *(box for box in detected if not any(box.same_face(other) for other in told)))
 
 
 def _boxes(boxes: Iterable[Box]) -> str:
     return json.dumps([[box.x, box.y, box.w, box.h] for box in boxes])
 
 
+def _read_boxes(text: str | None) -> tuple[Box, ...] | None:
+    return None if text is None else tuple(Box(*box) for box in json.loads(text))
+
+
 def _values(sight: Sight) -> tuple[object, ...]:
     """In the order of the table's columns; hashes as text, for SQLite's integers have a sign."""
     numbers = (sight.sharp, sight.light, sight.contrast, sight.clipped, sight.crushed)
-    return (*numbers, f"{sight.photo_hash:064x}", f"{sight.face_hash:016x}", sight.yaw)
+    mirrored = None if sight.photo_hash_mirrored is None else f"{sight.photo_hash_mirrored:064x}"
+    others = None if sight.others is None else _boxes(sight.others)
+    return (*numbers, f"{sight.photo_hash:064x}", f"{sight.face_hash:016x}", sight.yaw, mirrored, others)
 
 
 def _sight(row: sqlite3.Row) -> Sight:
@@ -114,6 +152,8 @@ def _sight(row: sqlite3.Row) -> Sight:
         photo_hash=int(row["photo_hash"], 16),
         face_hash=int(row["face_hash"], 16),
         yaw=row["yaw"],
+        photo_hash_mirrored=int(row["mirrored_hash"], 16) if row["mirrored_hash"] else None,
+        others=_read_boxes(row["others"]),
     )
 
 
@@ -125,4 +165,6 @@ def _kin(row: sqlite3.Row) -> Kin:
         copy_of=row["copy_of"],
         distance=row["distance"],
         wrong=None if row["wrong"] is None else bool(row["wrong"]),
+        space=row["kin_space"],
+        mirrored=bool(row["mirrored"]),
     )

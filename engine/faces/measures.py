@@ -27,9 +27,10 @@ FLAT = 20.0
 SCORABLE_PX = 64
 """Pixels of a face under which nothing can be said about who it is."""
 
-TURNED = 20.0
+TURNED = 30.0
 PROFILE = 50.0
-"""Degrees of yaw from which a face is seen in three-quarter view, and in profile."""
+"""Degrees of yaw (``engine.faces.pose.yaw_of``) from which a face is seen in three-quarter view, and in profile: the
+nose stands off the middle of the eyes by a quarter, and by half, of their distance."""
 
 
 class Light(StrEnum):
@@ -68,7 +69,12 @@ class Sight:
     face_hash: int
     """dHash of the face and a little around it, 64 bits."""
     yaw: float | None = None
-    """Degrees to the side, signed."""
+    """Degrees to the side, signed, positive towards the picture's right; None: no face was detected in the box, so that
+    it could not be measured."""
+    photo_hash_mirrored: int | None = None
+    """dHash of the whole photo mirrored, 256 bits."""
+    others: tuple[Box, ...] | None = None
+    """The other faces that were detected in the photo; None: not looked for."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,10 @@ class Kin:
     """Euclidean distance (0 to 2) of its embedding from the middle of the confirmed ones."""
     wrong: bool | None = None
     """Whether it lies too far away to be the person; never of a face that a person confirmed."""
+    space: str | None = None
+    """Names the space that the distance was measured in."""
+    mirrored: bool = False
+    """Whether it shows the better face mirrored, where it is a copy."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,7 @@ class Measures:
 
     sight: Sight | None = None
     neighbours: tuple[Box, ...] | None = None
-    """The other faces in its photo."""
+    """The other faces in its photo, told by the library or detected."""
     kin: Kin | None = None
 
     @property

@@ -12,7 +12,10 @@ from engine.faces.ledger import Decision, Face
 from engine.faces.measures import Light, View
 
 SIDEWAYS_FROM = 12
-"""From how many kept faces on one that is turned is missed."""
+"""From how many kept faces on those that are turned are missed."""
+
+LEAST_TURNED = 3
+"""How many kept faces should be turned: a LoRA that has seen no face from the side can't paint one."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,22 @@ class Mix:
     """None: not measured."""
 
     @property
+    def measured(self) -> int:
+        """How many of the kept have a yaw."""
+        return sum(count for view, count in self.views.items() if view is not None)
+
+    @property
+    def turned(self) -> int:
+        """How many of the kept are seen in three-quarter view or in profile."""
+        return self.views.get(View.TURNED, 0) + self.views.get(View.PROFILE, 0)
+
+    @property
+    def views_line(self) -> str:
+        """``20 front, 3 three-quarter, 1 not measured``; empty where nothing is kept."""
+        named = [(self.views.get(view, 0), view.value) for view in View] + [(self.views.get(None, 0), "not measured")]
+        return ", ".join(f"{count} {name}" for count, name in named if count)
+
+    @property
     def missing(self) -> list[str]:
         """What there is too little of, in words; nothing is said of what was not measured."""
         lacking = [
@@ -36,9 +55,9 @@ class Mix:
             if self.framings[framing] < self.target[framing]
         ]
         if self.kept >= SIDEWAYS_FROM:
-            measured = self.kept - self.views[None]
-            if measured and not self.views[View.TURNED] and not self.views[View.PROFILE]:
-                lacking.append("turned heads")
+            # Where few are measured the others may well be turned: nothing is said.
+            if self.measured >= SIDEWAYS_FROM and self.turned < LEAST_TURNED:
+                lacking.append(f"{LEAST_TURNED - self.turned} turned heads" if self.turned else "turned heads")
             if len(self.years) == 1:
                 lacking.append("other years")
         return lacking

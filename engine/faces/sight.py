@@ -29,13 +29,14 @@ def needed_side(face_px: int, longest: int) -> int:
     return round(longest * min(1.0, 2 * SIDE / max(1, face_px))) + 1
 
 
-def look(photo: Image.Image, box: Box, photo_hash: int) -> Sight:
+def look(photo: Image.Image, box: Box, photo_hash: int, mirrored: int | None = None) -> Sight:
     """Measures one face of an upright RGB photo.
 
     Args:
         photo: the photo, perhaps decoded smaller.
         box: the face's.
         photo_hash: ``dhash`` of the whole photo with ``PHOTO_HASH``, which all its faces share.
+        mirrored: the same of the photo mirrored.
 
     Raises:
         ValueError: the box has no area inside the photo.
@@ -52,6 +53,7 @@ def look(photo: Image.Image, box: Box, photo_hash: int) -> Sight:
         crushed=round(float((grey <= 5).mean()), 4),
         photo_hash=photo_hash,
         face_hash=dhash(photo, FACE_HASH, around.corners),
+        photo_hash_mirrored=mirrored,
     )
 
 
@@ -65,7 +67,20 @@ def dhash(photo: Image.Image, side: int, corners: tuple[int, int, int, int] | No
     """``side`` × ``side`` bits that stay nearly the same when a picture is shrunk, recompressed or made a little
     brighter: whether each pixel of a small grey copy is brighter than its left neighbour (N. Krawetz, "Kind of Like
     That", 2013). Rows from the top, the most significant bit first."""
+    return _bits(_small(photo, side, corners))
+
+
+def dhash_both(photo: Image.Image, side: int) -> tuple[int, int]:
+    """``dhash`` of a picture, and of the picture mirrored: 26 to 34 of 64 bits lie between the two, as many as between
+    two different pictures, so a mirrored copy is found by neither alone."""
+    small = _small(photo, side, None)
+    return _bits(small), _bits(small[:, ::-1])
+
+
+def _small(photo: Image.Image, side: int, corners: tuple[int, int, int, int] | None) -> NDArray[Any]:
     small = photo.resize((side + 1, side), Image.Resampling.BOX, box=corners, reducing_gap=None).convert("L")
-    grey: NDArray[Any] = np.asarray(small, np.int16)
-    bits = (grey[:, 1:] > grey[:, :-1]).reshape(-1)
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    return np.asarray(small, np.int16)
+
+
+def _bits(grey: NDArray[Any]) -> int:
+    return int.from_bytes(np.packbits((grey[:, 1:] > grey[:, :-1]).reshape(-1)).tobytes(), "big")

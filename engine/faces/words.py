@@ -46,7 +46,7 @@ NUMBERS: Mapping[str, Number] = {
         "mean brightness of the face, 0 to 255", lambda face: sight.light if (sight := face.measures.sight) else None
     ),
     "contrast": Number("contrast on the face", lambda face: sight.contrast if (sight := face.measures.sight) else None),
-    "yaw": Number("degrees to the side", lambda face: _yaw(face)),
+    "yaw": Number("degrees the face is turned to the side, 0 to 90", lambda face: _yaw(face)),
     "dist": Number(
         "distance from the confirmed faces, 0 to 2", lambda face: kin.distance if (kin := face.measures.kin) else None
     ),
@@ -83,6 +83,9 @@ STATES: Mapping[str, State] = {
     "cropped": State("cropped by hand", lambda face: face.cut is not None and face.cut.by_hand),
     "broken": State("its photo can't be used", lambda face: face.problem is not None),
     "doubtful": State("its box may be off", lambda face: face.warning is not None),
+    "mirrored": State(
+        "a better picture mirrored", lambda face: face.measures.kin is not None and face.measures.kin.mirrored
+    ),
     "unmeasured": State("not measured", lambda face: face.measures.sight is None),
 }
 """States read off a face; ``COMPUTED_STATES`` are worked out for all faces at once."""
@@ -118,6 +121,7 @@ SORTS: Mapping[str, str] = {
     "dist": "farthest from the person first",
     "burst": "largest burst first",
     "crop": "most real pixels first",
+    "yaw": "most turned first",
 }
 """What may stand after ``sort:``."""
 

@@ -9,7 +9,7 @@ from engine.jobs.folder import JobKind
 
 WORK: dict[JobKind, str] = {
     JobKind.SCAN: "engine.faces.scan:work",
-    JobKind.MEASURE: "engine.faces.measure:work",
+    JobKind.MEASURE: "engine.faces.measuring:work",
     JobKind.CAPTION: "engine.dataset.captioner:work",
     JobKind.TRAIN: "engine.training.trainer:work",
     JobKind.PAINT: "engine.pictures.painter:work",

@@ -11,6 +11,9 @@ from sqlalchemy import Connection, Row, func, select
 
 from engine.library.schema import CONFIRMED, Schema
 
+FOLDER_ROOT = "folder"
+"""The ``file_root`` of a photo in a plain folder that has no index."""
+
 
 @dataclass(frozen=True)
 class LibraryFace:
@@ -25,7 +28,7 @@ class LibraryFace:
     """Whether a person said so; else PhotoPrism matched it."""
     file_uid: str
     file_root: str
-    """``/`` originals, ``sidecar``, ``import``, ``examples``."""
+    """``/`` originals, ``sidecar``, ``import``, ``examples``; ``FOLDER_ROOT`` in a plain folder."""
     file_name: str
     """Relative to its root."""
     file_width: int | None

@@ -16,7 +16,7 @@ from engine.faces.crop import crop_of
 from engine.faces.framing import cut_of
 from engine.faces.geometry import Framing
 from engine.faces.ledger import Face, Ledger
-from engine.faces.measure import measure
+from engine.faces.measuring import measure
 from engine.faces.pick import pick
 from engine.faces.scan import scan
 from engine.project import create_project

@@ -34,9 +34,12 @@ def target(folder: Path, close: int | None, half: int | None, full: int | None, 
         framings = [
             {"framing": each.value, "kept": mix.framings[each], "wanted": mix.target[each]} for each in mix.target
         ]
-        document({"framings": framings, "kept": mix.kept, "missing": mix.missing})
+        views = {view.value if view else "not measured": count for view, count in mix.views.items()}
+        document({"framings": framings, "views": views, "kept": mix.kept, "missing": mix.missing})
         return
     table(("framing", "kept", "wanted"), [(each.value, mix.framings[each], mix.target[each]) for each in mix.target])
+    if mix.kept:
+        narrate(f"heads: {mix.views_line}")
     narrate(f"{mix.kept:,} kept; missing: {', '.join(mix.missing) or 'nothing'}")
 
 

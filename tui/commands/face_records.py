@@ -43,9 +43,13 @@ def _measures(face: Face) -> dict[str, Any]:
         "sharp": sight.sharp if sight else None,
         "light": sight.light if sight else None,
         "yaw": sight.yaw if sight else None,
+        "view": view.value if (view := face.measures.view) else None,
+        "others": len(neighbours) if (neighbours := face.measures.neighbours) is not None else None,
         "burst": kin.burst_size if kin else None,
         "copy_of": kin.copy_of if kin else None,
+        "mirrored": kin.mirrored if kin else None,
         "distance": kin.distance if kin else None,
+        "space": kin.space if kin else None,
         "wrong": kin.wrong if kin else None,
     }
 
@@ -77,7 +81,7 @@ def _note(face: Face) -> str:
     found = [
         "blurred" if face.measures.blurred else "",
         "somebody else?" if kin and kin.wrong else "",
-        f"copy of {kin.copy_of}" if kin and kin.copy_of else "",
+        f"{'mirrored ' if kin.mirrored else ''}copy of {kin.copy_of}" if kin and kin.copy_of else "",
         f"burst of {kin.burst_size}" if kin and kin.burst_size > 1 else "",
     ]
     return face.problem or ", ".join(filter(None, [*found, face.warning or ""]))

@@ -21,7 +21,7 @@ from tui.commands.face_records import HEAD, face_path, face_record, face_row
 from tui.commands.filterline import FilterCommand
 from tui.commands.report import document, json_option, narrate, table
 
-SORTS = ("date", "px", "name", "sharp", "light", "dist", "burst", "crop")
+SORTS = ("date", "px", "name", "sharp", "light", "dist", "burst", "crop", "yaw")
 
 SHOWN_PROBLEMS = 10
 """Problems that a scan tells one by one; the rest is counted."""

@@ -17,9 +17,10 @@ from engine.demo.shots import Shot, plan_shots
 from engine.faces.geometry import Box, Framing
 from engine.faces.kin import distances_from_person, find_bursts, one_space
 from engine.faces.ledger import Face, FoundFace, Ledger
-from engine.faces.measure import measure, start_measure, unmeasured
+from engine.faces.measure import start_measure, unmeasured
 from engine.faces.measured import MeasuredFaces, Seen
 from engine.faces.measures import Light, Measures, Sight
+from engine.faces.measuring import measure
 from engine.faces.pick import pick
 from engine.faces.scan import scan
 from engine.faces.sight import PHOTO_HASH, dhash, look, needed_side
