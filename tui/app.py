@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.errors import LimnerError, ProjectError
 from engine.project import Project, open_project
+from tui.terminal.asking import asked_terminal, suit_colours
 
 
 def open_app(folder: Path) -> None:
@@ -24,10 +25,14 @@ def open_app(folder: Path) -> None:
         _ = project.settings
     _suit_the_line()
 
-    from tui.limner import LimnerApp
+    with asked_terminal() as asked:
+        # Importing takes longer than a terminal needs to answer, so that nobody waits for it.
+        from tui.limner import LimnerApp
 
-    app = LimnerApp(folder.resolve(), project)
-    app.run()
+        asked.collect()
+        suit_colours(asked)
+        app = LimnerApp(folder.resolve(), project, asked)
+        app.run()
     if app.farewell:
         print(app.farewell, file=sys.stderr)
     if app.return_code:

@@ -12,7 +12,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual.app import App
 from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.driver import Driver
@@ -28,9 +27,11 @@ from tui.bindings import bindings_for
 from tui.keymap import AS_THEY_COME, Keymap
 from tui.looks import Looks
 from tui.palette import ActionCommands, Palette, ThemeCommands
+from tui.picture_app import PictureApp
 from tui.places import log_path
 from tui.run_watch import RunWatch, Seen
 from tui.screens.base import WorkScreen
+from tui.terminal.asking import Asked
 from tui.terminal.driver import LimnerDriver
 from tui.widgets.ink import DEFAULT_INKS
 
@@ -52,12 +53,13 @@ def _late(scope: Scope) -> Callable[[], Screen[Any]]:
     return make
 
 
-class LimnerApp(App[None], inherit_bindings=False):
+class LimnerApp(PictureApp, inherit_bindings=False):
     """Limner in a terminal.
 
     Args:
         folder: the folder that the app was opened on.
         project: the project there; None: the app offers to make one.
+        asked: the question that was put to the terminal; None: pictures are half-blocks.
     """
 
     TITLE = "Limner"
@@ -75,8 +77,8 @@ class LimnerApp(App[None], inherit_bindings=False):
 
         seen: Seen
 
-    def __init__(self, folder: Path, project: Project | None) -> None:
-        super().__init__(driver_class=LimnerDriver)
+    def __init__(self, folder: Path, project: Project | None, asked: Asked | None = None) -> None:
+        super().__init__(asked, driver_class=LimnerDriver)
         self.folder = folder
         self.project = project
         self.watch_over_runs = RunWatch(project) if project else None
@@ -89,6 +91,7 @@ class LimnerApp(App[None], inherit_bindings=False):
         self.looks = Looks(self)
         self.keys = AS_THEY_COME
         self.looks.take_up()
+        self.gallery.prefer(self.looks.settings.pictures)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What a theme that is not ours writes with."""

@@ -60,6 +60,9 @@ class PseudoTerminal:
         """Types."""
         os.write(self.handle, data)
 
+    def received(self, data: bytes) -> None:
+        """Something was written; terminals that answer do it here."""
+
     def take(self, seconds: float) -> bytes:
         """Reads for so long, or until the program is gone; returns what came."""
         came = b""
@@ -74,6 +77,7 @@ class PseudoTerminal:
             if not data:
                 break
             came += data
+            self.received(data)
         self.output += came
         return came
 

@@ -22,7 +22,7 @@ from tui.bindings import bindings_for
 from tui.job_watch import JobFollower, JobStatus
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import NewProject, NewWords
-from tui.widgets.ink import Ink, Line, content_of, key_line, spread
+from tui.widgets.ink import Ink, Line, content_of, key_line, spread, title_of
 from tui.widgets.meter import bar, many
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
@@ -366,7 +366,7 @@ class ConnectScreen(WorkScreen):
         rows.show(people)
         found = f"{len(people)} of {len(self._people)}" if wanted else f"{len(self._people):,}"
         pane = self.query_one("#people-pane")
-        pane.border_title = f"people · {found} · {many(self._faces, 'face')}" if self._people else "people"
+        pane.border_title = title_of(f"people · {found} · {many(self._faces, 'face')}" if self._people else "people")
 
     def _draw(self, person: Person, width: int) -> Line:
         return person_line(person, width, self._chosen_uid)

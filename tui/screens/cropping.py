@@ -12,7 +12,7 @@ from textual.widgets import Static
 from engine.faces.geometry import Crop, Cut, Framing
 from engine.faces.ledger import Face
 from tui.face_pictures import crop_picture, whole_picture
-from tui.widgets.ink import Ink, Line, content_of
+from tui.widgets.ink import Ink, Line, content_of, title_of
 from tui.widgets.portrait import Portrait, Subject
 
 NUDGE = 0.02
@@ -61,7 +61,7 @@ class CropScreen(ModalScreen[Cut | None]):
         """The photo, the crop, the keys."""
         with Horizontal():
             with Vertical(id="left", classes="pane") as pane:
-                pane.border_title = self._face.file_name[-60:]
+                pane.border_title = title_of(self._face.file_name[-60:])
                 yield Portrait(id="photo")
             with Vertical(id="right", classes="pane -here"):
                 yield Portrait(id="crop")

@@ -24,7 +24,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.measuring import Measuring
 from tui.widgets.face_lines import face_facts, face_line, meter_line
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.ink import Ink, Line, content_of, key_line
+from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
@@ -386,7 +386,7 @@ class FacesScreen(WorkScreen):
     def _show_facts(self) -> None:
         face = self.rows.item
         pane, facts = self.query_one("#picture-pane"), self.query_one("#facts", Static)
-        pane.border_title = f"{(face.taken_at or 'no date')[:10]} {face.file_name}"[-60:] if face else ""
+        pane.border_title = title_of(f"{(face.taken_at or 'no date')[:10]} {face.file_name}"[-60:] if face else "")
         facts.update(content_of(*face_facts(face, self._whole, narrow=self.size.width < 100)) if face else "")
 
     def _show_meter(self) -> None:

@@ -18,8 +18,8 @@ from engine.pictures.queue import MOST_STARS, Picture, PictureOrder, PictureStat
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.screens.base import WorkScreen
-from tui.screens.dataset import open_picture, picture_key
-from tui.widgets.ink import Ink, Line, content_of, key_line
+from tui.screens.dataset_lines import open_picture, picture_key
+from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
 from tui.widgets.meter import clock, many
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
@@ -308,7 +308,7 @@ class PicturesScreen(WorkScreen):
             facts.update("")
             prompt.update("")
             return
-        pane.border_title = picture.path.name
+        pane.border_title = title_of(picture.path.name)
         self._show_facts(picture)
         without: Line = [("  without ", Ink.MUTED), (picture.negative, Ink.MUTED)] if picture.negative else []
         prompt.update(content_of([(picture.prompt, Ink.PLAIN), *without]))

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from engine.prompts.library import SharedPrompt
 from engine.prompts.shelf import Prompt
 from tui.screens.prompt_lines import family_line, library_line
-from tui.widgets.ink import Line
+from tui.widgets.ink import Line, title_of
 from tui.widgets.rows import Rows
 
 Entry = TypeVar("Entry")
@@ -49,7 +49,7 @@ class PromptList(ModalScreen[Taken | None], Generic[Entry]):
     def compose(self) -> ComposeResult:
         """The prompts."""
         with Vertical() as box:
-            box.border_title = self._title
+            box.border_title = title_of(self._title)
             box.border_subtitle = "enter takes it up · esc closes"
             yield Rows[Entry](self._draw)
 

@@ -46,7 +46,7 @@ from tui.screens.prompt_work import (
     rewritten,
     varied,
 )
-from tui.widgets.ink import Ink, Line, content_of
+from tui.widgets.ink import Ink, Line, content_of, title_of
 from tui.widgets.meter import many
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
@@ -383,7 +383,7 @@ class PromptsScreen(ChoosingWhatVaries):
         self._title(self._note)
 
     def _title(self, note: str) -> None:
-        self.query_one("#variants-pane").border_title = list_title(self._variants, note)
+        self.query_one("#variants-pane").border_title = title_of(list_title(self._variants, note))
 
     def _mark(self, mark: Mark, go_on: bool = True) -> None:
         at, variant = self.rows.cursor, self.rows.item

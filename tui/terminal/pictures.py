@@ -29,11 +29,23 @@ def fit(width: int, height: int, columns: int, rows: int) -> tuple[int, int]:
     return max(1, min(columns, round(width * scale))), max(1, min(rows, round(height * scale / 2)))
 
 
-def half_blocks(picture: Image, columns: int, rows: int) -> list[Strip]:
-    """Draws a picture, as large as it fits into ``columns`` × ``rows`` cells; one strip a row."""
+def fit_cells(width: int, height: int, columns: int, rows: int, cell: tuple[int, int]) -> tuple[int, int]:
+    """As ``fit``, for cells of these pixels instead of 1 × 2."""
+    return fit(width * cell[1], height * cell[0] * 2, columns, rows)
+
+
+def half_blocks(picture: Image, columns: int, rows: int, cell: tuple[int, int] = (1, 2)) -> list[Strip]:
+    """Draws a picture, as large as it fits into ``columns`` × ``rows`` cells; one strip a row.
+
+    Args:
+        picture: what to draw.
+        columns: cells across at most.
+        rows: cells down at most.
+        cell: a cell's width and height in any unit, where they are known: only their ratio counts.
+    """
     import PIL.Image
 
-    across, down = fit(*picture.size, columns, rows)
+    across, down = fit_cells(*picture.size, columns, rows, cell)
     small = picture.convert("RGB").resize((across, down * 2), PIL.Image.Resampling.LANCZOS, reducing_gap=2.0)
     return strips_of(small.tobytes(), across, down)
 

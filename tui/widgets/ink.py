@@ -17,6 +17,8 @@ from textual.color import Color
 from textual.content import Content
 from textual.strip import Strip
 
+from tui.terminal.harmless import harmless
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -78,6 +80,7 @@ def text_of(line: Iterable[Piece]) -> str:
 def strip_of(line: Line, width: int, styles: Mapping[Ink, Style], paper: Style) -> Strip:
     """A line as a strip of exactly ``width`` cells on ``paper``, cut with an ellipsis where it is longer."""
     segments: list[Segment] = []
+    line = [(harmless(text), ink) for text, ink in line]
     left = width
     too_long = width_of(line) > width
     for text, ink in line:
@@ -103,8 +106,14 @@ def content_of(*lines: Line) -> Content:
             parts.append("\n")
         for text, ink in line:
             bold = "bold " if ink is Ink.STRONG else ""
+            text = harmless(text)
             parts.append(text if ink is Ink.PLAIN else (text, f"{bold}$ink-{ink}"))
     return Content.assemble(*parts)
+
+
+def title_of(text: str) -> Content:
+    """Text from outside as a pane's title: nothing in it is markup, nothing steers the terminal."""
+    return Content(harmless(text))
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
