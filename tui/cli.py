@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "caption": ("tui.commands.captions:caption", "Write captions."),
     "captions": ("tui.commands.captions:captions", "Tags of the whole set: count, rename, remove, add, undo."),
     "export": ("tui.commands.dataset:export", "Write the dataset for another trainer."),
-    "estimate": ("tui.commands.training:estimate", "Images, steps, time and money, before the run."),
+    "estimate": ("tui.commands.estimate:estimate", "Images, steps, time and money, before the run."),
     "train": ("tui.commands.training:train", "Train a LoRA; it goes on when the terminal closes."),
     "runs": ("tui.commands.training:runs", "The training runs of this project."),
     "watch": ("tui.commands.training:watch", "Follow a run live."),

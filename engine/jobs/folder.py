@@ -22,6 +22,7 @@ class JobKind(StrEnum):
     MEASURE = "measure"
     CAPTION = "caption"
     TRAIN = "train"
+    PROBE = "probe"
     PAINT = "paint"
     LIKENESS = "likeness"
 

@@ -12,6 +12,7 @@ WORK: dict[JobKind, str] = {
     JobKind.MEASURE: "engine.faces.measuring:work",
     JobKind.CAPTION: "engine.dataset.captioner:work",
     JobKind.TRAIN: "engine.training.trainer:work",
+    JobKind.PROBE: "engine.training.probe:work",
     JobKind.PAINT: "engine.pictures.painter:work",
     JobKind.LIKENESS: "engine.pictures.likeness:work",
 }

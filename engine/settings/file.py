@@ -94,13 +94,15 @@ def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
     Raises:
         ProjectError: an unknown key, or a value that won't do.
     """
-    record = settings.model_dump()
+    # Only what was set by hand, so that what was left out stays so: presets may fill it in.
+    record = settings.model_dump(exclude_unset=True)
+    known = settings.model_dump()
     for dotted, value in changes.items():
         section, _, key = dotted.partition(".")
-        if key not in record.get(section, {}):
+        if key not in known.get(section, {}):
             near = difflib.get_close_matches(dotted, [each for each in _all_keys() if "." in each], n=1)
             raise ProjectError(f"unknown setting {dotted}", f"did you mean {near[0]}?" if near else "see limner.toml")
-        record[section][key] = value
+        record.setdefault(section, {})[key] = value
     try:
         return Settings.model_validate(record)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from dataclasses import dataclass
@@ -89,8 +90,14 @@ def named_card(name: str) -> Card:
     if fitting:
         plainest = min(fitting, key=lambda sheet: len(sheet[0]))
         return _card(plainest[0], plainest[1])
-    known = ", ".join(sheet for sheet, *_ in _SHEETS)
-    raise TrainingError(f"no card called {name} is known", f"give one of these, or --memory with its GB: {known}")
+    near = difflib.get_close_matches(name.upper(), [sheet for sheet, *_ in _SHEETS], n=3, cutoff=0.3)
+    such = ", ".join(near) or "RTX 4090, H100"
+    raise TrainingError(f"no card called {name} is known", f"give one such as {such}, or its memory with --memory")
+
+
+def card_of_memory(gib: float) -> Card:
+    """Some card of so much memory, of whose speed nothing is known."""
+    return Card(f"card of {gib:g} GB", gib * 2**30 / 1e9)
 
 
 @cache

@@ -14,6 +14,7 @@ from engine.training.base_shape import BaseShape, shape_of
 from engine.training.buckets import resolution_of
 from engine.training.budget import Budget, epochs_within
 from engine.training.cards import Card, card_here
+from engine.training.fit import fitting_for
 from engine.training.lineup import Seen
 from engine.training.measured import Costs, Measured, Setting, device_name, of_run, of_this_machine
 from engine.training.plan import formula, lineup_of, plan_for
@@ -162,16 +163,18 @@ def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Settin
     """What a step of a run with these settings will be like on a card, or a CPU. Raises TrainingError."""
     training = settings.training
     half = training.precision is Precision.BF16 or (training.precision is Precision.AUTO and card is not None)
+    resolution = resolution_of(training, base)
+    fitting = fitting_for(training, resolution, card.memory_gb if card is not None else None)
     return Setting(
         device=device_name(card),
         base=base.name,
         dtype="bfloat16" if half else "float32",
         optimizer=training.optimizer.value,
-        resolution=resolution_of(training, base),
+        resolution=resolution,
         batch=training.batch,
         accumulation=training.gradient_accumulation,
         rank=training.rank,
-        checkpointing=bool(training.gradient_checkpointing),
+        checkpointing=fitting.checkpointing,
         text_encoders=training.train_text_encoders,
     )
 

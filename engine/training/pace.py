@@ -37,6 +37,7 @@ class Pace:
         self._price = price_per_hour
         self._spent = spent_seconds
         self._steps: deque[float] = deque(maxlen=WINDOW)
+        self._first_steps: list[tuple[int, float, float]] = []
         self._warm_steps: list[tuple[int, float, float]] = []
         self._cpu = time.process_time()
         self._seen = 0
@@ -59,24 +60,26 @@ class Pace:
         cpu, self._cpu = self._cpu, time.process_time()
         if count:
             self._steps.extend([seconds / count] * count)
-            if self._seen >= WARM_UP:
-                self._warm_steps.append((count, seconds, self._cpu - cpu))
+            readings = self._warm_steps if self._seen >= WARM_UP else self._first_steps
+            readings.append((count, seconds, self._cpu - cpu))
             self._seen += count
 
     def forget_steps(self) -> None:
         """Measures anew: steps take another time from here on."""
         self._steps.clear()
+        self._first_steps.clear()
         self._warm_steps.clear()
         self._seen = 0
 
     def measured(self) -> StepTimes | None:
-        """What all steps but the first took; None where there were no others."""
-        each = [seconds / count for count, seconds, _ in self._warm_steps for _ in range(count)]
+        """What steps took, the first left out where there were others; None before any."""
+        readings = self._warm_steps or self._first_steps
+        each = [seconds / count for count, seconds, _ in readings for _ in range(count)]
         if not each:
             return None
         middle = median(each)
         low, _, high = quantiles(each, n=4) if len(each) > 1 else (middle, middle, middle)
-        cpu = median([cpu / count for count, _, cpu in self._warm_steps for _ in range(count)])
+        cpu = median([cpu / count for count, _, cpu in readings for _ in range(count)])
         return StepTimes(len(each), middle, (high - low) / 2 / middle if middle else 0.0, cpu)
 
     @property

@@ -181,11 +181,10 @@ def _filled(settings: Settings, preset: Preset, base: BaseShape, images: int, ro
         values[key] = value, reason
         fitted = _with(fitted, {key: value})
     batch = fitted.training.batch * fitted.training.gradient_accumulation
-    if batch > 1 and fitted.training.optimizer is not Optimizer.PRODIGY:
+    if batch > 1 and not {"learning_rate", "optimizer"} & set_by_hand:
         rate = float(f"{settings.training.learning_rate * math.sqrt(batch):.2g}")
         values["learning_rate"] = rate, f"{settings.training.learning_rate:g} × √{batch}: fewer, surer steps"
-        if "learning_rate" not in set_by_hand:
-            fitted = _with(fitted, {"learning_rate": rate})
+        fitted = _with(fitted, {"learning_rate": rate})
     choices = tuple(
         Choice(key, getattr(fitted.training, key), YOURS if key in set_by_hand else reason, value)
         for key, (value, reason) in values.items()

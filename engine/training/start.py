@@ -18,8 +18,12 @@ from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
+from engine.training.base_shape import shape_of
+from engine.training.budget import check_budget
+from engine.training.cards import card_here
 from engine.training.examples import read_examples
 from engine.training.lora_header import read_header
+from engine.training.presets import choose
 from engine.training.runs import run_status
 
 LEAVING_SECONDS = 30.0
@@ -38,17 +42,30 @@ def start_training(project: Project, changes: dict[str, Any] | None = None) -> J
         BaseModelError: the base model is not there.
         JobError: a run of this project is alive.
         LoraFileError: the LoRA to start from can't be read.
-        TrainingError: it has another rank.
+        TrainingError: it has another rank; a budget in money, and no price.
         ProjectError: a setting won't do.
     """
-    settings = _grounded(with_changes(project.settings, changes or {}))
-    _check_start(settings)
-    read_examples(project)
+    args = _args(project, changes or {})
     with _one_at_a_time(project):
         _refuse_second(project)
-        return start(
-            project.new_run_folder(), JobKind.TRAIN, project.root, {"settings": settings.model_dump(mode="json")}
-        )
+        return start(project.new_run_folder(), JobKind.TRAIN, project.root, args)
+
+
+def start_probe(project: Project, changes: dict[str, Any] | None = None, seconds: float | None = None) -> JobFolder:
+    """Starts a probe: a few real steps with the settings that a run would have, which estimates then go by.
+
+    Args:
+        project: the project.
+        changes: dotted settings for this probe alone.
+        seconds: how long steps are taken; None: as long as the probe likes.
+
+    Raises:
+        The same as ``start_training``.
+    """
+    args = _args(project, changes or {}) | ({} if seconds is None else {"seconds": seconds})
+    with _one_at_a_time(project):
+        _refuse_second(project)
+        return start(project.new_job_folder("probe"), JobKind.PROBE, project.root, args)
 
 
 def resume_training(project: Project, run: str | None = None) -> JobFolder:
@@ -86,6 +103,17 @@ def file_stem(trigger: str) -> str:
 def run_settings(job: JobFolder) -> Settings:
     """The settings that a run was started with. Raises JobError where the folder holds no order."""
     return Settings.model_validate(job.read_order().args["settings"])
+
+
+def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
+    """What a run is started with: all settings, those that a preset filled in included, and why it did."""
+    settings = _grounded(with_changes(project.settings, changes))
+    check_budget(settings.training)
+    images = len(read_examples(project))
+    chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
+    _check_start(chosen.settings)
+    choices = [{"what": f"{each.key} {each.value}", "why": each.reason} for each in chosen.choices if not each.own]
+    return {"settings": chosen.settings.model_dump(mode="json"), "choices": choices}
 
 
 def _has_ended(job: JobFolder) -> bool:

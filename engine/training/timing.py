@@ -96,9 +96,9 @@ def modelled(need: Setting, card: Card | None) -> Timing:
     told = f"counted, ± {MEMORY_OFF:.0%}"
     seconds = model_seconds(need, card)
     if seconds is None:
-        return Timing(Source.NONE, f"nothing is known of the speed of a {card.name}", None, None, memory, told)
+        return Timing(Source.NONE, f"the speed of a {card.name} is not known", None, None, memory, told)
     bound = "arithmetic" if _arithmetic_seconds(need, card) >= _launch_seconds(need) else "launching kernels"
-    detail = f"a model: {step_tflop(need.shape):,.1f} TFLOP a step on a {card.name}, bound by {bound}"
+    detail = f"{step_tflop(need.shape):,.1f} TFLOP a step, {UTILISATION:.0%} of the data sheet's rate; bound by {bound}"
     return Timing(Source.MODEL, detail, seconds, MODEL_OFF, memory, told)
 
 

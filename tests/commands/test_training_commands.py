@@ -98,7 +98,11 @@ def test_watching_a_finished_run_says_how_it_ended_and_names_its_checkpoints(
 def test_the_next_estimate_is_measured(capsys: pytest.CaptureFixture[str], project: Project) -> None:
     found = told(capsys, project, "estimate")
     assert found["source"] == "run"
-    assert found["seconds_total"] == pytest.approx(2 * found["seconds_per_epoch"])
+    fixed = found["fixed_seconds"]
+    assert found["seconds_total"] == pytest.approx(
+        2 * found["seconds_per_epoch"] + fixed["loading"] + fixed["caching"], rel=1e-6
+    )
+    assert found["uncertainty"] > 0
 
 
 def test_lora_show_tells_what_is_in_a_file_of_the_demo(

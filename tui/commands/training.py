@@ -1,8 +1,7 @@
-"""Commands about training: ``estimate``, ``train``, ``runs``, ``watch``, ``pause``, ``resume``, ``stop``."""
+"""Commands about training: ``train``, ``runs``, ``watch``, ``pause``, ``resume``, ``stop``."""
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,40 +11,11 @@ from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project, open_project
-from engine.training.estimate import RunEstimate, estimate_run
 from engine.training.runs import RunStatus, run_status
 from engine.training.start import live_run, resume_training, start_training
-from tui.commands.progress import clock
 from tui.commands.report import document, json_option, narrate, table
 from tui.commands.run_line import follow_run, run_line
-
-OPTIONS = ("epochs", "repeats", "batch", "rank", "alpha", "learning_rate", "seed")
-"""Training settings that have an option of their own; ``--set`` reaches all."""
-
-
-def run_options(command: Any) -> Any:
-    """Options that change settings for one run, the same for ``estimate`` and ``train``."""
-    command = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, for this run.")(
-        command
-    )
-    for name, kind in reversed([(each, float if each in ("alpha", "learning_rate") else int) for each in OPTIONS]):
-        command = click.option(f"--{name.replace('_', '-')}", type=kind, help=f"training.{name}, for this run.")(
-            command
-        )
-    return command
-
-
-@click.command()
-@run_options
-@json_option
-@click.pass_obj
-def estimate(folder: Path, /, as_json: bool, sets: tuple[str, ...], **options: Any) -> None:
-    """What a run will take: images, image-steps, time, money and memory."""
-    found = estimate_run(open_project(folder), changes(sets, options))
-    if as_json:
-        document(found.record())
-        return
-    table(("what", "how much"), _estimate_rows(found))
+from tui.commands.run_settings import changes, run_options
 
 
 @click.command()
@@ -145,29 +115,6 @@ def stop(folder: Path, run: str | None, after_epoch: bool) -> None:
     narrate(f"{job.id} stops {when}. Go on with it later: limner train --resume {job.id}")
 
 
-def changes(sets: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """What the options of a command change, by dotted key.
-
-    Raises:
-        click.UsageError: a ``--set`` that is not KEY=VALUE.
-    """
-    found = {f"training.{name}": value for name, value in options.items() if value is not None}
-    for text in sets:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise click.UsageError(f"--set {text}: write it as KEY=VALUE, such as training.epochs=5")
-        found[key if "." in key else f"training.{key}"] = _value(value)
-    return found
-
-
-def _value(text: str) -> Any:
-    """A value as TOML reads it, or the plain text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
 def _living(project: Project, run: str | None) -> JobFolder:
     job = (live_run(project) or project.run()) if run is None else project.run(run)
     if not job.alive():
@@ -206,18 +153,3 @@ def _record(status: RunStatus) -> dict[str, Any]:
 
 def _loss(status: RunStatus) -> str:
     return "–" if status.average_loss is None else f"{status.average_loss:.4f}"
-
-
-def _estimate_rows(found: RunEstimate) -> list[tuple[str, str]]:
-    per_epoch = clock(found.seconds_per_epoch) if found.seconds_per_epoch is not None else found.detail
-    total = f"{clock(found.seconds_total)} ({found.detail})" if found.seconds_total is not None else found.detail
-    rows = [
-        ("plan", found.formula),
-        ("steps", f"{found.steps:,} of {found.batch} images"),
-        ("an epoch", per_epoch),
-        ("in all", total),
-        ("memory", f"{found.memory_gb:.1f} GB" if found.memory_gb is not None else found.detail),
-    ]
-    if found.cost is not None:
-        rows.append(("cost", f"{found.cost:.2f}"))
-    return rows

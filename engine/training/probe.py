@@ -1,0 +1,74 @@
+"""A probe: a few real steps with a run's settings on this device, so that an estimate need not guess. Needs torch.
+
+It goes the way of a run up to its checkpoint, by the same code, and leaves nothing but what it measured; images and
+captions that it encoded stay in the cache for the run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from engine import events
+from engine.base_model import find_base
+from engine.jobs.worker import Context
+from engine.settings import Settings
+from engine.training.base import load_pipeline
+from engine.training.device import choose_device
+from engine.training.encoding import resolution_for, run_data
+from engine.training.measured import remember
+from engine.training.measuring import measure
+from engine.training.pace import WARM_UP
+from engine.training.timing import Source
+from engine.training.trainer import Trainer, let_go
+
+SECONDS = 20.0
+"""How long steps are taken, once the base model is loaded."""
+
+FEWEST, MOST = 8, 200
+"""Measured steps, however long or short they take."""
+
+CHECKPOINTS = 3
+"""How often a checkpoint and a state are written; the median counts."""
+
+
+def work(context: Context) -> None:
+    """Does a probe's job."""
+    settings = Settings.model_validate(context.args["settings"])
+    seconds = float(context.args.get("seconds", SECONDS))
+    device = choose_device(settings.training.precision)
+    base = find_base(settings.base)
+    context.emit(events.Phase("loading the base model", 0, 1))
+    pipeline = load_pipeline(base, device.dtype)
+    context.emit(events.Phase("loading the base model", 1, 1))
+    resolution = resolution_for(settings, pipeline)
+    data = run_data(context, pipeline, resolution, device)
+    if data is None:
+        return
+    let_go(pipeline, settings.training)
+    device.free()
+    trainer = Trainer(context, settings, base, pipeline, data, resolution, device)
+    try:
+        _take_steps(context, trainer, seconds)
+    finally:
+        trainer.keeper.close()
+        for name in ("state", "checkpoints"):
+            shutil.rmtree(context.folder.path / name, ignore_errors=True)
+
+
+def _take_steps(context: Context, trainer: Trainer, seconds: float) -> None:
+    trainer.begin()
+    ends = time.monotonic() + seconds
+    taken = 0
+    while taken < WARM_UP + FEWEST or (time.monotonic() < ends and taken < WARM_UP + MOST):
+        if context.should_stop():
+            return
+        if trainer.step >= trainer.plan.steps:
+            trainer.step = 0
+        trainer.take_step()
+        taken += 1
+    for _ in range(CHECKPOINTS):
+        trainer.keep_checkpoint("probe")
+    measured = measure(Source.PROBE, context.folder, trainer.setting, trainer.progress.pace, trainer.device.memory_gb())
+    if measured is not None:
+        remember(measured, context.folder.path)
