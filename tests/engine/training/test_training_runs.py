@@ -116,16 +116,24 @@ def test_a_finished_run_is_not_resumed(project: Project, run: JobFolder) -> None
 def test_the_next_estimate_is_measured_by_the_run(project: Project, run: JobFolder) -> None:
     found = estimate_run(project, {"training.epochs": 5})
     assert (found.source, found.steps, found.image_steps) == ("run", 15, 30)
-    assert found.seconds_total == pytest.approx(5 * found.seconds_per_epoch)
+    once = found.fixed_seconds.loading + found.fixed_seconds.caching
+    assert found.seconds_total == pytest.approx(5 * found.seconds_per_epoch + once)
     assert found.cost == pytest.approx(found.seconds_total * 2.0 / 3600)
     assert 0.1 < found.memory_gb < 20
 
 
-def test_settings_that_change_the_pace_are_not_measured_yet(project: Project, run: JobFolder) -> None:
-    found = estimate_run(project, {"training.batch": 1})
+def test_settings_that_change_the_pace_are_scaled_and_said_to_be(project: Project, run: JobFolder) -> None:
+    like, found = estimate_run(project), estimate_run(project, {"training.batch": 1})
+    assert (found.source, found.steps) == ("run", 12)
+    assert found.detail == f"scaled from {run.id}: batch 2 → 1"
+    assert found.seconds_per_step == pytest.approx(like.seconds_per_step / 2)
+    assert found.uncertainty > like.uncertainty
+
+
+def test_settings_that_nothing_like_was_measured_of_are_not_guessed(project: Project, run: JobFolder) -> None:
+    found = estimate_run(project, {"training.optimizer": "adafactor"})
     assert (found.source, found.detail) == ("none", "not measured yet")
     assert found.seconds_total is found.seconds_per_epoch is found.cost is found.memory_gb is None
-    assert found.steps == 12
 
 
 def test_a_run_that_was_killed_and_stopped_and_resumed_takes_the_very_steps_of_an_unbroken_one(
