@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "vary": ("tui.commands.prompts:vary", "Variations of a prompt."),
     "paint": ("tui.commands.pictures:paint", "Paint a picture."),
     "likeness": ("tui.commands.pictures:likeness", "How much the portraits are the person."),
+    "doctor": ("tui.commands.doctor:doctor", "What this machine and this terminal can do, and what mends it."),
     "keys": ("tui.commands.project:keys", "Every key of the app."),
     "locate": ("tui.commands.project:locate", "Where Limner keeps things."),
 }

@@ -198,6 +198,13 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """Chooses another theme."""
         self.push_screen(Palette(providers=[ThemeCommands], placeholder="Search for themes…"))
 
+    def action_doctor(self) -> None:
+        """What is as it should be here, and what is not."""
+        from tui.screens.doctor import DoctorScreen
+
+        if not isinstance(self.screen, DoctorScreen):
+            self.push_screen(DoctorScreen(self.folder))
+
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Saves the screen as an SVG where the app was started."""
         self.deliver_screenshot(filename, path or str(Path.cwd()))

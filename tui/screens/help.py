@@ -38,6 +38,7 @@ class HelpScreen(ModalScreen[None]):
         ("k,up", "scroll(-1)", "Up"),
         ("ctrl+d,pagedown,space", "scroll(10)", "Page down"),
         ("ctrl+u,pageup", "scroll(-10)", "Page up"),
+        ("d", "doctor", "The doctor"),
     ]
 
     def __init__(self, scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME) -> None:
@@ -49,12 +50,17 @@ class HelpScreen(ModalScreen[None]):
         """A box with the keys."""
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys"
-            box.border_subtitle = "j k scroll · q closes"
+            box.border_subtitle = "j k scroll · d doctor · q closes"
             yield Static(content_of(*help_lines(self._scopes, self._keymap)))
 
     def action_scroll(self, rows: int) -> None:
         """Scrolls the keys."""
         self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
+
+    def action_doctor(self) -> None:
+        """Closes, and looks at the machine and the terminal."""
+        self.dismiss(None)
+        self.app.call_later(self.app.run_action, "doctor")
 
     async def action_dismiss(self, result: None = None) -> None:
         """Closes."""

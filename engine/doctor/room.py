@@ -1,0 +1,80 @@
+"""Memory and disk: how much there is, and whether it is enough."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+from engine.doctor.check import Check, gigabytes
+
+MEMORY_GB = 12.0
+"""What loading SDXL (6.9 GB of half-precision weights) and working with it takes of the machine's own memory."""
+
+DISK_GB = 15.0
+"""What the base model (7 GB), a run's checkpoints and caches take."""
+
+
+def memory_check(
+    base_is_tiny: bool = False, meminfo: Path = Path("/proc/meminfo"), cgroup: Path | None = None
+) -> Check:
+    """The machine's memory, or what a container gets of it."""
+    known = _meminfo(meminfo)
+    total, free = known.get("MemTotal", 0), known.get("MemAvailable", 0)
+    limit = _limit(cgroup or Path("/sys/fs/cgroup"))
+    if limit is not None and limit[0] < total:
+        total, free = limit[0], min(free, limit[0] - limit[1])
+    if not total:
+        return Check("memory", True, "not known on this system")
+    detail = f"{gigabytes(free)} of {gigabytes(total)} free"
+    needs = 1.0 if base_is_tiny else MEMORY_GB
+    if free / 1e9 < needs:
+        return Check("memory", False, f"{detail}; about {needs:g} GB are needed", "ps aux --sort=-rss | head")
+    return Check("memory", True, detail)
+
+
+def disk_checks(folders: dict[str, Path], base_is_tiny: bool = False) -> list[Check]:
+    """Free space where things are written. Folders on the same disk are told once.
+
+    Args:
+        folders: what lies where; a folder that is not there yet is looked for upwards.
+        base_is_tiny: whether the demo's base model is used, so that nothing large is written.
+    """
+    needs = 1.0 if base_is_tiny else DISK_GB
+    by_disk: dict[int, tuple[list[str], Path]] = {}
+    for name, folder in folders.items():
+        there = next((each for each in (folder, *folder.parents) if each.exists()), Path("/"))
+        by_disk.setdefault(there.stat().st_dev, ([], there))[0].append(name)
+    checks = []
+    for names, there in by_disk.values():
+        usage = shutil.disk_usage(there)
+        where = " and ".join(names)
+        detail = f"{where}: {gigabytes(usage.free)} of {gigabytes(usage.total)} free at {there}"
+        if not os.access(there, os.W_OK):
+            fix = f'sudo chown -R "$USER" {shlex.quote(str(there))}'
+            checks.append(Check("disk", False, f"{where}: {there} can't be written", fix, needed=True))
+        elif usage.free / 1e9 < needs:
+            fix = f"du -xh --max-depth=2 {shlex.quote(str(there))} | sort -h | tail"
+            checks.append(Check("disk", False, f"{detail}; about {needs:g} GB are needed", fix))
+        else:
+            checks.append(Check("disk", True, detail))
+    return checks
+
+
+def _meminfo(path: Path) -> dict[str, int]:
+    """Linux's ``/proc/meminfo`` in bytes."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return {}
+    return {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines) if rest}
+
+
+def _limit(cgroup: Path) -> tuple[int, int] | None:
+    """A container's limit and what of it is taken (cgroup v2 ``memory.max``, ``memory.current``)."""
+    try:
+        return int((cgroup / "memory.max").read_text()), int((cgroup / "memory.current").read_text())
+    except (OSError, ValueError):
+        # No cgroup here, or no limit in it ("max").
+        return None

@@ -1,0 +1,136 @@
+"""The doctor as a screen: what is as it should be, what is not with the command that mends it, and a test picture."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, cast
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from engine.doctor import Check, examine
+from tui.terminal_checks import terminal_checks
+from tui.widgets.ink import Ink, Line, content_of, width_of
+from tui.widgets.portrait import Portrait, Subject
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from tui.limner import LimnerApp
+
+
+def check_lines(checks: list[Check], width: int) -> list[Line]:
+    """Each check with its mark, in ``width`` cells; what is not as it should be comes first, with what mends it."""
+    lines: list[Line] = []
+    for check in sorted(checks, key=lambda each: (each.ok, not each.needed)):
+        if check.ok:
+            lines += _hanging([("✓ ", Ink.GOOD)], f"{check.name}: {check.detail}", Ink.MUTED, width)
+            continue
+        mark = ("✗ ", Ink.BAD) if check.needed else ("! ", Ink.ATTENTION)
+        lines += [[mark, (check.name, Ink.STRONG)]]
+        lines += _hanging([("  ", Ink.PLAIN)], check.detail, Ink.PLAIN, width)
+        lines += _hanging([("  → ", Ink.ACTIVE)], check.fix, Ink.ACTIVE, width) if check.fix else []
+        lines.append([])
+    return lines
+
+
+def _hanging(first: Line, text: str, ink: Ink, width: int) -> list[Line]:
+    """Words wrapped beside what they begin with. A command is broken at its spaces alone, so that it can be copied."""
+    indent = width_of(first)
+    rows = wrap(text, max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    return [[*(first if not number else [(" " * indent, Ink.PLAIN)]), (row, ink)] for number, row in enumerate(rows)]
+
+
+def test_picture() -> Image:
+    """Colours round, light from above, and a fine grid: what a terminal's picture drawing shows or hides."""
+    import PIL.Image
+
+    side = 256
+    hues = PIL.Image.linear_gradient("L").rotate(90)
+    light = PIL.Image.linear_gradient("L").rotate(180).point(lambda value: 80 + value * 175 // 255)
+    picture = PIL.Image.merge("HSV", (hues, PIL.Image.new("L", (side, side), 190), light)).convert("RGB")
+    for step in range(0, side, 16):
+        picture.paste((20, 20, 20), (step, side * 3 // 4, step + 8, side))
+    return picture
+
+
+class DoctorScreen(ModalScreen[None]):
+    """What was found; any of its keys closes it."""
+
+    CSS_PATH = "doctor.tcss"
+    BINDINGS = [
+        ("escape,q,question_mark,f1,enter", "dismiss", "Close"),
+        ("j,down", "scroll(1)", "Down"),
+        ("k,up", "scroll(-1)", "Up"),
+        ("ctrl+d,pagedown,space", "scroll(10)", "Page down"),
+        ("ctrl+u,pageup", "scroll(-10)", "Page up"),
+        ("G,end", "scroll(1000)", "To the end"),
+        ("g,home", "scroll(-1000)", "To the beginning"),
+        ("r", "look", "Look again"),
+    ]
+
+    @dataclass
+    class Found(Message):
+        """Everything was looked at."""
+
+        checks: list[Check]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+        self._checks: list[Check] = []
+
+    def compose(self) -> ComposeResult:
+        """The checks, and beside them the picture."""
+        with Vertical() as box:
+            box.border_title = "doctor"
+            box.border_subtitle = "j k scroll · r looks again · q closes"
+            with Horizontal():
+                with VerticalScroll(can_focus=False):
+                    yield Static(content_of([("looking …", Ink.MUTED)]), id="checks")
+                with Vertical(id="test"):
+                    yield Static(content_of([("a test picture:", Ink.MUTED)], [("every hue, fine bars", Ink.MUTED)]))
+                    yield Portrait(id="test-picture")
+
+    def on_mount(self) -> None:
+        """Looks."""
+        self.query_one(Portrait).show(Subject(("doctor",), test_picture))
+        self.action_look()
+
+    def action_look(self) -> None:
+        """Looks at everything, in a thread."""
+        app = cast("LimnerApp", self.app)
+
+        def look() -> None:
+            checks = examine(self._folder) + terminal_checks(app.asked, app.looks.settings.pictures, dict(os.environ))
+            self.post_message(self.Found(checks))
+
+        self.run_worker(look, thread=True, exclusive=True, group="doctor", exit_on_error=False)
+
+    def on_doctor_screen_found(self, message: Found) -> None:
+        """Shows it."""
+        self._checks = message.checks
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Words wrap elsewhere."""
+        self.call_after_refresh(self._draw)
+
+    def action_scroll(self, rows: int) -> None:
+        """Scrolls."""
+        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
+
+    async def action_dismiss(self, result: None = None) -> None:
+        """Closes."""
+        self.dismiss(None)
+
+    def _draw(self) -> None:
+        if self._checks:
+            width = self.query_one(VerticalScroll).scrollable_content_region.width
+            self.query_one("#checks", Static).update(content_of(*check_lines(self._checks, width)))
