@@ -1,7 +1,8 @@
-"""The LoRA on the U-Net: where it sits, and how it is taken out. Needs torch and peft."""
+"""The LoRA on a model: where it sits, and how it is taken out. Needs torch and peft."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,34 +16,39 @@ TARGETS = (
 )
 """All linears of the U-Net's transformers: 722 in SDXL, the same that kohya's trainer takes."""
 
+TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+"""All linears of a CLIP text encoder's layers: 72 and 192 in SDXL's two."""
+
 ADAPTER = "limner"
 """The adapter's name inside the model."""
 
 
-def add_lora(unet: Any, rank: int, alpha: float, seed: int, dropout: float = 0.0) -> list[torch.nn.Parameter]:
-    """Freezes the U-Net and puts a LoRA on it, in float32; ΔW is 0 at first.
+def add_lora(
+    model: Any, rank: int, alpha: float, seed: int, targets: Sequence[str] = TARGETS, dropout: float = 0.0
+) -> list[torch.nn.Parameter]:
+    """Freezes a model and puts a LoRA on it, in float32; ΔW is 0 at first.
 
     Returns:
         The trainable parameters, always in the same order.
     """
-    unet.requires_grad_(False)
+    model.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(TARGETS))
-        unet.add_adapter(config, adapter_name=ADAPTER)
-    parameters = [parameter for parameter in unet.parameters() if parameter.requires_grad]
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets))
+        model.add_adapter(config, adapter_name=ADAPTER)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.data = parameter.data.float()
     return parameters
 
 
-def lora_state(unet: Any) -> dict[str, torch.Tensor]:
+def lora_state(model: Any) -> dict[str, torch.Tensor]:
     """The LoRA's tensors: ``MODULE.lora_A.weight`` [rank, inputs] and ``MODULE.lora_B.weight`` [outputs, rank]."""
-    return dict(get_peft_model_state_dict(unet, adapter_name=ADAPTER))
+    return dict(get_peft_model_state_dict(model, adapter_name=ADAPTER))
 
 
-def set_lora_state(unet: Any, state: dict[str, torch.Tensor]) -> None:
+def set_lora_state(model: Any, state: dict[str, torch.Tensor]) -> None:
     """Puts tensors from ``lora_state`` back, all of them."""
-    result = set_peft_model_state_dict(unet, state, adapter_name=ADAPTER)
+    result = set_peft_model_state_dict(model, state, adapter_name=ADAPTER)
     if result.unexpected_keys:
         raise ValueError(f"the state does not fit this model: {result.unexpected_keys[:3]}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,14 @@ from pathlib import Path
 import torch
 
 from engine import events
-from engine.training.lora_file import pairs_of_peft, write_lora
+from engine.training.lora_file import LoraPair, pairs_of_peft, write_lora
 from engine.training.lora_metadata import LoraFacts
+from engine.training.lora_names import Part
 from engine.training.start import file_stem
 from engine.training.state import Memory, Place, write_state
+
+Lora = Mapping[Part, Mapping[str, torch.Tensor]]
+"""The tensors of each part of the model."""
 
 WAITING = 4
 """How many writings may wait for the disk; then training waits too."""
@@ -57,7 +61,7 @@ class Keeper:
         self._thread = ThreadPoolExecutor(1, "keeper")
         self._waiting: deque[Future[None]] = deque()
 
-    def checkpoint(self, name: str, lora: dict[str, torch.Tensor], facts: LoraFacts) -> None:
+    def checkpoint(self, name: str, lora: Lora, facts: LoraFacts) -> None:
         """Writes a LoRA file into ``checkpoints/`` and tells of it."""
         self._do(lambda: self._write_checkpoint(name, lora, facts))
 
@@ -83,9 +87,12 @@ class Keeper:
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(work))
 
-    def _write_checkpoint(self, name: str, lora: dict[str, torch.Tensor], facts: LoraFacts) -> None:
+    def _write_checkpoint(self, name: str, lora: Lora, facts: LoraFacts) -> None:
         path = f"checkpoints/{name}.safetensors"
-        write_lora(self._folder / path, pairs_of_peft(lora, facts.alpha), facts, self._layers)
+        pairs: dict[tuple[Part, str], LoraPair] = {}
+        for part, state in lora.items():
+            pairs |= pairs_of_peft(state, facts.alpha, part)
+        write_lora(self._folder / path, pairs, facts, self._layers)
         old = self._kept.too_many(self._folder / "checkpoints", file_stem(facts.trigger))
         removed = tuple(f"checkpoints/{each.name}" for each in old)
         self._tell(events.Checkpoint(path, facts.epoch or 0, facts.steps or 0, removed))

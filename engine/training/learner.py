@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from engine.settings import TrainingSettings
+from engine.settings import Optimizer, TrainingSettings
 from engine.training.adapter import add_lora, lora_state, set_lora_state
 from engine.training.average import Average
 from engine.training.chance import Chance
@@ -21,7 +21,11 @@ from engine.training.loss import Batch, Noise, Weighing, diffusion_loss
 from engine.training.optimizers import into_8bit, make_optimizer
 from engine.training.start_from import Begun, read_start
 from engine.training.state import Memory
+from engine.training.text_encoders import TextEncoders
 from engine.training.validation import TIMESTEPS, validation_batches
+
+DOWN = ".lora_A.weight"
+"""How the name of a module's first matrix ends."""
 
 
 class Learner:
@@ -33,21 +37,40 @@ class Learner:
         settings: of the run.
         fitting: how the work is cut so that it fits into memory.
         device: where it happens.
+        encoders: the text encoders, where they are trained too.
     """
 
-    def __init__(self, unet: Any, noise: Noise, settings: TrainingSettings, fitting: Fitting, device: Device) -> None:
+    def __init__(
+        self,
+        unet: Any,
+        noise: Noise,
+        settings: TrainingSettings,
+        fitting: Fitting,
+        device: Device,
+        encoders: TextEncoders | None = None,
+    ) -> None:
         self.settings, self.device, self.fitting = settings, device, fitting
         self.unet = unet.to(device.name, memory_format=torch.channels_last)
         self.noise = Noise(noise.alphas_cumprod.to(device.name), noise.prediction_type)
-        self.parameters = add_lora(self.unet, settings.rank, settings.effective_alpha, settings.seed, settings.dropout)
-        self.optimizer = make_optimizer(fitting.optimizer, self.parameters, settings, device.name)
+        self.parameters = add_lora(
+            self.unet, settings.rank, settings.effective_alpha, settings.seed, dropout=settings.dropout
+        )
+        self.encoders = encoders
+        self.rates = [1.0]
+        """What the learning rate is multiplied with, for each group of the optimizer's parameters."""
+        if encoders is not None:
+            # Prodigy finds one rate for all.
+            own = settings.text_encoder_learning_rate / settings.learning_rate
+            self.rates.append(1.0 if settings.optimizer is Optimizer.PRODIGY else own)
+            self.parameters = [*self.parameters, *encoders.parameters]
+        self.optimizer = self._optimizer(fitting.optimizer)
         self.weighing = Weighing(settings.min_snr_gamma, settings.prior_loss_weight)
-        self.average = Average(self._named(), settings.ema_decay) if settings.ema_decay else None
+        self.average = Average(self._parts(), self.parameters, settings.ema_decay) if settings.ema_decay else None
         self.whole = True
         """False while the optimizer moves the weights: an error then leaves them half moved."""
         if fitting.checkpointing:
             self.unet.enable_gradient_checkpointing()
-        self.unet.train()
+        self._train(True)
 
     def learn(
         self, data: TrainingData, images: Sequence[int], chance: Chance, rate: float
@@ -63,8 +86,8 @@ class Learner:
         Returns:
             The mean loss and the norm of the gradient, scalars on the device.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
         total = torch.zeros((), device=self.device.name)
         for begin in range(0, len(images), self.fitting.batch):
             places = range(begin, min(begin + self.fitting.batch, len(images)))
@@ -84,38 +107,47 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         return total, gradient.detach()
 
-    def lora(self) -> dict[str, torch.Tensor]:
-        """The LoRA as a checkpoint is to hold it, copied to the CPU: the moving average where there is one."""
-        weights = self.average.weights() if self.average else lora_state(self.unet)
-        return {name: each.detach().to("cpu", copy=True) for name, each in weights.items()}
+    def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
+        """The LoRA as a checkpoint is to hold it, each part of it, copied to the CPU: the average if there is one."""
+        parts = self.average.weights() if self.average else self._parts()
+        return {
+            part: {name: each.detach().to("cpu", copy=True) for name, each in state.items()}
+            for part, state in parts.items()
+        }
 
     def start_from(self, path: Path) -> Begun:
         """Makes the LoRA in a file what is learnt from here on. Raises LoraFileError."""
-        modules = [name.removesuffix(".lora_A.weight") for name in lora_state(self.unet) if "lora_A" in name]
+        modules = {
+            part: [name.removesuffix(DOWN) for name in state if name.endswith(DOWN)]
+            for part, state in self._parts().items()
+        }
         settings, layers = self.settings, self.unet.config.layers_per_block
-        begun = read_start(path, {Part.UNET: modules}, settings.rank, settings.effective_alpha, layers)
-        set_lora_state(self.unet, begun.tensors[Part.UNET])
+        begun = read_start(path, modules, settings.rank, settings.effective_alpha, layers)
+        self._set(begun.tensors)
         if settings.ema_decay:
-            self.average = Average(self._named(), settings.ema_decay)
+            self.average = Average(self._parts(), self.parameters, settings.ema_decay)
         return begun
 
     def memory(self) -> Memory:
         """All that a run needs to go on from here, copied to the CPU."""
         average = self.average.memory() if self.average else {}
-        return Memory.of(self.optimizer, lora=lora_state(self.unet), average=average)
+        return Memory.of(
+            self.optimizer, **{part.value: state for part, state in self._parts().items()}, average=average
+        )
 
     def remember(self, memory: Memory) -> None:
         """Goes to where ``memory`` was taken."""
-        set_lora_state(self.unet, memory.part("lora"))
+        self._set({part: memory.part(part) for part in Part})
         memory.give_back(self.optimizer)
         if self.average is not None:
             self.average.remember(memory.part("average"))
         self.whole = True
 
-    def _named(self) -> dict[str, torch.Tensor]:
-        """The parameters in their order, by the names that ``lora_state`` gives them."""
-        names = {each.data_ptr(): name for name, each in lora_state(self.unet).items()}
-        return {names[each.data_ptr()]: each for each in self.parameters}
+    def _set(self, parts: Mapping[Part, dict[str, torch.Tensor]]) -> None:
+        """Makes these the LoRA's weights; what is not among them stays as it is."""
+        set_lora_state(self.unet, parts[Part.UNET])
+        if self.encoders is not None:
+            self.encoders.remember({part: parts[part] for part in (Part.TE1, Part.TE2)})
 
     def forget_gradients(self) -> None:
         """Lets go of a step that could not be finished."""
@@ -126,7 +158,7 @@ class Learner:
         if fitting.checkpointing and not self.fitting.checkpointing:
             self.unet.enable_gradient_checkpointing()
         if fitting.optimizer is not self.fitting.optimizer:
-            eight = make_optimizer(fitting.optimizer, self.parameters, self.settings, self.device.name)
+            eight = self._optimizer(fitting.optimizer)
             into_8bit(self.optimizer, eight)
             self.optimizer = eight
         self.fitting = fitting
@@ -134,16 +166,33 @@ class Learner:
     def validate(self, data: TrainingData) -> float | None:
         """The loss on the held-out images; None where there are none. It moves nothing and draws no chance."""
         losses: list[torch.Tensor] = []
-        self.unet.eval()
+        self._train(False)
         with torch.no_grad():
             for batch, chance in validation_batches(data, len(self.noise.alphas_cumprod), self.fitting.batch):
                 losses.append(self._loss(batch, chance) * len(batch.latents))
-        self.unet.train()
+        self._train(True)
         held_out = sum(each.held_out for each in data.seen)
         return float(torch.stack(losses).sum()) / (held_out * TIMESTEPS) if losses else None
 
+    def _train(self, on: bool) -> None:
+        self.unet.train(on)
+        if self.encoders is not None:
+            self.encoders.train(on)
+
+    def _parts(self) -> dict[Part, dict[str, torch.Tensor]]:
+        return {Part.UNET: lora_state(self.unet), **(self.encoders.lora() if self.encoders is not None else {})}
+
+    def _optimizer(self, kind: Optimizer) -> torch.optim.Optimizer:
+        """One over all that is trained: a group for the U-Net, one for the text encoders."""
+        texts = [] if self.encoders is None else self.encoders.parameters
+        groups = [self.parameters[: len(self.parameters) - len(texts)], texts]
+        named = [{"params": each} for each in groups if each]
+        return make_optimizer(kind, named, self.settings, self.device.name)
+
     def _loss(self, batch: Batch, chance: Chance) -> torch.Tensor:
         with self._autocast():
+            if self.encoders is not None:
+                batch = self.encoders.encoded(batch)
             return diffusion_loss(self.unet, batch, self.noise, self.weighing, chance)
 
     @contextlib.contextmanager

@@ -15,12 +15,15 @@ import torch
 from engine.errors import TrainingError
 from engine.settings import Optimizer, TrainingSettings
 
+Parameters = Sequence[torch.nn.Parameter] | Sequence[dict[str, Any]]
+"""Parameters, or groups of them as ``torch.optim`` takes them."""
+
 Memory = tuple[dict[str, torch.Tensor], dict[str, Any]]
 """Tensors on the CPU, and what is no tensor (plain JSON), both by ``PARAMETER/SLOT``."""
 
 
 def make_optimizer(
-    kind: Optimizer, parameters: Sequence[torch.nn.Parameter], settings: TrainingSettings, device: str
+    kind: Optimizer, parameters: Parameters, settings: TrainingSettings, device: str
 ) -> torch.optim.Optimizer:
     """The optimizer over some parameters; the learning rate is set anew at each step.
 
@@ -127,7 +130,7 @@ def _flat(slots: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
             yield f"{above}{name}", value
 
 
-def _adamw_8bit(parameters: Sequence[torch.nn.Parameter], **arguments: Any) -> torch.optim.Optimizer:
+def _adamw_8bit(parameters: Parameters, **arguments: Any) -> torch.optim.Optimizer:
     # It greets by printing, which belongs to nobody here.
     with contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -137,7 +140,7 @@ def _adamw_8bit(parameters: Sequence[torch.nn.Parameter], **arguments: Any) -> t
     return AdamW8bit(parameters, **arguments)  # type: ignore[no-any-return]
 
 
-def _prodigy(parameters: Sequence[torch.nn.Parameter], **arguments: Any) -> torch.optim.Optimizer:
+def _prodigy(parameters: Parameters, **arguments: Any) -> torch.optim.Optimizer:
     try:
         from prodigyopt import Prodigy
     except ImportError as error:

@@ -17,7 +17,7 @@ from engine import events
 from engine.base_model import BaseModel, find_base
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
-from engine.settings import Optimizer, Settings
+from engine.settings import Optimizer, Settings, TrainingSettings
 from engine.training.base import Pipeline, load_pipeline, noise_schedule
 from engine.training.base_shape import shape_of
 from engine.training.budget import why_stop
@@ -43,6 +43,7 @@ from engine.training.schedule import epoch_batches, learning_rate, step_seed
 from engine.training.start import file_stem
 from engine.training.start_from import Begun
 from engine.training.state import Place, read_state
+from engine.training.text_encoders import TextEncoders
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
@@ -61,7 +62,7 @@ def work(context: Context) -> None:
     data = run_data(context, pipeline, resolution, device)
     if data is None:
         return
-    pipeline.vae = pipeline.text_encoder = pipeline.text_encoder_2 = None
+    let_go(pipeline, settings.training)
     device.free()
     write_record(context.folder.path / "run.toml", settings, base, len(data), resolution, device)
     trainer = Trainer(context, settings, base, pipeline, data, resolution, device)
@@ -70,6 +71,13 @@ def work(context: Context) -> None:
         trainer.train()
     finally:
         trainer.keeper.close()
+
+
+def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:
+    """Frees what encoded the dataset and is not trained."""
+    pipeline.vae = None
+    if not settings.train_text_encoders:
+        pipeline.text_encoder = pipeline.text_encoder_2 = None
 
 
 class Trainer:
@@ -97,7 +105,9 @@ class Trainer:
         place = kept[0] if kept else Place()
         self.data = data.to(device.name, device.dtype)
         fitting = place.fitting or fitting_for(self.settings, resolution, device.total_gb)
-        self.learner = Learner(pipeline.unet, Noise.of(noise_schedule(pipeline)), self.settings, fitting, device)
+        encoders = TextEncoders(pipeline, self.settings, device) if self.settings.train_text_encoders else None
+        noise = Noise.of(noise_schedule(pipeline))
+        self.learner = Learner(pipeline.unet, noise, self.settings, fitting, device, encoders)
         if kept:
             self.learner.remember(kept[1])
         elif self.settings.start_from:
@@ -197,9 +207,8 @@ class Trainer:
         self.context.emit(events.Fit(changed, f"out of memory at step {self.step + 1}: {why}"))
         if after.resolution != before.resolution:
             images = len(self.data)
-            self.data = encode_smaller(self.context, self.base, after.resolution, self.device, images).to(
-                self.device.name
-            )
+            smaller = encode_smaller(self.context, self.base, after.resolution, self.device, images)
+            self.data = smaller.to(self.device.name, self.device.dtype)
         self.learner.refit(after)
         self._keep_state()
         self.progress.pace.forget_steps()

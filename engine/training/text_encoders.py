@@ -1,0 +1,68 @@
+"""Both text encoders with a LoRA of their own, where they are trained too. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+
+from engine.settings import TrainingSettings
+from engine.training.adapter import TEXT_TARGETS, add_lora, lora_state, set_lora_state
+from engine.training.base import Pipeline
+from engine.training.device import Device
+from engine.training.lora_names import Part
+from engine.training.loss import Batch
+
+
+class TextEncoders:
+    """CLIP-L and OpenCLIP-bigG, frozen, each with a LoRA on all linears of its layers.
+
+    Args:
+        pipeline: of the base model, with both encoders on the CPU.
+        settings: of the run.
+        device: where they go.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: TrainingSettings, device: Device) -> None:
+        self._encoders = {
+            part: encoder.to(device.name, device.dtype)
+            for part, encoder in ((Part.TE1, pipeline.text_encoder), (Part.TE2, pipeline.text_encoder_2))
+        }
+        self.parameters: list[torch.nn.Parameter] = []
+        """What is trained, always in the same order."""
+        for number, encoder in enumerate(self._encoders.values(), start=1):
+            self.parameters += add_lora(
+                encoder, settings.rank, settings.effective_alpha, settings.seed + number, TEXT_TARGETS
+            )
+        self.train(True)
+
+    def train(self, on: bool) -> None:
+        """Whether they are being trained, or only looked at."""
+        for encoder in self._encoders.values():
+            encoder.train(on)
+
+    def encoded(self, batch: Batch) -> Batch:
+        """The batch with its captions encoded as they are now: what the pipeline's ``encode_prompt`` gives.
+
+        Raises:
+            ValueError: the batch holds no tokens.
+        """
+        if batch.tokens is None:
+            raise ValueError("this batch has no tokens")
+        seen = [
+            encoder(batch.tokens[:, number], output_hidden_states=True)
+            for number, encoder in enumerate(self._encoders.values())
+        ]
+        # The last hidden state but one of both, side by side; of the second also the text as a whole.
+        hidden = torch.cat([each.hidden_states[-2] for each in seen], dim=-1)
+        return replace(batch, hidden=hidden, pooled=seen[1].text_embeds)
+
+    def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
+        """Their LoRAs' tensors."""
+        return {part: lora_state(encoder) for part, encoder in self._encoders.items()}
+
+    def remember(self, lora: Mapping[Part, dict[str, torch.Tensor]]) -> None:
+        """Puts tensors from ``lora`` back."""
+        for part, encoder in self._encoders.items():
+            set_lora_state(encoder, lora[part])

@@ -1,0 +1,226 @@
+"""Real runs with all that a step can see: buckets, repeats, regularisation, orders, masks, text encoders."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import StableDiffusionXLPipeline
+from PIL import Image
+from safetensors.torch import load_file
+
+from engine import events
+from engine.base_model import find_base
+from engine.events import JobState
+from engine.jobs.folder import JobFolder
+from engine.jobs.follow import state
+from engine.project import Project
+from engine.settings import BaseSettings, TrainingSettings
+from engine.training.base import Pipeline, load_pipeline, noise_schedule
+from engine.training.base_shape import shape_of_configs
+from engine.training.caches import tokens_of, training_data
+from engine.training.chance import step_chance
+from engine.training.data import TrainingData
+from engine.training.device import Device
+from engine.training.examples import read_examples
+from engine.training.fit import fitting_for
+from engine.training.learner import Learner
+from engine.training.lineup import line_up
+from engine.training.lora_header import read_header
+from engine.training.lora_names import Part
+from engine.training.loss import Batch, Noise
+from engine.training.runs import run_status
+from engine.training.schedule import epoch_batches
+from engine.training.start import resume_training, start_training
+from engine.training.text_encoders import TextEncoders
+from tests.engine.training.test_training_runs import finish, losses, of_kind, until, until_dead
+from tests.small_project import portrait, small_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = small_project(tmp_path_factory.mktemp("sees") / "james", images=4)
+    tall = project.dataset / "1_jx265 man tall"
+    tall.mkdir()
+    for number in range(2):
+        image = portrait(number).resize((60, 100)).convert("RGBA")
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+        image.save(tall / f"{number}.png")
+        (tall / f"{number}.txt").write_text("jx265, man ||| hat, smiling, outdoors")
+    others = project.root / "reg" / "1_man"
+    others.mkdir(parents=True)
+    portrait(5).save(others / "other.png")
+    project.change(
+        {
+            "training.held_out": 1,
+            "training.caption_shuffle": True,
+            "training.caption_dropout": 0.3,
+            "training.masked_loss": True,
+            "training.noise_offset": 0.05,
+            "training.prior_loss_weight": 0.5,
+            "training.gradient_accumulation": 2,
+            "training.batch": 1,
+            "training.train_text_encoders": True,
+            "training.text_encoder_learning_rate": 5e-3,
+        }
+    )
+    return project
+
+
+@pytest.fixture(scope="module")
+def run(project: Project) -> JobFolder:
+    return finish(start_training(project))
+
+
+def same_files(one: JobFolder, other: JobFolder) -> bool:
+    first, second = (load_file(run_status(each).checkpoints[-1]) for each in (one, other))
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def validation_losses(run: JobFolder) -> list[float | None]:
+    return [each.validation_loss for each in of_kind(run, events.Epoch)]  # type: ignore[attr-defined]
+
+
+def test_a_run_with_everything_takes_the_steps_that_were_planned(run: JobFolder) -> None:
+    assert run_status(run).state is JobState.DONE, run.log_path.read_text()
+    (plan,) = of_kind(run, events.Plan)
+    assert isinstance(plan, events.Plan)
+    assert plan.held_out == 1
+    assert plan.images == 5
+    assert plan.regularisation == plan.image_steps / plan.epochs / 2
+    assert list(losses(run)) == list(range(1, plan.steps + 1))
+    assert all(loss > 0 for loss in losses(run).values())
+
+
+def test_the_validation_loss_is_told_each_epoch(run: JobFolder) -> None:
+    first, last = validation_losses(run)
+    assert first is not None
+    assert last is not None
+    assert 0 < last < 2
+    assert first != last
+
+
+def test_killed_in_its_second_epoch_a_run_with_everything_ends_as_an_unbroken_one(
+    project: Project, run: JobFolder
+) -> None:
+    broken = start_training(project)
+    steps = of_kind(run, events.Plan)[0].steps_per_epoch  # type: ignore[attr-defined]
+    until(broken, lambda: steps + 1 in losses(broken))
+    pid = state(broken).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    until_dead(broken)
+    resumed = finish(resume_training(project, broken.id))
+    assert run_status(resumed).state is JobState.DONE, resumed.log_path.read_text()
+    assert losses(resumed) == losses(run)
+    assert validation_losses(resumed) == validation_losses(run)
+    assert same_files(run, resumed)
+
+
+def tiny() -> Pipeline:
+    return load_pipeline(find_base(BaseSettings(model="demo")))
+
+
+def test_trained_text_encoders_are_in_the_file_and_diffusers_loads_them(run: JobFolder) -> None:
+    assert run_status(run).state is JobState.DONE, run.log_path.read_text()
+    path = run_status(run).checkpoints[-1]
+    pipeline = tiny()
+    layers = {"te1": pipeline.text_encoder, "te2": pipeline.text_encoder_2}
+    counts = read_header(path).part_counts()
+    assert counts["unknown"] == 0
+    assert {part: counts[part] for part in layers} == {
+        part: 6 * encoder.config.num_hidden_layers for part, encoder in layers.items()
+    }
+    tensors = load_file(path)
+    for part, encoder in ((Part.TE1, pipeline.text_encoder), (Part.TE2, pipeline.text_encoder_2)):
+        ups = {name: each for name, each in tensors.items() if name.startswith(part) and "lora_up" in name}
+        # The U-Net reads the last state but one, so CLIP-L's last layer has nothing to learn from.
+        unread = f"layers_{encoder.config.num_hidden_layers - 1}_" if part is Part.TE1 else "none"
+        assert all(bool(each.abs().max() > 0) for name, each in ups.items() if unread not in name)
+    before = encoded(pipeline)
+    pipeline.load_lora_weights(str(path))
+    for encoder in layers.values():
+        assert sum(hasattr(each, "lora_A") for each in encoder.modules()) == 6 * encoder.config.num_hidden_layers
+    assert not torch.allclose(before, encoded(pipeline), atol=1e-3)
+
+
+def encoded(pipeline: StableDiffusionXLPipeline) -> torch.Tensor:
+    with torch.no_grad():
+        hidden, *_ = pipeline.encode_prompt("jx265 man", device="cpu", do_classifier_free_guidance=False)
+    return hidden  # type: ignore[no-any-return]
+
+
+def test_untrained_text_encoders_encode_as_the_pipeline_does() -> None:
+    pipeline, settings = tiny(), TrainingSettings(rank=2)
+    captions = ["", "jx265 man, red shirt"]
+    with torch.no_grad():
+        wanted = [pipeline.encode_prompt(each, device="cpu", do_classifier_free_guidance=False) for each in captions]
+    tokens = torch.stack([tokens_of(pipeline, each) for each in captions])
+    encoders = TextEncoders(pipeline, settings, Device("cpu", torch.float32))
+    with torch.no_grad():
+        batch = encoders.encoded(Batch(torch.zeros(2, 4, 8, 8), None, None, torch.zeros(2, 6), tokens=tokens))
+    assert batch.hidden is not None
+    assert batch.pooled is not None
+    for number, (hidden, _, pooled, _) in enumerate(wanted):
+        assert torch.allclose(batch.hidden[number], hidden[0], atol=1e-5)
+        assert torch.allclose(batch.pooled[number], pooled[0], atol=1e-5)
+
+
+def test_parts_of_a_run_lie_apart_in_its_state(run: JobFolder) -> None:
+    state_file = Path(run.path) / "state" / "latest.safetensors"
+    assert {name.partition("/")[0] for name in load_file(state_file)} == {*Part, "optimizer"}
+
+
+def learner(pipeline: Pipeline, settings: TrainingSettings) -> Learner:
+    noise = Noise.of(noise_schedule(pipeline))
+    return Learner(pipeline.unet, noise, settings, fitting_for(settings, 64, None), Device("cpu", torch.float32))
+
+
+def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_no_step(
+    project: Project, tmp_path: Path
+) -> None:
+    settings = TrainingSettings(rank=2, batch=3, held_out=2, caption_shuffle=True, learning_rate=1e-2)
+    pipeline = tiny()
+    shape = shape_of_configs(pipeline.unet.config, pipeline.vae.config)
+    lineup = line_up(read_examples(project), settings, shape)
+    data = training_data(pipeline, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *_: None)
+
+    def steps(look: bool) -> tuple[list[float], list[float | None]]:
+        trained = learner(tiny(), settings)
+        found: list[float] = []
+        seen: list[float | None] = []
+        for step, images in enumerate(epoch_batches(data.seen, 3, 42, 1)[:3], start=1):
+            chance = step_chance(settings, step, len(images), data.shape(images[0]), 1000)
+            found.append(float(trained.learn(data, images, chance, 1e-2)[0]))
+            seen += [trained.validate(data), trained.validate(data)] if look else []
+        return found, seen
+
+    looked, seen = steps(look=True)
+    assert looked == steps(look=False)[0]
+    assert seen[0] == seen[1]
+    assert seen[1] != seen[2]
+    # At every timestep alike, whatever the size of a pass.
+    few = learner(tiny(), settings.model_copy(update={"batch": 1})).validate(data)
+    assert few == pytest.approx(learner(tiny(), settings).validate(data), rel=1e-4)
+    nothing = TrainingData.of({**data.tensors(), "held_out": torch.zeros_like(data.held_out)})
+    assert learner(tiny(), settings).validate(nothing) is None
+
+
+def test_every_order_of_a_caption_is_encoded_once_and_seen(project: Project, tmp_path: Path) -> None:
+    settings = TrainingSettings(caption_shuffle=True, caption_variants=3)
+    pipeline = tiny()
+    lineup = line_up(read_examples(project), settings, shape_of_configs(pipeline.unet.config, pipeline.vae.config))
+    told: list[tuple[str, int, int]] = []
+    data = training_data(
+        pipeline, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *each: told.append(each)
+    )
+    tall = next(number for number, each in enumerate(lineup.examples) if "|||" in each.caption)
+    own = set(data.captions[tall].tolist())
+    assert len(own) == 3
+    assert data.hidden is not None
+    assert len(data.hidden) == told[-1][2]
+    seen = [data.batch([tall], [False], [order]).hidden for order in range(40)]
+    assert {each.sum().item() for each in seen if each is not None} == {data.hidden[each].sum().item() for each in own}
