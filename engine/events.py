@@ -70,16 +70,19 @@ class Plan(Event):
     sets: list[list[int]] | None = None
     regularisation: int = 0
     held_out: int = 0
+    accumulation: int = 1
+    """In how many passes a step sees its ``batch`` images."""
 
 
 @dataclass(frozen=True)
 class Phase(Event):
-    """A stretch of work with a name: ``done`` of ``total`` pieces."""
+    """A stretch of work with a name: ``done`` of ``total`` pieces; ``subject`` is what it is done to, if it says so."""
 
     kind: ClassVar[str] = "phase"
     name: str
     done: int
     total: int
+    subject: str | None = None
 
 
 @dataclass(frozen=True)

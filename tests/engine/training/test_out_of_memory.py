@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,15 @@ import torch
 from engine import events
 from engine.errors import TrainingError
 from engine.events import JobState
-from engine.jobs import worker
-from engine.jobs.folder import JobFolder, JobKind, Order
+from engine.jobs.folder import JobFolder
 from engine.settings import Optimizer, TrainingSettings
 from engine.training import learner
 from engine.training.fit import Fitting, fitting_for, is_out_of_memory, step_down
 from engine.training.lora_header import read_header
-from engine.training.runs import RunStatus, run_status
+from engine.training.runs import RunStatus
 from engine.training.spill import Spill
 from engine.training.state import read_state
+from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
 CUDA_SAYS = "CUDA out of memory. Tried to allocate 2.50 GiB"
@@ -30,27 +29,8 @@ CUDA_SAYS = "CUDA out of memory. Tried to allocate 2.50 GiB"
 def train(root: Path) -> tuple[JobFolder, RunStatus]:
     """A run of 4 images, 4 a step, 2 steps an epoch, 4 epochs, in this process."""
     project = small_project(root, images=4, training__batch=4, training__epochs=4, training__rank=16)
-    job = JobFolder(project.runs / "20261121-1403-jx265")
-    job.write_order(Order(JobKind.TRAIN, project.root, {"settings": project.settings.model_dump(mode="json")}))
-    return job, in_this_process(job)
-
-
-def in_this_process(job: JobFolder) -> RunStatus:
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
-    try:
-        worker.run(job.path)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return run_status(job)
-
-
-def of_kind(job: JobFolder, kind: type[events.Event]) -> list[Any]:
-    return [entry.event for entry in job.entries() if isinstance(entry.event, kind)]
-
-
-def losses(job: JobFolder) -> dict[int, float]:
-    return {each.step: each.loss for each in of_kind(job, events.Step)}
+    job = ordered(project)
+    return job, run_here(job)
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +154,7 @@ def test_a_resumed_run_keeps_what_was_given_up(tmp_path: Path, monkeypatch: pyte
         job, _ = train(tmp_path / "james")
     assert losses(job).keys() == {1, 2}
     tried = run_out(monkeypatch, lambda _step, _now: False)
-    assert in_this_process(job).state is JobState.DONE
+    assert run_here(job).state is JobState.DONE
     assert {(each.batch, each.accumulation, each.checkpointing) for each in tried} == {(2, 2, True)}
 
 
