@@ -20,6 +20,8 @@ def open_app(folder: Path) -> None:
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise LimnerError("the app needs a terminal", "run it in one, or use the commands: limner --help")
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise LimnerError("this terminal can't be drawn in, says TERM", "use the commands: limner --help")
     project = _project_in(folder)
     if project is not None:
         _ = project.settings
@@ -32,7 +34,10 @@ def open_app(folder: Path) -> None:
         asked.collect()
         suit_colours(asked)
         app = LimnerApp(folder.resolve(), project, asked)
-        app.run()
+        try:
+            app.run()
+        finally:
+            app.attention.end()
     if app.farewell:
         print(app.farewell, file=sys.stderr)
     if app.return_code:

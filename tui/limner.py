@@ -20,9 +20,11 @@ from textual.screen import Screen
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError
+from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.training.runs import RunStatus
 from tui.actions import SCREENS, Action, Scope
+from tui.attention import Attention
 from tui.bindings import bindings_for
 from tui.keymap import AS_THEY_COME, Keymap
 from tui.looks import Looks
@@ -90,6 +92,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
             self.animation_level = "none"
         self.looks = Looks(self)
         self.keys = AS_THEY_COME
+        self.attention = Attention(self)
         self.looks.take_up()
         self.gallery.prefer(self.looks.settings.pictures)
 
@@ -102,6 +105,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.switch_mode(self._first_screen().value)
         self.set_interval(POLL_SECONDS, self._look_at_runs)
         self.looks.watch()
+        self.attention.begin()
 
     @property
     def live_run(self) -> RunStatus | None:
@@ -152,6 +156,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
 
     def on_limner_app_runs_seen(self, message: RunsSeen) -> None:
         """Tells the screen shown what is new."""
+        self.attention.run_seen(self.seen.newest, message.seen.newest)
         self.seen = message.seen
         for screen in self.screen_stack:
             if isinstance(screen, WorkScreen):
@@ -210,20 +215,58 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.deliver_screenshot(filename, path or str(Path.cwd()))
 
     async def action_quit(self) -> None:
-        """Leaves; what runs goes on, and the last line says so."""
+        """Leaves; where a run is alive, asks what becomes of it."""
         run = self.seen.newest
-        if run is not None and run.live:
-            self.farewell = f"The run {run.id} goes on. Follow it with: limner watch"
-        self.exit()
+        if run is None or not run.live:
+            self.exit()
+            return
+        from tui.screens.leaving import Leave, Leaving
+
+        def answered(leave: Leave | None) -> None:
+            if leave is not None:
+                self._leave(run, {Leave.AFTER_EPOCH: Request.STOP_AFTER_EPOCH, Leave.NOW: Request.STOP}.get(leave))
+
+        self.push_screen(Leaving(run), answered)
 
     async def action_interrupt(self) -> None:
         """Quits when pressed twice within two seconds."""
         now = time.monotonic()
         if now - self._interrupted_at <= TWICE_SECONDS:
-            await self.action_quit()
+            run = self.seen.newest
+            if run is not None and run.live:
+                self._leave(run, None)
+            self.exit()
             return
         self._interrupted_at = now
         self.notify("Once more quits; what runs goes on.", timeout=TWICE_SECONDS)
+
+    def on_app_blur(self) -> None:
+        """The window is not looked at."""
+        self.attention.window_left()
+
+    def on_app_focus(self) -> None:
+        """It is looked at again."""
+        self.attention.window_entered()
+
+    def on_key(self) -> None:
+        """Somebody is there."""
+        self.attention.noticed()
+
+    def _leave(self, run: RunStatus, request: Request | None) -> None:
+        """Leaves a live run, after asking it for something; the last line on the terminal says what becomes of it."""
+        told = {
+            None: f"The run {run.id} goes on. Follow it with: limner watch",
+            Request.STOP_AFTER_EPOCH: f"The run {run.id} stops after this epoch. Follow it with: limner watch",
+            Request.STOP: f"The run {run.id} stops now. Go on with it with: limner resume",
+        }
+        try:
+            if request is not None:
+                JobFolder(run.folder).ask(request)
+        except OSError as error:
+            self.notify(f"{run.id} can't be told ({error.strerror}); it goes on", severity="error", markup=False)
+            return
+        self.farewell = told[request]
+        self.exit()
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice is replaced by ours on construction; tests get the headless one."""

@@ -306,7 +306,8 @@ class TestTraining:
         with alive(with_run(story)):
             async with app.run_test(size=(80, 24)) as pilot:
                 await until(pilot, lambda: "● 3/10" in shown(pilot))
-                await pilot.press("q")
+                await press(pilot, "q")
+                await pilot.press("enter")
         assert app.farewell == f"The run {RUN} goes on. Follow it with: limner watch"
 
     async def test_tab_goes_round_the_plan_and_the_runs(self, story: Project) -> None:

@@ -1,0 +1,146 @@
+"""Leaving while a run is alive, and how its end is told to somebody who looks elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from engine import events
+from engine.jobs.folder import EventLog, JobFolder, Request
+from engine.project import Project
+from tests.story import RUN, alive, story_project, with_run
+from tests.tui.pseudo_terminal import PseudoTerminal
+from tests.tui.test_journeys import press, shown, until
+from tests.tui.test_keymap import configured
+from tui.limner import LimnerApp
+
+PUSHED, POPPED = b"\x1b[22;2t", b"\x1b[23;2t"
+LOOKED_AWAY = b"\x1b[O"
+
+
+@pytest.fixture
+def run(project: Project) -> Iterator[JobFolder]:
+    job = with_run(project)
+    with alive(job):
+        yield job
+
+
+class TestQuittingWithALiveRun:
+    @pytest.mark.parametrize(
+        ("keys", "asked", "farewell"),
+        [
+            (("enter",), set(), f"The run {RUN} goes on. Follow it with: limner watch"),
+            (("r",), set(), f"The run {RUN} goes on. Follow it with: limner watch"),
+            (("e",), {Request.STOP_AFTER_EPOCH}, f"The run {RUN} stops after this epoch. Follow it with: limner watch"),
+            (("j", "enter"), {Request.STOP_AFTER_EPOCH}, f"The run {RUN} stops after this epoch."),
+            (("s",), {Request.STOP}, f"The run {RUN} stops now. Go on with it with: limner resume"),
+        ],
+    )
+    async def test_offers_to_leave_it_running_or_to_stop_it(
+        self, project: Project, run: JobFolder, keys: tuple[str, ...], asked: set[Request], farewell: str
+    ) -> None:
+        app = LimnerApp(project.root, project)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.seen.newest is not None)
+            await press(pilot, "q")
+            assert "leave it running" in shown(pilot)
+            await press(pilot, *keys)
+            assert app.farewell.startswith(farewell)
+            assert not app.is_running or app._exit
+        assert run.asked() == asked
+
+    @pytest.mark.parametrize("key", ["q", "escape"])
+    async def test_can_be_thought_better_of(self, project: Project, run: JobFolder, key: str) -> None:
+        app = LimnerApp(project.root, project)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.seen.newest is not None)
+            await press(pilot, "q", key)
+            assert "leave it running" not in shown(pilot)
+            assert app.farewell == ""
+            assert not app._exit
+
+    async def test_twice_ctrl_c_leaves_it_running_at_once(self, project: Project, run: JobFolder) -> None:
+        app = LimnerApp(project.root, project)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.seen.newest is not None)
+            await press(pilot, "ctrl+c", "ctrl+c")
+            assert app.farewell == f"The run {RUN} goes on. Follow it with: limner watch"
+
+
+def ended(job: JobFolder, *told: events.Event) -> None:
+    log = EventLog(job.events_path)
+    for event in told:
+        log.emit(event)
+    log.close()
+
+
+class TestARunsEnd:
+    @pytest.fixture
+    def story(self, tmp_path_factory: pytest.TempPathFactory) -> Project:
+        return story_project(tmp_path_factory.mktemp("story") / "james", faces=2)
+
+    @pytest.mark.parametrize(
+        ("told", "title"),
+        [
+            ((events.Job(events.JobState.DONE),), f"\x1b]2;✓ {RUN} is done\a"),
+            (
+                (events.Error("out of memory", "a smaller batch"), events.Job(events.JobState.FAILED)),
+                f"\x1b]2;✗ {RUN} failed\a",
+            ),
+        ],
+        ids=["done", "failed"],
+    )
+    def test_rings_and_is_in_the_title_when_the_window_is_not_looked_at(
+        self, story: Project, told: tuple[events.Event, ...], title: str
+    ) -> None:
+        job = with_run(story)
+        with alive(job), PseudoTerminal("-C", str(story.root)) as terminal:
+            terminal.wait_for("3/10")
+            assert terminal.output.count(PUSHED) == 1
+            terminal.write(LOOKED_AWAY)
+            terminal.wait_until_quiet(0.5)
+            ended(job, *told)
+            terminal.wait_for(title)
+            terminal.take(0.3)
+            assert terminal.output.endswith(b"\a") or b"\a" in terminal.output.rpartition(title.encode())[2]
+            terminal.write(b"\x1b[I")
+            terminal.take(0.5)
+            assert terminal.output.rpartition(b"\x1b]2;")[2].startswith(b"limner james\a")
+            terminal.write(b"q")
+            assert terminal.wait_until_ended() == 0
+            assert POPPED in terminal.output
+
+    def test_is_silent_where_the_settings_say_so(self, story: Project) -> None:
+        configured("bell = false\ntitle = false\n")
+        job = with_run(story)
+        with alive(job), PseudoTerminal("-C", str(story.root)) as terminal:
+            terminal.wait_for("3/10")
+            terminal.write(LOOKED_AWAY)
+            ended(job, events.Job(events.JobState.DONE))
+            terminal.wait_for("run done")
+            terminal.write(b"q")
+            assert terminal.wait_until_ended() == 0
+            assert b"\a" not in re.sub(rb"\x1b\]22;[^\a]*\a", b"", terminal.output)  # the mouse pointer's shape
+            assert PUSHED not in terminal.output
+            assert POPPED not in terminal.output
+
+    def test_does_not_ring_while_the_window_is_looked_at(self, story: Project) -> None:
+        job = with_run(story)
+        with alive(job), PseudoTerminal("-C", str(story.root)) as terminal:
+            terminal.wait_for("3/10")
+            terminal.write(LOOKED_AWAY + b"\x1b[I")
+            terminal.wait_until_quiet(0.5)
+            before = terminal.output.count(b"\a")
+            ended(job, events.Job(events.JobState.DONE))
+            terminal.wait_for("The run is done")
+            terminal.take(0.3)
+            assert terminal.output.count(b"\a") == before
+
+
+def test_a_terminal_that_can_not_be_drawn_in_gets_one_clear_line(project: Project) -> None:
+    with PseudoTerminal("-C", str(project.root), environment={"TERM": "dumb"}) as terminal:
+        assert terminal.wait_until_ended() == 1
+        told = terminal.output.decode().strip().splitlines()
+        assert told == ["limner: this terminal can't be drawn in, says TERM: use the commands: limner --help"]
