@@ -78,6 +78,47 @@ class CaptionJournal:
         self._settle()
         return True
 
+    def amend(self, action: int | None, name: str, text: str) -> int:
+        """Writes one caption as it is being typed: all of the typing becomes one action, which one undo takes back.
+
+        Args:
+            action: what the last call returned; None: the typing begins.
+            name: the image's file name.
+            text: the caption so far.
+
+        Returns:
+            The action that the next call goes on with; another one where this one was undone meanwhile.
+
+        Raises:
+            DatasetError: it is empty, or can't be written; then the file stays as it was.
+        """
+        line, now = _line(name, text), read_caption(self._image(name))
+        rows = self._store.rows(
+            "SELECT caption_changes.id, before FROM caption_changes"
+            " JOIN caption_actions ON caption_actions.id = action_id"
+            " WHERE action_id = ? AND image = ? AND state = 'done'",
+            action,
+            name,
+        )
+        if not rows:
+            if line == now:
+                return action if action is not None else self.begin(f"edit {name}")
+            action = self.begin(f"edit {name}")
+            with self._store.change() as change:
+                _note(change, action, {name: now}, {name: line})
+        else:
+            with self._store.change() as change:
+                if line == rows[0]["before"]:
+                    # All of it was taken back by hand: nothing is left to undo.
+                    change.execute("DELETE FROM caption_changes WHERE id = ?", (rows[0]["id"],))
+                else:
+                    change.execute("UPDATE caption_changes SET after = ? WHERE id = ?", (line, rows[0]["id"]))
+            # A kill here leaves the file a letter behind, which is what it says.
+            write_caption(self._image(name), line)
+        self._settle()
+        assert action is not None
+        return action
+
     def undo(self) -> Change | None:
         """Takes the last action back, also one of an earlier day; None where nothing is left to undo."""
         return self._turn("done", "undone", "before", "DESC")

@@ -66,11 +66,11 @@ def findings(
         ),
         Finding(f"{person.trigger} twice", _names(images, lambda each: _words(each).count(person.trigger) > 1)),
         Finding("nothing but the person's words", _names(images, lambda each: _bare(each, settings))),
-        *[Finding("the same caption", same) for same in _alike(images, settings)],
     ]
     if count is not None:
         long = _names(images, lambda each: count(each.caption) > MOST_TOKENS)
         found.append(Finding(f"more than {MOST_TOKENS} tokens", long))
+    found += [Finding("the same caption", same) for same in _alike(images, settings)]
     found.append(Finding("fewer than 1024 px in the photo", _names(images, lambda each: each.upscaled)))
     return [*(each for each in found if each.images), *_balance(manifest, settings)]
 

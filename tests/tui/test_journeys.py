@@ -231,35 +231,6 @@ class TestFaces:
             assert len(drawn) < 200
 
 
-class TestDataset:
-    async def test_a_caption_is_edited_and_saved(self, story: Project) -> None:
-        with_dataset(story)
-        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
-            await press(pilot, "3", "j", "enter")
-            await type_text(pilot, " by the lake")
-            await press(pilot, "enter")
-            assert "by the lake" in shown(pilot)
-        written = sorted(story.dataset.glob("*/*.txt"))[1].read_text()
-        assert written == "jx265, man, close-up by the lake\n"
-
-    async def test_an_edit_that_is_left_changes_nothing(self, story: Project) -> None:
-        with_dataset(story)
-        path = sorted(story.dataset.glob("*/*.txt"))[0]
-        before = path.read_text()
-        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
-            await press(pilot, "3", "enter", "x", "escape")
-            field = pilot.app.screen.query_one("#caption", TextLine)
-            assert field.value == before.strip()
-        assert path.read_text() == before
-
-    async def test_a_missing_trigger_word_is_told(self, story: Project) -> None:
-        with_dataset(story)
-        sorted(story.dataset.glob("*/*.txt"))[2].write_text("somebody\n")
-        async with LimnerApp(story.root, story).run_test(size=(100, 24)) as pilot:
-            await press(pilot, "3")
-            assert "trigger missing in 0003" in shown(pilot)
-
-
 class TestTraining:
     async def test_the_plan_moves_with_the_settings_and_is_saved(self, story: Project) -> None:
         with_dataset(story)

@@ -87,3 +87,14 @@ def test_a_terminal_without_colours(snap_compare: Compare, story: Project, monke
     monkeypatch.setenv("NO_COLOR", "1")
     app = LimnerApp(story.root, story)
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j"))
+
+
+def test_a_change_to_the_captions_before_it_is_made(snap_compare: Compare, whole_story: Project) -> None:
+    app = LimnerApp(whole_story.root, whole_story)
+    run_before = pressing("3", "a", *"sea", "enter")
+    assert snap_compare(app, terminal_size=(80, 24), run_before=run_before)
+
+
+def test_who_may_write_captions(snap_compare: Compare, whole_story: Project) -> None:
+    app = LimnerApp(whole_story.root, whole_story)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("3", "c"))

@@ -1,9 +1,9 @@
-"""Screen 3: what the model will learn from: the images and their captions."""
+"""Screen 3: what the model will learn from: the images, their captions, and the tags of the whole set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,61 +11,56 @@ from typing import TYPE_CHECKING, Any
 from textual import on
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Static, TextArea
 
+from engine.errors import LimnerError
+from engine.store import Store
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.screens.base import WorkScreen
 from tui.screens.building import build_dataset
+from tui.screens.dataset_captioning import Captioning
+from tui.screens.dataset_editor import CaptionArea
+from tui.screens.dataset_lines import (
+    findings_line,
+    image_facts,
+    image_line,
+    open_picture,
+    picture_key,
+    tag_line,
+    token_words,
+)
+from tui.screens.dataset_questions import AskCaptioner, Missing
+from tui.screens.dataset_tags import add_tag, clean_captions, remove_tag, rename_tag
 from tui.widgets.ink import Ink, Line, content_of, key_line
 from tui.widgets.meter import many
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
-from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from engine.dataset.folder import TrainingImage
+    from engine.dataset.journal import CaptionJournal, Change
+    from engine.dataset.readiness import Finding
+    from engine.dataset.tagwork import TagCount
+    from engine.prompts.tokenizer import Words
+    from engine.settings import Captioner
 
 AHEAD = 2
 
 
-def open_picture(path: Path) -> Image:
-    """A picture of ours, for the screen. For threads."""
-    import PIL.Image
+@dataclass(frozen=True)
+class Read:
+    """What was read of the dataset."""
 
-    with PIL.Image.open(path) as picture:
-        return picture.convert("RGB")
-
-
-def picture_key(path: Path) -> tuple[str, int]:
-    """What tells one state of a file from another."""
-    try:
-        return str(path), path.stat().st_mtime_ns
-    except OSError:
-        return str(path), 0
-
-
-def image_line(image: TrainingImage, width: int) -> Line:  # noqa: ARG001
-    """An image's row: its number, whether it was enlarged, its caption."""
-    grown: tuple[str, Ink] = ("↑", Ink.ATTENTION) if image.upscaled else (" ", Ink.PLAIN)
-    words = (image.caption, Ink.PLAIN) if image.caption else ("no caption yet", Ink.ATTENTION)
-    return [(f" {image.path.stem:<5}", Ink.MUTED), grown, (" ", Ink.PLAIN), words]
-
-
-def image_facts(image: TrainingImage) -> list[Line]:
-    """What is known about an image, for under its picture."""
-    size = f"{image.width:,} × {image.height:,} px"
-    if image.source_px is None:
-        return [[(size, Ink.PLAIN)], [("added by hand", Ink.MUTED)]]
-    cut = f"cut from {image.source_px:,} px"
-    origin: Line = [(f"↑ {cut}, enlarged", Ink.ATTENTION)] if image.upscaled else [(cut, Ink.MUTED)]
-    return [[(f"{size} · face {image.face_id}", Ink.PLAIN)], origin]
+    images: list[TrainingImage]
+    tags: list[TagCount]
+    findings: list[Finding]
+    checks: list[str]
+    words: Words | None
 
 
 class DatasetScreen(WorkScreen):
-    """The training images, one under the cursor, its caption at the bottom."""
+    """The training images and the set's tags at the left; the image under the cursor and its caption at the right."""
 
     SCOPE = Scope.DATASET
     CSS_PATH = "dataset.tcss"
@@ -84,81 +79,173 @@ class DatasetScreen(WorkScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._checks: list[str] = []
-        self._images: list[TrainingImage] = []
+        self._read = Read([], [], [], [], None)
+        self._captioning = Captioning(self)
+        self._store: Store | None = None
+        self._typing: tuple[str, int] | None = None
+        self.filter = ""
+        """The tag that the images shown have; empty: all are shown."""
 
     def body(self) -> Iterable[Widget]:
-        """The list, the picture, the caption."""
+        """What is missing; the images over the tags; the picture over the caption."""
+        yield Static(id="findings")
         with Horizontal(id="panes"):
-            with Vertical(id="list-pane", classes="pane"):
-                yield Rows[Any](image_line, id="images")
-            with Vertical(id="picture-pane", classes="pane"):
-                yield Portrait(id="picture")
-                yield Static(id="facts")
-        with Horizontal(id="caption-line"):
-            yield Static("caption", classes="label")
-            yield TextLine(id="caption")
+            with Vertical(id="left"):
+                with Vertical(id="list-pane", classes="pane"):
+                    yield Rows[Any](image_line, id="images")
+                with Vertical(id="tags-pane", classes="pane"):
+                    yield Rows[Any](tag_line, id="tags")
+            with Vertical(id="right"):
+                with Vertical(id="picture-pane", classes="pane"):
+                    yield Portrait(id="picture")
+                    yield Static(id="facts")
+                with Vertical(id="caption-pane", classes="pane"):
+                    yield CaptionArea(id="caption")
 
     def shown(self) -> None:
         """Reads the folder anew: other tools may have changed it."""
-        project = self.project
-
-        def read() -> tuple[list[TrainingImage], list[str]]:
-            from engine.dataset.folder import DatasetFolder
-
-            folder = DatasetFolder(project)
-            return folder.images(), folder.checks()
-
-        self.do("read", read, self._take)
+        self.do("read", partial(_read, self), self._take)
+        self._captioning.find()
 
     def status(self) -> Line:
         """``24 images · 24 captioned · 1 upscaled · trigger ok``, what is missing set off."""
-        line: Line = []
-        for check in self._checks:
+        line: Line = self._captioning.status()
+        for number, check in enumerate(self._read.checks):
             wrong = "missing" in check or "not first" in check
-            line += [(" · " if line else "", Ink.MUTED), (check, Ink.ATTENTION if wrong else Ink.MUTED)]
+            line += [(" · " if number else "", Ink.MUTED), (check, Ink.ATTENTION if wrong else Ink.MUTED)]
         return line
 
-    def focus_list(self) -> None:
-        """The images; an edit that was left is taken back."""
-        self._show_image()
-        self.rows.focus()
+    @property
+    def images(self) -> list[TrainingImage]:
+        """The images that are shown: all, or those with the tag that is filtered by."""
+        from engine.dataset.tagwork import having
+
+        if not self.filter:
+            return self._read.images
+        return having(self._read.images, self.filter, self.project.settings.person)
+
+    @property
+    def tag(self) -> str | None:
+        """The tag under the tags' cursor."""
+        count = self.query_one("#tags", Rows).item
+        return count.tag if count is not None else None
 
     @property
     def rows(self) -> Rows[Any]:
-        """The list."""
+        """The images' list."""
         return self.query_one("#images", Rows)
 
+    @property
+    def journal(self) -> CaptionJournal:
+        """What was done to the captions. Raises ProjectError."""
+        from engine.dataset.folder import DatasetFolder
+        from engine.dataset.journal import CaptionJournal
+
+        if self._store is None:
+            self._store = Store(self.project.root / "limner.db")
+        return CaptionJournal(self._store, DatasetFolder(self.project))
+
+    def on_unmount(self) -> None:
+        """Lets the database go."""
+        if self._store is not None:
+            self._store.close()
+
+    def focus_list(self) -> None:
+        """The images; what was typed is saved already, and now counted."""
+        self._typing = None
+        self._show_image()
+        self.rows.focus()
+        self.shown()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without images there is only building them."""
-        return action not in ("edit", "view", "captions") or bool(self._images)
+        """Without images there is only building them; stopping is there while captions are written."""
+        if action == "stop":
+            return self._captioning.running
+        return action == "build" or bool(self._read.images)
 
     def action_edit(self) -> None:
-        """Into the caption."""
-        if self.rows.item is not None:
-            field = self.query_one("#caption", TextLine)
-            field.focus()
-            field.cursor_position = len(field.value)
+        """Into the caption; on a tag: the images that have it."""
+        if self.focused is self.query_one("#tags"):
+            self.action_filter()
+        elif self.rows.item is not None:
+            self.query_one("#caption", CaptionArea).focus()
 
     def action_build(self) -> None:
         """Builds the images from the kept faces."""
         build_dataset(self)
 
     def action_captions(self) -> None:
-        """Writes captions by template where nobody wrote one."""
-        project = self.project
+        """Asks who shall write captions, and starts the job."""
+        settings = self.project.settings
 
-        def write() -> int:
-            from engine.dataset.captions import caption
+        def chosen(answer: tuple[Captioner, bool] | None) -> None:
+            if answer is not None:
+                self._captioning.start(*answer)
 
-            return caption(project)
+        server = settings.captions.url or settings.language_model.url
+        self.app.push_screen(AskCaptioner(settings.captions, server), chosen)
 
-        def written(count: int) -> None:
-            kept = "All captions were there; yours stay as they are."
-            self.say(f"Wrote {many(count, 'caption')}." if count else kept)
-            self.shown()
+    def action_stop(self) -> None:
+        """Stops the job that writes captions."""
+        self._captioning.stop()
 
-        self.do("captions", write, written)
+    def action_tags(self) -> None:
+        """To the tags, and back."""
+        tags = self.query_one("#tags", Rows)
+        (self.rows if tags.has_focus else tags).focus()
+
+    def action_filter(self) -> None:
+        """Shows only the images with the tag under the cursor, or all again."""
+        self.filter = "" if self.filter == (self.tag or "") else self.tag or ""
+        self._show_list()
+
+    def action_rename(self) -> None:
+        """Renames the tag under the cursor."""
+        rename_tag(self)
+
+    def action_remove(self) -> None:
+        """Removes the tag under the cursor."""
+        remove_tag(self)
+
+    def action_add(self) -> None:
+        """Adds a tag."""
+        add_tag(self)
+
+    def action_clean(self) -> None:
+        """Cleans all captions by the rules."""
+        clean_captions(self)
+
+    def action_undo(self) -> None:
+        """Takes the last change back."""
+        self._turn(lambda: self.journal.undo(), "Undid", "There is nothing to undo.")
+
+    def action_redo(self) -> None:
+        """Does it again."""
+        self._turn(lambda: self.journal.redo(), "Did again", "There is nothing to redo.")
+
+    def action_missing(self) -> None:
+        """Lists what is missing, and goes to an image of it."""
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.filter = ""
+                self._show_list()
+                self.rows.cursor = next(
+                    (at for at, image in enumerate(self._read.images) if image.path.stem == name), self.rows.cursor
+                )
+
+        if not self._read.findings:
+            self.say("Nothing is missing before training.")
+            return
+        self.app.push_screen(Missing(self._read.findings), chosen)
+
+    def action_next(self) -> None:
+        """The next image; a caption that is being edited is the next one's then."""
+        self.rows.cursor += 1
+
+    def action_previous(self) -> None:
+        """The image before."""
+        self.rows.cursor -= 1
 
     def action_view(self) -> None:
         """The image alone."""
@@ -181,47 +268,109 @@ class DatasetScreen(WorkScreen):
     def _chosen(self) -> None:
         self.action_edit()
 
-    @on(TextLine.Submitted, "#caption")
-    def _edited(self, event: TextLine.Submitted) -> None:
-        image = self.rows.item
-        if image is None:
+    @on(TextArea.Changed, "#caption")
+    def _typed(self) -> None:
+        """Every key is saved; the whole of what is typed about one image is one action."""
+        image, area = self.rows.item, self.query_one("#caption", CaptionArea)
+        text = " ".join(area.text.split())
+        if image is None or not area.has_focus or not text or text == image.caption:
             return
-        from engine.dataset.folder import write_caption
+        action = self._typing[1] if self._typing and self._typing[0] == image.path.name else None
+        made = self.attempt(lambda: self.journal.amend(action, image.path.name, text))
+        if made is None:
+            return
+        self._typing = (image.path.name, made)
+        changed = replace(image, caption=text)
+        items = [changed if each.path == image.path else each for each in self.rows.items]
+        images = [changed if each.path == image.path else each for each in self._read.images]
+        self._read = replace(self._read, images=images)
+        self.rows.items = items
+        self.rows.redraw(self.rows.cursor)
+        self._title_caption(changed)
 
-        line = self.attempt(lambda: write_caption(image, event.value))
-        if line is None:
+    def _turn(self, turn: Callable[[], Change | None], done: str, nothing: str) -> None:
+        try:
+            change = turn()
+        except LimnerError as error:
+            self.show_error(error)
             return
-        at = self.rows.cursor
-        self._images[at] = replace(image, caption=line)
-        self.rows.show(self._images, at)
-        self.focus_list()
-        self.say("Saved")
+        if change is None:
+            self.say(nothing)
+            return
+        left = f"; {many(len(change.left), 'caption')} left, changed by others since" if change.left else ""
+        self.say(f"{done}: {change.label} ({many(len(change.images), 'caption')}){left}")
         self.shown()
 
-    def _take(self, read: tuple[list[TrainingImage], list[str]]) -> None:
-        images, self._checks = read
-        empty_before = not self._images
-        if images != self._images:
-            self._images = images
-            self.rows.show(images)
-        self.show_empty(None if images else self.EMPTY)
-        if empty_before != (not images):
+    def _take(self, read: Read) -> None:
+        had = bool(self._read.images)
+        changed = read.images != self._read.images
+        self._read = read
+        self.query_one("#findings", Static).update(content_of(findings_line(read.findings)))
+        if read.tags != self.query_one("#tags", Rows).items:
+            self.query_one("#tags", Rows).show(read.tags)
+        if changed:
+            self._show_list()
+        else:
+            self._title_caption(self.rows.item)
+        self.show_empty(None if read.images else self.EMPTY)
+        if had != bool(read.images):
             self.keys_changed()
             self.rows.focus()
         self.ask()
 
+    def _show_list(self) -> None:
+        """The images by the filter, and over the panes what they are."""
+        if self.filter and not self.images:
+            self.filter = ""
+        shown = self.images
+        pane, tags = self.query_one("#list-pane"), self.query_one("#tags-pane")
+        pane.border_title = f"{len(shown)} with {self.filter}" if self.filter else many(len(shown), "image")
+        tags.border_title = f"tags · {len(self._read.tags):,}"
+        self.rows.show(shown)
+
     def _show_image(self) -> None:
         image = self.rows.item
         portrait, facts = self.query_one("#picture", Portrait), self.query_one("#facts", Static)
+        area = self.query_one("#caption", CaptionArea)
         self.query_one("#picture-pane").border_title = image.path.name if image else ""
-        self.query_one("#caption", TextLine).value = image.caption if image else ""
+        self._title_caption(image)
         if image is None:
             portrait.show(None)
             facts.update("")
+            area.show("")
             return
+        if not area.has_focus or " ".join(area.text.split()) != image.caption:
+            area.show(image.caption)
         after = self.rows.items[self.rows.cursor + 1 : self.rows.cursor + 1 + AHEAD]
         portrait.show(_subject(image.path), [_subject(other.path) for other in after])
-        facts.update(content_of(*image_facts(image)))
+        facts.update(content_of(image_facts(image)))
+
+    def _title_caption(self, image: TrainingImage | None) -> None:
+        words = self._read.words
+        tokens = len(words.of(image.caption)) if words is not None and image is not None else None
+        self.query_one("#caption-pane").border_title = token_words(tokens)
+
+
+def _read(screen: DatasetScreen) -> Read:
+    """In a thread: the folder, its tags, what is missing, and the base model's tokenizer."""
+    from engine.base_model import find_base
+    from engine.dataset.folder import DatasetFolder
+    from engine.dataset.readiness import findings
+    from engine.dataset.tagwork import tag_counts
+    from engine.prompts.tokenizer import find_words
+
+    project = screen.project
+    settings = project.settings
+    folder = DatasetFolder(project)
+    images = folder.images()
+    try:
+        words = find_words(find_base(settings.base))
+    except LimnerError:
+        # A base model that is not there is told where it is needed; here only its tokens can't be counted.
+        words = None
+    count = (lambda text: len(words.of(text))) if words is not None else None
+    missing = findings(images, folder.manifest(), settings, count) if images else []
+    return Read(images, tag_counts(images, settings.person), missing, folder.checks(), words)
 
 
 def _subject(path: Path) -> Subject:

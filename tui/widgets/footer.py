@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual.widgets import Static
+from textual.widgets import Static, TextArea
 
 from tui.actions import Action, Scope, actions_of, shown_key
 from tui.keymap import AS_THEY_COME
@@ -74,7 +74,7 @@ class KeyLine(Static):
         actions = [*(actions_of(scope) if scope is not None else ()), *actions_of(self._scope), *actions_of(Scope.APP)]
         keymap = getattr(self.app, "keys", AS_THEY_COME)
         possible = keymap.all(action for action in actions if self._possible(action))
-        typing = isinstance(focused, TextLine)
+        typing = isinstance(focused, (TextLine, TextArea))
         self.update(content_of(footer_line(possible, self.size.width, typing=typing)))
 
     def _possible(self, action: Action) -> bool:

@@ -1,0 +1,52 @@
+"""The caption in an editor pane: several rows on screen, one line on disk, saved with every key."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.widgets import TextArea
+
+from tui.actions import Scope, actions_of
+from tui.bindings import bindings_for
+
+
+class CaptionArea(TextArea):
+    """A text of several rows; Enter and Esc go back to the list, for a caption is one line."""
+
+    SCOPE = Scope.FIELD
+    BINDINGS = bindings_for(Scope.FIELD)
+    DEFAULT_CSS = """
+    CaptionArea {
+        background: transparent; padding: 0; border: none;
+        &:focus { background: $panel; background-tint: $foreground 0%; border: none; }
+        & .text-area--cursor-line { background: transparent; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, compact=True, highlight_cursor_line=False, tab_behavior="focus")
+        self.cursor_blink = False
+
+    def show(self, text: str) -> None:
+        """Shows another caption, the cursor at its end; nothing of it counts as typed."""
+        if text != self.text:
+            self.load_text(text)
+        self.move_cursor(self.document.end)
+
+    def on_resize(self) -> None:
+        """Lines that were drawn for another width are drawn anew."""
+        self.call_after_refresh(self.notify_style_update)
+
+    def action_submit(self) -> None:
+        """What was typed is saved already."""
+        self.action_leave()
+
+    def action_leave(self) -> None:
+        """Back to the screen's list."""
+        leave = getattr(self.screen, "leave_field", None)
+        if leave is not None:
+            leave(self)
+
+    async def on_key(self, event: events.Key) -> None:
+        """Keys of a field are no text: Textual's area would take Enter for a new line."""
+        if any(event.key in action.keys for action in actions_of(Scope.FIELD)):
+            event.prevent_default()
