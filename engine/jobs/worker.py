@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,7 +18,8 @@ from typing import Any
 from engine import events
 from engine.errors import LimnerError
 from engine.jobs import work
-from engine.jobs.folder import EventLog, JobFolder, Request
+from engine.jobs.card import all_held_for_training
+from engine.jobs.folder import EventLog, JobFolder, JobKind, Request
 
 
 class Context:
@@ -59,9 +61,11 @@ def run(folder: Path) -> int:
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
     context.emit(events.Job(events.JobState.RUNNING, pid=os.getpid()))
-    module, function = work.WORK[context.folder.read_order().kind].split(":")
+    kind = context.folder.read_order().kind
+    module, function = work.WORK[kind].split(":")
     try:
-        getattr(importlib.import_module(module), function)(context)
+        with _cards(context, kind):
+            getattr(importlib.import_module(module), function)(context)
     except LimnerError as error:
         context.fail(error.what, error.fix)
         return 1
@@ -73,6 +77,13 @@ def run(folder: Path) -> int:
     context.folder.answered(*context.asked())
     context.emit(events.Job(events.JobState.DONE, reason=reason))
     return 0
+
+
+def _cards(context: Context, kind: JobKind) -> AbstractContextManager[None]:
+    """A run that trains has the machine's cards for itself: a painter gives them back."""
+    if kind not in (JobKind.TRAIN, JobKind.PROBE):
+        return nullcontext()
+    return all_held_for_training(lambda text: context.emit(events.Phase(text, 0, 1)))
 
 
 if __name__ == "__main__":

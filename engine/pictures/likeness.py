@@ -20,7 +20,8 @@ from engine.jobs.folder import JobFolder
 from engine.jobs.worker import Context
 from engine.library.address import parse_address
 from engine.library.password import find_password
-from engine.pictures.painter import describe, write_picture
+from engine.pictures.describing import describe
+from engine.pictures.landing import write_picture
 from engine.pictures.pipeline import Brush, Painting, Stopped
 from engine.pictures.references import prepare_references
 from engine.pictures.scores import IDENTITIES, Likeness, PictureScore, Score, recommend, write_likeness
@@ -68,6 +69,7 @@ def work(context: Context) -> None:
         steps=settings.painting.steps,
         guidance=settings.painting.guidance,
         sampler=settings.painting.sampler,
+        schedule=settings.painting.schedule,
         negative=settings.painting.negative,
     )
     strengths = [float(each) for each in context.args["strengths"]]

@@ -8,9 +8,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from engine.pictures.queue import PictureOrder
+from engine.pictures.loras import known_loras
+from engine.pictures.picture import PictureOrder, Worn, checked, settled
 from engine.project import Project
 from engine.prompts.grammar import fill, variations
+from engine.prompts.networks import strip
 from engine.settings import Settings
 from engine.training.runs import run_status
 
@@ -71,12 +73,32 @@ def order_from_settings(
         steps=painting.steps,
         guidance=painting.guidance,
         sampler=painting.sampler,
+        schedule=painting.schedule,
         negative=painting.negative,
         lora=lora,
         strength=(painting.strength if strength is None else strength) if lora else None,
         width=painting.width,
         height=painting.height,
     )
+
+
+def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
+    """The order as it lies in the queue: all that makes the picture in it, whatever changes in the project later.
+
+    Its paths are absolute, it names its base model, and the LoRAs that its prompt names are among its own. A name that
+    no run has stays for the painter to refuse.
+
+    Raises:
+        PictureError: a number out of its range.
+        ProjectError: the settings are broken.
+    """
+    tags = strip(order.prompt).loras
+    known = known_loras(project) if tags else {}
+    named = tuple(Worn(known[tag.name], tag.unet, tag.te) for tag in tags if tag.name in known)
+    model = project.settings.base.model
+    there = Path(model).expanduser()
+    base = str(there.resolve()) if there.exists() else model
+    return checked(settled(replace(order, others=(*order.others, *named)), base))
 
 
 def new_picture_path(project: Project, seed: int, name: str = "") -> Path:

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import shutil
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from engine import __version__, events
-from engine.base_model import find_base
-from engine.errors import LimnerError, PictureError
+from engine import events
+from engine.base_model import BaseModel, find_base
+from engine.errors import LimnerError
+from engine.events import JobState
+from engine.jobs.card import Card, cards
 from engine.jobs.worker import Context
+from engine.pictures.brush import Brush, Watch, alike, brush_of, subject_of
+from engine.pictures.describing import describe
+from engine.pictures.landing import land, land_what_was_staged
 from engine.pictures.loras import find_loras
-from engine.pictures.orders import free_path
-from engine.pictures.parameters import Parameters, add_lora_tag, png_text
-from engine.pictures.pipeline import Brush, Painting, Stopped, Worn
-from engine.pictures.queue import Picture, PictureOrder, Queue
-from engine.pictures.start import CLOSING
+from engine.pictures.memory import free_memory, most_together
+from engine.pictures.picture import Picture, PictureState, Worn
+from engine.pictures.pipeline import Painting, Stopped
+from engine.pictures.preview import write_preview
+from engine.pictures.queue import Queue
+from engine.pictures.start import CLOSING, preview_path
 from engine.project import Project
 from engine.prompts.networks import strip
-from engine.settings import Sampler
+from engine.settings import DEMO_BASE
 from engine.training.lora_header import lora_hash
 
 LOOK_SECONDS = 0.1
 """How often an idle painter looks at the queue."""
+
+HALF = 0.5
+"""From this part on, a batch is finished before the card is given back."""
 
 
 def work(context: Context) -> None:
@@ -34,88 +45,208 @@ def work(context: Context) -> None:
     project = Project(context.project)
     closing = context.folder.path / CLOSING
     closing.unlink(missing_ok=True)
+    there = cards()
     try:
-        _serve(context, project, closing)
+        with project.store() as store:
+            Painter(context, project, Queue(store), there[0] if there else None).serve(closing)
     finally:
         closing.touch()
 
 
-def _serve(context: Context, project: Project, closing: Path) -> None:
-    with project.store() as store:
-        queue = Queue(store)
-        queue.put_back()
-        try:
-            painter = Painter(context, project)
-        except LimnerError as error:
-            closing.touch()
-            while (picture := queue.take()) is not None:
-                queue.fail(picture.id, error.one_line())
-            raise
-        while not context.should_stop():
-            painter.paint_all(queue)
-            if context.should_stop():
-                return
-            if painter.idle_too_long():
-                # From here on whoever queues a picture sees this file and waits for the next painter.
-                closing.touch()
-                if not queue.waiting():
-                    return
-                closing.unlink()
-            time.sleep(LOOK_SECONDS)
-
-
 class Painter:
-    """A loaded base model and the queue's next picture."""
+    """A loaded base model and the queue's next pictures.
 
-    def __init__(self, context: Context, project: Project) -> None:
+    Args:
+        context: the job.
+        project: whose pictures they are.
+        queue: where they wait.
+        card: the graphics card that it gives back to training; None: there is none.
+    """
+
+    def __init__(self, context: Context, project: Project, queue: Queue, card: Card | None = None) -> None:
         self._context = context
         self._project = project
-        self._idle_seconds = project.settings.painting.idle_seconds
-        context.emit(events.Phase("loading the base model", 0, 1))
-        self._painting = Painting(find_base(project.settings.base))
-        context.emit(events.Phase("loading the base model", 1, 1))
+        self._queue = queue
+        self._card = card
+        self._claim = f"{os.getpid()}-{time.time_ns()}"
+        self._painting: Painting | None = None
+        self._base: str | None = None
+        self._on_card = ExitStack()
         self._idle_since = time.monotonic()
         self._hashes: dict[tuple[Path, int], str] = {}
 
-    def idle_too_long(self) -> bool:
-        """Whether nothing was painted for as long as the settings say."""
-        return time.monotonic() - self._idle_since > self._idle_seconds
+    def serve(self, closing: Path) -> None:
+        """Paints until it is told to stop, or was idle for as long as the settings say.
 
-    def paint_all(self, queue: Queue) -> None:
-        """Paints until the queue is empty or the job is told to stop."""
-        done = 0
-        while not self._context.should_stop() and (picture := queue.take()) is not None:
-            try:
-                began = time.monotonic()
-                path = self._paint(picture)
-                seconds = time.monotonic() - began
-                queue.finish(picture.id, path, seconds)
-                self._context.emit(events.Sample(str(path), picture.prompt, picture.seed, seconds=round(seconds, 3)))
-            except Stopped:
-                queue.put_back()
-                return
-            except LimnerError as error:
-                queue.fail(picture.id, error.one_line())
-                self._context.emit(events.Warning(error.one_line(), subject=str(picture.id)))
-            except Exception as error:
-                # One picture that can't be painted must not take the others with it.
-                queue.fail(picture.id, f"{type(error).__name__}: {error}")
-                self._context.emit(events.Warning(f"{type(error).__name__}: {error}", subject=str(picture.id)))
-            done += 1
-            self._context.emit(events.Phase("pictures", done, done + queue.waiting()))
-            self._idle_since = time.monotonic()
+        Args:
+            closing: the file that says that it is about to go.
+        """
+        ended = land_what_was_staged(self._queue)
+        for picture in self._queue.put_back_after_death():
+            self._context.emit(events.Warning(picture.reason or "given up", subject=str(picture.id)))
+        for picture in ended:
+            self._context.emit(events.Sample(str(picture.path), picture.prompt, picture.seed))
+        shutil.rmtree(preview_path(self._project, 0).parent, ignore_errors=True)
+        try:
+            while not self._context.should_stop():
+                self._give_way()
+                if not self._paint_next() and not self._wait_for_more(closing):
+                    return
+        finally:
+            self._unload()
 
-    def _paint(self, order: PictureOrder) -> Path:
-        brush = self._with_named_loras(brush_of(order), order.prompt)
-        image = self._painting.paint(order.prompt, [order.seed], brush, self._context.should_stop)[0]
+    def _wait_for_more(self, closing: Path) -> bool:
+        """A moment's rest; False when it is time to go."""
+        if self._context.should_stop():
+            return False
+        if time.monotonic() - self._idle_since > self._project.settings.painting.idle_seconds:
+            # From here on whoever queues a picture sees this file and waits for the next painter.
+            closing.touch()
+            if not self._queue.waiting():
+                return False
+            closing.unlink()
+        time.sleep(LOOK_SECONDS)
+        return True
+
+    def _paint_next(self) -> bool:
+        """Paints the next picture, and those that go with it. Whether there was one."""
+        taken = self._queue.take_together(self._claim, self._most, alike)
+        if not taken:
+            return False
+        try:
+            painting = self._loaded(taken[0].base)
+            self._paint(painting, taken)
+        except Stopped:
+            held = [each.id for each in taken if self._queue.state(each.id) is PictureState.PAINTING]
+            self._queue.put_back(held)
+        except Exception as error:
+            # What can't be painted must not take the others with it.
+            self._failed(taken, error)
+        finally:
+            for picture in taken:
+                preview_path(self._project, picture.id).unlink(missing_ok=True)
+        self._idle_since = time.monotonic()
+        return True
+
+    def _failed(self, taken: Sequence[Picture], error: Exception) -> None:
+        """Of a batch that failed each picture is tried alone, so that only the one that can't be painted fails."""
+        if len(taken) > 1:
+            for picture in taken:
+                if self._queue.state(picture.id) is not PictureState.PAINTING:
+                    continue
+                try:
+                    self._paint(self._loaded(picture.base), [picture])
+                except Stopped:
+                    self._queue.put_back([picture.id])
+                except Exception as alone:
+                    self._failed([picture], alone)
+            return
+        picture = taken[0]
+        said = error.one_line() if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
+        self._queue.fail(picture.id, said, self._claim)
+        self._context.emit(events.Warning(said, subject=str(picture.id)))
+
+    def _paint(self, painting: Painting, taken: Sequence[Picture]) -> None:
+        """Paints pictures together and lands each."""
+        began = time.monotonic()
+        brushes = [self._with_named_loras(picture) for picture in taken]
+        if any(other != brushes[0] for other in brushes):
+            # A name in a prompt came to mean a LoRA since the pictures were ordered.
+            for picture in taken:
+                self._paint(painting, [picture])
+            return
+        brush = painting.sized(brushes[0], subject_of(taken[0]))
+        watch = _Watching(self._context, self._project, self._queue, taken, self.wanted_elsewhere)
+        images = painting.paint_together(
+            [subject_of(each) for each in taken], brush, Watch(watch.should_stop, watch.step, watch.show)
+        )
+        seconds = (time.monotonic() - began) / len(taken)
         hashes = {each.file.stem: self._hash(each.file) for each in brush.worn()}
-        about = describe(order.prompt, order.seed, brush, image.size, self._painting.base.title, hashes)
-        return write_picture(image, order.path, about)
+        size = painting.size(brush)
+        for picture, image in zip(taken, images, strict=True):
+            own = replace(brush, negative=picture.negative)
+            about = describe(picture.prompt, picture.seed, own, size, painting.base.title, hashes, picture.prompt_id)
+            try:
+                path = land(self._queue, picture, image, about, self._claim, seconds)
+            except LimnerError as error:
+                self._failed([picture], error)
+                continue
+            if path is not None:
+                sample = events.Sample(str(path), picture.prompt, picture.seed, seconds=round(seconds, 3))
+                self._context.emit(sample)
+        waiting = self._queue.waiting()
+        self._context.emit(events.Phase("pictures", len(taken), len(taken) + waiting))
 
-    def _with_named_loras(self, brush: Brush, prompt: str) -> Brush:
-        """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``. Raises PromptError."""
-        found = find_loras(self._project, strip(prompt).loras)
-        return replace(brush, named=tuple(Worn(file, tag.unet, tag.te) for file, tag in found))
+    def _with_named_loras(self, picture: Picture) -> Brush:
+        """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``.
+
+        Those that had a file when the picture was ordered are among its own; a name without one is refused here.
+
+        Raises:
+            PromptError: no checkpoint has that name.
+        """
+        brush = brush_of(picture)
+        known = {each.file.stem for each in picture.worn()} | {
+            f"{each.file.parent.parent.name}/{each.file.stem}" for each in picture.worn()
+        }
+        tags = [tag for tag in strip(picture.prompt).loras if tag.name not in known]
+        found = find_loras(self._project, tags)
+        return replace(brush, others=(*brush.others, *(Worn(file, tag.unet, tag.te) for file, tag in found)))
+
+    def _most(self, picture: Picture) -> int:
+        """How many pictures like this one to try together."""
+        wanted = self._project.settings.painting.batch
+        if self._painting is None or picture.base != self._base:
+            return wanted or 1
+        native = self._painting.native
+        pixels = (picture.width or native) * (picture.height or native)
+        if picture.hires is not None:
+            pixels = int(pixels * picture.hires.scale**2)
+        return most_together(self._painting.device.name, pixels, wanted)
+
+    def _loaded(self, base: str | None) -> Painting:
+        """The base model, loaded if another was. Raises BaseModelError."""
+        if self._painting is None or base != self._base:
+            self._unload()
+            found = _find(self._project, base)
+            self._context.emit(events.Phase("loading the base model", 0, 1))
+            if self._card is not None and not self._project.settings.painting.share_card:
+                self._on_card.enter_context(self._card.held_for_painting())
+            settings = self._project.settings.painting
+            try:
+                self._painting = Painting(found, half_vae=settings.half_vae, tell=self._tell_fit)
+            except BaseException:
+                self._unload()
+                raise
+            self._base = base
+            self._context.emit(events.Phase("loading the base model", 1, 1))
+        return self._painting
+
+    def _unload(self) -> None:
+        self._painting = self._base = None
+        free_memory()
+        self._on_card.close()
+
+    def wanted_elsewhere(self) -> bool:
+        """Whether a run wants the card that pictures are painted on."""
+        if self._card is None or self._project.settings.painting.share_card:
+            return False
+        return self._card.wanted_for_training()
+
+    def _give_way(self) -> None:
+        """Gives the card to a run that trains, and waits until it has ended."""
+        if not self.wanted_elsewhere():
+            return
+        self._unload()
+        why = "a run trains on the card: the pictures wait for it (painting.share_card = true paints beside it)"
+        self._context.emit(events.Job(JobState.PAUSED, pid=os.getpid(), reason=why))
+        while self.wanted_elsewhere() and not self._context.should_stop():
+            time.sleep(LOOK_SECONDS)
+        self._idle_since = time.monotonic()
+        self._context.emit(events.Job(JobState.RUNNING, pid=os.getpid(), reason="the card is free again"))
+
+    def _tell_fit(self, changed: str, why: str) -> None:
+        self._context.emit(events.Fit(changed, why))
 
     def _hash(self, lora: Path) -> str:
         key = (lora, lora.stat().st_mtime_ns)
@@ -124,75 +255,44 @@ class Painter:
         return self._hashes[key]
 
 
-def brush_of(order: PictureOrder | Picture) -> Brush:
-    """What an order says besides its prompt and seed."""
-    return Brush(
-        steps=order.steps,
-        guidance=order.guidance,
-        sampler=order.sampler,
-        negative=order.negative,
-        lora=order.lora,
-        strength=1.0 if order.strength is None else order.strength,
-        width=order.width,
-        height=order.height,
-    )
+class _Watching:
+    """Looks at a batch between its steps: stops it, tells of it, shows it."""
+
+    def __init__(
+        self,
+        context: Context,
+        project: Project,
+        queue: Queue,
+        taken: Sequence[Picture],
+        wanted_elsewhere: Callable[[], bool],
+    ) -> None:
+        self._context, self._project, self._queue, self._taken = context, project, queue, taken
+        self._wanted_elsewhere = wanted_elsewhere
+        self._part = 0.0
+        self._subject = ",".join(str(each.id) for each in taken)
+
+    def should_stop(self) -> bool:
+        """The job is told to stop, all of the pictures were cancelled, or training wants the card."""
+        if self._context.should_stop():
+            return True
+        if all(self._queue.state(each.id) is PictureState.CANCELLED for each in self._taken):
+            return True
+        return self._part < HALF and self._wanted_elsewhere()
+
+    def step(self, done: int, total: int) -> None:
+        """One step more."""
+        self._part = done / total
+        self._context.emit(events.Phase("painting", done, total, subject=self._subject))
+
+    def show(self, pictures: list[Image.Image]) -> None:
+        """Writes what is forming beside the job."""
+        for picture, image in zip(self._taken, pictures, strict=False):
+            write_preview(image, preview_path(self._project, picture.id))
 
 
-def describe(
-    prompt: str, seed: int, brush: Brush, size: tuple[int, int], model: str, lora_hashes: dict[str, str]
-) -> Parameters:
-    """What is written into a picture about how it was made."""
-    named = brush.lora in [each.file for each in brush.named]
-    sampler, schedule = SPOKEN.get(brush.sampler, (brush.sampler.value, None))
-    return Parameters(
-        prompt=add_lora_tag(prompt, brush.lora.stem, brush.strength) if brush.lora and not named else prompt,
-        negative=brush.negative,
-        steps=brush.steps,
-        sampler=sampler,
-        schedule=schedule,
-        guidance=brush.guidance,
-        seed=seed,
-        size=size,
-        model=model,
-        lora_hashes=lora_hashes,
-        version=f"Limner {__version__}",
-    )
-
-
-SPOKEN: dict[Sampler, tuple[str, str | None]] = {Sampler.DPMPP_2M_KARRAS: ("DPM++ 2M", "Karras")}
-"""Samplers whose schedule A1111 names apart."""
-
-
-def write_picture(image: Image.Image, path: Path, about: Parameters) -> Path:
-    """Writes a PNG, whole, where nothing lies yet. Returns the path that was taken.
-
-    Raises:
-        PictureError: the folder can't be written.
-    """
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as handle:
-            image.save(handle, "PNG", pnginfo=png_text(about))
-            handle.flush()
-            os.fsync(handle.fileno())
-        return _move_to_free(beside, path)
-    except OSError as error:
-        raise PictureError(f"{path} can't be written ({error.strerror})", "choose another folder") from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-
-
-def _move_to_free(beside: Path, path: Path) -> Path:
-    while True:
-        taken = free_path(path)
-        try:
-            # Unlike a rename, a link never replaces what somebody put there meanwhile.
-            os.link(beside, taken)
-        except FileExistsError:
-            continue
-        except OSError:
-            # A file system without links.
-            os.replace(beside, taken)
-        return taken
+def _find(project: Project, base: str | None) -> BaseModel:
+    settings = project.settings.base
+    if base is None or base == settings.model:
+        return find_base(settings)
+    config = None if base == DEMO_BASE else settings.config
+    return find_base(settings.model_copy(update={"model": base, "config": config}))

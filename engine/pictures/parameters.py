@@ -18,6 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import PictureError
+from engine.settings.samplers import NAMED
 
 CHUNK = "parameters"
 """The PNG's text chunk."""
@@ -87,6 +88,11 @@ class Parameters:
                 into, stripped = negative, stripped.removeprefix(NEGATIVE).strip()
             into.append(stripped)
         pairs = {key: _unquote(value) for key, value in _PAIR.findall(last) if value}
+        if "Schedule type" not in pairs:
+            # Before its version 1.9 A1111 wrote both in one.
+            for schedule in NAMED:
+                if pairs.get("Sampler", "").endswith(f" {schedule}"):
+                    pairs |= {"Sampler": pairs["Sampler"].removesuffix(f" {schedule}"), "Schedule type": schedule.value}
         return cls(prompt="\n".join(prompt), negative="\n".join(negative), **_fields(pairs))
 
     def _pairs(self) -> list[tuple[str, str]]:
@@ -105,9 +111,17 @@ class Parameters:
         return [*before, *self.extra.items(), ("Lora hashes", hashes), ("Version", _text(self.version))]
 
 
-def add_lora_tag(prompt: str, name: str, strength: float) -> str:
-    """The prompt with a LoRA as A1111 writes it, so that a pasted text paints the same person there."""
-    return f"{prompt} <lora:{_plain(name)}:{strength:g}>"
+def add_lora_tag(prompt: str, name: str, strength: float, unet: float | None = None) -> str:
+    """The prompt with a LoRA as A1111 writes it, so that a pasted text paints the same person there.
+
+    Args:
+        prompt: the prompt.
+        name: the LoRA's name.
+        strength: its weight; that of the text encoders, where the U-Net's is another.
+        unet: its weight in the U-Net; None: the same.
+    """
+    both = f"{strength:g}" if unet is None or unet == strength else f"{strength:g}:{unet:g}"
+    return f"{prompt} <lora:{_plain(name)}:{both}>"
 
 
 def split_lora_tags(prompt: str) -> tuple[str, list[tuple[str, float]]]:

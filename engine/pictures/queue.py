@@ -1,63 +1,40 @@
-"""The painter's queue: pictures to paint and painted, durable in the project's database."""
+"""The painter's queue: pictures to paint and painted, durable in the project's database.
+
+A picture is held by one painter at a time: taking it marks it, in one transaction, with the painter's claim, and only
+that claim can end it. How a finished file gets its name is told in ``engine.pictures.landing``.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 
 from engine.errors import PictureError
-from engine.settings import Sampler
+from engine.pictures.picture import Picture, PictureOrder, PictureState, order_from_record
 from engine.store import Store
+
+__all__ = ["MOST_STARS", "MOST_TRIES", "Move", "Picture", "PictureOrder", "PictureState", "Queue"]
 
 MOST_STARS = 5
 
+MOST_TRIES = 3
+"""A picture that was being painted when so many painters died is not tried again by itself."""
 
-class PictureState(StrEnum):
-    """Where a picture stands."""
-
-    QUEUED = "queued"
-    PAINTING = "painting"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+_ORDER = "priority DESC, place, id"
 
 
-@dataclass(frozen=True)
-class PictureOrder:
-    """All that makes a picture. The same order gives the same picture."""
+class Move(StrEnum):
+    """Where a waiting picture can be moved."""
 
-    prompt: str
-    path: Path
-    """Where it is to be written; never over something that is there."""
-    seed: int
-    steps: int
-    guidance: float
-    sampler: Sampler
-    negative: str = ""
-    lora: Path | None = None
-    strength: float | None = None
-    width: int | None = None
-    """Pixels; None: what the base model was made for."""
-    height: int | None = None
-    prompt_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Picture(PictureOrder):
-    """An order with its number and how it went."""
-
-    id: int = 0
-    state: PictureState = PictureState.QUEUED
-    seconds: float | None = None
-    """How long painting took."""
-    reason: str | None = None
-    """Why it failed."""
-    rating: int = 0
-    """1 to 5 stars; 0: not rated."""
+    TOP = "top"
+    UP = "up"
+    DOWN = "down"
+    BOTTOM = "bottom"
 
 
 class Queue:
@@ -67,21 +44,39 @@ class Queue:
         self._store = store
 
     def add(self, orders: Iterable[PictureOrder]) -> list[Picture]:
-        """Queues pictures, to be painted in this order."""
+        """Queues pictures, to be painted in this order among those of their priority."""
+        with_keys = [(order, order.key()) for order in orders]
+        with self._store.change() as change:
+            numbers = [_insert(change, order, key) for order, key in with_keys]
+        return [self.picture(number) for number in numbers]
+
+    def add_missing(self, orders: Iterable[PictureOrder]) -> list[Picture]:
+        """Queues those that are neither painted (their file still there), nor being painted, nor waiting.
+
+        Returns:
+            For each order the picture that it is, an old one or a new one; equal orders are one picture.
+        """
+        with_keys = [(order, order.key()) for order in orders]
         numbers: list[int] = []
         with self._store.change() as change:
-            for order in orders:
-                cursor = change.execute(
-                    "INSERT INTO pictures (t, prompt, negative, lora, strength, seed, steps, guidance, sampler,"
-                    " width, height, path, prompt_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    _values(order),
-                )
-                numbers.append(int(cursor.lastrowid or 0))
+            for order, key in with_keys:
+                rows = change.execute(
+                    "SELECT id, state, path FROM pictures WHERE key = ? AND state IN ('queued', 'painting', 'done')"
+                    " ORDER BY state = 'done' DESC, id",
+                    (key,),
+                ).fetchall()
+                there = next((row["id"] for row in rows if row["state"] != "done" or Path(row["path"]).exists()), None)
+                numbers.append(_insert(change, order, key) if there is None else there)
         return [self.picture(number) for number in numbers]
 
     def pictures(self) -> list[Picture]:
         """All of them, newest first."""
         return [_picture(row) for row in self._store.rows("SELECT * FROM pictures ORDER BY id DESC")]
+
+    def waiting_pictures(self) -> list[Picture]:
+        """Those being painted and those that wait, in the order in which they are painted."""
+        query = f"SELECT * FROM pictures WHERE state IN ('painting', 'queued') ORDER BY state = 'queued', {_ORDER}"
+        return [_picture(row) for row in self._store.rows(query)]
 
     def picture(self, number: int) -> Picture:
         """One picture by its number; KeyError where there is none."""
@@ -90,34 +85,105 @@ class Queue:
             raise KeyError(number)
         return _picture(rows[0])
 
+    def state(self, number: int) -> PictureState:
+        """Where a picture stands, quickly; KeyError where there is none."""
+        rows = self._store.rows("SELECT state FROM pictures WHERE id = ?", number)
+        if not rows:
+            raise KeyError(number)
+        return PictureState(rows[0][0])
+
     def waiting(self) -> int:
         """How many are not painted yet."""
         query = "SELECT count(*) FROM pictures WHERE state IN ('queued', 'painting')"
         return int(self._store.rows(query)[0][0])
 
-    def take(self) -> Picture | None:
+    def take(self, claim: str = "") -> Picture | None:
         """The next picture to paint, now marked as being painted; None when nothing waits."""
+        taken = self.take_together(claim)
+        return taken[0] if taken else None
+
+    def take_together(
+        self,
+        claim: str = "",
+        most: Callable[[Picture], int] = lambda _first: 1,
+        alike: Callable[[Picture, Picture], bool] = lambda _first, _next: False,
+    ) -> list[Picture]:
+        """The next picture, and those right behind it that can be painted together with it.
+
+        Args:
+            claim: the painter's own word, which ends them later.
+            most: how many can be painted together with a picture, itself included.
+            alike: whether a picture can be painted together with the first.
+        """
+        taken: list[Picture] = []
         with self._store.change() as change:
-            row = change.execute(
-                "SELECT * FROM pictures WHERE state = 'queued' ORDER BY priority DESC, id LIMIT 1"
-            ).fetchone()
-            if row is None:
-                return None
-            change.execute("UPDATE pictures SET state = 'painting' WHERE id = ?", (row["id"],))
-        return self.picture(row["id"])
+            for row in change.execute(f"SELECT * FROM pictures WHERE state = 'queued' ORDER BY {_ORDER}"):
+                picture = _picture(row)
+                if taken and (len(taken) >= most(taken[0]) or not alike(taken[0], picture)):
+                    break
+                taken.append(picture)
+            marks = [(claim, each.id) for each in taken]
+            query = "UPDATE pictures SET state = 'painting', claim = ?, tries = tries + 1, staged = NULL WHERE id = ?"
+            change.executemany(query, marks)
+        return [self.picture(each.id) for each in taken]
 
-    def finish(self, number: int, path: Path, seconds: float) -> None:
-        """The picture is on disk, whole, at ``path``."""
-        self._set(number, "state = 'done', path = ?, seconds = ?", str(path), seconds)
+    def finish(self, number: int, path: Path, seconds: float, claim: str | None = None) -> bool:
+        """The picture is on disk, whole, at ``path``.
 
-    def fail(self, number: int, reason: str) -> None:
-        """The picture could not be painted."""
-        self._set(number, "state = 'failed', reason = ?", reason)
+        Returns:
+            False where it was cancelled or taken from this claim meanwhile, and nothing was changed.
+        """
+        mine, values = _held_by(claim)
+        query = f"UPDATE pictures SET state = 'done', path = ?, seconds = ?, staged = NULL WHERE id = ?{mine}"
+        return self._change(query, str(path), seconds, number, *values) > 0
 
-    def cancel(self, number: int) -> None:
-        """Takes a picture off the queue that is not painted yet."""
+    def fail(self, number: int, reason: str, claim: str | None = None) -> None:
+        """The picture could not be painted; nothing, where it was cancelled meanwhile."""
+        mine, values = _held_by(claim)
+        self._change(f"UPDATE pictures SET state = 'failed', reason = ? WHERE id = ?{mine}", reason, number, *values)
+
+    def cancel(self, number: int) -> bool:
+        """Takes a picture off the queue, the one that is being painted too. Whether there was one to take."""
+        query = "UPDATE pictures SET state = 'cancelled' WHERE id = ? AND state IN ('queued', 'painting')"
+        return self._change(query, number) > 0
+
+    def cancel_all(self) -> int:
+        """Takes off everything that waits or is being painted. Returns how many."""
+        return self._change("UPDATE pictures SET state = 'cancelled' WHERE state IN ('queued', 'painting')")
+
+    def retry(self, number: int) -> bool:
+        """Queues a failed or cancelled picture again, last of its priority. Whether it was one."""
+        return (
+            self._change(
+                "UPDATE pictures SET state = 'queued', reason = NULL, claim = NULL, tries = 0,"
+                " place = (SELECT max(place) + 1 FROM pictures) WHERE id = ? AND state IN ('failed', 'cancelled')",
+                number,
+            )
+            > 0
+        )
+
+    def move(self, number: int, where: Move) -> bool:
+        """Moves a waiting picture. Whether it moved; one that is first can't go up.
+
+        A picture that passes one of another priority takes on that priority.
+        """
         with self._store.change() as change:
-            change.execute("UPDATE pictures SET state = 'cancelled' WHERE id = ? AND state = 'queued'", (number,))
+            rows = change.execute(
+                f"SELECT id, priority, place FROM pictures WHERE state = 'queued' ORDER BY {_ORDER}"
+            ).fetchall()
+            at = next((at for at, row in enumerate(rows) if row["id"] == number), None)
+            if at is None:
+                return False
+            to = {Move.TOP: 0, Move.UP: at - 1, Move.DOWN: at + 1, Move.BOTTOM: len(rows) - 1}[where]
+            if to == at or not 0 <= to < len(rows):
+                return False
+            # The places stay, the pictures move along them.
+            order = [row["id"] for row in rows]
+            order.insert(to, order.pop(at))
+            places = [(row["priority"], row["place"], one) for row, one in zip(rows, order, strict=True)]
+            low, high = sorted((at, to))
+            change.executemany("UPDATE pictures SET priority = ?, place = ? WHERE id = ?", places[low : high + 1])
+        return True
 
     def rate(self, number: int, stars: int) -> Picture:
         """Gives a painted picture 1 to 5 stars; 0 takes them back. The stars of its prompt follow.
@@ -127,50 +193,89 @@ class Queue:
         """
         if not 0 <= stars <= MOST_STARS:
             raise PictureError(f"{stars} is no rating", f"rate from 0 (none) to {MOST_STARS} stars")
-        with self._store.change() as change:
-            # NULL, not 0: a picture that nobody rated does not count in the mean of its prompt.
-            rated = change.execute(
-                "UPDATE pictures SET rating = ? WHERE id = ? AND state = 'done'", (stars or None, number)
-            ).rowcount
-        if not rated:
+        # NULL, not 0: a picture that nobody rated does not count in the mean of its prompt.
+        query = "UPDATE pictures SET rating = ? WHERE id = ? AND state = 'done'"
+        if not self._change(query, stars or None, number):
             raise PictureError(f"picture {number} is not painted", "rate it when it is")
         return self.picture(number)
 
-    def put_back(self) -> int:
-        """Queues again what a killed painter left half done. Returns how many."""
+    def put_back(self, numbers: Sequence[int] | None = None) -> int:
+        """Queues again what is being painted, at its old place: what a painter gives back unpainted. Returns how many.
+
+        Args:
+            numbers: those pictures; None: all of them, which only a painter that knows itself alone may say.
+        """
+        some = "" if numbers is None else f" AND id IN ({', '.join('?' * len(numbers))})"
+        return self._change(
+            f"UPDATE pictures SET state = 'queued', claim = NULL, tries = tries - 1 WHERE state = 'painting'{some}",
+            *(numbers or ()),
+        )
+
+    def put_back_after_death(self) -> list[Picture]:
+        """Queues again what a killed painter left half done; what killed painter after painter is given up.
+
+        Returns:
+            Those given up.
+        """
+        reason = f"{MOST_TRIES} painters died over it: is there memory enough? try again with: limner queue retry"
         with self._store.change() as change:
-            return change.execute("UPDATE pictures SET state = 'queued' WHERE state = 'painting'").rowcount
+            rows = change.execute("SELECT id FROM pictures WHERE state = 'painting' AND tries >= ?", (MOST_TRIES,))
+            given_up = [row["id"] for row in rows.fetchall()]
+            change.executemany(
+                "UPDATE pictures SET state = 'failed', reason = ? WHERE id = ?", [(reason, each) for each in given_up]
+            )
+            change.execute("UPDATE pictures SET state = 'queued', claim = NULL WHERE state = 'painting'")
+        return [self.picture(number) for number in given_up]
 
-    def _set(self, number: int, what: str, *values: object) -> None:
+    def stage(self, number: int, staged: Path, path: Path, claim: str) -> bool:
+        """Says that the picture is whole under another name, on its way to ``path``. False: it is not held any more."""
+        mine, values = _held_by(claim)
+        query = f"UPDATE pictures SET staged = ?, path = ? WHERE id = ?{mine}"
+        return self._change(query, str(staged), str(path), number, *values) > 0
+
+    def staged(self) -> list[tuple[Picture, Path]]:
+        """Pictures that were on their way to their names when their painter died, and where they lie."""
+        rows = self._store.rows("SELECT * FROM pictures WHERE state = 'painting' AND staged IS NOT NULL")
+        return [(_picture(row), Path(row["staged"])) for row in rows]
+
+    def _change(self, query: str, *values: object) -> int:
         with self._store.change() as change:
-            change.execute(f"UPDATE pictures SET {what} WHERE id = ?", (*values, number))
+            return change.execute(query, values).rowcount
 
 
-def _values(order: PictureOrder) -> tuple[object, ...]:
-    return (
-        *(time.time(), order.prompt, order.negative, str(order.lora) if order.lora else None, order.strength),
-        *(order.seed, order.steps, order.guidance, order.sampler.value, order.width, order.height),
-        *(str(order.path), order.prompt_id),
+def _held_by(claim: str | None) -> tuple[str, tuple[str, ...]]:
+    return ("", ()) if claim is None else (" AND state = 'painting' AND claim = ?", (claim,))
+
+
+def _insert(change: sqlite3.Connection, order: PictureOrder, key: str) -> int:
+    # What is looked for by SQL has columns of its own; the whole order is in ``details``.
+    row = {name: getattr(order, name) for name in _PLAIN}
+    row |= {"lora": str(order.lora) if order.lora else None, "path": str(order.path), "sampler": order.sampler.value}
+    row |= {"t": time.time(), "key": key, "details": json.dumps(order.to_record(), ensure_ascii=False)}
+    cursor = change.execute(
+        f"INSERT INTO pictures ({', '.join(row)}, place)"
+        f" VALUES ({', '.join('?' * len(row))}, (SELECT coalesce(max(place), 0) + 1 FROM pictures))",
+        tuple(row.values()),
     )
+    return int(cursor.lastrowid or 0)
 
 
 def _picture(row: sqlite3.Row) -> Picture:
+    record = json.loads(row["details"]) if row["details"] else {}
+    # Columns are newer than the order where somebody moved the picture or it was written under another name.
+    columns = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118
+    order = order_from_record({**record, **columns})
     return Picture(
+        **{each.name: getattr(order, each.name) for each in fields(PictureOrder)},
         id=row["id"],
         state=PictureState(row["state"]),
-        prompt=row["prompt"],
-        negative=row["negative"],
-        lora=Path(row["lora"]) if row["lora"] else None,
-        strength=row["strength"],
-        seed=row["seed"],
-        steps=row["steps"],
-        guidance=row["guidance"],
-        sampler=Sampler(row["sampler"]),
-        width=row["width"],
-        height=row["height"],
-        path=Path(row["path"]),
-        prompt_id=row["prompt_id"],
         seconds=row["seconds"],
         reason=row["reason"],
         rating=row["rating"] or 0,
+        t=row["t"],
     )
+
+
+_PLAIN = ("prompt", "negative", "strength", "seed", "steps", "guidance", "width", "height", "prompt_id", "priority")
+
+_COLUMNS = (*_PLAIN, "lora", "path", "sampler")

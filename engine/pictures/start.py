@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from engine.base_model import find_base
@@ -17,7 +16,7 @@ from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.library.password import ENVIRONMENT
-from engine.pictures.orders import new_picture_path, newest_lora, order_from_settings
+from engine.pictures.orders import new_picture_path, newest_lora, order_from_settings, ready_to_queue
 from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
 from engine.pictures.scores import identity_for
 from engine.project import Project
@@ -31,6 +30,8 @@ __all__ = [
     "order_pictures",
     "painter_folder",
     "painter_state",
+    "preview_path",
+    "retry_pictures",
     "start_likeness",
     "wait_for",
     "wake_painter",
@@ -54,18 +55,43 @@ def painter_folder(project: Project) -> JobFolder:
     return JobFolder(project.jobs / "painter")
 
 
-def order_pictures(project: Project, orders: Sequence[PictureOrder]) -> list[Picture]:
+def order_pictures(project: Project, orders: Sequence[PictureOrder], *, only_missing: bool = False) -> list[Picture]:
     """Queues pictures and sees that somebody paints them. Returns at once.
+
+    Args:
+        project: the project.
+        orders: what to paint, in this order.
+        only_missing: what was painted before, by the same order, is not painted again: the old picture is returned.
 
     Raises:
         BaseModelError: the base model is not there.
+        PictureError: a number out of its range.
         ProjectError: the settings are broken.
     """
     find_base(project.settings.base)
+    ready = [ready_to_queue(project, order) for order in orders]
     with project.store() as store:
-        pictures = Queue(store).add(replace(order, path=order.path.resolve()) for order in orders)
-    wake_painter(project)
+        queue = Queue(store)
+        pictures = queue.add_missing(ready) if only_missing else queue.add(ready)
+    if any(picture.state is not PictureState.DONE for picture in pictures):
+        wake_painter(project)
     return pictures
+
+
+def retry_pictures(project: Project, numbers: Sequence[int]) -> list[Picture]:
+    """Queues failed and cancelled pictures again. Returns those that were; raises KeyError where there is none."""
+    with project.store() as store:
+        queue = Queue(store)
+        found = [queue.picture(number) for number in numbers]
+        again = [queue.picture(each.id) for each in found if queue.retry(each.id)]
+    if again:
+        wake_painter(project)
+    return again
+
+
+def preview_path(project: Project, number: int) -> Path:
+    """Where the picture that is being painted is seen forming: a small PNG, there only meanwhile."""
+    return painter_folder(project).path / "preview" / f"{number}.png"
 
 
 def wake_painter(project: Project) -> JobFolder:
@@ -162,7 +188,7 @@ def start_likeness(
         "seeds": seeds,
         "strengths": sorted(strengths or {*USUAL_STRENGTHS, settings.painting.strength}),
         "identity": identity_for(settings.base),
-        "real": [str(each.image) for each in read_examples(project)],
+        "real": [str(each.image) for each in read_examples(project) if not each.regularisation],
     }
     secrets = {ENVIRONMENT: password} if password is not None else {}
     return start(project.new_job_folder("likeness"), JobKind.LIKENESS, project.root, args, secrets)

@@ -36,45 +36,59 @@ class Conditioning:
     Args:
         prompt: the stretches of the prompt, encoded.
         negative: those of the negative prompt; None without guidance.
-        count: pictures at once.
     """
 
-    def __init__(
-        self, prompt: list[tuple[int, Encoded]], negative: list[tuple[int, Encoded]] | None, count: int
-    ) -> None:
+    def __init__(self, prompt: list[tuple[int, Encoded]], negative: list[tuple[int, Encoded]] | None) -> None:
         self._prompt = prompt
         self._negative = negative
-        self._count = count
 
     @property
     def changes(self) -> bool:
         """Whether some step sees another text than the first."""
         return len(self._prompt) > 1 or len(self._negative or ()) > 1
 
-    def first(self) -> dict[str, torch.Tensor | None]:
-        """What the pipeline is given to begin with."""
-        prompt, negative = self._at(1)
+    @property
+    def length(self) -> int:
+        """Tokens that the U-Net sees; pictures whose texts differ in it can't be painted together."""
+        return int(self._prompt[0][1].hidden.shape[1])
+
+    def at(self, step: int) -> tuple[Encoded, Encoded | None]:
+        """The prompt and the negative at a step, counted from 1."""
+        return _holding(self._prompt, step), _holding(self._negative, step) if self._negative else None
+
+
+class Together:
+    """The texts of pictures that are painted together, all of one length, as diffusers' pipeline takes them."""
+
+    def __init__(self, texts: Sequence[Conditioning]) -> None:
+        self._texts = texts
+
+    @property
+    def changes(self) -> bool:
+        """Whether some step of some picture sees another text than the first."""
+        return any(text.changes for text in self._texts)
+
+    def first(self, step: int = 1) -> dict[str, torch.Tensor | None]:
+        """What the pipeline is given to begin with: what a step sees."""
+        prompts, negatives = self._at(step)
         return {
-            "prompt_embeds": self._many(prompt.hidden),
-            "pooled_prompt_embeds": self._many(prompt.pooled),
-            "negative_prompt_embeds": self._many(negative.hidden) if negative else None,
-            "negative_pooled_prompt_embeds": self._many(negative.pooled) if negative else None,
+            "prompt_embeds": torch.cat([each.hidden for each in prompts]),
+            "pooled_prompt_embeds": torch.cat([each.pooled for each in prompts]),
+            "negative_prompt_embeds": torch.cat([each.hidden for each in negatives]) if negatives else None,
+            "negative_pooled_prompt_embeds": torch.cat([each.pooled for each in negatives]) if negatives else None,
         }
 
     def at(self, step: int) -> dict[str, torch.Tensor]:
-        """What the pipeline's loop holds at a step, counted from 1: the negative's above the prompt's."""
-        prompt, negative = self._at(step)
-        both = (negative, prompt) if negative else (prompt,)
+        """What the pipeline's loop holds at a step, counted from 1: the negatives above the prompts."""
+        prompts, negatives = self._at(step)
         return {
-            "prompt_embeds": torch.cat([self._many(each.hidden) for each in both]),
-            "add_text_embeds": torch.cat([self._many(each.pooled) for each in both]),
+            "prompt_embeds": torch.cat([each.hidden for each in (*negatives, *prompts)]),
+            "add_text_embeds": torch.cat([each.pooled for each in (*negatives, *prompts)]),
         }
 
-    def _at(self, step: int) -> tuple[Encoded, Encoded | None]:
-        return _holding(self._prompt, step), _holding(self._negative, step) if self._negative else None
-
-    def _many(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.repeat(self._count, *(1 for _ in tensor.shape[1:]))
+    def _at(self, step: int) -> tuple[list[Encoded], list[Encoded]]:
+        both = [text.at(step) for text in self._texts]
+        return [prompt for prompt, _ in both], [negative for _, negative in both if negative is not None]
 
 
 class TextEncoding:
@@ -93,7 +107,7 @@ class TextEncoding:
         self._device = device
         self._zeros_for_empty = bool(pipeline.config.force_zeros_for_empty_prompt)
 
-    def conditioning(self, prompt: str, negative: str, steps: int, *, guided: bool, count: int = 1) -> Conditioning:
+    def conditioning(self, prompt: str, negative: str, steps: int, *, guided: bool) -> Conditioning:
         """A prompt and its negative for a picture of so many steps.
 
         Raises:
@@ -105,12 +119,12 @@ class TextEncoding:
         encoded = self._encode({stretch.text for stretches in texts for stretch in stretches})
         found = [[(stretch.until, encoded[stretch.text]) for stretch in stretches] for stretches in texts]
         if not guided:
-            return Conditioning(found[0], None, count)
+            return Conditioning(found[0], None)
         if not negative and self._zeros_for_empty:
             # SDXL was trained to see zeros where there is no negative prompt.
             like = found[0][0][1]
             found[1] = [(steps, Encoded(torch.zeros_like(like.hidden), torch.zeros_like(like.pooled)))]
-        return Conditioning(found[0], found[1], count)
+        return Conditioning(found[0], found[1])
 
     def _stretches(self, prompt: str, steps: int) -> Sequence[Stretch]:
         apart = take_apart(prompt, steps)

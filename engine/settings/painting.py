@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
+from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler, read_schedule, refuse_unscheduled
 from engine.settings.section import Section
 
-
-class Sampler(StrEnum):
-    """Samplers by the names that A1111's users know."""
-
-    EULER = "Euler"
-    EULER_A = "Euler a"
-    DPMPP_2M_KARRAS = "DPM++ 2M Karras"
-    DDIM = "DDIM"
+__all__ = ["NoiseSchedule", "PaintingSettings", "Sampler"]
 
 
 class PaintingSettings(Section):
@@ -24,7 +18,9 @@ class PaintingSettings(Section):
     steps: int = Field(30, ge=1, le=500)
     guidance: float = Field(6.0, ge=0, le=50)
     """Guidance scale (CFG)."""
-    sampler: Sampler = Sampler.DPMPP_2M_KARRAS
+    sampler: Sampler = Sampler.DPMPP_2M
+    """``DPM++ 2M Karras`` says the schedule too."""
+    schedule: NoiseSchedule = NoiseSchedule.AUTOMATIC
     width: int | None = Field(None, ge=32, le=4096)
     """Pixels; left out: what the base model was made for."""
     height: int | None = Field(None, ge=32, le=4096)
@@ -34,5 +30,39 @@ class PaintingSettings(Section):
     """The negative prompt."""
     style: str = "photo of {trigger} {class}"
     """The prompt that a new project starts with."""
+    batch: int | None = Field(None, ge=1, le=64)
+    """How many pictures are painted together; left out: as many as memory allows, at most 8."""
+    half_vae: bool = False
+    """Decode in the card's half precision: quicker; what overflows is decoded again in float32."""
+    share_card: bool = False
+    """Paint while a run trains on the same card; otherwise the painter gives the card back and waits."""
     idle_seconds: float = Field(30.0, ge=0, le=86400)
     """How long the painter keeps the base model loaded after the last picture."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_for_both(cls, values: Any) -> Any:
+        """Takes the schedule out of a sampler's name that holds one, as A1111 wrote it before 1.9."""
+        if not isinstance(values, dict) or "schedule" in values or not isinstance(values.get("sampler"), str):
+            return values
+        try:
+            sampler, schedule = read_sampler(values["sampler"])
+        except ValueError:
+            # The field's own check says it, with the setting's name.
+            return values
+        return {**values, "sampler": sampler, **({"schedule": schedule} if schedule else {})}
+
+    @field_validator("sampler", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return read_sampler(value)[0] if isinstance(value, str) else value
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _any_case_of_schedule(cls, value: Any) -> Any:
+        return read_schedule(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> PaintingSettings:
+        refuse_unscheduled(self.sampler, self.schedule)
+        return self

@@ -37,7 +37,7 @@ def test_an_event_comes_back_from_its_line_as_it_went_in(event: events.Event, t:
 
 def test_every_line_carries_version_time_and_kind() -> None:
     record = json.loads(events.to_line(events.Phase("faces", 3, 9), 12.5))
-    assert record == {"v": 1, "t": 12.5, "kind": "phase", "name": "faces", "done": 3, "total": 9}
+    assert record == {"v": 1, "t": 12.5, "kind": "phase", "name": "faces", "done": 3, "total": 9, "subject": None}
 
 
 @given(st.text(max_size=80))

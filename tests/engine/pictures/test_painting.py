@@ -28,6 +28,8 @@ from tests.small_project import random_lora, small_project
 
 DEADLINE = 180.0
 
+SOME = (Sampler.EULER, Sampler.EULER_A, Sampler.DDIM)
+
 
 def pixels(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as image:
@@ -83,7 +85,7 @@ def painted(project: Project, lora: Path) -> dict[str, Picture]:
         "other seed": replace(loaded, seed=8),
         "taken": replace(bare, path=taken),
         "no folder": replace(bare, path=project.settings_path / "a.png"),
-        **{sampler.value: replace(loaded, sampler=sampler) for sampler in Sampler},
+        **{sampler.value: replace(loaded, sampler=sampler) for sampler in SOME},
         "lora again": loaded,
         "bare again": bare,
     }
@@ -103,7 +105,7 @@ def test_lora_strength_seed_and_sampler_each_make_another_picture(painted: dict[
         "lora",
         "half",
         "other seed",
-        *(each.value for each in Sampler if each is not Sampler.DPMPP_2M_KARRAS),
+        *(each.value for each in SOME),
     )
     assert len({pixels(painted[name].path).tobytes() for name in names}) == len(names)
 

@@ -13,7 +13,7 @@ import torch
 from engine.base_model import find_base
 from engine.errors import PromptError
 from engine.pictures.pipeline import Brush, Painting, Worn
-from engine.pictures.text_encoding import TextEncoding
+from engine.pictures.text_encoding import TextEncoding, Together
 from engine.settings import BaseSettings, Sampler
 from engine.training.base import load_pipeline
 from tests.small_project import random_lora
@@ -36,9 +36,9 @@ def painting() -> Painting:
     return Painting(find_base(BaseSettings(model="demo")))
 
 
-def seen(encoding: TextEncoding, prompt: str, negative: str = "", **options: Any) -> dict[str, Any]:
+def seen(encoding: TextEncoding, prompt: str, negative: str = "") -> dict[str, Any]:
     with torch.inference_mode():
-        return encoding.conditioning(prompt, negative, 10, guided=True, **options).first()
+        return Together([encoding.conditioning(prompt, negative, 10, guided=True)]).first()
 
 
 @pytest.mark.parametrize("negative", ["", "blurry, grey background"])
@@ -47,8 +47,8 @@ def test_a_plain_and_short_prompt_is_encoded_to_the_bit_as_diffusers_does(
     pipeline: Any, encoding: TextEncoding, prompt: str, negative: str
 ) -> None:
     with torch.inference_mode():
-        wanted = pipeline.encode_prompt(prompt, negative_prompt=negative or None, num_images_per_prompt=2)
-    found = seen(encoding, prompt, negative, count=2)
+        wanted = pipeline.encode_prompt(prompt, negative_prompt=negative or None, num_images_per_prompt=1)
+    found = seen(encoding, prompt, negative)
     names = ("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
     for name, tensor in zip(names, wanted, strict=True):
         assert torch.equal(found[name], tensor), name
@@ -86,14 +86,14 @@ def test_weights_multiply_what_clip_made_and_nothing_else(encoding: TextEncoding
 def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> None:
     brush = Brush(steps=4, guidance=3.0, sampler=Sampler.EULER)
     given: list[torch.Tensor] = []
-    hook = painting._pipeline.unet.register_forward_pre_hook(
+    hook = painting._whole.unet.register_forward_pre_hook(
         lambda _module, _args, kwargs: given.append(kwargs["encoder_hidden_states"].clone()), with_kwargs=True
     )
     try:
         painting.paint("[man:woman:0.5]", [1], brush)
     finally:
         hook.remove()
-    man, woman = (painting._text.conditioning(text, "", 4, guided=True).at(1) for text in ("man", "woman"))
+    man, woman = (Together([painting._text.conditioning(text, "", 4, guided=True)]).at(1) for text in ("man", "woman"))
     wanted = [man, man, woman, woman]
     assert len(given) == 4
     assert all(torch.equal(one, other["prompt_embeds"]) for one, other in zip(given, wanted, strict=True))
@@ -102,7 +102,7 @@ def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> N
 def test_a_schedule_that_changes_nothing_paints_the_same_picture_and_one_that_does_another(
     painting: Painting,
 ) -> None:
-    brush = Brush(steps=3, guidance=3.0, sampler=Sampler.DPMPP_2M_KARRAS)
+    brush = Brush(steps=3, guidance=3.0, sampler=Sampler.DPMPP_2M)
 
     def paint(prompt: str, negative: str = "", guidance: float = 3.0) -> bytes:
         image = painting.paint(prompt, [5], replace(brush, negative=negative, guidance=guidance))[0]
@@ -126,11 +126,11 @@ def test_a_lora_named_in_the_prompt_is_the_one_given_by_file(painting: Painting,
 
     bare, half, whole = (paint(replace(brush, lora=lora, strength=strength)) for strength in (0.0, 0.5, 1.0))
     assert len({bare, half, whole}) == 3
-    assert paint(replace(brush, named=(Worn(lora, 0.5, 0.5),))) == half
-    assert paint(replace(brush, lora=lora, strength=1.0, named=(Worn(lora, 0.5, 0.5),))) == half
-    assert paint(replace(brush, named=(Worn(lora, 0.5, 0.1),))) == half
-    assert paint(replace(brush, lora=lora, strength=1.0, named=(Worn(other, 0.0, 0.0),))) == whole
-    assert paint(replace(brush, lora=lora, strength=0.5, named=(Worn(other, 0.5, 0.5),))) != half
+    assert paint(replace(brush, others=(Worn(lora, 0.5, 0.5),))) == half
+    assert paint(replace(brush, lora=lora, strength=1.0, others=(Worn(lora, 0.5, 0.5),))) == half
+    assert paint(replace(brush, others=(Worn(lora, 0.5, 0.1),))) == half
+    assert paint(replace(brush, lora=lora, strength=1.0, others=(Worn(other, 0.0, 0.0),))) == whole
+    assert paint(replace(brush, lora=lora, strength=0.5, others=(Worn(other, 0.5, 0.5),))) != half
     assert paint(brush) == bare
 
 

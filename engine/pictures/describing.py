@@ -1,0 +1,77 @@
+"""What is written into a picture about how it was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine import __version__
+from engine.pictures.brush import Brush
+from engine.pictures.parameters import Parameters, add_lora_tag
+from engine.prompts.networks import strip
+from engine.settings.samplers import NoiseSchedule, usual_schedule
+
+PROMPT_ID = "Limner prompt"
+"""The pair that names the prompt on the shelf that a picture was made from."""
+
+
+def describe(
+    prompt: str,
+    seed: int,
+    brush: Brush,
+    size: tuple[int, int],
+    model: str,
+    lora_hashes: dict[str, str],
+    prompt_id: int | None = None,
+) -> Parameters:
+    """The parameters of a painted picture.
+
+    Args:
+        prompt: as it was ordered; LoRAs that it does not name are added, so that a pasted text wears them, too.
+        seed: where its chance came from.
+        brush: how it was painted.
+        size: of the first pass, as A1111 has it.
+        model: the base model's title.
+        lora_hashes: names of LoRAs to the beginning of their hash.
+        prompt_id: the prompt on the shelf.
+    """
+    named = {tag.name for tag in strip(prompt).loras}
+    for each in brush.worn():
+        if not named & {each.file.stem, _run_and_stem(each.file)}:
+            prompt = add_lora_tag(prompt, each.file.stem, each.te, each.unet)
+    schedule = usual_schedule(brush.sampler, brush.schedule)
+    return Parameters(
+        prompt=prompt,
+        negative=brush.negative,
+        steps=brush.steps,
+        sampler=brush.sampler.value,
+        schedule=None if schedule is NoiseSchedule.UNIFORM else schedule.value,
+        guidance=brush.guidance,
+        seed=seed,
+        size=size,
+        model=model,
+        lora_hashes=lora_hashes,
+        extra={**_passes(brush), **({PROMPT_ID: str(prompt_id)} if prompt_id is not None else {})},
+        version=f"Limner {__version__}",
+    )
+
+
+def _passes(brush: Brush) -> dict[str, str]:
+    """The pairs for what was begun from, and for the second pass. A1111 has one "Denoising strength" for both."""
+    hires = brush.hires
+    if hires is None:
+        return {"Denoising strength": f"{brush.denoise:g}"} if brush.denoise is not None else {}
+    pairs = {
+        "Denoising strength": f"{hires.denoise:g}",
+        "Hires upscale": f"{hires.scale:g}",
+        "Hires upscaler": hires.upscaler.value,
+    }
+    if hires.steps:
+        pairs["Hires steps"] = str(hires.steps)
+    if brush.denoise is not None:
+        pairs["First pass denoising"] = f"{brush.denoise:g}"
+    return pairs
+
+
+def _run_and_stem(file: Path) -> str:
+    """The longer name of a run's checkpoint: ``20261121-1403-jx265/jx265-000002``."""
+    return f"{file.parent.parent.name}/{file.stem}"

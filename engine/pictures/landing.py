@@ -1,0 +1,121 @@
+"""How a painted picture gets its name on disk and its place among the done, both or neither.
+
+The file is written whole under a hidden name, which the queue is told; then it is linked to its name; then the queue
+says that it is done; then the hidden name goes. Wherever a painter is killed between two of these, the next one
+finds by the hidden name how far it came, and goes on from there: no picture is lost, none is painted twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from engine.errors import PictureError
+from engine.pictures.orders import free_path
+from engine.pictures.parameters import Parameters, png_text
+from engine.pictures.queue import Picture, Queue
+
+UNFINISHED = ".part"
+
+
+def land(
+    queue: Queue, picture: Picture, image: Image.Image, about: Parameters, claim: str, seconds: float
+) -> Path | None:
+    """Writes a painted picture and marks it done. Never over something that is there.
+
+    Returns:
+        Where it lies; None where it was cancelled meanwhile, and nothing was kept.
+
+    Raises:
+        PictureError: the folder can't be written.
+    """
+    hidden = picture.path.with_name(f".{picture.path.stem}.{picture.id}{UNFINISHED}")
+    try:
+        write_png(image, hidden, about)
+        wanted = free_path(picture.path)
+        if not queue.stage(picture.id, hidden, wanted, claim):
+            return None
+        path = _link(hidden, wanted)
+        if not queue.finish(picture.id, path, seconds, claim):
+            path.unlink(missing_ok=True)
+            return None
+        return path
+    except OSError as error:
+        raise PictureError(f"{picture.path} can't be written ({error.strerror})", "choose another folder") from error
+    finally:
+        with contextlib.suppress(OSError):
+            hidden.unlink()
+
+
+def land_what_was_staged(queue: Queue) -> list[Picture]:
+    """Ends what a killed painter had painted but not marked done. Returns those pictures."""
+    ended: list[Picture] = []
+    for picture, hidden in queue.staged():
+        path = _where_it_landed(hidden, picture.path)
+        if path is None:
+            continue
+        queue.finish(picture.id, path, picture.seconds or 0.0)
+        hidden.unlink(missing_ok=True)
+        ended.append(queue.picture(picture.id))
+    return ended
+
+
+def write_picture(image: Image.Image, path: Path, about: Parameters) -> Path:
+    """Writes a PNG that the queue knows nothing of, whole, where nothing lies yet. Returns the path that was taken.
+
+    Raises:
+        PictureError: the folder can't be written.
+    """
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{UNFINISHED}")
+    try:
+        write_png(image, beside, about)
+        return _link(beside, path)
+    except OSError as error:
+        raise PictureError(f"{path} can't be written ({error.strerror})", "choose another folder") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def write_png(image: Image.Image, path: Path, about: Parameters) -> None:
+    """Writes a PNG with its parameters, and waits until it is on the disk. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as handle:
+        image.save(handle, "PNG", pnginfo=png_text(about))
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _link(hidden: Path, path: Path) -> Path:
+    """Gives a file its name, or the next free one. The hidden name stays where the file system has links."""
+    while True:
+        taken = free_path(path)
+        try:
+            # Unlike a rename, a link never replaces what somebody put there meanwhile.
+            os.link(hidden, taken)
+        except FileExistsError:
+            continue
+        except OSError:
+            # A file system without links.
+            os.replace(hidden, taken)
+        return taken
+
+
+def _where_it_landed(hidden: Path, path: Path) -> Path | None:
+    """The name that a staged file has, given now if it had none; None where the file is gone."""
+    if not hidden.exists():
+        # Without links it was renamed; with them somebody deleted it.
+        return path if path.exists() else None
+    if hidden.stat().st_nlink > 1:
+        for candidate in path.parent.glob(f"{_escaped(path.stem)}*{path.suffix}"):
+            if candidate.samefile(hidden):
+                return candidate
+    return _link(hidden, path)
+
+
+def _escaped(stem: str) -> str:
+    """A name in which glob's own letters mean themselves."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in stem)

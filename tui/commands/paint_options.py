@@ -1,0 +1,91 @@
+"""What ``limner paint`` understands on its command line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.pictures.picture import Hires, Upscaler
+from engine.settings.samplers import read_sampler, read_schedule
+
+
+class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
+    """``FILE``, ``FILE:STRENGTH`` or ``none``."""
+
+    name = "file:strength"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """A path (None for none) and a strength (None where not given)."""
+        if not isinstance(value, str):
+            return value
+        if value == "none":
+            return None, None
+        m = re.fullmatch(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))", value)
+        if m:
+            return Path(m[1]).expanduser(), float(m[2])
+        if re.search(r"\.safetensors:", value):
+            self.fail(f"{value!r}: the strength after the colon is no number", param, ctx)
+        return Path(value).expanduser(), None
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """``832x1216``."""
+
+    name = "wxh"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Width and height in pixels."""
+        if not isinstance(value, str):
+            return value
+        m = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
+        if not m:
+            self.fail(f"{value!r} is no size; write it as 832x1216", param, ctx)
+        return int(m[1]), int(m[2])
+
+
+class SamplerName(click.ParamType):  # type: ignore[type-arg]
+    """``Euler a``, or with its schedule: ``DPM++ 2M Karras``."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The sampler, and the schedule that its name holds or None."""
+        try:
+            return read_sampler(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class ScheduleName(click.ParamType):  # type: ignore[type-arg]
+    """``Karras``."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The noise schedule."""
+        try:
+            return read_schedule(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class SecondPass(click.ParamType):  # type: ignore[type-arg]
+    """``SCALE``, ``SCALE:DENOISE`` or ``SCALE:DENOISE:latent``."""
+
+    name = "scale[:denoise[:latent]]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The second pass."""
+        if not isinstance(value, str):
+            return value
+        scale, _, rest = value.partition(":")
+        denoise, _, word = rest.partition(":")
+        upscalers = {each.value.lower(): each for each in Upscaler}
+        try:
+            upscaler = upscalers[word.lower()] if word else Upscaler.LANCZOS
+            return Hires(float(scale), float(denoise) if denoise else Hires().denoise, None, upscaler)
+        except (KeyError, ValueError):
+            self.fail(f"{value!r} is no second pass; write it as 1.5, 1.5:0.35 or 2:0.6:latent", param, ctx)
