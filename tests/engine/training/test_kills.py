@@ -1,0 +1,31 @@
+"""A run that is killed anywhere and resumed is the unbroken run, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KILLS = 4
+"""``python -m tests.bench kills`` does 50."""
+
+
+@pytest.mark.slow
+def test_runs_killed_inside_steps_and_inside_writing_end_as_the_unbroken_run_bit_for_bit(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.killing", str(tmp_path), str(KILLS)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    told = json.loads(said.stdout)
+    assert told["kills"] == KILLS
+    assert told["wrong"] == []
+    assert any(place.startswith("inside writing") for place in told["died"]), told["died"]
+    assert told["places"] > 100
