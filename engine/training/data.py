@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -82,6 +83,21 @@ class TrainingData:
         """What the plan and the order of a run know of each image."""
         columns = (self.bucket, self.repeats, self.regularisation, self.held_out)
         return tuple(Seen(*row) for row in zip(*(each.tolist() for each in columns), strict=True))
+
+    def buckets(self, scale: int) -> list[tuple[int, int, int]]:
+        """Width and height in pixels of each bucket, and how many images of it are trained on.
+
+        Args:
+            scale: pixels a side that become one of the latent's.
+        """
+        counts = Counter(each.bucket for each in self.seen if not each.held_out)
+        sizes = [(each.shape[3] * scale, each.shape[2] * scale) for each in self.latents]
+        return [(width, height, counts[number]) for number, (width, height) in enumerate(sizes)]
+
+    @property
+    def different_captions(self) -> int:
+        """How many there are, orders of their parts and the empty one included."""
+        return len(self.hidden if self.hidden is not None else self.tokens if self.tokens is not None else ())
 
     def shape(self, image: int) -> tuple[int, ...]:
         """The shape of an image's latent, (4, h, w)."""

@@ -15,6 +15,7 @@ from engine.training.data import TrainingData
 from engine.training.device import Device
 from engine.training.examples import read_examples
 from engine.training.lineup import line_up
+from engine.training.lora_history import keep_words
 from engine.training.state import read_data, write_data
 
 
@@ -72,6 +73,7 @@ def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Devic
         if too_long(pipeline, example.caption):
             context.emit(events.Warning("a caption is longer than 75 tokens: its end is not seen", example.image.name))
     data = training_data(pipeline, lineup, settings.training, context.project / "cache", device, tell)
+    keep_words(context.folder.path / "state", lineup, settings.training)
     write_data(context.folder.path / "state", data)
     return data
 

@@ -1,14 +1,17 @@
 """What a LoRA file says about itself: kohya's ``ss_`` keys and Stability AI's ``modelspec``.
 
-Only what a program needs to show and use the file. kohya's folder names, captions and tag counts are left out: they
-would publish a real person's. Sources: kohya-ss/sd-scripts ``train_network.py``, ``library/sai_model_spec.py``;
+What a program needs to show and use the file, and the numbers of its training. kohya's folder names, captions and tag
+counts are left out unless ``training.publish_captions`` is on: they would publish a real person's. Sources:
+kohya-ss/sd-scripts ``train_network.py``, ``library/sai_model_spec.py``;
 https://github.com/Stability-AI/ModelSpec.
 """
 
 from __future__ import annotations
 
+import calendar
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,10 @@ class LoraFacts:
     made_at: float | None = None
     """Unix seconds; None: now."""
     base_title: str | None = None
+    started_at: float | None = None
+    """When the training began, in Unix seconds."""
+    history: Mapping[str, object] = field(default_factory=dict)
+    """How it was trained, by kohya's names, and the words that are to be told; ``lora_history`` makes it."""
 
 
 def metadata(facts: LoraFacts) -> dict[str, str]:
@@ -48,6 +55,9 @@ def metadata(facts: LoraFacts) -> dict[str, str]:
         "ss_epoch": facts.epoch,
         "ss_num_epochs": facts.epochs,
         "ss_steps": facts.steps,
+        "ss_training_started_at": facts.started_at,
+        "ss_training_finished_at": None if facts.started_at is None else float(calendar.timegm(made)),
+        **facts.history,
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
         "modelspec.implementation": "https://github.com/Stability-AI/generative-models",

@@ -29,6 +29,7 @@ from engine.training.encoding import encode_smaller, grain_of, resolution_for, r
 from engine.training.fit import fitting_for, is_out_of_memory, step_down
 from engine.training.keeping import Keeper, Kept
 from engine.training.learner import Learner
+from engine.training.lora_history import history, kept_words, started_at
 from engine.training.lora_metadata import LoraFacts
 from engine.training.loss import Noise
 from engine.training.measured import Setting, device_name
@@ -64,7 +65,8 @@ def work(context: Context) -> None:
         return
     let_go(pipeline, settings.training)
     device.free()
-    write_record(context.folder.path / "run.toml", settings, base, len(data), resolution, device)
+    scale = int(pipeline.vae_scale_factor)
+    write_record(context.folder.path / "run.toml", settings, base, data, scale, resolution, device)
     trainer = Trainer(context, settings, base, pipeline, data, resolution, device)
     trainer.progress.pace.add_other(time.monotonic() - began)
     try:
@@ -99,7 +101,7 @@ class Trainer:
             settings.person.trigger,
             resolution,
         )
-        self.grain = grain_of(pipeline)
+        self.grain, self.scale = grain_of(pipeline), int(pipeline.vae_scale_factor)
         self.plan = plan_for(self.settings, data.seen)
         kept = read_state(context.folder.path / "state")
         place = kept[0] if kept else Place()
@@ -260,6 +262,8 @@ class Trainer:
             epochs=self.plan.epochs,
             steps=self.step,
             base_title=self.base.title,
+            started_at=started_at(self.context.folder.path / "run.toml"),
+            history=self._history(),
         )
         self.keeper.checkpoint(name, self.learner.lora(), facts)
         if epoch is not None:
@@ -267,6 +271,12 @@ class Trainer:
         # Last: a run killed before it does these steps again and writes and tells the same.
         self._keep_state()
         self.progress.checkpoint_written(time.monotonic() - began)
+
+    def _history(self) -> dict[str, object]:
+        """How the LoRA was trained, and the words that its file is to carry."""
+        half = self.device.dtype is torch.bfloat16
+        told = history(self.settings, self.plan, self.learner.fitting, half, self.data.buckets(self.scale))
+        return {**told, **kept_words(self.context.folder.path / "state")}
 
     def _keep_state(self) -> None:
         place = Place(

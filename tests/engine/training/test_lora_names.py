@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from engine.errors import LoraFileError
-from engine.training.adapter import add_lora, lora_state
+from engine.training.adapter import TEXT_TARGETS, add_lora, lora_state
 from engine.training.lora_file import pairs_of_peft
 from engine.training.lora_names import Part, diffusers_name, kohya_name, sdxl_modules
 
@@ -29,14 +29,6 @@ SDXL_UNET = {
     "projection_class_embeddings_input_dim": 2816,
 }
 """The configuration of stable-diffusion-xl-base-1.0's U-Net."""
-
-
-def linears(model: torch.nn.Module) -> dict[str, tuple[int, int]]:
-    return {
-        name: (module.in_features, module.out_features)
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and "encoder.layers" in name
-    }
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +59,14 @@ def test_a_lora_on_full_size_sdxl_has_kohyas_722_modules_of_the_unet(full_unet: 
         ),
     ],
 )
-def test_both_text_encoders_are_named_with_text_model_whatever_transformers_calls_them(
+def test_a_lora_on_both_text_encoders_has_kohyas_72_and_192_modules_whatever_transformers_calls_them(
     part: Part, model: type, size: dict[str, int], count: int
 ) -> None:
     with torch.device("meta"):
         encoder = model(CLIPTextConfig(**size))
-    made = {kohya_name(name, part): sizes for name, sizes in linears(encoder).items()}
+    add_lora(encoder, 2, 1.0, 0, TEXT_TARGETS)
+    pairs = pairs_of_peft(lora_state(encoder), 1.0, part)
+    made = {kohya_name(name, part): (pair.down.shape[1], pair.up.shape[0]) for (_, name), pair in pairs.items()}
     assert made == {name: sizes for name, sizes in sdxl_modules().items() if name.startswith(part)}
     assert len(made) == count
 

@@ -104,7 +104,17 @@ def test_run_toml_holds_what_is_needed_to_do_it_again(run: JobFolder) -> None:
     record = tomllib.loads((run.path / "run.toml").read_text())
     assert record["training"]["rank"] == 4
     assert record["seed"] == record["training"]["seed"] == 42
-    assert record["effective"] == {"alpha": 2.0, "resolution": 64, "images": 3, "device": "cpu", "dtype": "float32"}
+    assert record["effective"] == {
+        "alpha": 2.0,
+        "resolution": 64,
+        "images": 3,
+        "held_out": 0,
+        "regularisation_images": 0,
+        "buckets": ["64x64: 3"],
+        "captions": 3,
+        "device": "cpu",
+        "dtype": "float32",
+    }
     assert set(record["versions"]) == {"limner", "python", "torch", "diffusers", "transformers", "peft", "safetensors"}
 
 

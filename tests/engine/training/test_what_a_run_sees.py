@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -20,7 +21,7 @@ from engine.jobs.follow import state
 from engine.project import Project
 from engine.settings import BaseSettings, TrainingSettings
 from engine.training.base import Pipeline, load_pipeline, noise_schedule
-from engine.training.base_shape import shape_of_configs
+from engine.training.base_shape import BaseShape, shape_of_configs
 from engine.training.caches import tokens_of, training_data
 from engine.training.chance import step_chance
 from engine.training.data import TrainingData
@@ -30,6 +31,8 @@ from engine.training.fit import fitting_for
 from engine.training.learner import Learner
 from engine.training.lineup import line_up
 from engine.training.lora_header import read_header
+from engine.training.lora_history import keep_words, kept_words
+from engine.training.lora_metadata import LoraFacts, metadata
 from engine.training.lora_names import Part
 from engine.training.loss import Batch, Noise
 from engine.training.runs import run_status
@@ -224,3 +227,35 @@ def test_every_order_of_a_caption_is_encoded_once_and_seen(project: Project, tmp
     assert len(data.hidden) == told[-1][2]
     seen = [data.batch([tall], [False], [order]).hidden for order in range(40)]
     assert {each.sum().item() for each in seen if each is not None} == {data.hidden[each].sum().item() for each in own}
+
+
+def test_the_file_tells_how_it_was_trained_and_nothing_of_captions_and_folders(run: JobFolder) -> None:
+    about = read_header(run_status(run).checkpoints[-1]).metadata
+    plan = of_kind(run, events.Plan)[0]
+    assert isinstance(plan, events.Plan)
+    assert about["ss_max_train_steps"] == str(plan.steps)
+    assert int(about["ss_num_train_images"]) == int(about["ss_num_reg_images"]) == plan.regularisation
+    assert (about["ss_unet_lr"], about["ss_text_encoder_lr"]) == ("0.005", "0.005")
+    assert (about["ss_optimizer"], about["ss_min_snr_gamma"]) == ("torch.optim.adamw.AdamW", "5.0")
+    assert {tuple(each["resolution"]) for each in json.loads(about["ss_bucket_info"])["buckets"].values()} == {
+        (64, 64),
+        (48, 80),
+    }
+    assert 0 <= float(about["ss_training_finished_at"]) - float(about["ss_training_started_at"]) + 1 < 600
+    for word in ("shirt", "smiling", "tall", "10_", "ss_tag_frequency", "ss_dataset_dirs"):
+        assert word not in json.dumps(about)
+
+
+def test_captions_and_folders_are_in_the_file_only_when_asked_for(project: Project, tmp_path: Path) -> None:
+    examples, shape = read_examples(project), BaseShape("tiny", 64, 16)
+    quiet = TrainingSettings()
+    keep_words(tmp_path, line_up(examples, quiet, shape), quiet)
+    assert kept_words(tmp_path) == {}
+    told = TrainingSettings(publish_captions=True, repeats=4)
+    keep_words(tmp_path, line_up(examples, told, shape), told)
+    facts = LoraFacts("jx265", 4, 2.0, "jx265", 64, history=kept_words(tmp_path))
+    about = metadata(facts)
+    tags = json.loads(about["ss_tag_frequency"])
+    assert tags["1_jx265 man tall"] == {"jx265": 2, "man": 2, "hat": 2, "smiling": 2, "outdoors": 2}
+    assert json.loads(about["ss_dataset_dirs"])["2_jx265 man"] == {"n_repeats": 4, "img_count": 4}
+    assert json.loads(about["ss_reg_dataset_dirs"]) == {"1_man": {"n_repeats": 1, "img_count": 1}}
