@@ -14,7 +14,8 @@ from pathlib import Path
 import tomlkit
 from PIL import Image
 
-from engine.dataset.folder import DatasetFolder, TrainingImage, folder_name
+from engine.dataset.folder import DatasetFolder, TrainingImage, folder_name, read_caption
+from engine.dataset.regularisation import RegularisationFolder, regularisation_folders
 from engine.errors import DatasetError, LimnerError
 from engine.faces.upright import open_upright
 from engine.jobs.folder import write_whole
@@ -42,7 +43,13 @@ class Exported:
     warnings: tuple[str, ...]
 
 
-def export(project: Project, to: Path, format: ExportFormat, force: bool = False) -> Exported:
+CAPTION_EXTENSIONS = (".txt", ".caption")
+"""What sd-scripts may be told to look for; the second is what it looks for when it is told nothing."""
+
+
+def export(
+    project: Project, to: Path, format: ExportFormat, force: bool = False, caption_extension: str = ".txt"
+) -> Exported:
     """Writes the dataset into a folder of its own. The project's dataset stays as it is.
 
     Every image has a caption of one line; a photo that somebody added is turned upright and loses its metadata, since
@@ -53,6 +60,7 @@ def export(project: Project, to: Path, format: ExportFormat, force: bool = False
         to: the folder; made where it is missing.
         format: who is to read it.
         force: write also into a folder that holds something; files of the same name are replaced.
+        caption_extension: of kohya's caption files, one of ``CAPTION_EXTENSIONS``.
 
     Raises:
         DatasetError: there are no images, one has no caption or can't be read, or the folder can't be written.
@@ -70,32 +78,36 @@ def export(project: Project, to: Path, format: ExportFormat, force: bool = False
         to.mkdir(parents=True, exist_ok=True)
         if not force and any(to.iterdir()):
             raise DatasetError(f"{to} is not empty", "choose another folder, or write into it with --force")
-        write = {ExportFormat.KOHYA: _kohya, ExportFormat.IMAGEFOLDER: _imagefolder}[format]
-        config = write(images, to, project.settings)
+        others = regularisation_folders(project) if project.settings.training.regularisation else []
+        if format is ExportFormat.KOHYA:
+            config = _kohya(images, others, to, project.settings, caption_extension)
+        else:
+            config = _imagefolder(images, to)
     except OSError as error:
         raise DatasetError(f"{to} can't be written ({error.strerror or error})", "choose another folder") from error
-    told = tuple(check for check in dataset.checks() if "missing" in check or "not first" in check)
-    return Exported(to, config, len(images), told)
+    told = [check for check in dataset.checks() if "missing" in check or "not first" in check]
+    if others and format is ExportFormat.IMAGEFOLDER:
+        told.append("regularisation images are left out: an image folder has no place for them")
+    return Exported(to, config, len(images), tuple(told))
 
 
-def _kohya(images: Sequence[TrainingImage], to: Path, settings: Settings) -> Path:
+def _kohya(
+    images: Sequence[TrainingImage],
+    others: Sequence[RegularisationFolder],
+    to: Path,
+    settings: Settings,
+    extension: str,
+) -> Path:
     """Layout: sd-scripts ``library/config_util.py``; the options: its ``docs/config_README-en.md``."""
     folder = to / folder_name(settings)
-    folder.mkdir(exist_ok=True)
-    for image, name in zip(images, _names(images), strict=True):
-        _put(image.path, folder / f"{name}.png")
-        write_whole(folder / f"{name}.txt", image.caption + "\n")
+    _write_folder(folder, [(image.path, image.caption) for image in images], extension)
     side = settings.training.resolution or 1024
-    subset = {
-        "image_dir": str(folder),
-        "num_repeats": settings.training.repeats,
-        "class_tokens": f"{settings.person.trigger} {settings.person.class_word}",
-        # The trigger and the class word stay first, should the rest be shuffled.
-        "keep_tokens": 2,
-        # Left out, sd-scripts would look for ``.caption`` files, and read ``{a|b}`` in a caption as a choice.
-        "caption_extension": ".txt",
-        "enable_wildcard": False,
-    }
+    words = f"{settings.person.trigger} {settings.person.class_word}"
+    subsets = [_subset(folder, settings.training.repeats, words, extension)]
+    for each in others:
+        folder = to / "reg" / each.path.name
+        _write_folder(folder, [(path, read_caption(path)) for path in each.images], extension)
+        subsets.append({**_subset(folder, each.repeats, each.class_words, extension), "is_reg": True})
     record = {
         "datasets": [
             {
@@ -103,7 +115,7 @@ def _kohya(images: Sequence[TrainingImage], to: Path, settings: Settings) -> Pat
                 "batch_size": settings.training.batch,
                 "enable_bucket": True,
                 "bucket_no_upscale": True,
-                "subsets": [subset],
+                "subsets": subsets,
             }
         ]
     }
@@ -112,10 +124,33 @@ def _kohya(images: Sequence[TrainingImage], to: Path, settings: Settings) -> Pat
     return path
 
 
-def _imagefolder(images: Sequence[TrainingImage], to: Path, settings: Settings) -> Path:  # noqa: ARG001
+def _write_folder(folder: Path, images: Sequence[tuple[Path, str]], extension: str) -> None:
+    """Images with their captions; one without gets no file, for sd-scripts then takes ``class_tokens``, and stops at
+    an empty one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for (path, caption), name in zip(images, _names([path for path, _ in images]), strict=True):
+        _put(path, folder / f"{name}.png")
+        if caption:
+            write_whole(folder / f"{name}{extension}", caption + "\n")
+
+
+def _subset(folder: Path, repeats: int, words: str, extension: str) -> dict[str, object]:
+    return {
+        "image_dir": str(folder),
+        "num_repeats": repeats,
+        "class_tokens": words,
+        # The trigger and the class word stay first, should the rest be shuffled.
+        "keep_tokens": 2,
+        # Left out, sd-scripts would look for ``.caption`` files, and read ``{a|b}`` in a caption as a choice.
+        "caption_extension": extension,
+        "enable_wildcard": False,
+    }
+
+
+def _imagefolder(images: Sequence[TrainingImage], to: Path) -> Path:
     """Layout: https://huggingface.co/docs/datasets/image_dataset#imagefolder."""
     lines = []
-    for image, name in zip(images, _names(images), strict=True):
+    for image, name in zip(images, _names([each.path for each in images]), strict=True):
         _put(image.path, to / f"{name}.png")
         lines.append(json.dumps({"file_name": f"{name}.png", "text": image.caption}, ensure_ascii=False))
     path = to / "metadata.jsonl"
@@ -123,11 +158,11 @@ def _imagefolder(images: Sequence[TrainingImage], to: Path, settings: Settings) 
     return path
 
 
-def _names(images: Sequence[TrainingImage]) -> list[str]:
+def _names(images: Sequence[Path]) -> list[str]:
     """A name for each image: its own, without underscores and without another's."""
     names: list[str] = []
     for image in images:
-        name = re.sub(r"[^\w.-]+|_+", "-", image.path.stem).strip("-.") or "image"
+        name = re.sub(r"[^\w.-]+|_+", "-", image.stem).strip("-.") or "image"
         number = 2
         candidate = name
         while candidate.casefold() in {each.casefold() for each in names}:

@@ -111,3 +111,14 @@ def test_a_captioner_that_can_not_be_had_says_what_to_do(run: Run, scanned: Phot
     assert "no server of a vision model is set" in run("caption", "--with", "server").failure
     assert run("caption", "--model", "x").code == 2
     assert "there is no image 7" in run("caption", "--image", 7).failure
+
+
+def test_regularisation_images_are_added_shown_and_off_until_then(run: Run, photos: Photos, project: Project) -> None:
+    assert run("dataset", "reg", "--json").record == {"enabled": False, "folders": []}
+    assert "Add some with: limner dataset reg DIR" in run("dataset", "reg").err
+    added = run("dataset", "reg", photos.originals / "2015", "--json").record
+    assert added["enabled"]
+    assert [(Path(each["path"]).name, each["images"]) for each in added["folders"]] == [("1_man", 2)]
+    assert "1_man" in run("dataset", "reg").out
+    assert "there are no images in" in run("dataset", "reg", "nowhere").failure
+    assert run("dataset", "reg", photos.originals, "--repeats", 0).code == 2

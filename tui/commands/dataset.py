@@ -71,6 +71,36 @@ def list_(folder: Path, as_json: bool) -> None:
     narrate(" · ".join(checks))
 
 
+@dataset.command()
+@click.argument("source", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
+@click.option("--repeats", type=click.IntRange(1, 1000), default=1, show_default=True, help="Times an epoch, at most.")
+@json_option
+@click.pass_obj
+def reg(folder: Path, source: Path | None, repeats: int, as_json: bool) -> None:
+    """Regularisation images: copy those of DIR in, or show what is there.
+
+    Pictures of others of the same class, so that the class word keeps its meaning. Off until there are any;
+    training.regularisation = false in limner.toml switches them off.
+    """
+    from engine.dataset.regularisation import add_regularisation, regularisation_folders
+
+    project = open_project(folder)
+    if source is not None:
+        into, count = add_regularisation(project, source, repeats)
+        narrate(f"{count} image{'' if count == 1 else 's'} copied into {into}")
+    found = regularisation_folders(project)
+    if as_json:
+        rows = [{"path": str(each.path), "repeats": each.repeats, "images": len(each.images)} for each in found]
+        document({"enabled": bool(found) and project.settings.training.regularisation, "folders": rows})
+        return
+    if not found:
+        narrate("There are no regularisation images. Add some with: limner dataset reg DIR")
+        return
+    table(("folder", "images", "repeats"), [(each.path.name, len(each.images), each.repeats) for each in found])
+    if not project.settings.training.regularisation:
+        narrate("training.regularisation is false: they are not used.")
+
+
 def _mark(image: TrainingImage) -> str:
     if image.upscaled:
         return "enlarged"
@@ -81,14 +111,22 @@ def _mark(image: TrainingImage) -> str:
 @click.argument("to", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--format", "form", type=click.Choice(["kohya", "imagefolder"]), default="kohya", show_default=True)
 @click.option("--force", is_flag=True, help="Write into a folder that holds something.")
+@click.option(
+    "--caption-extension",
+    "extension",
+    type=click.Choice([".txt", ".caption"]),
+    default=".txt",
+    show_default=True,
+    help="Of kohya's caption files.",
+)
 @json_option
 @click.pass_obj
-def export(folder: Path, to: Path, form: str, force: bool, as_json: bool) -> None:
+def export(folder: Path, to: Path, form: str, force: bool, extension: str, as_json: bool) -> None:
     """Write the dataset for another trainer: kohya's sd-scripts, or a Hugging Face image folder."""
     from engine.dataset.export import ExportFormat
     from engine.dataset.export import export as write
 
-    done = write(open_project(folder), to, ExportFormat(form), force)
+    done = write(open_project(folder), to, ExportFormat(form), force, extension)
     if as_json:
         paths = {"folder": str(done.folder), "config": str(done.config)}
         document({**paths, "format": form, "images": done.images, "warnings": list(done.warnings)})

@@ -12,8 +12,10 @@ from PIL import Image
 
 from engine.dataset.export import ExportFormat, export
 from engine.dataset.folder import DatasetFolder, write_caption
+from engine.dataset.regularisation import add_regularisation
 from engine.errors import DatasetError
 from engine.project import Project
+from engine.training.examples import read_examples
 from tests.astronaut import astronaut, save
 
 CAPTIONS = {
@@ -37,17 +39,20 @@ def built(project: Project) -> Project:
     return project
 
 
-def read_as_sd_scripts(config: Path) -> list[tuple[Path, str, int]]:
-    """Image, caption and repeats, as sd-scripts' ``DreamBoothDataset`` reads them."""
+def read_as_sd_scripts(config: Path, regularisation: bool = False) -> list[tuple[Path, str, int]]:
+    """Image, caption and repeats, as sd-scripts' ``DreamBoothDataset`` reads them, of the person or of the others."""
     record = tomllib.loads(config.read_text("utf-8"))
     found: list[tuple[Path, str, int]] = []
     for dataset in record["datasets"]:
         for subset in dataset["subsets"]:
+            if subset.get("is_reg", False) != regularisation:
+                continue
             folder = Path(subset["image_dir"])
             for image in sorted(folder.glob("*.png")):
                 parts = image.stem.split("_")
                 assert len(parts) < 5, "sd-scripts would look for another caption"
-                lines = image.with_suffix(subset.get("caption_extension", ".caption")).read_text("utf-8").splitlines()
+                file = image.with_suffix(subset.get("caption_extension", ".caption"))
+                lines = file.read_text("utf-8").splitlines() if file.exists() else [subset["class_tokens"]]
                 assert lines, "sd-scripts stops at an empty caption file"
                 caption = lines[0].strip()
                 assert not subset["enable_wildcard"], "braces would be a choice"
@@ -118,3 +123,72 @@ def test_a_caption_without_the_trigger_is_told(built: Project, tmp_path: Path) -
 def test_nothing_to_export_says_what_to_do(project: Project, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="there are no images yet: make them with: limner dataset build"):
         export(project, tmp_path / "out", ExportFormat.KOHYA)
+
+
+def test_caption_files_have_the_name_that_sd_scripts_looks_for_when_told_nothing(
+    built: Project, tmp_path: Path
+) -> None:
+    done = export(built, tmp_path / "out", ExportFormat.KOHYA, caption_extension=".caption")
+    folder = done.config.parent / "10_jx265 man"
+    assert sorted(path.suffix for path in folder.iterdir()) == [".caption"] * 3 + [".png"] * 3
+    assert sorted(caption for _, caption, _ in read_as_sd_scripts(done.config)) == sorted(CAPTIONS.values())
+
+
+def test_words_with_underscores_do_not_change_the_repeats(built: Project, tmp_path: Path) -> None:
+    built.change({"person.trigger": "jx_265", "training.repeats": 3})
+    done = export(built, tmp_path / "out", ExportFormat.KOHYA)
+    (folder,) = {image.parent for image, _, _ in read_as_sd_scripts(done.config)}
+    assert folder_as_sd_scripts(folder) == (3, "jx_265 man")
+    assert {repeats for _, _, repeats in read_as_sd_scripts(done.config)} == {3}
+
+
+class TestRegularisation:
+    @pytest.fixture
+    def others(self, tmp_path: Path) -> Path:
+        """Two pictures of others: one turned and with a caption, one without."""
+        folder = tmp_path / "others"
+        save(folder / "some_body_with_a_hat.jpg", astronaut(width=400), orientation=6)
+        write_caption(folder / "some_body_with_a_hat.jpg", "man, hat")
+        save(folder / "b.png", astronaut())
+        (folder / "notes.txt").write_text("mine")
+        return folder
+
+    def test_they_lie_in_a_folder_of_their_own_and_are_marked_for_sd_scripts(
+        self, built: Project, others: Path, tmp_path: Path
+    ) -> None:
+        assert read_as_sd_scripts(export(built, tmp_path / "none", ExportFormat.KOHYA).config, True) == []
+        folder, count = add_regularisation(built, others)
+        assert (folder, count) == (built.root / "reg" / "1_man", 2)
+        assert sorted(path.name for path in folder.iterdir()) == ["0001.png", "0002.png", "0002.txt"]
+        with Image.open(folder / "0002.png") as image:
+            assert (image.size, dict(image.getexif())) == ((400, 512), {})
+        assert add_regularisation(built, others)[1] == 2
+        done = export(built, tmp_path / "out", ExportFormat.KOHYA)
+        found = read_as_sd_scripts(done.config, True)
+        assert [(caption, repeats) for _, caption, repeats in found] == [("man", 1), ("man, hat", 1)] * 2
+        assert {folder_as_sd_scripts(image.parent) for image, _, _ in found} == {(1, "man")}
+        assert len(read_as_sd_scripts(done.config)) == 3, "the person's are the person's"
+
+    def test_the_trainer_of_limner_sees_the_same(self, built: Project, others: Path) -> None:
+        add_regularisation(built, others, repeats=2)
+        seen = [each for each in read_examples(built) if each.regularisation]
+        assert [(each.image.parent.name, each.caption, each.repeats) for each in seen] == [
+            ("2_man", "man", 2),
+            ("2_man", "man, hat", 2),
+        ]
+
+    def test_switched_off_they_stay_at_home(self, built: Project, others: Path, tmp_path: Path) -> None:
+        add_regularisation(built, others)
+        told = export(built, tmp_path / "hub", ExportFormat.IMAGEFOLDER).warnings
+        assert told == ("regularisation images are left out: an image folder has no place for them",)
+        built.change({"training.regularisation": False})
+        assert read_as_sd_scripts(export(built, tmp_path / "out", ExportFormat.KOHYA).config, True) == []
+        assert export(built, tmp_path / "hub2", ExportFormat.IMAGEFOLDER).warnings == ()
+
+    def test_what_can_not_be_used_is_told(self, built: Project, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="there are no images in"):
+            add_regularisation(built, tmp_path / "nowhere")
+        (tmp_path / "broken").mkdir()
+        (tmp_path / "broken" / "a.png").write_bytes(b"no picture")
+        with pytest.raises(DatasetError, match=r"a\.png: .*: take it out of the folder"):
+            add_regularisation(built, tmp_path / "broken")
