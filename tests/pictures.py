@@ -14,6 +14,7 @@ from tests.story import alive, checked, idle_painter, story_project, with_datase
 from tui.actions import SCREENS
 from tui.limner import LimnerApp
 from tui.widgets.portrait import Portrait
+from tui.widgets.thumbnails import Thumbnails
 
 SIZES = ((80, 24), (120, 40))
 
@@ -58,7 +59,7 @@ async def settle(pilot: Pilot[None]) -> None:
     for _ in range(400):
         await pilot.pause()
         working = [worker for worker in pilot.app.workers if not worker.is_finished]
-        drawing = [portrait for portrait in pilot.app.screen.query(Portrait) if not portrait.ready]
+        drawing = [each for kind in (Portrait, Thumbnails) for each in pilot.app.screen.query(kind) if not each.ready]
         if not working and not drawing:
             await pilot.pause()
             return

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import FaceError
 from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Face
+from tui.thumbnail_cache import ThumbnailCache, stamp_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIDE = 384
 """Pixels a side: enough for half-blocks that fill a large terminal."""
+
+SMALL = 96
+"""Pixels a side of a thumbnail in the grid: three times what half-blocks show of it."""
+
+LARGE = 1024
+"""Pixels a side for terminals that draw pictures themselves."""
 
 WHOLE = 1280
 """Pixels of a whole photo's longer side, at least: a crop out of it still fills the screen."""
@@ -27,31 +31,18 @@ CROP_COLOUR = (86, 182, 164)
 """What the face's box and the crop's edge are drawn with."""
 
 
-def face_picture(cache: Path, face: Face, framing: Framing | Cut) -> Image:
-    """A square of ``SIDE`` pixels around a face, from the cache where it is there and the photo has not changed.
+def face_picture(cache: Path, face: Face, framing: Framing | Cut, side: int = SIDE) -> Image:
+    """A square of ``side`` pixels around a face, from the cache where it is there and the photo has not changed.
 
     Raises:
         FaceError: the face has a problem, or its photo can't be opened.
     """
-    import PIL.Image
-
     from engine.faces.crop import preview
 
-    kept = _kept_at(cache, face, framing)
-    if kept is not None and kept.exists():
-        try:
-            with PIL.Image.open(kept) as small:
-                return small.convert("RGB")
-        except OSError:
-            # A torn file in the cache is made again.
-            kept.unlink(missing_ok=True)
-    coded = BytesIO()
-    preview(face, framing, SIDE).save(coded, "JPEG", quality=88)
-    if kept is not None:
-        _keep(coded.getvalue(), kept)
-    # What is shown first is what the cache will show later, to the pixel.
-    with PIL.Image.open(coded) as small:
-        return small.convert("RGB")
+    if face.path is None:
+        return preview(face, framing, side)
+    told = f"{face.path}|{stamp_of(face.path)}|{face.box}|{framing}|{side}"
+    return ThumbnailCache(cache).picture(told, lambda: preview(face, framing, side))
 
 
 def whole_picture(face: Face, cut: Cut) -> Image:
@@ -87,7 +78,7 @@ def crop_picture(face: Face, cut: Cut) -> Image:
 def _whole(face: Face) -> Image:
     if face.path is None or face.problem:
         raise FaceError(f"the face in {face.file_name} can't be used ({face.problem})")
-    return _open(face.path, face.path.stat().st_mtime_ns if face.path.exists() else 0)
+    return _open(face.path, stamp_of(face.path))
 
 
 @lru_cache(maxsize=6)
@@ -95,26 +86,3 @@ def _open(path: Path, stamp: int) -> Image:  # noqa: ARG001 – a photo that cha
     from engine.faces.upright import open_upright
 
     return open_upright(path, at_least=WHOLE)
-
-
-def _kept_at(cache: Path, face: Face, framing: Framing | Cut) -> Path | None:
-    """Where the small picture lies; named by all that decides how it looks."""
-    if face.path is None:
-        return None
-    try:
-        stamp = face.path.stat().st_mtime_ns
-    except OSError:
-        return None
-    told = f"{face.path}|{stamp}|{face.box}|{framing}|{SIDE}"
-    return cache / "thumbnails" / f"{hashlib.sha256(told.encode()).hexdigest()[:24]}.jpg"
-
-
-def _keep(coded: bytes, at: Path) -> None:
-    """Writes the small picture whole; a full disk costs time later, nothing else."""
-    beside = at.with_name(f".{at.name}.{os.getpid()}")
-    try:
-        at.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(coded)
-        beside.replace(at)
-    except OSError:
-        beside.unlink(missing_ok=True)

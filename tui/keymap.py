@@ -13,6 +13,9 @@ from tui.user_config import ConfigProblem, UserConfig
 NO_KEY = "<none>"
 """Stands in Textual's keymap for an action that has no key; no terminal sends it."""
 
+GRID_SCREENS = {Scope.FACES, Scope.PICTURES}
+"""The screens that show thumbnails."""
+
 
 @dataclass(frozen=True)
 class Keymap:
@@ -69,6 +72,8 @@ def can_meet(one: Scope, other: Scope) -> bool:
         return True
     if Scope.DIALS in pair:
         return Scope.TRAINING in pair
+    if Scope.GRID in pair:
+        return bool(pair & GRID_SCREENS)
     return Scope.LIST in pair and bool(pair & set(SCREENS))
 
 

@@ -20,10 +20,12 @@ from tui.widgets.footer import footer_line
 from tui.widgets.ink import text_of, width_of
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
+from tui.widgets.thumbnails import Thumbnails
 
 HANDLERS: dict[Scope, type] = {
     Scope.APP: LimnerApp,
     Scope.LIST: Rows,
+    Scope.GRID: Thumbnails,
     Scope.DIALS: Dials,
     Scope.FIELD: TextLine,
     **{

@@ -98,3 +98,11 @@ def test_a_change_to_the_captions_before_it_is_made(snap_compare: Compare, whole
 def test_who_may_write_captions(snap_compare: Compare, whole_story: Project) -> None:
     app = LimnerApp(whole_story.root, whole_story)
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("3", "c"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("theme", ["limner-dark", "limner-light", "limner-16"])
+def test_faces_as_thumbnails(snap_compare: Compare, story: Project, theme: str, size: tuple[int, int]) -> None:
+    app = LimnerApp(story.root, story)
+    app.theme = theme
+    assert snap_compare(app, terminal_size=size, run_before=pressing("t", "l", "l", "j", "o"))

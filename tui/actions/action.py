@@ -13,6 +13,7 @@ class Scope(StrEnum):
 
     APP = "app"
     LIST = "list"
+    GRID = "grid"
     DIALS = "dials"
     FIELD = "field"
     CONNECT = "connect"
@@ -28,7 +29,13 @@ class Scope(StrEnum):
         return _TITLES.get(self, self.value.capitalize())
 
 
-_TITLES = {Scope.APP: "Everywhere", Scope.LIST: "In a list", Scope.DIALS: "In the settings", Scope.FIELD: "In a field"}
+_TITLES = {
+    Scope.APP: "Everywhere",
+    Scope.LIST: "In a list",
+    Scope.GRID: "Among thumbnails",
+    Scope.DIALS: "In the settings",
+    Scope.FIELD: "In a field",
+}
 
 SCREENS: tuple[Scope, ...] = (
     Scope.CONNECT,

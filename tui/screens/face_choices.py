@@ -16,14 +16,29 @@ if TYPE_CHECKING:
     from tui.screens.faces import FacesScreen
 
 
-def go_to_undecided(screen: FacesScreen) -> None:
-    """To the next face without a decision, from the top again after the last."""
-    items, start = screen.rows.items, screen.rows.cursor + 1
-    for index in (*range(start, len(items)), *range(min(start, len(items)))):
+GROUPINGS = ("burst", "day", "framing", None)
+"""What a key goes round; the filter line knows more (``group:year``)."""
+
+
+def go_to_undecided(screen: FacesScreen, backwards: bool = False) -> None:
+    """To the next face without a decision, or the one before; round the end."""
+    items, at = screen.rows.items, screen.rows.cursor
+    order = [*range(at + 1, len(items)), *range(min(at + 1, len(items)))]
+    # Backwards the face under the cursor comes last, too.
+    for index in [*order[-2::-1], *order[-1:]] if backwards else order:
         if items[index].decision is Decision.UNDECIDED and items[index].problem is None:
             screen.rows.cursor = index
             return
     screen.say("Every face here is decided.")
+
+
+def next_grouping(line: str) -> str:
+    """The filter line with the next grouping: none, by burst, by day, by framing, none again."""
+    words = line.split()
+    now = next((word.partition(":")[2].lower() for word in words if word.lower().startswith("group:")), None)
+    after = GROUPINGS[(GROUPINGS.index(now) + 1) % len(GROUPINGS)] if now in GROUPINGS else GROUPINGS[0]
+    kept = [word for word in words if not word.lower().startswith("group:")]
+    return " ".join([*kept, f"group:{after}"] if after else kept)
 
 
 def go_to_best(screen: FacesScreen) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
-from textual.containers import Horizontal, Vertical
-from textual.widget import Widget
-from textual.widgets import Static
 
 from engine.errors import LimnerError
 from engine.faces.geometry import Cut, Framing
@@ -18,29 +14,22 @@ from engine.faces.ledger import Decision, Face, Ledger
 from engine.store import Store
 from tui.actions import Scope, actions_of
 from tui.bindings import bindings_for
-from tui.face_pictures import face_picture, whole_picture
 from tui.screens import face_choices
-from tui.screens.base import WorkScreen
+from tui.screens.face_sight import FaceSight
 from tui.screens.measuring import Measuring
-from tui.widgets.face_lines import face_facts, face_line, meter_line
+from tui.thumbnail_cache import ThumbnailCache
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
-from tui.widgets.portrait import Portrait, Subject
-from tui.widgets.rows import Rows
+from tui.widgets.ink import Ink, Line, key_line
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.faces.columns import FaceColumns
-    from engine.faces.filter import Selection
-
-AHEAD = 3
-"""How many pictures after the cursor are drawn before they are asked for."""
 
 HINTS = 6
 """How many completions of the word being typed are shown."""
 
 
-class FacesScreen(WorkScreen):
+class FacesScreen(FaceSight):
     """The faces of the person, filtered, decided on one by one."""
 
     SCOPE = Scope.FACES
@@ -48,6 +37,7 @@ class FacesScreen(WorkScreen):
     BINDINGS = bindings_for(Scope.FACES)
     QUESTION = "Which faces are good?"
     AUTO_FOCUS = "#faces"
+    COMES_BACK = ("#filter",)
     EMPTY = (
         [("Here you say which faces are good enough to learn from: some twenty do.", Ink.PLAIN)],
         [],
@@ -59,29 +49,10 @@ class FacesScreen(WorkScreen):
     def __init__(self) -> None:
         super().__init__()
         self._store: Store | None = None
-        self._columns: FaceColumns | None = None
-        self._selection: Selection | None = None
-        self._saved: dict[str, str] = {}
-        self._target: dict[Framing, int] = {}
         self._version: int | None = None
-        self._whole = False
         self._filter_error: LimnerError | None = None
         self._hints: list[str] = []
         self._measuring = Measuring(self)
-
-    def body(self) -> Iterable[Widget]:
-        """The filter, the list, the picture with its facts, the meter."""
-        with Horizontal(id="filter-line"):
-            yield Static("/", classes="slash")
-            hint = "px>512 sharp>40 year:2015..2024 -is:duplicate sort:sharp, or part of a name"
-            yield FilterLine(lambda: self._saved, placeholder=hint, id="filter")
-        with Horizontal(id="panes"):
-            with Vertical(id="list-pane", classes="pane"):
-                yield Rows[Face](self._line, id="faces")
-            with Vertical(id="picture-pane", classes="pane"):
-                yield Portrait(id="picture")
-                yield Static(id="facts")
-        yield Static(id="meter")
 
     def shown(self) -> None:
         """Reads the faces anew where a scan, a job or a command changed the project."""
@@ -121,15 +92,6 @@ class FacesScreen(WorkScreen):
             (f"{kept:,} kept", Ink.GOOD if kept else Ink.MUTED),
         ]
 
-    def focus_list(self) -> None:
-        """The faces, at once: the next key may be here already."""
-        self.set_focus(self.rows)
-
-    @property
-    def rows(self) -> Rows[Face]:
-        """The list."""
-        return self.query_one("#faces", Rows)
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without faces there is nothing to decide; in a field a slash is a letter."""
         if action == "filter" and isinstance(self.focused, TextLine):
@@ -168,6 +130,10 @@ class FacesScreen(WorkScreen):
         """To the next face without a decision, from the top again after the last."""
         face_choices.go_to_undecided(self)
 
+    def action_previous_undecided(self) -> None:
+        """To the face before without a decision, from the bottom again after the first."""
+        face_choices.go_to_undecided(self, backwards=True)
+
     def action_best(self) -> None:
         """To the best of the burst that the face is one of."""
         face_choices.go_to_best(self)
@@ -175,6 +141,11 @@ class FacesScreen(WorkScreen):
     def action_filter(self) -> None:
         """Into the filter line."""
         self.set_focus(self.query_one("#filter"))
+
+    def action_group(self) -> None:
+        """Groups what is shown by burst, by day, by framing, or not at all: the filter line says so."""
+        field = self.query_one("#filter", FilterLine)
+        field.value = face_choices.next_grouping(field.value)
 
     def action_save_filter(self) -> None:
         """Asks for the name that the filter is saved under."""
@@ -188,11 +159,6 @@ class FacesScreen(WorkScreen):
         """Into the crop editor."""
         face_choices.crop_by_hand(self)
 
-    def action_whole(self) -> None:
-        """The whole photo, or the crop again."""
-        self._whole = not self._whole
-        self._show_picture()
-
     def action_compare(self) -> None:
         """Two faces side by side."""
         from tui.screens.comparing import CompareScreen
@@ -202,20 +168,7 @@ class FacesScreen(WorkScreen):
             if place is not None:
                 self.rows.cursor = place
 
-        self.app.push_screen(CompareScreen(self.rows.items, self.rows.cursor, self._decide_on, self._subject), done)
-
-    def action_view(self) -> None:
-        """The picture alone."""
-        from tui.screens.large import LargeScreen
-
-        def step(by: int) -> None:
-            self.rows.cursor += by
-
-        def current() -> tuple[Subject | None, Line]:
-            face = self.rows.item
-            return (self._subject(face), face_line(face, 200)) if face is not None else (None, [])
-
-        self.app.push_screen(LargeScreen(current, step))
+        self.app.push_screen(CompareScreen(self.rows.items, self.rows.cursor, self._decide_on, self.subject), done)
 
     def action_pick(self) -> None:
         """Shows what would be picked and why; agreed to, it is kept as one action that one undo takes back."""
@@ -240,14 +193,6 @@ class FacesScreen(WorkScreen):
     def _filtered(self) -> None:
         self.focus_list()
 
-    @on(Rows.Moved, "#faces")
-    def _moved(self) -> None:
-        self._show_picture()
-
-    @on(Rows.Chosen, "#faces")
-    def _chosen(self) -> None:
-        self.action_view()
-
     def on_unmount(self) -> None:
         """Closes the database."""
         if self._store is not None:
@@ -269,11 +214,10 @@ class FacesScreen(WorkScreen):
         """Faces and decisions."""
         return Ledger(self.store)
 
-    def _line(self, face: Face, width: int) -> Line:
-        heads = self._selection.heads if self._selection else {}
-        return face_line(face, width, heads.get(face.id, "") if heads else None)
-
     def _take(self, read: tuple[FaceColumns, dict[str, str], dict[Framing, int], int]) -> None:
+        if self._columns is None:
+            # Once, and after what is looked at: the folder of thumbnails is held to its size.
+            self.do("sweep", ThumbnailCache(self.project.cache).sweep, lambda _: None)
         self._columns, self._saved, self._target, unmeasured = read
         self.show_empty(None if len(self._columns) else self.EMPTY)
         self.keys_changed()
@@ -299,8 +243,7 @@ class FacesScreen(WorkScreen):
             return
         before = self.rows.item
         place = self._selection.place(before.id) if before is not None else None
-        self.rows.show(self._selection, place or 0)
-        self._show_meter()
+        self.show_faces(self._selection, place or 0)
         self.ask()
 
     def _decide(self, decision: Decision, go_on: bool = True) -> None:
@@ -322,7 +265,7 @@ class FacesScreen(WorkScreen):
         """Saves how a face is to be cut, and shows it."""
         if self.attempt(lambda: self.ledger.cut(face.id, cut)) is not None:
             self.update_faces([face.id])
-            self._show_picture()
+            self.show_picture()
 
     def _turn(self, undo: bool) -> None:
         try:
@@ -355,46 +298,9 @@ class FacesScreen(WorkScreen):
             self.rows.redraw(place)
         else:
             self.rows.show(self.rows.items)
-        self._show_facts()
-        self._show_meter()
+        self.show_facts()
+        self.show_meter()
         self.ask()
 
     def _place(self, face_id: int) -> int | None:
         return self._selection.place(face_id) if self._selection is not None else None
-
-    def _subject(self, face: Face) -> Subject:
-        from engine.faces.framing import cut_of
-
-        cut = cut_of(face)
-        key = (face.id, face.path, face.box, cut, self._whole)
-        if self._whole:
-            return Subject(key, partial(whole_picture, face, cut))
-        return Subject(key, partial(face_picture, self.project.cache, face, cut))
-
-    def _show_picture(self) -> None:
-        face, rows = self.rows.item, self.rows
-        portrait = self.query_one("#picture", Portrait)
-        if face is None:
-            portrait.show(None, words=[("no face fits the filter", Ink.MUTED)] if self._columns else [])
-        elif face.problem:
-            portrait.show(None, words=[(face.problem, Ink.ATTENTION)])
-        else:
-            after = [other for other in rows.items[rows.cursor + 1 : rows.cursor + 1 + AHEAD] if not other.problem]
-            portrait.show(self._subject(face), [self._subject(other) for other in after])
-        self._show_facts()
-
-    def _show_facts(self) -> None:
-        face = self.rows.item
-        pane, facts = self.query_one("#picture-pane"), self.query_one("#facts", Static)
-        pane.border_title = title_of(f"{(face.taken_at or 'no date')[:10]} {face.file_name}"[-60:] if face else "")
-        facts.update(content_of(*face_facts(face, self._whole, narrow=self.size.width < 100)) if face else "")
-
-    def _show_meter(self) -> None:
-        from engine.faces.mix import mix_of
-
-        columns = self._columns
-        if columns is None:
-            return
-        kept = [columns.faces[row] for row in columns.states["keep"].nonzero()[0]]
-        line = meter_line(mix_of(kept, self._target), max(20, self.size.width - 2))
-        self.query_one("#meter", Static).update(content_of(line), layout=False)

@@ -59,6 +59,26 @@ def face_line(face: Face, width: int, head: str | None = None) -> Line:
     return line
 
 
+def face_caption(face: Face, head: str | None = None) -> Line:
+    """What stands under a face's thumbnail, after the mark: the year, the sharpness or what is wrong, the framing.
+
+    Args:
+        face: whose caption.
+        head: where the faces are grouped: the label of the group that begins here, or "" inside one.
+    """
+    from engine.faces.framing import cut_of
+
+    if head:
+        return [(head, Ink.STRONG)]
+    year = face.taken_at[:4] if face.taken_at else "–"
+    if face.problem:
+        return [(f"{year} ", Ink.MUTED), ("!", Ink.ATTENTION)]
+    flags = [(text.strip(), ink) for text, ink in _flags(face) if ink is not Ink.FAINT][:1]
+    sharp = f"{face.measures.sharp:.0f}" if face.measures.sharp is not None else "–"
+    told: Line = flags or [(sharp, Ink.PLAIN)]
+    return [(f"{year} ", Ink.MUTED), *told, (f" {cut_of(face).framing}", Ink.MUTED)]
+
+
 def face_facts(face: Face, whole: bool = False, narrow: bool = False) -> list[Line]:
     """What is known about a face, for under its picture: four lines.
 
