@@ -21,6 +21,7 @@ SETTINGS = {
     "training.rank": 4,
     "training.alpha": 2.0,
     "training.learning_rate": 5e-3,
+    "training.sample_prompts": [],
     "painting.steps": 3,
     "painting.guidance": 3.0,
     "painting.idle_seconds": 1.0,

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("tui.commands.training:watch", "Follow a run live."),
     "pause": ("tui.commands.training:pause", "Pause a run."),
     "resume": ("tui.commands.training:resume", "Go on with a run that was paused, stopped or killed."),
+    "sample": ("tui.commands.training:sample", "Paint a run's prompts now, as each epoch does."),
     "stop": ("tui.commands.training:stop", "Stop a run, now or after the epoch."),
     "lora": ("tui.commands.lora:lora", "Look into a LoRA file."),
     "prompt": ("tui.commands.prompt:prompt", "What a prompt says, and the library of prompts."),

@@ -127,6 +127,14 @@ class TrainingSettings(Section):
     ema_decay: float | None = Field(None, gt=0, lt=1)
     """Checkpoints hold a moving average of the LoRA, of which so much stays at each step (0.99, say); left out: the
     LoRA itself."""
+    sample_prompts: list[str] | None = None
+    """What is painted after each epoch, with the same seeds each time; left out: ``painting.style``; []: nothing."""
+    sample_seed: int = Field(1, ge=0, lt=2**32)
+    """The first prompt's seed; the next have the next ones."""
+    sample_inference_steps: int = Field(20, ge=1, le=200)
+    """Steps of the sampler for these pictures."""
+    sample_steps: int | None = Field(None, ge=1)
+    """They are painted every so many steps too; left out: only after each epoch."""
     start_from: Path | None = None
     """A LoRA file to go on from, of the same rank."""
     gradient_checkpointing: bool | None = None

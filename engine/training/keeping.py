@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from engine import events
-from engine.training.lora_file import LoraPair, pairs_of_peft, write_lora
+from engine.training.lora_file import LoraPair, pairs_of_peft, write_bytes, write_lora
 from engine.training.lora_metadata import LoraFacts
 from engine.training.lora_names import Part
 from engine.training.start import file_stem
@@ -69,6 +69,10 @@ class Keeper:
         """Writes the state that a run goes on from."""
         self._do(lambda: write_state(self._folder / "state", place, memory))
 
+    def picture(self, path: str, png: bytes, sample: events.Sample) -> None:
+        """Writes a picture at ``path`` in the run's folder and tells of it."""
+        self._do(lambda: self._write_picture(self._folder / path, png, sample))
+
     def tell(self, event: events.Event) -> None:
         """Tells something after what was written before it."""
         self._do(lambda: self._tell(event))
@@ -99,3 +103,7 @@ class Keeper:
         # Told first: nobody is to look for a file that is gone.
         for each in old:
             each.unlink(missing_ok=True)
+
+    def _write_picture(self, path: Path, png: bytes, sample: events.Sample) -> None:
+        write_bytes(path, png)
+        self._tell(sample)

@@ -143,6 +143,23 @@ class Learner:
             self.average.remember(memory.part("average"))
         self.whole = True
 
+    @contextlib.contextmanager
+    def painting(self) -> Iterator[Any]:
+        """The U-Net as a checkpoint of now would make it, only looked at; afterwards it learns on as before."""
+        learnt = [each.detach().clone() for each in self.parameters] if self.average else []
+        self._train(False)
+        try:
+            with torch.no_grad():
+                if self.average:
+                    self._set({part: dict(state) for part, state in self.average.weights().items()})
+            with self._autocast():
+                yield self.unet
+        finally:
+            with torch.no_grad():
+                for parameter, before in zip(self.parameters, learnt, strict=False):
+                    parameter.copy_(before)
+            self._train(True)
+
     def _set(self, parts: Mapping[Part, dict[str, torch.Tensor]]) -> None:
         """Makes these the LoRA's weights; what is not among them stays as it is."""
         set_lora_state(self.unet, parts[Part.UNET])

@@ -95,11 +95,20 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], about: dict[str,
     Raises:
         LoraFileError: the disk is full or refuses.
     """
+    write_bytes(path, save(tensors, about))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file whole: a reader sees the old file or the new one, also after a power cut.
+
+    Raises:
+        LoraFileError: the disk is full or refuses.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as handle:
-            handle.write(save(tensors, about))
+            handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(beside, path)

@@ -28,6 +28,13 @@ class Requests:
         """Whether the run is to end with the epoch under way."""
         return Request.STOP_AFTER_EPOCH in self._context.asked()
 
+    def to_sample(self) -> bool:
+        """Whether pictures are to be painted now; asking is answered by that."""
+        if Request.SAMPLE not in self._context.asked():
+            return False
+        self._context.folder.answered(Request.SAMPLE)
+        return True
+
     def to_pause(self) -> bool:
         """Whether the run is to wait. One that was told to go on before it waited does not."""
         asked = self._context.asked()

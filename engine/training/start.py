@@ -21,8 +21,8 @@ from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.training.base_shape import shape_of
 from engine.training.budget import check_budget
 from engine.training.cards import card_here
-from engine.training.examples import read_examples
 from engine.training.lora_header import read_header
+from engine.training.plan import lineup_of
 from engine.training.presets import choose
 from engine.training.runs import run_status
 
@@ -100,6 +100,15 @@ def file_stem(trigger: str) -> str:
     return re.sub(r"[^\w-]+", "_", trigger)
 
 
+def sample_prompts(settings: Settings) -> list[str]:
+    """What a run paints: the prompts that are set, or the project's own style."""
+    prompts = settings.training.sample_prompts
+    if prompts is None:
+        person = settings.person
+        prompts = [settings.painting.style.replace("{trigger}", person.trigger).replace("{class}", person.class_word)]
+    return prompts
+
+
 def run_settings(job: JobFolder) -> Settings:
     """The settings that a run was started with. Raises JobError where the folder holds no order."""
     return Settings.model_validate(job.read_order().args["settings"])
@@ -109,7 +118,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     """What a run is started with: all settings, those that a preset filled in included, and why it did."""
     settings = _grounded(with_changes(project.settings, changes))
     check_budget(settings.training)
-    images = len(read_examples(project))
+    images = sum(not each.regularisation for each in lineup_of(project, settings).seen)
     chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
     _check_start(chosen.settings)
     choices = [{"what": f"{each.key} {each.value}", "why": each.reason} for each in chosen.choices if not each.own]

@@ -40,6 +40,7 @@ from engine.training.plan import plan_for
 from engine.training.progress import Progress
 from engine.training.record import write_record
 from engine.training.requests import Requests
+from engine.training.samples import Easel
 from engine.training.schedule import epoch_batches, learning_rate, step_seed
 from engine.training.start import file_stem
 from engine.training.start_from import Begun
@@ -63,11 +64,12 @@ def work(context: Context) -> None:
     data = run_data(context, pipeline, resolution, device)
     if data is None:
         return
+    easel = Easel(pipeline, settings, device)
     let_go(pipeline, settings.training)
     device.free()
     scale = int(pipeline.vae_scale_factor)
     write_record(context.folder.path / "run.toml", settings, base, data, scale, resolution, device)
-    trainer = Trainer(context, settings, base, pipeline, data, resolution, device)
+    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, easel)
     trainer.progress.pace.add_other(time.monotonic() - began)
     try:
         trainer.train()
@@ -94,6 +96,7 @@ class Trainer:
         data: TrainingData,
         resolution: int,
         device: Device,
+        easel: Easel | None = None,
     ) -> None:
         self.context, self.settings, self.base, self.device = context, settings.training, base, device
         self.stem, self.trigger, self.resolution = (
@@ -120,6 +123,7 @@ class Trainer:
         pace = Pace(self.plan, self.settings.price_per_hour, place.spent_seconds)
         self.progress = Progress(context, device, pace, place.epoch_loss, place.epoch_seconds)
         self.requests = Requests(context)
+        self.easel = easel
         kept_checkpoints = Kept(self.settings.keep_checkpoints, self.settings.keep_epochs)
         self.keeper = Keeper(context.folder.path, context.emit, kept_checkpoints, pipeline.unet.config.layers_per_block)
 
@@ -131,13 +135,16 @@ class Trainer:
                 return
             if not self.take_step():
                 continue
-            if self.step % self.plan.steps_per_epoch == 0:
+            epoch_ends = self._every(self.plan.steps_per_epoch)
+            if epoch_ends:
                 self._end_epoch()
-                if self.step < self.plan.steps and (self.requests.to_stop_after_epoch() or self._over_budget()):
-                    self.requests.stopping(f"after epoch {self.epoch}")
-                    break
-            elif self.settings.checkpoint_steps and self.step % self.settings.checkpoint_steps == 0:
+            elif self._every(self.settings.checkpoint_steps):
                 self.keep_checkpoint(f"{self.stem}-step{self.step:08d}")
+            if epoch_ends or self._every(self.settings.sample_steps) or self.requests.to_sample():
+                self._paint_samples(f"{self.stem}-{self.epoch:06d}-{self.step:08d}")
+            if epoch_ends and self.step < self.plan.steps and self._told_to_end_here():
+                self.requests.stopping(f"after epoch {self.epoch}")
+                break
         else:
             self.requests.done()
         self.keeper.flush()
@@ -239,6 +246,9 @@ class Trainer:
         self.keep_checkpoint(name, events.Epoch(self.epoch, loss, validation, seconds + looked))
         remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
 
+    def _told_to_end_here(self) -> bool:
+        return self.requests.to_stop_after_epoch() or self._over_budget()
+
     def _over_budget(self) -> bool:
         """Whether the next epoch would pass what the run may cost; then that is told."""
         estimate = self.progress.pace.estimate(self.step)
@@ -287,6 +297,30 @@ class Trainer:
             self.learner.fitting,
         )
         self.keeper.state(place, self.learner.memory())
+
+    def _paint_samples(self, name: str) -> None:
+        """Paints the run's prompts. It costs time that is not the pace's, and never the run."""
+        if self.easel is None or not self.easel.prompts:
+            return
+        self.progress.read()
+        began = time.monotonic()
+        try:
+            with self.learner.painting() as unet:
+                for number, each in enumerate(self.easel.paint(unet), 1):
+                    path, seconds = f"samples/{name}-{number:02d}.png", time.monotonic() - began
+                    sample = events.Sample(path, each.prompt, each.seed, self.epoch, seconds=round(seconds, 3))
+                    self.keeper.picture(path, each.png, sample)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            self.context.emit(events.Warning("memory does not suffice to paint samples: the run goes on without them"))
+            self.easel = None
+        self.device.free()
+        self.progress.pace.add_other(time.monotonic() - began)
+        self.progress.restart_clock()
+
+    def _every(self, steps: int | None) -> bool:
+        return steps is not None and self.step % steps == 0
 
     def _tell_of_start(self, path: Path, begun: Begun) -> None:
         if begun.left_out:

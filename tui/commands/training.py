@@ -1,4 +1,4 @@
-"""Commands about training: ``train``, ``runs``, ``watch``, ``pause``, ``resume``, ``stop``."""
+"""Commands about training: ``train``, ``runs``, ``watch``, ``pause``, ``resume``, ``sample``, ``stop``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project, open_project
 from engine.training.runs import RunStatus, run_status
-from engine.training.start import live_run, resume_training, start_training
+from engine.training.start import live_run, resume_training, run_settings, sample_prompts, start_training
 from tui.commands.report import document, json_option, narrate, table
 from tui.commands.run_line import follow_run, run_line
 from tui.commands.run_settings import changes, run_options
@@ -101,6 +101,18 @@ def resume(folder: Path, run: str | None) -> None:
     else:
         raise JobError(f"{job.id} is being trained already", f"follow it with: limner watch {job.id}")
     narrate(f"{job.id} goes on. Follow it with: limner watch {job.id}")
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.pass_obj
+def sample(folder: Path, run: str | None) -> None:
+    """Paint the prompts of a run (the living one) after its step, as each epoch does."""
+    job = _living(open_project(folder), run)
+    if not sample_prompts(run_settings(job)):
+        raise JobError(f"{job.id} has no prompts to paint", "set training.sample_prompts for the next run")
+    job.ask(Request.SAMPLE)
+    narrate(f"{job.id} paints into {job.path / 'samples'} after its step.")
 
 
 @click.command()

@@ -1,0 +1,123 @@
+"""Pictures painted while a run trains: the same prompts and seeds each time, so that the epochs can be compared.
+
+Needs torch. The U-Net that is being trained paints them between two steps; their noise comes from generators of their
+own, so that the run goes on as if nothing had been painted. They are saved by the run's keeper, in the background.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from engine import __version__
+from engine.settings import Settings
+from engine.training.base import Pipeline, native_resolution
+from engine.training.device import Device
+from engine.training.start import sample_prompts
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One picture of a run."""
+
+    prompt: str
+    seed: int
+    png: bytes
+    """The whole file."""
+
+
+class Easel:
+    """Paints with a base model's own sampler and the U-Net that is being trained.
+
+    Args:
+        pipeline: of the base model, whole; its text encoders are let go unless they are trained.
+        settings: the project's.
+        device: where the U-Net is.
+    """
+
+    def __init__(self, pipeline: Pipeline, settings: Settings, device: Device) -> None:
+        self.prompts = sample_prompts(settings)
+        self._settings, self._device = settings, device
+        self._size = settings.training.resolution or native_resolution(pipeline)
+        self._components = dict(pipeline.components)
+        self._type = type(pipeline)
+        # Trained text encoders read the prompts anew each time.
+        self._encoding = pipeline if settings.training.train_text_encoders else None
+        self._texts = [] if self._encoding else self._encode(pipeline)
+
+    def paint(self, unet: Any) -> Iterator[Painted]:
+        """One picture a prompt, as the U-Net is now; it is to be in its evaluation mode."""
+        vae = self._components["vae"]
+        texts = self._encode(self._encoding) if self._encoding else self._texts
+        without = {"unet": unet, "vae": vae.to(self._device.name), "text_encoder": None, "text_encoder_2": None}
+        scheduler = self._components["scheduler"]
+        without["scheduler"] = type(scheduler).from_config(scheduler.config)
+        pipeline = self._type(**{**self._components, **without}, add_watermarker=False)
+        pipeline.set_progress_bar_config(disable=True)
+        painting, first = self._settings.painting, self._settings.training.sample_seed
+        try:
+            for number, (prompt, text) in enumerate(zip(self.prompts, texts, strict=True)):
+                with torch.no_grad():
+                    latents = pipeline(
+                        **{name: tensor.to(self._device.name, unet.dtype) for name, tensor in text.items()},
+                        num_inference_steps=self._settings.training.sample_inference_steps,
+                        guidance_scale=painting.guidance,
+                        width=self._size,
+                        height=self._size,
+                        generator=torch.Generator().manual_seed(first + number),
+                        output_type="latent",
+                    ).images
+                    image = self._decode(vae, latents[0])
+                yield Painted(prompt, first + number, self._png(image, prompt, first + number))
+        finally:
+            vae.to("cpu")
+
+    def _encode(self, pipeline: Pipeline) -> list[dict[str, torch.Tensor]]:
+        encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
+        texts: list[dict[str, torch.Tensor]] = []
+        for prompt in self.prompts:
+            for encoder in encoders:
+                encoder.to(self._device.name)
+            with torch.no_grad():
+                hidden, no_hidden, pooled, no_pooled = pipeline.encode_prompt(
+                    prompt=prompt,
+                    negative_prompt=self._settings.painting.negative or None,
+                    device=self._device.name,
+                    num_images_per_prompt=1,
+                    do_classifier_free_guidance=True,
+                )
+            texts.append(
+                {
+                    "prompt_embeds": hidden,
+                    "negative_prompt_embeds": no_hidden,
+                    "pooled_prompt_embeds": pooled,
+                    "negative_pooled_prompt_embeds": no_pooled,
+                }
+            )
+        return texts
+
+    def _decode(self, vae: Any, latent: torch.Tensor) -> Image.Image:
+        """In float32: SDXL's VAE overflows in half precision."""
+        shift = vae.config.get("shift_factor") or 0.0
+        with torch.autocast(self._device.name, enabled=False):
+            pixels = vae.decode(latent[None].float() / vae.config.scaling_factor + shift).sample[0]
+        levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+
+    def _png(self, image: Image.Image, prompt: str, seed: int) -> bytes:
+        """With the text that A1111 reads its own pictures' prompts from."""
+        painting, steps = self._settings.painting, self._settings.training.sample_inference_steps
+        lines = [prompt, f"Negative prompt: {painting.negative}"] if painting.negative else [prompt]
+        size = f"{image.width}x{image.height}"
+        about = f"Steps: {steps}, CFG scale: {painting.guidance:g}, Seed: {seed}, Size: {size}"
+        info = PngInfo()
+        info.add_text("parameters", "\n".join([*lines, f"{about}, Version: Limner {__version__}"]))
+        file = io.BytesIO()
+        image.save(file, "PNG", pnginfo=info)
+        return file.getvalue()

@@ -1,0 +1,104 @@
+"""Pictures painted while a run trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from engine import events
+from engine.events import JobState
+from engine.jobs.folder import JobFolder, Request
+from engine.project import Project
+from engine.settings import Settings
+from engine.training.start import sample_prompts
+from tests.run_here import losses, of_kind, ordered, run_here
+from tests.small_project import small_project
+
+PROMPTS = ["photo of jx265 man, red shirt", "photo of jx265 man, blue shirt"]
+SAMPLES = {"training__sample_prompts": PROMPTS, "training__sample_inference_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return small_project(tmp_path_factory.mktemp("samples") / "james")
+
+
+@pytest.fixture(scope="module")
+def plain(project: Project) -> JobFolder:
+    return done(ordered(project, "plain", training__dropout=0.2))
+
+
+@pytest.fixture(scope="module")
+def painted(project: Project) -> JobFolder:
+    job = ordered(project, "painted", training__sample_steps=2, training__dropout=0.2, **SAMPLES)
+    return done(job)
+
+
+def done(job: JobFolder) -> JobFolder:
+    status = run_here(job)
+    assert status.state is JobState.DONE, status.error
+    return job
+
+
+def test_each_epoch_and_every_so_many_steps_the_prompts_are_painted_with_the_same_seeds(painted: JobFolder) -> None:
+    samples = of_kind(painted, events.Sample)
+    # 6 steps, 3 an epoch: after 2, 3 (the epoch), 4 and 6.
+    assert [(each.prompt, each.seed, each.epoch) for each in samples] == [
+        (prompt, seed, epoch) for epoch in (1, 1, 2, 2) for prompt, seed in zip(PROMPTS, (1, 2), strict=True)
+    ]
+    assert [each.path for each in samples][:2] == [
+        "samples/jx265-000001-00000002-01.png",
+        "samples/jx265-000001-00000002-02.png",
+    ]
+    pictures = [np.asarray(Image.open(painted.path / each.path).convert("RGB"), dtype=float) for each in samples]
+    assert all(picture.shape == (64, 64, 3) and picture.std() > 5 for picture in pictures)
+    assert np.abs(pictures[0] - pictures[-2]).mean() > 0.1, "the LoRA that was learnt changes nothing"
+    with Image.open(painted.path / samples[1].path) as image:
+        assert image.info["parameters"].startswith(f"{PROMPTS[1]}\nSteps: 2, CFG scale: 3, Seed: 2, Size: 64x64")
+
+
+def test_painting_changes_nothing_of_what_is_learnt(plain: JobFolder, painted: JobFolder) -> None:
+    assert losses(painted) == losses(plain)
+    one, other = (load_file(job.path / "checkpoints" / "jx265.safetensors") for job in (plain, painted))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_painting_with_the_moving_average_gives_the_weights_back(project: Project) -> None:
+    average = {"training__ema_decay": 0.9}
+    without = done(ordered(project, "average", **average))
+    with_samples = done(ordered(project, "average-painted", **average, **SAMPLES))
+    assert losses(with_samples) == losses(without)
+
+
+def test_a_picture_can_be_asked_for_at_any_time(project: Project) -> None:
+    job = ordered(project, "asked", **SAMPLES)
+    job.ask(Request.SAMPLE)
+    done(job)
+    assert of_kind(job, events.Sample)[0].path == "samples/jx265-000001-00000001-01.png"
+    assert len(of_kind(job, events.Sample)) == 6
+    assert job.asked() == frozenset()
+
+
+def test_memory_that_does_not_suffice_for_samples_does_not_end_the_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("engine.training.samples.Easel._decode", none_left)
+    job = done(ordered(project, "no-room", **SAMPLES))
+    assert not of_kind(job, events.Sample)
+    assert [each.message for each in of_kind(job, events.Warning)] == [
+        "memory does not suffice to paint samples: the run goes on without them"
+    ]
+    assert not list(Path(job.path).rglob("*.png"))
+
+
+def test_without_prompts_of_ones_own_the_projects_style_is_painted() -> None:
+    settings = Settings.model_validate({"person": {"trigger": "jx265", "class_word": "man"}})
+    assert sample_prompts(settings) == ["photo of jx265 man"]
