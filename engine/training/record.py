@@ -44,7 +44,7 @@ def write_record(
         "images": sum(not each.regularisation and not each.held_out for each in data.seen),
         "held_out": sum(each.held_out for each in data.seen),
         "regularisation_images": sum(each.regularisation for each in data.seen),
-        "buckets": [f"{width}x{height}: {count}" for width, height, count in data.buckets(scale)],
+        "buckets": [f"{width}x{height}: {count}" for width, height, count in data.buckets(scale) if count],
         # The empty one, which dropout shows, is not counted.
         "captions": data.different_captions - 1,
         "device": device.name,
