@@ -136,19 +136,19 @@ def choose(settings: Settings, base: BaseShape, card: Card | None, images: int) 
     """
     wanted = settings.training.preset
     if wanted == "off":
-        return Chosen(settings, None, (), "presets are off (training.preset)")
+        return Chosen(settings, None, (), "off, as training.preset says")
     if wanted == "auto" and card is None:
-        return Chosen(settings, None, (), "no preset: there is no GPU here")
+        return Chosen(settings, None, (), "none: there is no GPU here")
     if not base.is_sdxl:
-        return Chosen(settings, None, (), f"no preset: the base is {base.name}, and they are made for SDXL")
+        return Chosen(settings, None, (), f"none: they are for SDXL, and this base is {base.name}")
     if wanted == "auto" and card is not None:
         preset = preset_for(card.class_gb)
-        why = f"{card.name}, {card.memory_gb * 1e9 / 2**30:.0f} GB: the preset for {preset.gb} GB"
+        why = f"for {preset.gb} GB: the card has {card.memory_gb * 1e9 / 2**30:.0f}"
         if card.class_gb < PRESETS[0].gb:
             why += ", which may not fit"
     else:
         preset = next(each for each in PRESETS if each.gb == wanted)
-        why = f"the preset for {preset.gb} GB, as training.preset says"
+        why = f"for {preset.gb} GB, as training.preset says"
     room = (card.memory_gb if card and wanted == "auto" else preset.gb * 2**30 / 1e9) * ROOM
     return _filled(settings, preset, base, images, room, why)
 

@@ -25,6 +25,8 @@ def whole_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
     monkeypatch.setattr(
         tui.screens.connect, "look", lambda entered, private, base: checked(entered.settings(private, base))
     )
+    monkeypatch.setattr("engine.training.estimate.card_here", lambda: None)
+    monkeypatch.setattr("engine.training.estimate.device_name", lambda card: "a CPU of 2 cores")
     project = with_pictures(with_dataset(story_project(tmp_path / "james")))
     with alive(with_run(project)), idle_painter(project):
         yield project

@@ -237,7 +237,7 @@ class TestTraining:
         async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "4")
             assert "6 images × 10 repeats × 10 epochs = 600 image-steps" in shown(pilot)
-            await press(pilot, "l", "j", "left", "h")
+            await press(pilot, "j", "l", "j", "left", "h")
             assert "6 images × 11 repeats × 8 epochs = 528 image-steps" in shown(pilot)
         assert (story.settings.training.repeats, story.settings.training.epochs) == (11, 8)
 

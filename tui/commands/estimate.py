@@ -49,12 +49,10 @@ def estimate(
         return
     table(("what", "how much"), rows(found))
     click.echo()
+    click.echo(f"preset  {found.preset.why}")
     if found.preset.choices:
-        click.echo(found.preset.why)
         lines = [(each.key, value(each.value), _why(each)) for each in found.preset.choices]
         table(("setting", "value", "why"), lines)
-    else:
-        click.echo(found.preset.why)
     for warning in found.warnings:
         narrate(f"! {warning}")
 

@@ -3,129 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from textual import on
-from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Static
 
-from engine.errors import LimnerError
-from engine.events import JobState
+from engine.errors import DatasetError
 from engine.jobs.folder import JobFolder, Request
-from engine.settings import Settings
 from engine.training.runs import RunStatus
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.run_watch import Seen
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Confirm
-from tui.widgets.dials import Dial, Dials, Number
-from tui.widgets.ink import Ink, Line, content_of, key_line, spread, width_of
-from tui.widgets.loss_chart import LossChart
-from tui.widgets.meter import bar, clock
-from tui.widgets.rows import Rows
-from tui.widgets.sheet import Sheet
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from engine.training.estimate import RunEstimate
-
-COUNTS = (*range(1, 21), 25, 30, 40, 50, 75, 100, 150, 200)
-RATES = tuple(round(digit * 10.0**power, 9) for power in range(-6, -1) for digit in (1, 2, 3, 5, 7))
-
-DIALS = (
-    Dial("training.repeats", "repeats", COUNTS, "how often an epoch sees each image"),
-    Dial("training.epochs", "epochs", COUNTS, "each ends with a checkpoint"),
-    Dial("training.batch", "batch", (1, 2, 3, 4, 6, 8, 12, 16, 24, 32), "images a step"),
-    Dial("training.rank", "rank", (2, 4, 8, 16, 24, 32, 48, 64, 96, 128), "the size of what is learnt"),
-    Dial("training.learning_rate", "learning rate", RATES, "how boldly each step moves", "{:g}".format),
-)
-
-STATES: dict[JobState, Ink] = {
-    JobState.DONE: Ink.GOOD,
-    JobState.FAILED: Ink.BAD,
-    JobState.STOPPING: Ink.ATTENTION,
-    JobState.PAUSED: Ink.ATTENTION,
-}
-
-
-def now_lines(status: RunStatus, width: int) -> list[Line]:
-    """The run's figures, one a line, right-aligned with their units."""
-    ended = status.state.ended
-    rows: list[tuple[str, str, Ink]] = [
-        ("state", status.state.value, STATES.get(status.state, Ink.ACTIVE)),
-        ("epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–", Ink.PLAIN),
-        ("step", f"{status.step:,} of {status.steps:,}" if status.steps else "–", Ink.PLAIN),
-        ("loss", _figure(status.loss, "{:.4f}"), Ink.MUTED),
-        ("average", _figure(status.average_loss, "{:.4f}"), Ink.STRONG),
-        ("images/s", _figure(status.images_per_s, "{:.1f}"), Ink.PLAIN),
-        ("memory", _figure(status.memory_gb, "{:.1f} GB"), Ink.PLAIN),
-    ]
-    if status.cost:
-        rows.append(("cost", f"{status.cost:.2f}", Ink.PLAIN))
-    if ended and status.started_at and status.ended_at:
-        rows.append(("took", clock(status.ended_at - status.started_at), Ink.PLAIN))
-    return [spread([(name, Ink.MUTED)], [(value, ink)], width) for name, value, ink in rows]
-
-
-def bar_line(name: str, share: float, left: str, width: int) -> Line:
-    """``epoch ███████─────  41 %   0:07 left``."""
-    tail: Line = [(f" {share:>4.0%}", Ink.STRONG), (f"{left:>16}", Ink.MUTED)]
-    return [(f"{name:<6}", Ink.MUTED), *bar(share, max(4, width - 6 - width_of(tail))), *tail]
-
-
-def trouble(status: RunStatus) -> Line:
-    """What went wrong, or what the run is preparing; empty while it simply learns."""
-    if status.error is not None:
-        return [("✗ ", Ink.BAD), (LimnerError(status.error.message, status.error.fix).one_line(), Ink.PLAIN)]
-    if status.state is JobState.FAILED:
-        return [("✗ ", Ink.BAD), (status.reason or "the run failed", Ink.PLAIN)]
-    if status.live and not status.step and status.phase is not None:
-        phase = status.phase
-        count = f" {phase.done:,} of {phase.total:,}" if phase.total else ""
-        return [("· ", Ink.ATTENTION), (f"{phase.name}{count}", Ink.PLAIN)]
-    if status.live and not status.step:
-        return [("· ", Ink.ATTENTION), ("getting ready", Ink.PLAIN)]
-    if status.warnings:
-        return [("! ", Ink.ATTENTION), (status.warnings[-1], Ink.PLAIN)]
-    if status.reason:
-        return [("· ", Ink.MUTED), (status.reason, Ink.MUTED)]
-    return []
-
-
-def estimate_lines(estimate: RunEstimate, settings: Settings, width: int) -> list[Line]:
-    """What a run with these settings will take."""
-    training = settings.training
-    rows = [
-        ("image-steps", f"{estimate.image_steps:,}"),
-        ("optimizer steps", f"{estimate.steps:,}"),
-        ("checkpoints", f"{estimate.epochs:,}"),
-        ("alpha / rank", f"{training.effective_alpha:g} / {training.rank}"),
-        ("an epoch", clock(estimate.seconds_per_epoch)),
-        ("all epochs", clock(estimate.seconds_total)),
-    ]
-    if estimate.memory_gb is not None:
-        rows.append(("memory", f"{estimate.memory_gb:.1f} GB"))
-    if estimate.cost is not None:
-        rows.append(("cost", f"{estimate.cost:.2f}"))
-    figures = [spread([(name, Ink.MUTED)], [(value, Ink.STRONG)], width) for name, value in rows]
-    return [*figures, [], [(f"time {estimate.detail}", Ink.MUTED)]]
-
-
-def checkpoint_line(entry: tuple[int, Path], width: int) -> Line:
-    """A checkpoint's row: which epoch, its name, its size."""
-    number, path = entry
-    try:
-        size = f"{path.stat().st_size / 1e6:,.1f} MB"
-    except OSError:
-        size = "gone"
-    return spread([(f"{number:>3}  ", Ink.MUTED), (path.stem, Ink.PLAIN)], [(f"{size} ", Ink.MUTED)], width)
-
-
-def _figure(value: float | None, shape: str) -> str:
-    return "–" if value is None else shape.format(value)
+from tui.screens.probing import Probing
+from tui.screens.training_plan import TrainingPlan
+from tui.screens.training_watch import RunView
+from tui.widgets.ink import Ink, Line, key_line
 
 
 class TrainingScreen(WorkScreen):
@@ -148,31 +42,13 @@ class TrainingScreen(WorkScreen):
         super().__init__()
         self._planning = True
         self._seen = Seen()
-        self._estimate: RunEstimate | None = None
-        self._settings: Settings | None = None
         self._attached: set[str] = set()
+        self._probing = Probing(self, lambda line: self._plan.tell(line), self._probed)
 
     def body(self) -> Iterable[Widget]:
         """The plan and the run, one of which is shown."""
-        with Horizontal(id="plan"):
-            with Vertical(id="dials-pane", classes="pane") as pane:
-                pane.border_title = "settings"
-                yield Dials(DIALS, id="dials")
-                yield Static(id="base")
-            with Vertical(id="takes-pane", classes="pane") as pane:
-                pane.border_title = "what it takes"
-                yield Sheet(id="takes")
-        with Vertical(id="run"):
-            with Horizontal(id="live"):
-                with Vertical(id="chart-pane", classes="pane"):
-                    yield LossChart(id="chart")
-                with Vertical(id="now-pane", classes="pane") as pane:
-                    pane.border_title = "now"
-                    yield Sheet(id="now")
-            yield Sheet(id="bars")
-            with Vertical(id="checkpoints-pane", classes="pane") as pane:
-                pane.border_title = "checkpoints"
-                yield Rows[Any](checkpoint_line, id="checkpoints")
+        yield TrainingPlan(id="plan")
+        yield RunView(id="run")
 
     def on_mount(self) -> None:
         """Begins with the plan; a live run takes over when it is seen."""
@@ -190,7 +66,7 @@ class TrainingScreen(WorkScreen):
             self.limner.watch_over_runs.with_curve = True
             self.limner.look_now()
         self.runs_seen(self.limner.seen)
-        self._plan()
+        self._plan.read()
 
     def on_screen_suspend(self) -> None:
         """Nobody looks at the curve."""
@@ -206,10 +82,10 @@ class TrainingScreen(WorkScreen):
         """The formula that a person checks."""
         from engine.training.plan import formula
 
-        run = self.shown_run
+        run, estimate = self.shown_run, self._plan.estimate
         if run is not None:
             return [(formula(run.plan), Ink.MUTED)] if run.plan else []
-        return [(self._estimate.formula, Ink.ACTIVE)] if self._estimate else []
+        return [(estimate.formula, Ink.ATTENTION if self._plan.what_if else Ink.ACTIVE)] if estimate else []
 
     def focus_list(self) -> None:
         """What the arrow keys act on."""
@@ -218,8 +94,12 @@ class TrainingScreen(WorkScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A run is started from the plan, and stopped where it is seen."""
         run = self.shown_run
-        if action == "start":
+        if action in ("start", "leave_to_preset"):
             return self._planning
+        if action == "probe":
+            return self._planning and not self._probing.going
+        if action == "stop_probe":
+            return self._planning and self._probing.going
         if action in ("stop_after_epoch", "stop_now"):
             return run is not None and run.live
         if action == "plan":
@@ -259,6 +139,19 @@ class TrainingScreen(WorkScreen):
 
         self.do("start", begin, begun)
 
+    def action_probe(self) -> None:
+        """Takes a few real steps with the settings shown, and estimates by them."""
+        self._probing.start()
+        self.keys_changed()
+
+    def action_stop_probe(self) -> None:
+        """Ends them."""
+        self._probing.stop()
+
+    def action_leave_to_preset(self) -> None:
+        """Takes back what was set by hand."""
+        self._plan.leave_to_preset()
+
     def action_stop_after_epoch(self) -> None:
         """Asks the run to end with this epoch."""
         self._ask(Request.STOP_AFTER_EPOCH, "It stops when this epoch ends, with its checkpoint.")
@@ -283,16 +176,29 @@ class TrainingScreen(WorkScreen):
     def action_plan(self) -> None:
         """The plan of a new run."""
         self._switch(planning=True)
-        self._plan()
+        self._plan.read()
 
     def action_paint(self) -> None:
         """To the prompts."""
         self.app.switch_mode(Scope.PROMPTS.value)
 
-    @on(Dials.Turned)
-    def _turned(self, event: Dials.Turned) -> None:
-        self.attempt(lambda: self.project.change({event.dial.key: event.value}))
-        self._plan()
+    @on(TrainingPlan.Changed)
+    def _planned(self, event: TrainingPlan.Changed) -> None:
+        if event.error is None:
+            self.show_empty(None)
+        elif self._planning and isinstance(event.error, DatasetError):
+            self.show_empty((*self.NOTHING, [], [(event.error.one_line(), Ink.MUTED)]))
+        elif self._planning:
+            self.show_error(event.error)
+        self._show()
+
+    def _probed(self) -> None:
+        self._plan.read()
+        self.keys_changed()
+
+    @property
+    def _plan(self) -> TrainingPlan:
+        return self.query_one(TrainingPlan)
 
     def _go_round(self, by: int) -> None:
         stops: list[str | None] = [None, *self._seen.ids]
@@ -316,8 +222,8 @@ class TrainingScreen(WorkScreen):
 
     def _switch(self, planning: bool) -> None:
         self._planning = planning
-        self.query_one("#plan").display = planning
-        self.query_one("#run").display = not planning
+        self._plan.display = planning
+        self.query_one(RunView).display = not planning
         self.QUESTION = "What will it take?" if planning else "How does it go?"
         if not planning:
             self.show_empty(None)
@@ -326,72 +232,9 @@ class TrainingScreen(WorkScreen):
         self.keys_changed()
         self.call_after_refresh(self._show)
 
-    def _plan(self) -> None:
-        """Reads the settings and estimates, in a thread, for the dataset is read, too."""
-        project = self.project
-
-        def work() -> tuple[Settings, RunEstimate]:
-            from engine.training.estimate import estimate_run
-
-            return project.settings, estimate_run(project)
-
-        self.do("plan", work, self._planned, self._not_planned)
-
-    def _planned(self, planned: tuple[Settings, RunEstimate]) -> None:
-        self._settings, self._estimate = planned
-        self.show_empty(None)
-        self._show()
-
-    def _not_planned(self, error: LimnerError) -> None:
-        from engine.errors import DatasetError
-
-        self._estimate = None
-        if not self._planning:
-            return
-        if isinstance(error, DatasetError):
-            self.show_empty((*self.NOTHING, [], [(error.one_line(), Ink.MUTED)]))
-        else:
-            self.show_error(error)
-
     def _show(self) -> None:
         run = self.shown_run
-        if run is None:
-            self._show_plan()
-        else:
-            self._show_run(run)
+        if run is not None:
+            self.query_one(RunView).show(run, self._seen)
         self.ask()
         self.keys_changed()
-
-    def _show_plan(self) -> None:
-        if self._settings is None or self._estimate is None:
-            return
-        training = self._settings.training
-        values: dict[str, Number] = {dial.key: getattr(training, dial.key.partition(".")[2]) for dial in DIALS}
-        self.query_one("#dials", Dials).show(values)
-        words: Line = [("base model  ", Ink.MUTED), (self._settings.base.model, Ink.PLAIN)]
-        keep: Line = [("Each key is saved in limner.toml at once.", Ink.MUTED)]
-        self.query_one("#base", Static).update(content_of([], words, [], keep))
-        estimate, settings = self._estimate, self._settings
-        self.query_one("#takes", Sheet).draw(lambda width: estimate_lines(estimate, settings, width))
-
-    def _show_run(self, run: RunStatus) -> None:
-        plan = run.plan
-        self.query_one("#chart", LossChart).show(self._seen.curve, run.steps, plan.steps_per_epoch if plan else 0)
-        pane = self.query_one("#chart-pane")
-        number = self._seen.ids.index(run.id) + 1 if run.id in self._seen.ids else 1
-        pane.border_title = f"loss · average · {run.id}"
-        pane.border_subtitle = f"run {number} of {len(self._seen.ids)}" if len(self._seen.ids) > 1 else ""
-        self.query_one("#now", Sheet).draw(lambda width: now_lines(run, width))
-        epoch_left = f"{clock(run.epoch_remaining_seconds)} left" if run.live else ""
-        run_left = f"{clock(run.remaining_seconds)} left" if run.live else ""
-        self.query_one("#bars", Sheet).draw(
-            lambda width: [
-                bar_line("epoch", run.epoch_share, epoch_left, width),
-                bar_line("run", run.share, run_left, width),
-                trouble(run),
-            ]
-        )
-        rows: Rows[Any] = self.query_one("#checkpoints", Rows)
-        entries = list(enumerate(run.checkpoints, start=1))[::-1]
-        if entries != rows.items:
-            rows.show(entries)

@@ -64,15 +64,27 @@ class Dials(Widget, can_focus=True):
         dial: Dial
         value: Number
 
+    @dataclass
+    class Moved(Message):
+        """The cursor is on another setting."""
+
+        dial: Dial
+
     def __init__(self, dials: Sequence[Dial], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.dials = tuple(dials)
         self.values: dict[str, Number] = {}
 
-    def show(self, values: dict[str, Number]) -> None:
-        """Shows other values."""
-        if values != self.values:
+    @property
+    def dial(self) -> Dial:
+        """The setting under the cursor."""
+        return self.dials[self.cursor]
+
+    def show(self, values: dict[str, Number], dials: Sequence[Dial] | None = None) -> None:
+        """Shows other values, or as many other settings."""
+        if values != self.values or (dials is not None and tuple(dials) != self.dials):
             self.values = dict(values)
+            self.dials = self.dials if dials is None else tuple(dials)
             self.refresh()
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
@@ -82,6 +94,10 @@ class Dials(Widget, can_focus=True):
     def validate_cursor(self, cursor: int) -> int:
         """The cursor stays inside."""
         return max(0, min(cursor, len(self.dials) - 1))
+
+    def watch_cursor(self) -> None:
+        """Tells which setting it is."""
+        self.post_message(self.Moved(self.dial))
 
     def render_line(self, y: int) -> Strip:
         """One setting: ``▸ repeats      ◂ 10 ▸   how often an epoch sees each image``."""
@@ -121,7 +137,7 @@ class Dials(Widget, can_focus=True):
         self._turn(-1)
 
     def _turn(self, by: int) -> None:
-        dial = self.dials[self.cursor]
+        dial = self.dial
         value = self.values.get(dial.key)
         if value is None:
             return
