@@ -15,13 +15,11 @@ from PIL import Image
 
 from engine.dataset.folder import SUFFIXES, DatasetFolder, read_caption
 from engine.dataset.manifest import read_manifest
+from engine.dataset.regularisation import regularisation_folders
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
 from engine.faces.ledger import Ledger
 from engine.project import Project
-
-REGULARISATION = "reg"
-"""The folder of the project that regularisation images lie in, in folders as the dataset's."""
 
 _FOLDER = re.compile(r"(\d+)_(.+)")
 _ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
@@ -64,14 +62,17 @@ def read_examples(project: Project) -> list[Example]:
         Example(each.path, each.caption, face=faces.get(each.path.name)) for each in (built.images() if ours else [])
     ]
     others = [folder for folder in _numbered(built.root) if not ours or folder != built.path]
-    found += [example for folder in others for example in _read(folder, False)]
+    found += [example for folder in others for example in _read(folder)]
     if not found:
         raise DatasetError("there are no training images", "make them with: limner dataset build")
     if bare := [each.image.name for each in found if not each.caption]:
         more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
         raise DatasetError(f"{bare[0]}{more} has no caption", "write captions with: limner caption")
-    of_the_class = _numbered(project.root / REGULARISATION)
-    return found + [each for folder in of_the_class for each in _read(folder, True)]
+    return found + [
+        Example(path, read_caption(path) or folder.class_words, folder.repeats, regularisation=True)
+        for folder in regularisation_folders(project)
+        for path in folder.images
+    ]
 
 
 def _numbered(parent: Path) -> list[Path]:
@@ -85,12 +86,12 @@ def _repeats(folder: Path) -> int:
     return max(1, int(match[1])) if match else 1
 
 
-def _read(folder: Path, regularisation: bool) -> Iterator[Example]:
+def _read(folder: Path) -> Iterator[Example]:
     """A folder's images; those without a caption get the words of the folder's name, as in kohya's trainer."""
     words = folder.name.partition("_")[2]
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES and path.name[0] != ".":
-            yield Example(path, read_caption(path) or words, _repeats(folder), regularisation)
+            yield Example(path, read_caption(path) or words, _repeats(folder))
 
 
 def _faces(project: Project) -> dict[str, Box]:
