@@ -165,7 +165,7 @@ class Queue:
     def move(self, number: int, where: Move) -> bool:
         """Moves a waiting picture. Whether it moved; one that is first can't go up.
 
-        A picture that passes one of another priority takes on that priority.
+        It takes on the priority of the picture whose place it gets; the others keep theirs.
         """
         with self._store.change() as change:
             rows = change.execute(
@@ -177,12 +177,12 @@ class Queue:
             to = {Move.TOP: 0, Move.UP: at - 1, Move.DOWN: at + 1, Move.BOTTOM: len(rows) - 1}[where]
             if to == at or not 0 <= to < len(rows):
                 return False
-            # The places stay, the pictures move along them.
+            priority = rows[to]["priority"]
+            change.execute("UPDATE pictures SET priority = ? WHERE id = ?", (priority, number))
             order = [row["id"] for row in rows]
             order.insert(to, order.pop(at))
-            places = [(row["priority"], row["place"], one) for row, one in zip(rows, order, strict=True)]
-            low, high = sorted((at, to))
-            change.executemany("UPDATE pictures SET priority = ?, place = ? WHERE id = ?", places[low : high + 1])
+            places = sorted(row["place"] for row in rows)
+            change.executemany("UPDATE pictures SET place = ? WHERE id = ?", list(zip(places, order, strict=True)))
         return True
 
     def rate(self, number: int, stars: int) -> Picture:

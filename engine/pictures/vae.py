@@ -6,6 +6,7 @@ out as not-a-number there is decoded again in float32. Where memory runs out pic
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -27,7 +28,8 @@ class Vae:
     def __init__(self, model: Any, device: str, half: torch.dtype | None = None, tell: Tell = lambda *_: None) -> None:
         self._model = model
         self._device = device
-        self._half = half
+        # A copy: weights that were rounded to half precision don't come back.
+        self._half = copy.deepcopy(model).to(half) if half is not None else None
         self._tell = tell
         self.tiled = False
 
@@ -48,7 +50,8 @@ class Vae:
 
     def tile(self) -> None:
         """Decodes in tiles from now on: a little less exact at their seams."""
-        self._model.enable_tiling()
+        for model in filter(None, (self._model, self._half)):
+            model.enable_tiling()
         self.tiled = True
 
     def _in_tiles_if_need_be(self, latents: torch.Tensor) -> torch.Tensor:
@@ -67,11 +70,7 @@ class Vae:
         config = self._model.config
         latents = latents.float() / config.scaling_factor + (config.get("shift_factor") or 0.0)
         if self._half is not None:
-            self._model.to(self._half)
-            try:
-                pixels = self._model.decode(latents.to(self._half)).sample
-            finally:
-                self._model.to(torch.float32)
+            pixels = self._half.decode(latents.to(self._half.dtype)).sample
             if bool(torch.isfinite(pixels).all()):
                 return pixels  # type: ignore[no-any-return]
             self._tell("the VAE decodes in float32", "half precision overflowed")

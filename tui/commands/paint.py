@@ -10,7 +10,7 @@ import click
 
 from engine.errors import PictureError
 from engine.pictures.orders import SEEDS, newest_lora, order_for
-from engine.pictures.picture import Picture, PictureOrder, PictureState, Worn
+from engine.pictures.picture import Picture, PictureOrder, PictureState, Worn, checked
 from engine.pictures.queue import Queue
 from engine.pictures.start import order_pictures, wait_for
 from engine.project import Project, open_project
@@ -66,6 +66,8 @@ def paint(
     for number in range(1, count):
         following = _order(project, prompt, loras, (first.seed + number) % SEEDS, out)
         orders.append(_with_options(following, options))
+    for order in orders:
+        checked(order)
     worn = " and ".join(f"{each.file.stem} at {each.unet:g}" for each in first.worn()) or "no LoRA"
     seeds = f"seed {first.seed}" if count == 1 else f"{count} seeds from {first.seed}"
     narrate(f"Painting “{first.prompt}”, {worn}, {seeds} …")

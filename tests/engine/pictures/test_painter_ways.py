@@ -1,0 +1,306 @@
+"""What the painter does when LoRAs change, memory runs out, pictures are cancelled, or training wants the card."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from engine import events
+from engine.base_model import find_base
+from engine.errors import LoraFileError, PictureError
+from engine.jobs.card import Card
+from engine.jobs.folder import JobKind, Order, Request
+from engine.jobs.worker import Context
+from engine.pictures.brush import Brush, Subject, Watch
+from engine.pictures.orders import order_for, ready_to_queue
+from engine.pictures.painter import Painter
+from engine.pictures.picture import PictureState, Worn
+from engine.pictures.pipeline import Painting
+from engine.pictures.queue import Queue
+from engine.pictures.start import painter_folder, preview_path
+from engine.pictures.vae import Vae
+from engine.project import Project
+from engine.settings import BaseSettings
+from engine.settings.samplers import Sampler
+from engine.training.lora_header import read_metadata
+from tests.small_project import random_lora, small_project
+
+DEADLINE = 120.0
+PROMPT = "photo of a man, ginger hair"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def far(one: Image.Image, other: Image.Image) -> int:
+    return int(np.abs(np.asarray(one).astype(int) - np.asarray(other).astype(int)).max())
+
+
+@pytest.fixture(scope="module")
+def told() -> list[tuple[str, str]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def painting(told: list[tuple[str, str]]) -> Painting:
+    return Painting(find_base(BaseSettings(model="demo")), tell=lambda *change: told.append(change))
+
+
+@pytest.fixture
+def fresh() -> tuple[Painting, list[tuple[str, str]]]:
+    told: list[tuple[str, str]] = []
+    return Painting(find_base(BaseSettings(model="demo")), tell=lambda *change: told.append(change)), told
+
+
+@pytest.fixture(scope="module")
+def loras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A LoRA, and one that does the very opposite."""
+    folder = tmp_path_factory.mktemp("loras")
+    weak = random_lora(folder / "weak.safetensors")
+    for name, factor in (("one", 8), ("opposite", -8)):
+        tensors = {key: each * factor if "lora_up" in key else each for key, each in load_file(str(weak)).items()}
+        save_file(tensors, str(folder / f"{name}.safetensors"), read_metadata(weak))
+    return folder / "one.safetensors", folder / "opposite.safetensors"
+
+
+BARE = Brush(3, 3.0, Sampler.EULER)
+
+
+def test_loras_are_swapped_without_building_their_layers_anew_and_leave_nothing_behind(
+    painting: Painting, loras: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, opposite = loras
+
+    def paint(*worn: Worn) -> Image.Image:
+        return painting.paint(PROMPT, [5], replace(BARE, others=worn))[0]
+
+    bare, with_one = paint(), paint(Worn(one, 0.7, 0.7))
+    assert far(bare, with_one) > 20
+    with monkeypatch.context() as patch:
+        patch.setattr(painting._whole, "load_lora_weights", None)
+        with_opposite = paint(Worn(opposite, 0.7, 0.7))
+        assert far(with_one, paint(Worn(one, 0.7, 0.7))) == 0
+        # A negative strength is a strength.
+        assert far(with_opposite, paint(Worn(one, -0.7, -0.7))) <= 1
+        assert far(bare, paint(Worn(one, 0.0, 0.0))) == 0
+    # Two at once, with strengths of their own: equal ones undo each other.
+    assert far(bare, paint(Worn(one, 0.7, 0.7), Worn(opposite, 0.7, 0.7))) <= 1
+    assert far(with_one, paint(Worn(one, 1.0, 1.0), Worn(opposite, 0.3, 0.3))) <= 1
+    assert far(bare, paint()) == 0
+
+
+def test_a_swap_costs_less_than_a_twentieth_of_a_picture(painting: Painting, loras: tuple[Path, Path]) -> None:
+    brush = replace(BARE, steps=20)
+    for lora in (*loras, *loras):
+        painting.paint(PROMPT, [5], replace(brush, steps=1, lora=lora))
+    swaps, pictures = [], []
+    for lora in loras * 2:
+        began = time.perf_counter()
+        painting._wardrobe.wear(replace(brush, lora=lora).worn())
+        swaps.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        painting.paint(PROMPT, [5], replace(brush, lora=lora))
+        pictures.append(time.perf_counter() - began)
+    assert min(swaps) < statistics.median(pictures) / 20
+
+
+def test_a_lora_that_does_not_fit_is_refused_and_the_next_picture_is_as_before(
+    painting: Painting, loras: tuple[Path, Path], tmp_path: Path
+) -> None:
+    wide = tmp_path / "wide.safetensors"
+    tensors = {name: each.repeat(1, 2) if "lora_down" in name else each for name, each in load_file(loras[0]).items()}
+    save_file(tensors, str(wide), read_metadata(loras[0]))
+    wanted = painting.paint(PROMPT, [5], replace(BARE, lora=loras[0]))[0]
+    with pytest.raises(LoraFileError, match=r"wide.safetensors does not fit .*: look into it with: limner lora show"):
+        painting.paint(PROMPT, [5], replace(BARE, lora=wide))
+    with pytest.raises(LoraFileError, match="there is no LoRA at"):
+        painting.paint(PROMPT, [5], replace(BARE, lora=tmp_path / "none.safetensors"))
+    assert far(wanted, painting.paint(PROMPT, [5], replace(BARE, lora=loras[0]))[0]) == 0
+
+
+def test_the_picture_is_seen_forming(painting: Painting) -> None:
+    seen: list[list[Image.Image]] = []
+    steps: list[tuple[int, int]] = []
+    subjects = [Subject(PROMPT, 5), Subject(PROMPT, 6)]
+    watch = Watch(step=lambda *how: steps.append(how), show=lambda pictures: seen.append(pictures))
+    done = painting.paint_together(subjects, replace(BARE, steps=8), watch)
+    assert steps == [(step, 8) for step in range(1, 9)]
+    assert [picture.size for picture in seen[0]] == [(16, 16)] * 2
+    # Of what is seen at the end each is like its own picture, and not like the other.
+    latents = torch.stack([painting._vae.encode(picture) for picture in done])
+    small = [np.asarray(picture.resize((16, 16), Image.Resampling.BOX)).astype(float) for picture in done]
+    with torch.inference_mode():
+        looks = [np.asarray(painting._preview.picture(latent)).astype(float) for latent in latents]  # type: ignore[union-attr]
+    for own, other in ((0, 1), (1, 0)):
+        assert np.abs(looks[own] - small[own]).mean() < 25
+        assert np.abs(looks[own] - small[own]).mean() < np.abs(looks[own] - small[other]).mean() / 2
+
+
+@contextmanager
+def failing(module: Any, name: str, when: Callable[..., bool]) -> Iterator[None]:
+    """A method that runs out of memory, as a card's allocator says it."""
+    real = getattr(module, name)
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        if when(*args):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return real(*args, **kwargs)
+
+    setattr(module, name, fail)
+    try:
+        yield
+    finally:
+        setattr(module, name, real)
+
+
+def test_too_many_pictures_for_the_memory_are_painted_in_smaller_batches(
+    fresh: tuple[Painting, list[tuple[str, str]]],
+) -> None:
+    painting, told = fresh
+    wanted = [painting.paint(PROMPT, [seed], BARE)[0] for seed in range(5)]
+    # Guidance looks at each picture twice.
+    with failing(painting._whole.unet, "forward", lambda sample, *_: sample.shape[0] > 4):
+        found = painting.paint(PROMPT, list(range(5)), BARE)
+    assert all(far(one, other) <= 1 for one, other in zip(wanted, found, strict=True))
+    assert told == [("2 pictures together instead of 5", "memory ran out")]
+
+
+def test_a_picture_too_large_for_the_vae_is_decoded_in_tiles(fresh: tuple[Painting, list[tuple[str, str]]]) -> None:
+    painting, told = fresh
+    wanted = painting.paint(PROMPT, [5], replace(BARE, width=128, height=128))[0]
+    vae = painting._whole.vae
+    with failing(vae, "_decode", lambda *_: not vae.use_tiling):
+        found = painting.paint(PROMPT, [5], replace(BARE, width=128, height=128))[0]
+    assert told == [("pictures are decoded in tiles", "memory ran out in the VAE")]
+    assert np.abs(np.asarray(found).astype(int) - np.asarray(wanted).astype(int)).mean() < 12
+
+
+def test_a_picture_that_does_not_fit_at_all_is_refused_with_what_to_do(
+    fresh: tuple[Painting, list[tuple[str, str]]],
+) -> None:
+    painting, _ = fresh
+    with (
+        failing(painting._whole.unet, "forward", lambda *_: True),
+        pytest.raises(PictureError, match=r"not enough memory for a picture of 64x64: paint smaller"),
+    ):
+        painting.paint(PROMPT, [1, 2], BARE)
+    assert painting.paint(PROMPT, [1], BARE)[0].size == (64, 64)
+
+
+def test_what_overflows_in_half_precision_is_decoded_again_in_float32(painting: Painting) -> None:
+    told: list[tuple[str, str]] = []
+    model = painting._whole.vae
+    vae = Vae(model, "cpu", torch.bfloat16, lambda *change: told.append(change))
+    latent = vae.encode(Image.new("RGB", (64, 64), "teal"))
+    with torch.inference_mode():
+        wanted = Vae(model, "cpu").decode(latent)
+        quick = vae.decode(latent)
+        assert 0 < far(quick, wanted) < 20
+        assert told == []
+        next(vae._half.decoder.parameters()).fill_(float("inf"))
+        assert far(vae.decode(latent), wanted) == 0
+        assert far(vae.decode(latent), wanted) == 0
+    assert told == [("the VAE decodes in float32", "half precision overflowed")]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return small_project(tmp_path / "james", images=0, painting__idle_seconds=60.0)
+
+
+@contextmanager
+def serving(project: Project, card: Card | None = None) -> Iterator[None]:
+    """A painter at work in a thread of its own."""
+    folder = painter_folder(project)
+    folder.write_order(Order(JobKind.PAINT, project.root, {}))
+
+    def serve() -> None:
+        with project.store() as store:
+            Painter(Context(folder), project, Queue(store), card).serve(folder.path / "closing")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        folder.ask(Request.STOP)
+        thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def queue_up(project: Project, **changes: Any) -> int:
+    with project.store() as store:
+        return (
+            Queue(store).add([ready_to_queue(project, replace(order_for(project, "a man", seed=1), **changes))])[0].id
+        )
+
+
+def state_of(project: Project, number: int) -> PictureState:
+    with project.store() as store:
+        return Queue(store).state(number)
+
+
+def quicker(project: Project, number: int) -> None:
+    with project.store() as store:
+        store.connection.execute("UPDATE pictures SET steps = 2 WHERE id = ?", (number,))
+
+
+def test_a_picture_is_cancelled_while_it_is_painted_and_the_next_is_painted(project: Project) -> None:
+    slow, next_ = queue_up(project, steps=500), queue_up(project, steps=2)
+    with serving(project):
+        until(lambda: preview_path(project, slow).exists())
+        with Image.open(preview_path(project, slow)) as look:
+            assert look.size == (16, 16)
+        with project.store() as store:
+            assert Queue(store).cancel(slow)
+        until(lambda: state_of(project, next_) is PictureState.DONE)
+    assert state_of(project, slow) is PictureState.CANCELLED
+    assert len(list(project.pictures.iterdir())) == 1
+    assert not preview_path(project, slow).exists()
+
+
+def test_the_painter_gives_the_card_to_training_says_so_and_goes_on_after_it(project: Project, tmp_path: Path) -> None:
+    card = Card("0", tmp_path / "cards")
+    number = queue_up(project, steps=500)
+    said: list[str] = []
+    with serving(project, card):
+        until(lambda: state_of(project, number) is PictureState.PAINTING)
+        with card.held_for_training(said.append, patience=DEADLINE):
+            assert not card.painted_on()
+            assert state_of(project, number) is PictureState.QUEUED
+            until(lambda: _last_job(project).state is events.JobState.PAUSED)
+            quicker(project, number)
+        until(lambda: state_of(project, number) is PictureState.DONE)
+    assert said == ["waiting for the painter to give the card back"]
+    told = [entry.event for entry in painter_folder(project).entries() if isinstance(entry.event, events.Job)]
+    assert [each.state for each in told] == [events.JobState.PAUSED, events.JobState.RUNNING]
+    assert "a run trains on the card" in (told[0].reason or "")
+
+
+def test_a_painter_that_shares_the_card_paints_beside_training(project: Project, tmp_path: Path) -> None:
+    project.change({"painting.share_card": True})
+    card = Card("0", tmp_path / "cards")
+    number = queue_up(project, steps=2)
+    with card.held_for_training(patience=0.0), serving(project, card):
+        until(lambda: state_of(project, number) is PictureState.DONE)
+
+
+def _last_job(project: Project) -> events.Job:
+    found = [entry.event for entry in painter_folder(project).entries() if isinstance(entry.event, events.Job)]
+    return found[-1] if found else events.Job(events.JobState.QUEUED)
