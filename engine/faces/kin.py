@@ -96,15 +96,17 @@ def worth(face: Face) -> tuple[float, ...]:
 
 
 def library_tells_enough(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> bool:
-    """Whether a library's own embeddings, of one space, can say who is somebody else: they cover enough confirmed
-    faces, and nearly all of those that a machine matched. Where they don't, our own network is asked about all."""
+    """Whether a library's own embeddings, of one space, can say as much as ours could of who is somebody else: they
+    cover enough of the confirmed faces, and nearly all of those that a machine matched. Where they don't, our own
+    network is asked about all."""
     space = best_space(faces, embeddings)
     has = [embeddings.get(face.marker_uid, ("",))[0] == space for face in faces]
     confirmed = sum(face.confirmed for face, one in zip(faces, has, strict=True) if one)
     matched = [one for face, one in zip(faces, has, strict=True) if not face.confirmed]
     if not matched:
         return True
-    return space is not None and confirmed >= LEAST_CONFIRMED and sum(matched) >= MATCHED_COVERED * len(matched)
+    enough = min(LEAST_CONFIRMED, sum(face.confirmed for face in faces))
+    return space is not None and confirmed >= enough and sum(matched) >= MATCHED_COVERED * len(matched)
 
 
 def best_space(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> str | None:

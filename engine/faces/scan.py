@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,15 +16,18 @@ from engine.faces.ledger import FoundFace, Ledger
 from engine.faces.measured import MeasuredFaces, Seen
 from engine.faces.upright import BrokenImage, proven_size
 from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.follow import state
 from engine.jobs.start import start
-from engine.jobs.worker import Context
-from engine.library.address import parse_address
-from engine.library.password import ENVIRONMENT, find_password
+from engine.library.library import Library
+from engine.library.password import ENVIRONMENT
 from engine.library.people import Person, find_person
-from engine.library.photoprism import PhotoPrismLibrary, connect
+from engine.library.photoprism import connect
 from engine.library.roots import Roots
 from engine.library.rows import LibraryFace, Marker
 from engine.project import Project
+
+LEAVING_SECONDS = 5.0
+"""How long a process that has told its end may take to be gone."""
 
 STEP = 25
 """Photos between two events about how far the scan is."""
@@ -98,14 +102,6 @@ def scan(
     return ScanReport(found_person, len(found), sum(face.problem is None for face in found))
 
 
-def work(context: Context) -> None:
-    """The job: scans for the person that the order names."""
-    project = Project(context.project)
-    url = project.settings.library.url
-    password = find_password(parse_address(url, project.root)) if url else None
-    scan(project, str(context.args["person"]), password, context.emit, context.should_stop)
-
-
 def start_scan(project: Project, person: str, password: str | None = None) -> JobFolder:
     """Starts a scan as a job of its own and returns at once.
 
@@ -122,14 +118,35 @@ def start_scan(project: Project, person: str, password: str | None = None) -> Jo
     return start(project.new_job_folder("scan"), JobKind.SCAN, project.root, {"person": person}, secrets)
 
 
+def start_index(project: Project) -> JobFolder:
+    """Starts to look for faces in a library that is a plain folder, as a job of its own, and returns at once; the one
+    that is under way already is returned.
+
+    Raises:
+        JobError: it can't be started.
+    """
+    folder = index_folder(project)
+    deadline = time.monotonic() + LEAVING_SECONDS
+    while folder.alive() and state(folder).state.ended and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if folder.alive():
+        return folder
+    # What the last time told is of no interest to whoever follows this time.
+    folder.events_path.unlink(missing_ok=True)
+    return start(folder.path, JobKind.SCAN, project.root, {"person": None})
+
+
+def index_folder(project: Project) -> JobFolder:
+    """The folder of that job: a project has one, so that no photo is looked at twice at once."""
+    return JobFolder(project.jobs / "index")
+
+
 def _known(project: Project) -> frozenset[str]:
     with project.store() as store:
         return MeasuredFaces(store).with_embedding()
 
 
-def _seen(
-    library: PhotoPrismLibrary, person: Person, rows: Sequence[LibraryFace], known: frozenset[str]
-) -> Iterator[Seen]:
+def _seen(library: Library, person: Person, rows: Sequence[LibraryFace], known: frozenset[str]) -> Iterator[Seen]:
     """Neighbours and embeddings of the faces; embeddings that are known already are not asked for again."""
     beside: dict[str, list[Marker]] = {}
     for marker in library.markers_beside(person):
@@ -199,13 +216,13 @@ def _found(row: LibraryFace, photo: Photo) -> FoundFace:
 
 
 def _doubt(row: LibraryFace, photo: Photo) -> str | None:
-    """A picture of another size than PhotoPrism indexed was turned or edited since: its boxes may be stale."""
+    """A picture of another size than the library indexed was turned or edited since: its boxes may be stale."""
     if photo.size is None or not row.file_width or not row.file_height:
         return None
     if photo.size == (row.file_width, row.file_height):
         return None
     width, height = photo.size
     return (
-        f"the picture is {width} × {height}, PhotoPrism's index says {row.file_width} × {row.file_height}:"
+        f"the picture is {width} × {height}, the index says {row.file_width} × {row.file_height}:"
         " turned or edited since, the box may be off"
     )

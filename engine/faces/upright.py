@@ -6,6 +6,7 @@ import os
 import struct
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from PIL import (
@@ -29,6 +30,9 @@ LARGEST = 250_000_000
 
 ORIENTATION = 274
 """EXIF 2.32, tag 0x0112."""
+
+EXIF_PART, TAKEN, CHANGED = 0x8769, 0x9003, 0x0132
+"""EXIF 2.32: where the camera's own tags are, DateTimeOriginal among them, and DateTime."""
 
 TURNS: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -93,6 +97,25 @@ def upright_size(path: Path) -> tuple[int, int]:
     """
     with _open(path) as image:
         return _upright_size(image)
+
+
+def read_taken(path: Path) -> str | None:
+    """When a photo was taken, by its camera's clock: ``2019-06-02 15:58:24``. None where its EXIF does not say: a
+    file's own time says when it was copied, and is never taken for it.
+
+    Raises:
+        BrokenImage: as for ``open_upright``.
+    """
+    with _open(path) as image:
+        try:
+            exif = image.getexif()
+            told = exif.get_ifd(EXIF_PART).get(TAKEN) or exif.get(CHANGED) or ""
+            day, _, clock = str(told).strip("\0 ").partition(" ")
+            moment = datetime.fromisoformat(f"{day.replace(':', '-')} {clock[:8]}")
+        except Exception:
+            # Missing, damaged, or the zeros that a camera writes whose clock was never set.
+            return None
+    return moment.isoformat(sep=" ") if moment.year > 1900 else None
 
 
 @dataclass(frozen=True)

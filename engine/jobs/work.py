@@ -8,7 +8,7 @@ from __future__ import annotations
 from engine.jobs.folder import JobKind
 
 WORK: dict[JobKind, str] = {
-    JobKind.SCAN: "engine.faces.scan:work",
+    JobKind.SCAN: "engine.faces.scanning:work",
     JobKind.MEASURE: "engine.faces.measuring:work",
     JobKind.CAPTION: "engine.dataset.captioner:work",
     JobKind.TRAIN: "engine.training.trainer:work",

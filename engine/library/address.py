@@ -14,25 +14,27 @@ DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"
 """The database and the user in PhotoPrism's example compose file."""
 
-EXAMPLES = "give mysql://user@host:3306/photoprism or sqlite:///…/index.db"
+EXAMPLES = "give mysql://user@host:3306/photoprism, sqlite:///…/index.db or folder:///…"
 
 _GO_DSN = re.compile(r"^(?P<user>[^:@/]*)(?::(?P<password>.*))?@(?P<net>tcp|unix)\((?P<at>[^)]*)\)/(?P<name>[^?]*)")
 
 
 class ServerKind(StrEnum):
-    """The databases that PhotoPrism keeps its index in."""
+    """What a library is kept in: the databases that PhotoPrism has its index in, or a plain folder."""
 
     MYSQL = "mysql"
     SQLITE = "sqlite"
+    FOLDER = "folder"
+    """No database: a folder of photos that nobody indexed."""
 
 
 @dataclass(frozen=True)
 class LibraryAddress:
-    """An index's address. For SQLite ``path`` alone is set; for MariaDB and MySQL the rest is."""
+    """An index's address. For SQLite and a folder ``path`` alone is set; for MariaDB and MySQL the rest is."""
 
     kind: ServerKind
     path: Path | None = None
-    """The SQLite index, absolute."""
+    """The SQLite index, or the folder, absolute."""
     user: str = ""
     host: str = ""
     port: int = DEFAULT_PORT
@@ -44,7 +46,7 @@ class LibraryAddress:
     def url(self) -> str:
         """The address as the settings keep it; ``parse_address`` reads it back to an equal one."""
         if self.path is not None:
-            return f"sqlite://{quote(str(self.path))}"
+            return f"{self.kind}://{quote(str(self.path))}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         tail = f"?unix_socket={quote(str(self.socket))}" if self.socket else ""
         return f"mysql://{quote(self.user, safe='')}@{host}:{self.port}/{quote(self.database, safe='')}{tail}"
@@ -66,7 +68,7 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         text: ``mysql://user@host:port/db`` (or ``mariadb://``; IPv6 in brackets; ``?unix_socket=/path``),
             ``sqlite:///path/index.db``, a plain path to an ``index.db`` or to the folder that holds it, or the Go
             form of ``PHOTOPRISM_DATABASE_DSN`` without its password: ``user@tcp(host:port)/db``,
-            ``user@unix(/socket)/db``.
+            ``user@unix(/socket)/db``; or ``folder:///path`` for photos without an index.
         base: what a relative path is relative to; the working folder where left out.
 
     Raises:
@@ -80,6 +82,8 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         if not text:
             raise LibraryError("the library's address is empty", EXAMPLES)
         return LibraryAddress(ServerKind.SQLITE, path=_index_in((base / Path(text).expanduser()).resolve()))
+    if text[:9].lower() == "folder://":
+        return _folder(text[9:], base)
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -132,6 +136,16 @@ def _sqlite_path(parts: SplitResult, base: Path) -> Path:
     if not path.startswith("//") and not absolute.exists() and relative.exists():
         return relative.resolve()
     return absolute
+
+
+def _folder(rest: str, base: Path) -> LibraryAddress:
+    """``folder:///a`` is ``/a``; ``folder://~/a`` and ``folder://a`` are the home's and the working folder's."""
+    if not rest:
+        raise LibraryError("the address names no folder", "write folder:///home/me/photos")
+    path = (base / Path(unquote(rest)).expanduser()).resolve()
+    if not path.is_dir():
+        raise LibraryError(f"there is no folder {path}", "give the folder that holds the photos")
+    return LibraryAddress(ServerKind.FOLDER, path=path)
 
 
 def _index_in(path: Path) -> Path:

@@ -15,11 +15,11 @@ SERVICE = "limner"
 
 
 def find_password(address: LibraryAddress) -> str | None:
-    """The password from the environment, else from the keyring, else None. SQLite needs none.
+    """The password from the environment, else from the keyring, else None. SQLite and a folder need none.
 
     A machine without a keyring, or with a broken one, is the same as an empty keyring.
     """
-    if address.kind is ServerKind.SQLITE:
+    if address.kind is not ServerKind.MYSQL:
         return None
     if ENVIRONMENT in os.environ:
         return os.environ[ENVIRONMENT]

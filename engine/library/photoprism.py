@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -15,30 +14,14 @@ from engine.errors import LibraryError
 from engine.library.address import LibraryAddress, ServerKind, parse_address
 from engine.library.embeddings import Embedding, read_embeddings
 from engine.library.failures import explain
+from engine.library.folder import DATABASE, FolderLibrary
+from engine.library.library import Description, Library
 from engine.library.opening import open_engine
 from engine.library.people import Person, read_people
 from engine.library.roots import Roots
 from engine.library.rows import LibraryFace, Marker, read_faces, read_markers, text_of
 from engine.library.schema import Schema, count_of, read_schema
 from engine.settings import LibrarySettings
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a library is, and how much is in it."""
-
-    server: str
-    """``MariaDB 10.11.6`` or ``SQLite 3.40.1``."""
-    version: str
-    """PhotoPrism's own version, as far as its index tells; may be empty."""
-    photos: int
-    faces: int
-
-    @property
-    def line(self) -> str:
-        """``MariaDB 10.11.6 · PhotoPrism 2024-12 · read-only · 61,204 photos · 38,911 faces``."""
-        parts = [self.server, f"PhotoPrism {self.version}".strip(), "read-only"]
-        return " · ".join([*parts, f"{self.photos:,} photos", f"{self.faces:,} faces"])
 
 
 class PhotoPrismLibrary:
@@ -133,23 +116,26 @@ class PhotoPrismLibrary:
             raise explain(error, self.address) from error
 
 
-def connect(settings: LibrarySettings, password: str | None = None, base: Path | None = None) -> PhotoPrismLibrary:
-    """Opens the library that the settings name, able to read only.
+def connect(settings: LibrarySettings, password: str | None = None, base: Path | None = None) -> Library:
+    """Opens the library that the settings name, able to read only: PhotoPrism's index, or a plain folder.
 
     Args:
         settings: the address, the folders, and whether private photos count.
         password: for MariaDB; ``engine.library.password.find_password`` knows where to look.
-        base: what relative paths of the settings are relative to, the project's folder.
+        base: what relative paths of the settings are relative to, the project's folder; what is known of a plain folder
+            lies in that project.
 
     Raises:
         WrongPassword: the server refused the user or the password.
         HostUnreachable: nothing answered there.
-        NotALibrary: no such database or file, or it is not PhotoPrism's.
+        NotALibrary: no such database, file or folder, or it is not PhotoPrism's.
         LibraryError: no address, a malformed one, or anything else that the server said.
     """
     if not settings.url:
         raise LibraryError("this project has no library yet", "set it with: limner connect URL --originals DIR")
     address = parse_address(settings.url, base)
+    if address.kind is ServerKind.FOLDER:
+        return FolderLibrary(address, base / DATABASE if base else None)
     engine = open_engine(address, password)
     try:
         connection = engine.connect()

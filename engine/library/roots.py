@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from engine.errors import LibraryError, RootsDoNotFit
+from engine.library.rows import FOLDER_ROOT
 from engine.settings import LibrarySettings
 
 SAMPLE = 5
@@ -23,6 +24,8 @@ class Root(StrEnum):
     ORIGINALS = "/"
     SIDECAR = "sidecar"
     IMPORT = "import"
+    FOLDER = FOLDER_ROOT
+    """A plain folder without an index, which no PhotoPrism knows."""
 
     @property
     def word(self) -> str:
@@ -45,6 +48,10 @@ class Roots:
     originals: Path | None = None
     sidecar: Path | None = None
     import_folder: Path | None = None
+    mounts: tuple[tuple[str, Path], ...] = ()
+    """What is mounted below originals: its place there, ``family/2019``, and its folder."""
+    plain: Path | None = None
+    """A plain folder without an index."""
 
     @classmethod
     def of(cls, settings: LibrarySettings, base: Path | None = None) -> Roots:
@@ -54,14 +61,24 @@ class Roots:
         def folder(path: Path | None) -> Path | None:
             return Path(os.path.normpath(here / path.expanduser())) if path else None
 
-        return cls(folder(settings.originals), folder(settings.sidecar), folder(settings.import_folder))
+        mounts = tuple((place, found) for place, path in settings.mounts.items() if (found := folder(path)))
+        return cls(folder(settings.originals), folder(settings.sidecar), folder(settings.import_folder), mounts)
 
     def folder(self, root: Root) -> Path | None:
         """The folder of a root."""
-        return {Root.ORIGINALS: self.originals, Root.SIDECAR: self.sidecar, Root.IMPORT: self.import_folder}[root]
+        folders = {Root.ORIGINALS: self.originals, Root.SIDECAR: self.sidecar, Root.IMPORT: self.import_folder}
+        return self.plain if root is Root.FOLDER else folders[root]
+
+    def mount_of(self, file_name: str) -> tuple[str, Path] | None:
+        """The mount that holds a file of originals: the one with the longest place where several do."""
+        parts = PurePosixPath(file_name).parts
+        holding = [each for each in self.mounts if parts[: len(_parts(each[0]))] == _parts(each[0])]
+        return max(holding, key=lambda each: len(_parts(each[0])), default=None)
 
     def path(self, file_root: str, file_name: str) -> Path:
         """Where a row's file should lie. Whether it is there is not looked at.
+
+        Originals may hold folders that are mounted from elsewhere: a file below one lies in its folder.
 
         Raises:
             NoSuchRoot: the root has no folder here.
@@ -71,9 +88,12 @@ class Roots:
             raise NoSuchRoot(f"PhotoPrism's {file_root} folder is not one that Limner reads")
         root = Root(file_root)
         folder = self.folder(root)
+        pure = PurePosixPath(file_name)
+        mount = self.mount_of(file_name) if root is Root.ORIGINALS else None
+        if mount is not None:
+            folder, pure = mount[1], pure.relative_to(mount[0]) if ".." not in pure.parts else pure
         if folder is None:
             raise NoSuchRoot(f"the {root.word} folder is not set", f"limner connect --{root.word} DIR")
-        pure = PurePosixPath(file_name)
         if not file_name or pure.is_absolute() or ".." in pure.parts or "\0" in file_name:
             raise ClimbsOut("the file's name leads out of its folder", "index that file again in PhotoPrism")
         path = folder / pure
@@ -93,13 +113,16 @@ class RootCheck:
     sampled: int
     files: int
     """How many files with faces the index has in this root."""
+    mount: str | None = None
+    """Where below originals this folder is mounted; None: it is the root itself."""
 
     @property
     def line(self) -> str:
         """The check in words: ``originals: 5 of 5 sampled files opened (/photos)``."""
+        name = f"{self.root.word}/{self.mount}" if self.mount else self.root.word
         if self.folder is None:
-            return f"{self.root.word}: not set, {self.files} files with faces can't be opened"
-        return f"{self.root.word}: {self.opened} of {self.sampled} sampled files opened ({self.folder})"
+            return f"{name}: not set, {self.files} files with faces can't be opened"
+        return f"{name}: {self.opened} of {self.sampled} sampled files opened ({self.folder})"
 
 
 def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAMPLE, seed: int = 0) -> list[RootCheck]:
@@ -116,9 +139,12 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
             for them; says which folder near it would fit.
     """
     by_root: dict[Root, list[str]] = {}
+    by_mount: dict[tuple[str, Path], list[str]] = {each: [] for each in roots.mounts}
     for file_root, name in files:
         if file_root in tuple(Root):
-            by_root.setdefault(Root(file_root), []).append(name)
+            root = Root(file_root)
+            mount = roots.mount_of(name) if root is Root.ORIGINALS else None
+            (by_mount[mount] if mount else by_root.setdefault(root, [])).append(name)
     checks: list[RootCheck] = []
     for root in Root:
         names = sorted(by_root.get(root, []))
@@ -136,11 +162,29 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
         if folder is not None and not opened:
             raise _does_not_fit(root, folder, tried)
         checks.append(RootCheck(root, folder, opened, len(tried), len(names)))
-    return checks
+    return checks + [_check_mount(roots, mount, sorted(names), count, seed) for mount, names in by_mount.items()]
+
+
+def _check_mount(roots: Roots, mount: tuple[str, Path], names: Sequence[str], count: int, seed: int) -> RootCheck:
+    place, folder = mount
+    if not folder.is_dir():
+        raise RootsDoNotFit(f"there is no folder {folder}", f"give what is mounted at originals/{place} there")
+    tried = _spread(names, count, seed)
+    opened = sum(_opens(roots, Root.ORIGINALS, name) for name in tried)
+    if tried and not opened:
+        what = f"{folder} holds none of the {len(tried)} sampled files below originals/{place}, such as {tried[0]}"
+        raise RootsDoNotFit(what, f"give the folder that is mounted there: --mount {place}=DIR")
+    return RootCheck(Root.ORIGINALS, folder, opened, len(tried), len(names), place)
+
+
+def _parts(place: str) -> tuple[str, ...]:
+    return PurePosixPath(place).parts
 
 
 def _spread(names: Sequence[str], count: int, seed: int) -> list[str]:
     """Some names, one out of each equally long stretch of the list."""
+    if not names:
+        return []
     chance = random.Random(seed)
     parts = min(count, len(names))
     edges = [len(names) * part // parts for part in range(parts + 1)]

@@ -13,7 +13,8 @@ from engine.errors import LimnerError
 from engine.faces.crop import cut_from
 from engine.faces.geometry import Box, Framing
 from engine.faces.upright import open_upright
-from engine.library.photoprism import PhotoPrismLibrary, connect
+from engine.library.library import Library
+from engine.library.photoprism import connect
 from engine.library.rows import LibraryFace
 from engine.project import Project
 
@@ -53,7 +54,7 @@ def prepare_references(project: Project, password: str | None = None) -> dict[st
     return found
 
 
-def _crops(library: PhotoPrismLibrary, person_id: str, folder: Path) -> Iterator[Path]:
+def _crops(library: Library, person_id: str, folder: Path) -> Iterator[Path]:
     count = 0
     for row in library.faces(person_id):
         if count == MOST_FACES:
@@ -63,7 +64,7 @@ def _crops(library: PhotoPrismLibrary, person_id: str, folder: Path) -> Iterator
             yield path
 
 
-def _crop(library: PhotoPrismLibrary, row: LibraryFace, folder: Path) -> Path | None:
+def _crop(library: Library, row: LibraryFace, folder: Path) -> Path | None:
     """The face's close crop; None where its photo can't be used, which a scan would tell."""
     marker = f"{row.marker_uid}/{row.file_root}/{row.file_name}/{row.box}"
     path = folder / f"{hashlib.sha256(marker.encode()).hexdigest()[:16]}.png"

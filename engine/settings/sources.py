@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from engine.settings.section import Section
+
+CONTAINER_ORIGINALS = "/photoprism/originals/"
+"""Where PhotoPrism's container has its originals."""
 
 
 class PersonSettings(Section):
@@ -26,15 +29,27 @@ class LibrarySettings(Section):
     """Where the photos are. Passwords are never written here."""
 
     url: str | None = None
-    """``mysql://user@host:3306/photoprism`` or ``sqlite:///…/index.db``."""
+    """``mysql://user@host:3306/photoprism``, ``sqlite:///…/index.db``, or ``folder:///…`` where there is no index."""
     originals: Path | None = None
     """The folder that PhotoPrism calls originals, as it is seen from this machine."""
     sidecar: Path | None = None
     """PhotoPrism's sidecar folder, as it is seen from this machine."""
     import_folder: Path | None = None
     """PhotoPrism's import folder, as it is seen from this machine."""
+    mounts: dict[str, Path] = Field(default_factory=dict)
+    """Folders that are mounted below PhotoPrism's originals: their place there to the folder here."""
     private: bool = False
     """Whether private photos may be used."""
+
+    @field_validator("mounts")
+    @classmethod
+    def _below_originals(cls, mounts: dict[str, Path]) -> dict[str, Path]:
+        """A place is relative to originals; as PhotoPrism's compose file has it, it may begin with the container's."""
+        places = {place.strip().removeprefix(CONTAINER_ORIGINALS).strip("/"): path for place, path in mounts.items()}
+        for place in places:
+            if not place or ".." in place.split("/"):
+                raise ValueError("name a folder below originals, such as family/2019")
+        return places
 
 
 class FacesSettings(Section):

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from engine.errors import LimnerError, WrongPassword
+from engine.errors import LibraryError, LimnerError, WrongPassword
 from engine.library import password as passwords
 from engine.library.address import LibraryAddress, ServerKind, parse_address
+from engine.library.folder import FolderLibrary
+from engine.library.library import Description, Library
 from engine.library.people import Person
-from engine.library.photoprism import Description, PhotoPrismLibrary
 from engine.library.photoprism import connect as open_library
 from engine.library.roots import RootCheck, check_roots
 from engine.project import Project, open_project
@@ -21,12 +22,21 @@ from tui.commands.report import document, json_option, narrate, table
 
 _folder = click.Path(path_type=Path)
 
+NOBODY_IN_FOLDER = "No faces were found in the folder yet. Look for them with: limner connect"
+
 
 @click.command()
 @click.argument("url", required=False)
 @click.option("--originals", type=_folder, help="PhotoPrism's originals folder, as seen from this machine.")
 @click.option("--sidecar", type=_folder, help="PhotoPrism's sidecar folder, as seen from this machine.")
 @click.option("--import", "import_folder", type=_folder, help="PhotoPrism's import folder, as seen from this machine.")
+@click.option(
+    "--mount",
+    "mounted",
+    metavar="PLACE=DIR",
+    multiple=True,
+    help="What is mounted below originals, family=/mnt/nas/family; give it once for each.",
+)
 @click.option("--private/--no-private", default=None, help="Whether private photos may be used.")
 @click.option("--check", is_flag=True, help="Only check; save nothing.")
 @click.option("--save-password", is_flag=True, help="Keep the password in the keyring.")
@@ -38,15 +48,17 @@ def connect(
     originals: Path | None,
     sidecar: Path | None,
     import_folder: Path | None,
+    mounted: tuple[str, ...],
     private: bool | None,
     check: bool,
     save_password: bool,
     as_json: bool,
 ) -> None:
-    """Say where the photos are: PhotoPrism's database and its folders.
+    """Say where the photos are: PhotoPrism's database and its folders, or a plain folder.
 
-    URL is mysql://user@host:3306/photoprism or sqlite:///…/index.db. Everything is checked first and saved into
-    limner.toml only when it works. The password comes from LIMNER_DB_PASSWORD, the keyring or a prompt.
+    URL is mysql://user@host:3306/photoprism, sqlite:///…/index.db, or folder:///… for photos without an index, where
+    Limner looks for faces itself. Everything is checked first and saved into limner.toml only when it works. The
+    password comes from LIMNER_DB_PASSWORD, the keyring or a prompt.
     """
     project = _project(folder, needed=not (check and url))
     settings = project.settings.library if project else LibrarySettings()
@@ -56,7 +68,9 @@ def connect(
         wanted["url"] = parse_address(url).url
     if private is not None:
         wanted["private"] = private
-    settings = settings.model_copy(update=wanted)
+    if mounted:
+        wanted["mounts"] = _mounts(mounted)
+    settings = LibrarySettings.model_validate({**settings.model_dump(), **wanted})
     base = project.root if project else Path()
     password = typed = None
     if settings.url:
@@ -65,9 +79,16 @@ def connect(
         description, people = library.describe(), library.people()
         roots = check_roots(library.files(), library.roots)
         address = library.address
+    if address.kind is ServerKind.FOLDER and not description.photos:
+        raise LibraryError(f"no photos lie in {address.where}", "give the folder that holds them, or one above")
     saved = project is not None and not check
     if project is not None and saved:
-        project.change({f"library.{name}": value for name, value in wanted.items()})
+        project.change({f"library.{name}": _plain(getattr(settings, name)) for name in wanted})
+    if project is not None and saved and address.kind is ServerKind.FOLDER:
+        _look_for_faces(project)
+        with open_library(settings, None, base) as library:
+            description, people = library.describe(), library.people()
+            roots = check_roots(library.files(), library.roots)
     if save_password and password:
         _keep(address, password)
     _report(description, people, roots, saved, as_json)
@@ -77,24 +98,63 @@ def connect(
         narrate("Saved. Next: limner people, then limner faces scan --person NAME")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
-@click.pass_obj
-def people(folder: Path, as_json: bool) -> None:
+@click.pass_context
+def people(context: click.Context, as_json: bool) -> None:
     """The people that the library knows, with their faces."""
+    if context.invoked_subcommand is not None:
+        return
+    folder: Path = context.obj
     with opened_library(open_project(folder)) as library:
         found = library.people()
+        plain = library.address.kind is ServerKind.FOLDER
     if as_json:
         document({"people": [_person(person) for person in found]})
         return
     if not found:
-        narrate("PhotoPrism has no named faces yet: name some under People there.")
+        narrate(NOBODY_IN_FOLDER if plain else "PhotoPrism has no named faces yet: name some under People there.")
         return
     rows = [(each.name, each.faces, each.confirmed, _years(each), each.id) for each in found]
     table(("name", "faces", "confirmed", "years", "id"), rows)
 
 
-def opened_library(project: Project) -> PhotoPrismLibrary:
+@people.command()
+@click.argument("person")
+@click.argument("name")
+@json_option
+@click.pass_obj
+def rename(folder: Path, person: str, name: str, as_json: bool) -> None:
+    """Give a person of a plain folder a name; it is kept in the project."""
+    project = open_project(folder)
+    with _grouped(project) as library:
+        was, now = library.rename(person, name)
+    _follow(project, {was.id}, was.id, now)
+    if as_json:
+        document({"person": {"id": was.id, "name": now}})
+        return
+    narrate(f"{was.name} is {now} now.")
+
+
+@people.command()
+@click.argument("person")
+@click.argument("others", nargs=-1, required=True)
+@json_option
+@click.pass_obj
+def merge(folder: Path, person: str, others: tuple[str, ...], as_json: bool) -> None:
+    """Make one person of several of a plain folder: the first one, with the faces of all."""
+    project = open_project(folder)
+    with _grouped(project) as library:
+        into, rest = library.merge(person, others)
+    _follow(project, {each.id for each in rest}, into.id, into.name)
+    faces = into.faces + sum(each.faces for each in rest)
+    if as_json:
+        document({"person": {"id": into.id, "name": into.name, "faces": faces}, "merged": [each.id for each in rest]})
+        return
+    narrate(f"{into.name} has {faces:,} faces now.")
+
+
+def opened_library(project: Project) -> Library:
     """The project's library, open; asks for the password where one is needed and a person is there to type it."""
     settings = project.settings.library
     password = ask_password(parse_address(settings.url, project.root))[0] if settings.url else None
@@ -104,13 +164,57 @@ def opened_library(project: Project) -> PhotoPrismLibrary:
 def ask_password(address: LibraryAddress) -> tuple[str | None, str | None]:
     """The password, and once more where it had to be typed; None where nobody is there to type one."""
     password = passwords.find_password(address)
-    if password is not None or address.kind is ServerKind.SQLITE or not sys.stdin.isatty():
+    if password is not None or address.kind is not ServerKind.MYSQL or not sys.stdin.isatty():
         return password, None
     question = f"Password of {address.user} at {address.where}"
     typed: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
     if not typed:
         raise WrongPassword("no password was typed", "type it, or set LIMNER_DB_PASSWORD")
     return typed, typed
+
+
+def _grouped(project: Project) -> FolderLibrary:
+    """The project's library where it is a plain folder: PhotoPrism names its people itself."""
+    library = opened_library(project)
+    if isinstance(library, FolderLibrary):
+        return library
+    library.close()
+    raise LibraryError("PhotoPrism keeps these people, and Limner never writes to it", "name and merge them there")
+
+
+def _follow(project: Project, ids: set[str], uid: str, name: str) -> None:
+    """The project is about whoever its person became."""
+    if project.settings.person.uid in ids:
+        project.change({"person.uid": uid, "person.name": name})
+
+
+def _look_for_faces(project: Project) -> None:
+    from engine.faces.scan import start_index
+    from tui.commands.faces import follow_job
+
+    narrate("Looking for faces; it goes on in the background if you leave.")
+    follow_job(start_index(project), "scan")
+
+
+def _mounts(given: tuple[str, ...]) -> dict[str, Path]:
+    """Places below originals to folders, of ``PLACE=DIR``."""
+    mounts: dict[str, Path] = {}
+    for each in given:
+        place, equals, path = each.partition("=")
+        if not (place.strip("/") and equals and path):
+            raise click.BadParameter(f"“{each}” is not PLACE=DIR", param_hint="--mount")
+        mounts[place] = Path(path).expanduser().resolve()
+    try:
+        return LibrarySettings(mounts=mounts).mounts
+    except ValueError as error:
+        raise click.BadParameter(
+            "a place is a folder below originals, such as family/2019", param_hint="--mount"
+        ) from error
+
+
+def _plain(value: object) -> object:
+    """As TOML can hold it."""
+    return {place: str(path) for place, path in value.items()} if isinstance(value, dict) else value
 
 
 def _project(folder: Path, needed: bool) -> Project | None:
@@ -135,6 +239,8 @@ def _keep(address: LibraryAddress, password: str) -> None:
 def _report(description: Description, found: list[Person], roots: list[RootCheck], saved: bool, as_json: bool) -> None:
     if not as_json:
         click.echo(description.line)
+        if description.unseen:
+            click.echo(f"{description.unseen:,} photos were not looked at for faces yet")
         for check in roots:
             click.echo(check.line)
         click.echo("1 person" if len(found) == 1 else f"{len(found)} people")
@@ -145,10 +251,12 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
             "version": description.version,
             "photos": description.photos,
             "faces": description.faces,
+            "unseen": description.unseen,
             "people": [_person(person) for person in found],
             "roots": [
                 {
                     "root": check.root.word,
+                    "mount": check.mount,
                     "folder": str(check.folder) if check.folder else None,
                     "opened": check.opened,
                     "sampled": check.sampled,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from textual import on
 from textual.containers import Horizontal, Vertical
@@ -16,12 +15,12 @@ from textual.widgets import Static
 from engine.errors import LimnerError
 from engine.events import JobState
 from engine.project import create_project
-from engine.settings import LibrarySettings
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.job_watch import JobFollower, JobStatus
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import NewProject, NewWords
+from tui.screens.library_fields import FIELDS, Checked, Entered, look
 from tui.widgets.ink import Ink, Line, content_of, key_line, spread, title_of
 from tui.widgets.meter import bar, many
 from tui.widgets.rows import Rows
@@ -29,76 +28,9 @@ from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.library.people import Person
-    from engine.library.photoprism import Description
 
 POLL_SECONDS = 0.25
 """How often a scan's log is looked at."""
-
-FIELDS = (
-    ("address", "mysql://host:3306/photoprism, or the path of an index.db"),
-    ("user", "photoprism"),
-    ("password", "from the keyring, or LIMNER_DB_PASSWORD"),
-    ("originals", "PhotoPrism's originals folder, as this machine sees it"),
-    ("sidecar", "PhotoPrism's sidecar folder, where converted files lie"),
-)
-
-
-@dataclass(frozen=True)
-class Entered:
-    """What stands in the fields."""
-
-    address: str
-    user: str
-    password: str
-    originals: str
-    sidecar: str
-
-    def settings(self, private: bool, base: Path | None) -> LibrarySettings:
-        """As settings. Raises LibraryError where the address won't do."""
-        from engine.library.address import ServerKind, parse_address
-
-        address = parse_address(self.address, base)
-        if address.kind is ServerKind.MYSQL and self.user:
-            address = replace(address, user=self.user)
-        return LibrarySettings(
-            url=address.url,
-            originals=Path(self.originals) if self.originals else None,
-            sidecar=Path(self.sidecar) if self.sidecar else None,
-            private=private,
-        )
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a look into the library told."""
-
-    settings: LibrarySettings
-    about: Description
-    roots: tuple[tuple[bool, str], ...]
-    people: tuple[Person, ...]
-
-
-def look(entered: Entered, private: bool, base: Path | None) -> Checked:
-    """Opens the library, counts, lists the people and tries the folders. Raises LibraryError."""
-    from engine.library.photoprism import connect
-    from engine.library.roots import check_roots
-
-    settings = entered.settings(private, base)
-    with connect(settings, password_of(entered, settings, base), base) as library:
-        about, people = library.describe(), tuple(library.people())
-        try:
-            roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
-        except LimnerError as error:
-            roots = ((False, error.one_line()),)
-    return Checked(settings, about, roots, people)
-
-
-def password_of(entered: Entered, settings: LibrarySettings, base: Path | None) -> str | None:
-    """The password that was typed, else the one that the environment or the keyring has."""
-    from engine.library.address import parse_address
-    from engine.library.password import find_password
-
-    return entered.password or find_password(parse_address(settings.url or "", base))
 
 
 def person_line(person: Person, width: int, chosen: str | None) -> Line:
@@ -221,8 +153,36 @@ class ConnectScreen(WorkScreen):
 
     def action_save(self) -> None:
         """Writes the fields into the settings and looks again."""
-        if self._save():
+        if not self._save():
+            return
+        if self._is_folder():
+            self._look_for_faces()
+        else:
             self._look()
+
+    def _is_folder(self) -> bool:
+        """Whether the address is that of a plain folder."""
+        return self._entries().address.lower().startswith("folder://")
+
+    def _look_for_faces(self) -> None:
+        """Starts the job that looks through a plain folder."""
+        if self._scan is not None:
+            self.notify("A scan is under way already.", severity="warning", timeout=3)
+            return
+        project = self.project
+
+        def begin() -> JobFollower:
+            from engine.faces.scan import start_index
+
+            return JobFollower(start_index(project))
+
+        self._show_results([[("· ", Ink.MUTED), ("looking for faces …", Ink.MUTED)]])
+        self.do("scan", begin, lambda follower: self._follow(follower, ""))
+
+    def _follow(self, follower: JobFollower, name: str) -> None:
+        self._scan = follower
+        self._scanning = name
+        self._timer = self.set_interval(POLL_SECONDS, self._poll)
 
     def action_scan(self) -> None:
         """Starts a scan of the person under the cursor."""
@@ -241,13 +201,8 @@ class ConnectScreen(WorkScreen):
 
             return JobFollower(start_scan(project, name, password))
 
-        def begun(follower: JobFollower) -> None:
-            self._scan = follower
-            self._scanning = person.name
-            self._timer = self.set_interval(POLL_SECONDS, self._poll)
-
         self._show_results([[("· ", Ink.MUTED), (f"scanning {person.name} …", Ink.MUTED)]])
-        self.do("scan", begin, begun)
+        self.do("scan", begin, lambda follower: self._follow(follower, person.name))
 
     @on(TextLine.Changed, "#find")
     def _found(self) -> None:
@@ -274,7 +229,9 @@ class ConnectScreen(WorkScreen):
             return
         library = settings.library
         values = {"address": library.url or "", "originals": library.originals, "sidecar": library.sidecar}
-        if library.url and library.url.startswith("sqlite://"):
+        if library.url and library.url.startswith("folder://"):
+            values |= {"address": unquote(library.url)}
+        elif library.url and library.url.startswith("sqlite://"):
             values |= {"address": "/" + library.url.removeprefix("sqlite://").lstrip("/")}
         elif library.url and "://" in library.url:
             scheme, _, rest = library.url.partition("://")
@@ -305,9 +262,7 @@ class ConnectScreen(WorkScreen):
     def _looked(self, checked: Checked) -> None:
         self._people = checked.people
         about = checked.about
-        said = " · ".join(
-            (about.server, f"PhotoPrism {about.version}".strip(), "read-only", many(about.photos, "photo"))
-        )
+        said = " · ".join((about.about, many(about.photos, "photo")))
         self._faces = about.faces
         lines: list[Line] = [[("✓ ", Ink.GOOD), (said, Ink.PLAIN)]]
         for good, text in checked.roots:
@@ -330,7 +285,7 @@ class ConnectScreen(WorkScreen):
 
         def write() -> bool:
             before = project.settings.library
-            after = entered.settings(before.private, project.root)
+            after = entered.settings(before.private, project.root, before)
             changes: dict[str, Any] = {
                 f"library.{name}": getattr(after, name)
                 for name in ("url", "originals", "sidecar")
@@ -381,7 +336,10 @@ class ConnectScreen(WorkScreen):
         if not status.state.ended:
             phase = status.phase
             if phase is not None and phase.total:
-                words = f" {phase.done:,} of {many(phase.total, 'face')} of {self._scanning}"
+                what = f"{many(phase.total, 'face')} of {self._scanning}" if phase.name == "faces" else phase.name
+                if phase.name == "photos":
+                    what = f"{many(phase.total, 'photo')} looked at for faces"
+                words = f" {phase.done:,} of {what}"
                 self._show_results([[*bar(phase.done / phase.total, 24), (words, Ink.PLAIN)]])
             return
         self._scan = None
@@ -389,6 +347,9 @@ class ConnectScreen(WorkScreen):
             self._timer.stop()
         if status.state is JobState.FAILED:
             self._not_scanned(status)
+            return
+        if not self._scanning:
+            self._look()
             return
         faces = many(status.phase.total if status.phase else 0, "face")
         broken = (

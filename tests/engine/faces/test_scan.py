@@ -130,7 +130,7 @@ def test_a_picture_turned_since_it_was_indexed_is_doubted_and_kept(photos: Photo
     (face,) = photos.faces().values()
     assert face.problem is None
     assert face.warning is not None
-    assert face.warning.startswith("the picture is 400 × 512, PhotoPrism's index says 512 × 400")
+    assert face.warning.startswith("the picture is 400 × 512, the index says 512 × 400")
 
 
 def test_a_box_outside_the_picture_is_a_problem(photos: Photos) -> None:

@@ -84,6 +84,48 @@ def test_a_folder_that_fits_nothing_and_one_that_is_not_there_are_told(tmp_path:
         check_roots([("/", "x/a.jpg")], Roots())
 
 
+def test_a_folder_mounted_below_originals_is_found_by_its_longest_place(tmp_path: Path) -> None:
+    mounts = {"family": tmp_path / "nas", "/photoprism/originals/family/2019/": tmp_path / "usb"}
+    roots = Roots.of(LibrarySettings(originals=tmp_path / "o", mounts=mounts))
+    assert roots.path("/", "2019/a.jpg") == tmp_path / "o/2019/a.jpg"
+    assert roots.path("/", "family/2018/a.jpg") == tmp_path / "nas/2018/a.jpg"
+    assert roots.path("/", "family/2019/x/a.jpg") == tmp_path / "usb/x/a.jpg"
+    assert roots.path("/", "familyalbum/a.jpg") == tmp_path / "o/familyalbum/a.jpg", "whole names, not beginnings"
+    with pytest.raises(NoSuchRoot, match="sidecar"):
+        roots.path("sidecar", "family/a.jpg")
+    for name in ("family/../../a.jpg", "family/2019/../../../etc/passwd"):
+        with pytest.raises(ClimbsOut):
+            roots.path("/", name)
+    assert Roots(mounts=(("family", tmp_path),)).path("/", "family/a.jpg") == tmp_path / "a.jpg"
+
+
+def test_a_mount_that_is_left_by_a_link_is_refused(tmp_path: Path) -> None:
+    _file(tmp_path / "outside/a.jpg")
+    (tmp_path / "nas").mkdir()
+    (tmp_path / "nas/out").symlink_to(tmp_path / "outside")
+    with pytest.raises(ClimbsOut):
+        Roots(tmp_path / "o", mounts=(("family", tmp_path / "nas"),)).path("/", "family/out/a.jpg")
+
+
+def test_each_mount_is_checked_with_files_of_its_own(tmp_path: Path) -> None:
+    files = [("/", "2019/a.jpg"), ("/", "family/b.jpg"), ("/", "family/c.jpg")]
+    _file(tmp_path / "o/2019/a.jpg")
+    _file(tmp_path / "nas/b.jpg")
+    originals, family = check_roots(files, Roots(tmp_path / "o", mounts=(("family", tmp_path / "nas"),)))
+    assert originals.line == f"originals: 1 of 1 sampled files opened ({tmp_path / 'o'})"
+    assert family.line == f"originals/family: 1 of 2 sampled files opened ({tmp_path / 'nas'})"
+    with pytest.raises(RootsDoNotFit, match=r"below originals/family, such as family/b\.jpg.*--mount family=DIR"):
+        check_roots(files, Roots(tmp_path / "o", mounts=(("family", tmp_path / "o"),)))
+    with pytest.raises(RootsDoNotFit, match="there is no folder"):
+        check_roots(files, Roots(tmp_path / "o", mounts=(("family", tmp_path / "none"),)))
+
+
+@pytest.mark.parametrize("place", ["", "/", "../family", "/photoprism/originals/"])
+def test_a_mount_at_no_folder_below_originals_is_refused(place: str) -> None:
+    with pytest.raises(ValueError, match="name a folder below originals"):
+        LibrarySettings(mounts={place: Path("/mnt")})
+
+
 def test_relative_folders_of_the_settings_start_at_the_project(tmp_path: Path) -> None:
     settings = LibrarySettings(originals=Path("../photos"), sidecar=tmp_path / "s")
     roots = Roots.of(settings, tmp_path / "james")

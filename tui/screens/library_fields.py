@@ -1,0 +1,93 @@
+"""What the Connect screen asks for, and a look into the library that it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import LimnerError
+from engine.settings import LibrarySettings
+from tui.widgets.meter import many
+
+if TYPE_CHECKING:
+    from engine.library.library import Description
+    from engine.library.people import Person
+
+FIELDS = (
+    ("address", "mysql://host:3306/photoprism, the path of an index.db, or folder:///…"),
+    ("user", "photoprism"),
+    ("password", "from the keyring, or LIMNER_DB_PASSWORD"),
+    ("originals", "PhotoPrism's originals folder, as this machine sees it"),
+    ("sidecar", "PhotoPrism's sidecar folder, where converted files lie"),
+)
+
+
+@dataclass(frozen=True)
+class Entered:
+    """What stands in the fields."""
+
+    address: str
+    user: str
+    password: str
+    originals: str
+    sidecar: str
+
+    def settings(self, private: bool, base: Path | None, before: LibrarySettings | None = None) -> LibrarySettings:
+        """As settings; what has no field stays as it was before. Raises LibraryError where the address won't do."""
+        from engine.library.address import ServerKind, parse_address
+
+        address = parse_address(self.address, base)
+        if address.kind is ServerKind.MYSQL and self.user:
+            address = replace(address, user=self.user)
+        fields = {
+            "url": address.url,
+            "originals": Path(self.originals) if self.originals else None,
+            "sidecar": Path(self.sidecar) if self.sidecar else None,
+            "private": private,
+        }
+        return (before or LibrarySettings()).model_copy(update=fields)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a look into the library told."""
+
+    settings: LibrarySettings
+    about: Description
+    roots: tuple[tuple[bool, str], ...]
+    people: tuple[Person, ...]
+
+
+def look(entered: Entered, private: bool, base: Path | None) -> Checked:
+    """Opens the library, counts, lists the people and tries the folders. Raises LibraryError."""
+    from engine.library.photoprism import connect
+    from engine.library.roots import check_roots
+
+    settings = entered.settings(private, base, _before(base))
+    with connect(settings, password_of(entered, settings, base), base) as library:
+        about, people = library.describe(), tuple(library.people())
+        try:
+            roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
+        except LimnerError as error:
+            roots = ((False, error.one_line()),)
+        if about.unseen:
+            unseen = f"{many(about.unseen, 'photo')} not looked at for faces yet: save, and Limner does"
+            roots = (*roots, (False, unseen))
+    return Checked(settings, about, roots, people)
+
+
+def _before(base: Path | None) -> LibrarySettings | None:
+    """What the project's settings say of the library, for what has no field here."""
+    from engine.project import Project
+
+    project = Project(base) if base is not None else None
+    return project.settings.library if project is not None and project.settings_path.exists() else None
+
+
+def password_of(entered: Entered, settings: LibrarySettings, base: Path | None) -> str | None:
+    """The password that was typed, else the one that the environment or the keyring has."""
+    from engine.library.address import parse_address
+    from engine.library.password import find_password
+
+    return entered.password or find_password(parse_address(settings.url or "", base))
