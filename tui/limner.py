@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.driver import Driver
@@ -31,6 +32,7 @@ from tui.looks import Looks
 from tui.palette import ActionCommands, Palette, ThemeCommands
 from tui.picture_app import PictureApp
 from tui.places import log_path
+from tui.remembered import Left, Remembered
 from tui.run_watch import RunWatch, Seen
 from tui.screens.base import WorkScreen
 from tui.terminal.asking import Asked
@@ -42,6 +44,9 @@ POLL_SECONDS = 0.5
 
 TWICE_SECONDS = 2.0
 """How soon the second ctrl+c must follow."""
+
+WIDEN_CELLS = 4
+"""How much wider or narrower a pane gets at a time."""
 
 
 def _late(scope: Scope) -> Callable[[], Screen[Any]]:
@@ -84,6 +89,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.folder = folder
         self.project = project
         self.watch_over_runs = RunWatch(project) if project else None
+        self.remembered = Remembered(project) if project else None
         self.seen = Seen()
         self.farewell = ""
         self._looking = False
@@ -116,6 +122,31 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """Takes up a project that was just made."""
         self.project = project
         self.watch_over_runs = RunWatch(project)
+        self.remembered = Remembered(project)
+
+    def left(self, scope: Scope) -> Left:
+        """How a screen was left the last time."""
+        return self.remembered.of(scope.value) if self.remembered is not None else {}
+
+    def remember(self, *screens: WorkScreen, at_once: bool = False) -> None:
+        """Writes down how screens are left, the last one as the screen to come back to; what can't be is no matter."""
+        if self.remembered is None:
+            return
+        for screen in screens:
+            self.remembered.keep(screen.SCOPE.value, screen.left_as())
+        if self.current_mode in self.MODES:
+            self.remembered.went_to(self.current_mode)
+        if at_once:
+            self._save_remembered()
+        else:
+            self.run_worker(self._save_remembered, thread=True, group="remember", exit_on_error=False)
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """Leaves, and remembers how everything is left."""
+        stacks = self._screen_stacks.values() if self.is_running else ()
+        screens = [screen for stack in stacks for screen in stack if isinstance(screen, WorkScreen)]
+        self.remember(*(screen for screen in screens if screen.is_mounted), at_once=True)
+        super().exit(result, return_code, message)
 
     @property
     def own_themes(self) -> tuple[str, ...]:
@@ -203,6 +234,14 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """Chooses another theme."""
         self.push_screen(Palette(providers=[ThemeCommands], placeholder="Search for themes…"))
 
+    def action_wider(self) -> None:
+        """More room for what is beside the list."""
+        self._widen(WIDEN_CELLS)
+
+    def action_narrower(self) -> None:
+        """More room for the list."""
+        self._widen(-WIDEN_CELLS)
+
     def action_doctor(self) -> None:
         """What is as it should be here, and what is not."""
         from tui.screens.doctor import DoctorScreen
@@ -273,12 +312,28 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         return LimnerDriver
 
     def _first_screen(self) -> Scope:
-        """Where to begin: at Connect until a person was scanned, then at the faces; with a live run, there."""
+        """Where to begin: at Connect until a person was scanned, then at the faces; with a live run, there.
+
+        Once the app has been here, it begins where it was left.
+        """
         if self.project is None or self.project.settings.person.uid is None:
             return Scope.CONNECT
+        if self.remembered is not None and self.remembered.screen in list(SCREENS):
+            return Scope(self.remembered.screen)
         if any(run.alive() for run in self.project.run_folders()[-1:]):
             return Scope.TRAINING
         return Scope.FACES
+
+    def _save_remembered(self) -> None:
+        try:
+            if self.remembered is not None:
+                self.remembered.save()
+        except OSError as error:
+            logging.getLogger("limner").warning("how the screens were left can't be kept: %s", error)
+
+    def _widen(self, cells: int) -> None:
+        if isinstance(self.screen, WorkScreen):
+            self.screen.widen(cells)
 
     def _look_at_runs(self) -> None:
         if self.watch_over_runs is not None and not self._looking:

@@ -367,7 +367,7 @@ class TestPromptsAndPictures:
             assert queued(whole_story)[older - 1].rating == 5
             await press(pilot, "5", "T")
             await until(pilot, lambda: "3.5★ photo of jx265 man, in snow" in shown(pilot))
-            await press(pilot, "escape", "6", "g", "minus", "minus")
+            await press(pilot, "escape", "6", "g", "g", "minus", "minus")
             assert queued(whole_story)[newer - 1].rating == 0
             await press(pilot, "j", "j", "plus")
             await until(pilot, lambda: "Only a painted picture" in shown(pilot))

@@ -13,21 +13,32 @@ from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from engine.errors import LimnerError, ProjectError
 from engine.project import Project
 from tui.actions import Scope
+from tui.remembered import Left
 from tui.run_watch import Seen
 from tui.widgets.footer import KeyLine
 from tui.widgets.ink import Ink, Line, content_of, key_line, spread
+from tui.widgets.rows import Rows
 from tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
     from tui.limner import LimnerApp
 
 Result = TypeVar("Result")
+
+BESIDE = "#picture-pane, #takes-pane"
+"""The panes beside lists whose width the user may change."""
+
+LEAST_CELLS = 20
+"""Neither a list nor what is beside it gets narrower."""
+
+WIDE_COLUMNS = 100
+"""From here on a terminal is wide, as the stylesheets' ``-wide`` has it."""
 
 
 class WorkScreen(Screen[None]):
@@ -38,11 +49,19 @@ class WorkScreen(Screen[None]):
     EMPTY: tuple[Line, ...] = ()
     """What the screen is for, what is missing and the key that gets it; shown while ``show_empty`` says so."""
 
+    COMES_BACK: ClassVar[tuple[str, ...]] = ()
+    """Text fields whose words come back when the app is opened again."""
+
     NO_PROJECT: ClassVar[tuple[Line, ...]] = (
         [("There is no project in this folder yet.", Ink.ATTENTION)],
         [],
         key_line("1", "goes to Connect, where N makes one."),
     )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._came_back = False
+        self._beside: dict[str, int] = {}
 
     @dataclass
     class Worked(Message):
@@ -84,8 +103,49 @@ class WorkScreen(Screen[None]):
         return self.limner.project
 
     def on_mount(self) -> None:
-        """Asks the question."""
+        """Asks the question; the first time, everything is as it was left."""
+        if not self._came_back:
+            self._came_back = True
+            self.come_back(self.limner.left(self.SCOPE))
         self.ask()
+
+    def left_as(self) -> Left:
+        """How the screen is left: what ``come_back`` needs. Subclasses add to it; values are plain JSON."""
+        fields = {field: self.query_one(field, Input).value for field in self.COMES_BACK}
+        lists = {rows.id: list(rows.left_at) for rows in self.query(Rows) if rows.id}
+        return {"fields": fields, "lists": lists, "beside": dict(self._beside)}
+
+    def come_back(self, left: Left) -> None:
+        """Takes up how the screen was left. What is no use any more is passed over."""
+        for field, value in _table(left.get("fields")).items():
+            if field in self.COMES_BACK and isinstance(value, str):
+                self.query_one(field, Input).value = value
+        for name, at in _table(left.get("lists")).items():
+            if isinstance(at, list) and len(at) == 2 and isinstance(at[0], int):
+                for rows in self.query(Rows).filter(f"#{name}"):
+                    rows.come_back_to(at[0], at[1])
+        self._beside = {name: cells for name, cells in _table(left.get("beside")).items() if isinstance(cells, int)}
+
+    def widen(self, cells: int) -> None:
+        """Gives the pane beside the list more room, or less; kept for this width of terminal, narrow or wide."""
+        for pane in self.query(BESIDE).results(Widget):
+            if pane.display and pane.outer_size.width:
+                most = max(LEAST_CELLS, self.size.width - LEAST_CELLS)
+                self._beside[self._breadth] = max(LEAST_CELLS, min(pane.outer_size.width + cells, most))
+                self._fit_beside()
+                return
+
+    @property
+    def _breadth(self) -> str:
+        return "narrow" if self.size.width < WIDE_COLUMNS else "wide"
+
+    def _fit_beside(self) -> None:
+        cells = self._beside.get(self._breadth)
+        for pane in self.query(BESIDE).results(Widget):
+            if cells is not None:
+                pane.styles.width = min(cells, max(LEAST_CELLS, self.size.width - LEAST_CELLS))
+            else:
+                pane.styles.clear_rule("width")
 
     def on_screen_resume(self) -> None:
         """Comes back up to date."""
@@ -96,8 +156,14 @@ class WorkScreen(Screen[None]):
         else:
             self.shown()
 
+    def on_screen_suspend(self) -> None:
+        """Another screen is gone to; how this one is left is written down."""
+        if self.is_running:
+            self.limner.remember(self)
+
     def on_resize(self) -> None:
-        """The question's line has another width."""
+        """The question's line has another width, and so may the panes."""
+        self._fit_beside()
         self.ask()
 
     def shown(self) -> None:
@@ -179,6 +245,10 @@ class WorkScreen(Screen[None]):
     def on_work_screen_failed(self, message: Failed) -> None:
         """Passes a thread's error on."""
         (message.instead or self.show_error)(message.error)
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def explained(error: Exception) -> LimnerError:

@@ -25,9 +25,9 @@ class Leave(StrEnum):
 
 
 WORDS: dict[Leave, tuple[str, str]] = {
-    Leave.RUNNING: ("leave it running", "nothing of it is lost; limner watch follows it"),
+    Leave.RUNNING: ("leave it running", "nothing is lost; limner watch follows it"),
     Leave.AFTER_EPOCH: ("stop after this epoch", "with its checkpoint; limner resume goes on"),
-    Leave.NOW: ("stop now", "limner resume goes on from what was kept last"),
+    Leave.NOW: ("stop now", "limner resume goes on with it"),
 }
 
 

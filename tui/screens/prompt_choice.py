@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from textual.widgets import Static
 
 from engine.errors import LimnerError, PromptError
+from engine.prompts.axes import NAMES
 from engine.prompts.ladder import Size
+from tui.remembered import Left
 from tui.screens.base import WorkScreen
 from tui.screens.prompt_lines import Choice, choice_line
 from tui.widgets.ink import Line, content_of
@@ -24,6 +26,22 @@ class ChoosingWhatVaries(WorkScreen):
     def __init__(self) -> None:
         super().__init__()
         self.choice = Choice()
+
+    def left_as(self) -> Left:
+        """What varies, how much, by what, and what stays."""
+        choice = self.choice
+        told = {"axes": sorted(choice.axes), "size": choice.size.value, "by_model": choice.by_model}
+        return {**super().left_as(), "choice": {**told, "locked": sorted(choice.locked)}}
+
+    def come_back(self, left: Left) -> None:
+        """Takes it up again, as far as it still means something."""
+        super().come_back(left)
+        told = left.get("choice")
+        if isinstance(told, dict):
+            axes, locked = (frozenset(map(str, told.get(name) or ())) for name in ("axes", "locked"))
+            size = next((each for each in Size if each.value == told.get("size")), self.choice.size)
+            by_model = bool(told.get("by_model"))
+            self.choice = replace(self.choice, axes=axes & set(NAMES), locked=locked, size=size, by_model=by_model)
 
     def action_size(self) -> None:
         """Small, medium or bold changes."""

@@ -79,6 +79,7 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
         super().__init__(id=id)
         self._draw = draw
         self.items: Sequence[Item] = ()
+        self._left_at: tuple[int, object] | None = None
         self._cache: dict[tuple[int, int, bool, bool], Strip] = {}
         self._styles: dict[Ink, Style] = {}
 
@@ -87,12 +88,23 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
         """What is under the cursor; None in an empty list."""
         return self.items[self.cursor] if 0 <= self.cursor < len(self.items) else None
 
+    @property
+    def left_at(self) -> tuple[int, object]:
+        """Where the cursor is: its row, and the item's id where items have one."""
+        return self._left_at or (self.cursor, getattr(self.item, "id", None))
+
+    def come_back_to(self, row: int, item_id: object) -> None:
+        """Puts the cursor where it was as soon as there are rows: on the item of that id, else on that row."""
+        self._left_at = (row, item_id)
+
     def show(self, items: Sequence[Item], cursor: int | None = None) -> None:
         """Shows other rows; the cursor stays at its row unless another is given."""
         self.items = items
         self.virtual_size = Size(0, len(items))
         self._cache.clear()
         wanted = self.cursor if cursor is None else cursor
+        if self._left_at is not None and len(items):
+            wanted, self._left_at = self._place_of(*self._left_at), None
         self.set_reactive(Rows.cursor, self.validate_cursor(wanted))
         self._keep_in_sight()
         self.refresh()
@@ -189,6 +201,13 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
             paper = paper + self.get_component_rich_style(name, partial=True)
         mark = (CURSOR if here else " ", Ink.ACTIVE if self.has_focus else Ink.MUTED)
         return strip_of([mark, *self._draw(self.items[index], width - 1)], width, self._styles, paper)
+
+    def _place_of(self, row: int, item_id: object) -> int:
+        """The row of an item, most likely the one it was on."""
+        there = self.items[row] if 0 <= row < len(self.items) else None
+        if item_id is None or getattr(there, "id", None) == item_id:
+            return row
+        return next((at for at, item in enumerate(self.items) if getattr(item, "id", None) == item_id), row)
 
     def _keep_in_sight(self) -> None:
         height = self.scrollable_content_region.height

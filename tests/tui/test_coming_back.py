@@ -1,0 +1,125 @@
+"""The app opened again: everything is as it was left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.project import Project
+from tests.pictures import settle
+from tests.story import alive, story_project, with_run
+from tests.tui.test_journeys import press, shown, type_text, until
+from tui.limner import LimnerApp
+from tui.screens.faces import FacesScreen
+from tui.screens.prompts import PromptsScreen
+from tui.widgets.rows import Rows
+from tui.widgets.text_line import TextLine
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Project:
+    return story_project(tmp_path / "james", faces=8)
+
+
+async def test_the_filter_the_cursor_and_the_last_screen_come_back(story: Project) -> None:
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "slash")
+        await type_text(pilot, "px>400")
+        await press(pilot, "enter", "j", "j", "j")
+        rows = app.screen.query_one("#faces", Rows)
+        face, count = rows.item, len(rows.items)
+        await press(pilot, "3", "2", "q")
+    again = LimnerApp(story.root, story)
+    async with again.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert isinstance(again.screen, FacesScreen)
+        assert again.screen.query_one("#filter", TextLine).value == "px>400"
+        rows = again.screen.query_one("#faces", Rows)
+        assert len(rows.items) == count
+        assert rows.item is not None
+        assert face is not None
+        assert rows.item.id == face.id
+        await press(pilot, "3", "q")
+    third = LimnerApp(story.root, story)
+    async with third.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert third.current_mode == "dataset"
+        await press(pilot, "2")
+        assert third.screen.query_one("#filter", TextLine).value == "px>400"
+
+
+async def test_what_prompts_vary_in_comes_back(story: Project) -> None:
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "5", "P", "E", "z", "K", "space", "q")
+        assert isinstance(app.screen, PromptsScreen)
+        left = app.screen.choice
+        await press(pilot, "q")
+    again = LimnerApp(story.root, story)
+    async with again.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert isinstance(again.screen, PromptsScreen)
+        assert again.screen.choice == left
+        assert left.axes == {"light", "clothes", "expression"}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_panes_are_made_wider_and_come_back_so(story: Project, size: tuple[int, int]) -> None:
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        pane = app.screen.query_one("#picture-pane")
+        before = pane.outer_size.width
+        await press(pilot, "less_than_sign", "less_than_sign")
+        assert pane.outer_size.width == before + 8
+        await press(pilot, *["greater_than_sign"] * 30)
+        assert pane.outer_size.width == 20
+        await press(pilot, *["less_than_sign"] * 40)
+        assert pane.outer_size.width == size[0] - 20
+        await press(pilot, "greater_than_sign", "q")
+    again = LimnerApp(story.root, story)
+    async with again.run_test(size=size) as pilot:
+        await settle(pilot)
+        assert again.screen.query_one("#picture-pane").outer_size.width == size[0] - 24
+        await pilot.resize_terminal(*((120, 40) if size[0] == 80 else (80, 24)))
+        await settle(pilot)
+        assert again.screen.query_one("#picture-pane").outer_size.width == (60 if size[0] == 80 else 34)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"v": 9}', '{"v": 1, "screens": {"faces": {"lists": 3, "fields": [1]}}}']
+)
+async def test_a_broken_memory_is_no_memory(story: Project, text: str) -> None:
+    story.cache.mkdir(exist_ok=True)
+    (story.cache / "screens.json").write_text(text)
+    async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert "Which faces are good?" in shown(pilot)
+
+
+async def test_the_cache_can_be_read_only(story: Project) -> None:
+    story.cache.mkdir(exist_ok=True)
+    (story.cache / "screens.json").mkdir()
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3", "q")
+        assert not app.return_code
+
+
+async def test_the_screen_is_written_down_when_another_is_gone_to(story: Project) -> None:
+    async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3")
+        path = story.cache / "screens.json"
+        await until(pilot, path.exists)
+        assert "faces" in json.loads(path.read_text())["screens"]
+
+
+async def test_with_a_live_run_and_no_memory_the_app_opens_on_it(story: Project) -> None:
+    with alive(with_run(story)):
+        async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert "How does it go?" in shown(pilot)
