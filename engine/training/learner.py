@@ -15,10 +15,11 @@ from engine.training.average import Average
 from engine.training.chance import Chance
 from engine.training.data import TrainingData
 from engine.training.device import Device
-from engine.training.fit import Fitting
+from engine.training.fit import Fitting, is_out_of_memory
 from engine.training.lora_names import Part
 from engine.training.loss import Batch, Noise, Weighing, diffusion_loss
 from engine.training.optimizers import into_8bit, make_optimizer
+from engine.training.several import Alone
 from engine.training.start_from import Begun, read_start
 from engine.training.state import Memory
 from engine.training.text_encoders import TextEncoders
@@ -38,6 +39,7 @@ class Learner:
         fitting: how the work is cut so that it fits into memory.
         device: where it happens.
         encoders: the text encoders, where they are trained too.
+        several: the processes that train together; None: this one is alone.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class Learner:
         fitting: Fitting,
         device: Device,
         encoders: TextEncoders | None = None,
+        several: Alone | None = None,
     ) -> None:
         self.settings, self.device, self.fitting = settings, device, fitting
+        self.several = several or Alone()
         self.unet = unet.to(device.name, memory_format=torch.channels_last)
         self.noise = Noise(noise.alphas_cumprod.to(device.name), noise.prediction_type)
         self.parameters = add_lora(
@@ -89,14 +93,14 @@ class Learner:
         for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * share
         total = torch.zeros((), device=self.device.name)
-        for begin in range(0, len(images), self.fitting.batch):
-            places = range(begin, min(begin + self.fitting.batch, len(images)))
-            part = chance.of(places)
-            loss = self._loss(data.batch([images[each] for each in places], part.dropped, part.orders), part)
-            # The step's loss is the mean over all of its images, however many passes they take.
-            loss = loss * (len(places) / len(images))
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
+        try:
+            self._pass_back(total, data, images, chance)
+        except Exception as error:
+            if is_out_of_memory(error):
+                # The other processes wait for this one's share.
+                self.several.add_up(self.parameters, total, failed=True)
+            raise
+        total = self.several.add_up(self.parameters, total, failed=False)
         largest = self.settings.max_gradient_norm or float("inf")
         gradient = torch.nn.utils.clip_grad_norm_(self.parameters, largest)
         self.whole = False
@@ -106,6 +110,18 @@ class Learner:
         self.whole = True
         self.optimizer.zero_grad(set_to_none=True)
         return total, gradient.detach()
+
+    def _pass_back(self, total: torch.Tensor, data: TrainingData, images: Sequence[int], chance: Chance) -> None:
+        """Computes the gradients of this process's share, adding its part of the step's mean loss to ``total``."""
+        share = self.several.share(len(images))
+        for begin in range(0, len(share), self.fitting.batch):
+            places = share[begin : begin + self.fitting.batch]
+            part = chance.of(places)
+            loss = self._loss(data.batch([images[each] for each in places], part.dropped, part.orders), part)
+            # The step's loss is the mean over all of its images, however many passes they take.
+            loss = loss * (len(places) / len(images))
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
 
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
         """The LoRA as a checkpoint is to hold it, each part of it, copied to the CPU: the average if there is one."""
@@ -181,15 +197,18 @@ class Learner:
         self.fitting = fitting
 
     def validate(self, data: TrainingData) -> float | None:
-        """The loss on the held-out images; None where there are none. It moves nothing and draws no chance."""
+        """The loss on the held-out images of what a checkpoint would hold; None where there are none.
+
+        It moves nothing and draws no chance.
+        """
+        held_out = sum(each.held_out for each in data.seen)
+        if not held_out:
+            return None
         losses: list[torch.Tensor] = []
-        self._train(False)
-        with torch.no_grad():
+        with self.painting(), torch.no_grad():
             for batch, chance in validation_batches(data, len(self.noise.alphas_cumprod), self.fitting.batch):
                 losses.append(self._loss(batch, chance) * len(batch.latents))
-        self._train(True)
-        held_out = sum(each.held_out for each in data.seen)
-        return float(torch.stack(losses).sum()) / (held_out * TIMESTEPS) if losses else None
+        return float(torch.stack(losses).sum()) / (held_out * TIMESTEPS)
 
     def _train(self, on: bool) -> None:
         self.unet.train(on)

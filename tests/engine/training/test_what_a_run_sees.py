@@ -208,6 +208,14 @@ def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_
     # At every timestep alike, whatever the size of a pass.
     few = learner(tiny(), settings.model_copy(update={"batch": 1})).validate(data)
     assert few == pytest.approx(learner(tiny(), settings).validate(data), rel=1e-4)
+    # What is measured is what a checkpoint holds: an average, where there is one.
+    averaged, plain = learner(tiny(), settings.model_copy(update={"ema_decay": 0.9})), learner(tiny(), settings)
+    for trained in (averaged, plain):
+        for step in (1, 2):
+            chance = step_chance(settings, step, 1, data.shape(0), 1000)
+            trained.learn(data, [0], chance, 1e-2)
+    assert averaged.validate(data) != plain.validate(data)
+    assert all(torch.equal(*both) for both in zip(averaged.parameters, plain.parameters, strict=True))
     nothing = TrainingData.of({**data.tensors(), "held_out": torch.zeros_like(data.held_out)})
     assert learner(tiny(), settings).validate(nothing) is None
 
