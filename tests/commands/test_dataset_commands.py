@@ -122,3 +122,15 @@ def test_regularisation_images_are_added_shown_and_off_until_then(run: Run, phot
     assert "1_man" in run("dataset", "reg").out
     assert "there are no images in" in run("dataset", "reg", "nowhere").failure
     assert run("dataset", "reg", photos.originals, "--repeats", 0).code == 2
+
+
+def test_what_is_missing_before_training_is_listed(run: Run, scanned: Photos, project: Project) -> None:
+    run("faces", "keep", 1, 2)
+    run("dataset", "build", "--framing", "close")
+    (project.dataset / "10_jx265 man" / "0002.txt").unlink()
+    missing = run("dataset", "list", "--json").record["missing"]
+    assert missing[0] == {"words": "no caption", "images": ["0002"], "stops": True}
+    assert "✗ no caption: 0002" in run("dataset", "list").err
+    project.change({"base.model": "demo"})
+    run("captions", "set", "0001", "jx265, man, " + "x" * 80)
+    assert "! more than 75 tokens: 0001" in run("dataset", "list").err

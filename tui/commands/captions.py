@@ -35,7 +35,7 @@ _MODELS = {
 
 
 @click.command()
-@click.option("--with", "with_", type=click.Choice([each.value for each in Captioner]), default="template")
+@click.option("--with", "with_", type=click.Choice([each.value for each in Captioner]), default="template", help="Who.")
 @click.option("--model", help="The model this time: a folder, a hub name, or its name on the server.")
 @click.option("--url", help="The vision model's server this time: http://127.0.0.1:11434/v1")
 @click.option("--image", "images", multiple=True, metavar="NAME", help="Only this image; can be given again.")

@@ -10,8 +10,10 @@ import click
 from engine import events
 from engine.dataset.build import build as build_dataset
 from engine.dataset.folder import DatasetFolder, TrainingImage
+from engine.dataset.readiness import Finding, findings
+from engine.errors import LimnerError
 from engine.faces.geometry import Framing
-from engine.project import open_project
+from engine.project import Project, open_project
 from tui.commands.dataset_records import image_records
 from tui.commands.report import document, json_option, narrate, table
 
@@ -58,10 +60,13 @@ def build(folder: Path, framing: str | None, as_json: bool) -> None:
 @click.pass_obj
 def list_(folder: Path, as_json: bool) -> None:
     """The training images and their captions."""
-    found = DatasetFolder(open_project(folder))
+    project = open_project(folder)
+    found = DatasetFolder(project)
     images, checks = found.images(), found.checks()
+    missing = _missing(project, images)
     if as_json:
-        document({"folder": str(found.path), "images": image_records(images), "checks": checks})
+        told = [{"words": each.words, "images": list(each.images), "stops": each.stops} for each in missing]
+        document({"folder": str(found.path), "images": image_records(images), "checks": checks, "missing": told})
         return
     if not images:
         narrate("There are no images yet. Make them with: limner dataset build")
@@ -69,6 +74,23 @@ def list_(folder: Path, as_json: bool) -> None:
     rows = [(each.path.name, each.source_px or each.width, _mark(each), each.caption) for each in images]
     table(("image", "px", "note", "caption"), rows)
     narrate(" · ".join(checks))
+    for each in missing:
+        narrate(f"{'✗' if each.stops else '!'} {each.line}")
+
+
+def _missing(project: Project, images: list[TrainingImage]) -> list[Finding]:
+    """What is missing before training; tokens are counted where the base model's tokenizer is on this machine."""
+    from engine.base_model import find_base
+    from engine.prompts.tokenizer import find_words
+
+    settings = project.settings
+    try:
+        words = find_words(find_base(settings.base))
+    except LimnerError:
+        # A base model that is not there is told where it is needed.
+        words = None
+    count = (lambda text: len(words.of(text))) if words is not None else None
+    return findings(images, DatasetFolder(project).manifest(), settings, count) if images else []
 
 
 @dataset.command()
