@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.library.people import Person
 
 FIELDS = (
-    ("address", "mysql://host:3306/photoprism, the path of an index.db, or folder:///…"),
+    ("address", "mysql://host:3306/photoprism, an index.db, or folder:///…"),
     ("user", "photoprism"),
     ("password", "from the keyring, or LIMNER_DB_PASSWORD"),
     ("originals", "PhotoPrism's originals folder, as this machine sees it"),
