@@ -1,7 +1,8 @@
 """``python -m tests.bench [NAME …]``: runs the benchmarks, prints a table and writes ``.bench/results.json``.
 
 A benchmark is a module of this folder whose name begins with ``bench_``; its ``results()`` yields figures. Names given
-run only those.
+run only those. With ``--gpu`` those that have a part for a card run that, their ``gpu_results()``; with ``--gpu --tiny``
+its code runs on the tiny base, on any machine.
 """
 
 from __future__ import annotations
@@ -22,8 +23,16 @@ from tests.bench.result import Result
 OUT = Path(".bench/results.json")
 
 
-def main(names: list[str]) -> None:
+FLAGS = {"--gpu": "what is measured on a card", "--tiny": "with --gpu: its code on the tiny base, anywhere"}
+
+
+def main(arguments: list[str]) -> None:
     """Runs what is asked for."""
+    names = [each for each in arguments if not each.startswith("-")]
+    flags = set(arguments) - set(names)
+    if unknown := flags - set(FLAGS):
+        told = "; ".join(f"{flag} {what}" for flag, what in FLAGS.items())
+        raise SystemExit(f"unknown: {', '.join(sorted(unknown))}. {told}")
     found = [module.name for module in pkgutil.iter_modules(tests.bench.__path__) if module.name.startswith("bench_")]
     wanted = [name for name in found if not names or name.removeprefix("bench_") in names]
     if not wanted:
@@ -32,7 +41,11 @@ def main(names: list[str]) -> None:
     results: list[Result] = []
     for name in wanted:
         print(f"{name.removeprefix('bench_')} …", file=sys.stderr, flush=True)
-        results += import_module(f"tests.bench.{name}").results()
+        bench = import_module(f"tests.bench.{name}")
+        if "--gpu" not in flags:
+            results += bench.results()
+        elif hasattr(bench, "gpu_results"):
+            results += bench.gpu_results("--tiny" in flags)
     _print(results)
     OUT.parent.mkdir(exist_ok=True)
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
