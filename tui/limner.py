@@ -222,7 +222,10 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         from tui.screens.help import HelpScreen
 
         focused = getattr(self.screen.focused, "SCOPE", None)
-        scopes = [scope for scope in (focused, getattr(self.screen, "SCOPE", None), Scope.APP) if scope is not None]
+        first: tuple[Scope | None, ...] = (focused, getattr(self.screen, "SCOPE", None))
+        # How a list is moved in is known soon; a field or settings have keys that the screen's give way to.
+        ordered = first[::-1] if focused in (Scope.LIST, Scope.GRID) else first
+        scopes = [scope for scope in (*ordered, Scope.APP) if scope is not None]
         self.push_screen(HelpScreen(tuple(dict.fromkeys(scopes)), self.keys))
 
     def action_command_palette(self) -> None:

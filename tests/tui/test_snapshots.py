@@ -76,7 +76,7 @@ def test_a_face_seen_large(snap_compare: Compare, story: Project) -> None:
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j", "enter"))
 
 
-@pytest.mark.parametrize("theme", ["limner-light", "limner-contrast"])
+@pytest.mark.parametrize("theme", ["limner-light", "limner-contrast", "limner-16"])
 def test_another_theme(snap_compare: Compare, story: Project, theme: str) -> None:
     app = LimnerApp(story.root, story)
     app.theme = theme
