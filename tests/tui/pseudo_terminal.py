@@ -12,7 +12,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DEADLINE = 40.0
@@ -22,7 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class PseudoTerminal:
-    """Runs ``python -m tui.cli`` with arguments in a terminal of its own. Use it in a ``with``."""
+    """Runs ``python -m tui.cli`` with arguments, or a command, in a terminal of its own. Use it in a ``with``."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class PseudoTerminal:
         columns: int = 120,
         rows: int = 30,
         environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = (),
     ) -> None:
         self.output = b""
         self.status: int | None = None
@@ -38,11 +39,8 @@ class PseudoTerminal:
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             extra = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONPATH": str(REPOSITORY)}
-            os.execve(
-                sys.executable,
-                [sys.executable, "-m", "tui.cli", *arguments],
-                {**os.environ, **extra, **(environment or {})},
-            )
+            words = [*command] or [sys.executable, "-m", "tui.cli", *arguments]
+            os.execvpe(words[0], words, {**os.environ, **extra, **(environment or {})})
         self.modes_before = termios.tcgetattr(self.handle)
 
     def __enter__(self) -> PseudoTerminal:

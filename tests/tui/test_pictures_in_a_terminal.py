@@ -261,7 +261,6 @@ class TestTextFromOutside:
         assert harmless("one\ntwo\tthree") == "one two three"
         assert harmless("James – Zoë 日本 👩") == "James – Zoë 日本 👩"
 
-
     async def test_a_name_with_markup_and_escapes_is_shown_and_does_nothing(self, tmp_path: Path) -> None:
         project = story_project(tmp_path / "james", faces=3)
         name = "[red]a[/b] \x1b]0;owned\x07\u202egpj.jpg"

@@ -44,6 +44,9 @@ ROOMY, VAST = (60, 16), (130, 40)
 KEPT = 3000
 """How many drawn thumbnails stay in memory."""
 
+MOST_LINES = 20_000
+"""How many lines of tiles stay in memory: some twenty pages."""
+
 CURSOR, EDGE = "▸", "┃"
 
 
@@ -133,6 +136,8 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         self._arrived: deque[tuple[Hashable, list[Strip] | str]] = deque()
         self._loader = Loader("limner-thumbnails")
         self._styles: dict[Ink, Style] = {}
+        self._paper = Style.null()
+        self._lines: dict[tuple[int, int, bool, bool], list[Segment]] = {}
 
     @property
     def item(self) -> Item | None:
@@ -160,6 +165,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
     def show(self, items: Sequence[Item], cursor: int | None = None) -> None:
         """Shows other items; the cursor stays at its place unless another is given."""
         self.items = items
+        self._lines.clear()
         wanted = self.cursor if cursor is None else cursor
         self.set_reactive(Thumbnails.cursor, self.validate_cursor(wanted))
         self._lay_out()
@@ -168,6 +174,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
 
     def redraw(self, index: int) -> None:
         """Draws one item's tile anew because the item changed."""
+        self._forget(index)
         self._refresh_tile(index)
         self._want()
 
@@ -194,16 +201,30 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         row, line = divmod(y + self.scroll_offset.y, rows + 1)
         first = row * self.across
         segments: list[Segment] = []
-        for index in range(first, min(first + self.across, len(self.items))):
-            segments += self._tile_line(index, line, columns, rows)
-        used = max(0, min(self.across, len(self.items) - first)) * (columns + 2)
-        segments.append(Segment(" " * (width - used), self.rich_style))
+        across, focused = self.across, self.has_focus
+        if not self._styles:
+            self._styles, self._paper = styles_of(self.app), self.rich_style
+        for index in range(first, min(first + across, len(self.items))):
+            key = (index, line, here := index == self.cursor, here and focused)
+            if key in self._lines:
+                segments += self._lines[key]
+                continue
+            told = self._tell_of(self.items[index])
+            drawn = self._tile_line(told, here, line)
+            segments += drawn
+            if told.load is None or (told.key, self.tile) in self._drawn:
+                if len(self._lines) > MOST_LINES:
+                    self._lines.clear()
+                self._lines[key] = drawn
+        used = max(0, min(across, len(self.items) - first)) * (columns + 2)
+        segments.append(Segment(" " * (width - used), self._paper))
         return Strip(segments, width)
 
     def notify_style_update(self) -> None:
         """Another theme: the inks have other colours."""
         super().notify_style_update()
         self._styles = {}
+        self._lines.clear()
 
     def on_focus(self) -> None:
         """The cursor's tile looks different with the focus."""
@@ -215,6 +236,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
 
     def on_resize(self) -> None:
         """More or fewer stand beside each other."""
+        self._lines.clear()
         self._lay_out()
         # How far it can be scrolled is known only once the new size was laid out.
         self.call_after_refresh(self._keep_in_sight)
@@ -333,10 +355,9 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         self._arrived.append((key, drawn))
         self.post_message(self.Loaded())
 
-    def _tile_line(self, index: int, line: int, columns: int, rows: int) -> list[Segment]:
-        """One line of one tile: an edge, ``columns`` cells, an edge."""
-        self._styles = self._styles or styles_of(self.app)
-        told, here, paper = self._tell_of(self.items[index]), index == self.cursor, self.rich_style
+    def _tile_line(self, told: Thumbnail, here: bool, line: int) -> list[Segment]:
+        """One line of one tile: an edge, the picture's cells, an edge; or the caption."""
+        (columns, rows), paper = self.tile, self._paper
         if here:
             name = "thumbnails--cursor" if self.has_focus else "thumbnails--cursor-blurred"
             paper = paper + self.get_component_rich_style(name, partial=True)
@@ -366,6 +387,12 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         right = columns - left - strip.cell_length
         sides = [Segment(" " * left, paper)] if left else [], [Segment(" " * right, paper)] if right else []
         return [*sides[0], *strip, *sides[1]]
+
+    def _forget(self, index: int) -> None:
+        """What was drawn of a tile is no longer true."""
+        for line in range(self.tile[1] + 1):
+            for here, focused in ((False, False), (True, False), (True, True)):
+                self._lines.pop((index, line, here, focused), None)
 
     def _refresh_tile(self, index: int) -> None:
         columns, rows = self.tile

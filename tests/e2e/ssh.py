@@ -1,0 +1,75 @@
+"""A real SSH server on this machine's loopback, for tests: its own keys and settings, a free port, nobody's rights."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+
+DEADLINE = 30.0
+
+SETTINGS = """
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/user_key.pub
+PidFile none
+UsePAM no
+StrictModes no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+PubkeyAuthentication yes
+AcceptEnv LIMNER_*
+PermitUserEnvironment no
+"""
+
+
+class SshServer:
+    """``sshd`` in the foreground. Use it in a ``with``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("host_key", "user_key"):
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
+            subprocess.run(command, check=True, capture_output=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        (folder / "sshd_config").write_text(SETTINGS.format(port=self.port, folder=folder))
+        if os.geteuid() == 0:
+            # As root it wants the folder that Debian's service makes.
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self.log = (folder / "sshd.log").open("wb")
+        command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
+        self._server = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+
+    def __enter__(self) -> SshServer:
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                    return self
+            except OSError as error:
+                if time.monotonic() > deadline or self._server.poll() is not None:
+                    self.__exit__()
+                    raise AssertionError((self.folder / "sshd.log").read_text()) from error
+                time.sleep(0.05)
+
+    def __exit__(self, *_: object) -> None:
+        self._server.terminate()
+        self._server.wait()
+        self.log.close()
+
+    def command(self, *words: str) -> list[str]:
+        """What logs in with a terminal and runs a command there."""
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes")
+        flags = [flag for option in options for flag in ("-o", option)]
+        key = str(self.folder / "user_key")
+        return ["ssh", "-tt", "-F", "none", "-i", key, "-p", str(self.port), *flags, f"{user}@127.0.0.1", *words]
