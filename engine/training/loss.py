@@ -93,11 +93,13 @@ def diffusion_loss(unet: Any, batch: Batch, noise: Noise, weighing: Weighing, ch
     device = batch.latents.device
     timesteps = chance.timesteps.to(device, non_blocking=True)
     noises = chance.noises.to(device, non_blocking=True)
+    # Of the first weight: asking diffusers for the model's dtype walks through all of its modules, each time.
+    dtype = unet.conv_in.weight.dtype
     predicted = unet(
-        noise.add(batch.latents, noises, timesteps).to(unet.dtype),
+        noise.add(batch.latents, noises, timesteps).to(dtype),
         timesteps,
-        batch.hidden.to(unet.dtype),
-        added_cond_kwargs={"text_embeds": batch.pooled.to(unet.dtype), "time_ids": batch.time_ids},
+        batch.hidden.to(dtype),
+        added_cond_kwargs={"text_embeds": batch.pooled.to(dtype), "time_ids": batch.time_ids},
     ).sample
     target = noise.target(batch.latents, noises, timesteps)
     errors = mse_loss(predicted.float(), target, reduction="none")
