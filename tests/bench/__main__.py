@@ -1,7 +1,7 @@
 """``python -m tests.bench [NAME …]``: runs the benchmarks, prints a table and writes ``.bench/results.json``.
 
 A benchmark is a module of this folder whose name begins with ``bench_``; its ``results()`` yields figures. Names given
-run only those. With ``--gpu`` those that have a part for a card run that, their ``gpu_results()``; with ``--gpu --tiny``
+run only those. With ``--gpu`` those that have a part for a card run that, ``gpu_results()``; with ``--tiny`` added
 its code runs on the tiny base, on any machine.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import PictureError
+from engine.pictures.brush import Brush
+from engine.pictures.describing import describe
 from engine.pictures.parameters import Parameters, add_lora_tag, png_text, read_parameters, split_lora_tags
+from engine.pictures.picture import Hires, Worn
+from engine.settings.samplers import Sampler
 
 A1111 = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 """The pattern that A1111 reads the last line with."""
@@ -159,3 +164,41 @@ def test_a_lora_stands_in_the_prompt_and_is_taken_out_again() -> None:
     assert split_lora_tags("a <lora:b> c") == ("a c", [("b", 1.0)])
     with pytest.raises(PictureError, match="no number"):
         split_lora_tags("a <lora:b:much>")
+
+
+def test_a_painted_picture_says_its_passes_its_loras_and_its_prompt_so_that_a1111_reads_them() -> None:
+    brush = Brush(
+        20,
+        5.0,
+        Sampler.DPMPP_2M_SDE,
+        "blurry",
+        lora=Path("/runs/a/checkpoints/jx265.safetensors"),
+        strength=0.8,
+        others=(Worn(Path("/film.safetensors"), 0.4, 0.2),),
+        hires=Hires(1.5, 0.35, 12),
+    )
+    hashes = {"jx265": "0123456789ab", "film": "ba9876543210"}
+    about = describe("photo of jx265 man", 7, brush, (832, 1216), "sd_xl_base_1.0", hashes, prompt_id=42)
+    text = about.to_text()
+    assert text.startswith("photo of jx265 man <lora:jx265:0.8> <lora:film:0.2:0.4>\nNegative prompt: blurry\n")
+    found = dict(A1111.findall(text.split("\n")[-1]))
+    assert found == {
+        "Steps": "20",
+        "Sampler": "DPM++ 2M SDE",
+        "Schedule type": "Exponential",
+        "CFG scale": "5",
+        "Seed": "7",
+        "Size": "832x1216",
+        "Model": "sd_xl_base_1.0",
+        "Denoising strength": "0.35",
+        "Hires upscale": "1.5",
+        "Hires upscaler": "Lanczos",
+        "Hires steps": "12",
+        "Limner prompt": "42",
+        "Lora hashes": '"jx265: 0123456789ab, film: ba9876543210"',
+        "Version": found["Version"],
+    }
+    assert Parameters.from_text(text) == about
+    from_picture = describe("a <lora:jx265:1>", 7, replace(brush, hires=None, denoise=0.5, others=()), (8, 8), "m", {})
+    assert from_picture.prompt == "a <lora:jx265:1>"
+    assert from_picture.extra == {"Denoising strength": "0.5"}
