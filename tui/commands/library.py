@@ -151,7 +151,7 @@ def merge(folder: Path, person: str, others: tuple[str, ...], as_json: bool) -> 
     if as_json:
         document({"person": {"id": into.id, "name": into.name, "faces": faces}, "merged": [each.id for each in rest]})
         return
-    narrate(f"{into.name} has {faces:,} faces now.")
+    narrate(f'{into.name} has {faces:,} faces now. Take them all in with: limner faces scan --person "{into.name}"')
 
 
 def opened_library(project: Project) -> Library:
