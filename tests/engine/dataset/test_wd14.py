@@ -72,7 +72,9 @@ def test_underscores_are_spaces_except_in_little_faces() -> None:
     ]
 
 
-def test_what_is_no_tagger_is_told(tmp_path: Path) -> None:
+def test_what_is_no_tagger_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The environment's variable is read when the hub's client is imported, which may have been before this test.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     folder = write_tagger(tmp_path / "tagger", {})
     (folder / "selected_tags.csv").unlink()
     with pytest.raises(DatasetError, match=r"holds no selected_tags\.csv: check captions\.wd14"):
