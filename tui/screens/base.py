@@ -152,7 +152,9 @@ class WorkScreen(Screen[None]):
         self.query_one(TopBar).draw()
         self.query_one(KeyLine).draw()
         if self.limner.project is None:
-            self.show_empty(self.NO_PROJECT)
+            told_there = self.NO_PROJECT is self.EMPTY or not self.EMPTY
+            purpose: tuple[Line, ...] = () if told_there else (self.EMPTY[0], [])
+            self.show_empty((*purpose, *self.NO_PROJECT))
         else:
             self.shown()
 
