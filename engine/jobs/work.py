@@ -11,7 +11,7 @@ WORK: dict[JobKind, str] = {
     JobKind.SCAN: "engine.faces.scanning:work",
     JobKind.MEASURE: "engine.faces.measuring:work",
     JobKind.CAPTION: "engine.dataset.captioner:work",
-    JobKind.TRAIN: "engine.training.trainer:work",
+    JobKind.TRAIN: "engine.training.work:work",
     JobKind.PROBE: "engine.training.probe:work",
     JobKind.PAINT: "engine.pictures.painter:work",
     JobKind.LIKENESS: "engine.pictures.likeness:work",

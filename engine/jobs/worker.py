@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -30,11 +31,15 @@ class Context:
         self.folder = folder
         self.project: Path = order.project
         self.args: dict[str, Any] = order.args
+        self.listeners: list[Callable[[events.Event], None]] = []
+        """Take each event too, after the log."""
         self._log = EventLog(folder.events_path)
 
     def emit(self, event: events.Event) -> None:
         """Appends an event to the job's log."""
         self._log.emit(event)
+        for listener in self.listeners:
+            listener(event)
 
     def asked(self) -> frozenset[Request]:
         """What the job is asked at present."""

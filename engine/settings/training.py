@@ -141,6 +141,10 @@ class TrainingSettings(Section):
     """Less memory for about 40 % more arithmetic; left out: on for cards under 24 GB."""
     precision: Precision = Precision.AUTO
     """auto: bf16 on a GPU that has it, float32 on a CPU."""
+    tensorboard: bool = False
+    """Figures for TensorBoard go into the run's folder ``tensorboard/``; needs the package tensorboard."""
+    processes: int = Field(1, ge=1, le=64)
+    """Processes that train together, one a GPU; a step sees ``batch`` × this many images."""
     seed: int = Field(42, ge=0, lt=2**32)
     """Where all of the run's chance comes from."""
     preset: Literal["auto", "off", 8, 12, 16, 24, 48, 80] = "auto"
@@ -155,7 +159,7 @@ class TrainingSettings(Section):
     @property
     def step_images(self) -> int:
         """Images a step."""
-        return self.batch * self.gradient_accumulation
+        return self.batch * self.gradient_accumulation * self.processes
 
     @property
     def scale(self) -> float:

@@ -56,7 +56,8 @@ def choose_device(precision: Precision = Precision.AUTO) -> Device:
     if torch.cuda.is_available():
         half = precision is Precision.BF16 or (precision is Precision.AUTO and torch.cuda.is_bf16_supported())
         return Device("cuda", torch.bfloat16 if half else torch.float32)
-    torch.set_num_threads(usable_cores())
+    # Processes that train together share the cores.
+    torch.set_num_threads(max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
     if torch.backends.mps.is_available():
         return Device("mps", torch.float32)
     return Device("cpu", torch.bfloat16 if precision is Precision.BF16 else torch.float32)

@@ -80,14 +80,14 @@ class Together(Alone):
         if self._buffer is None:
             self._buffer = torch.zeros(sum(each.numel() for each in parameters) + 2, device=parameters[0].device)
         sizes = [each.numel() for each in parameters]
-        for part, each in zip(self._buffer[:-2].split(sizes), parameters, strict=True):
+        for part, each in zip(torch.split(self._buffer[:-2], sizes), parameters, strict=True):
             part.zero_() if each.grad is None else part.copy_(each.grad.flatten())
         self._buffer[-2] = loss
         self._buffer[-1] = float(failed)
         added = reduce(self._buffer, "sum")
         if added[-1] > 0:
             raise torch.OutOfMemoryError("one of the processes ran out of memory")
-        for part, each in zip(added[:-2].split(sizes), parameters, strict=True):
+        for part, each in zip(torch.split(added[:-2], sizes), parameters, strict=True):
             each.grad = part.view_as(each).clone()
         return added[-2].clone()  # type: ignore[no-any-return]
 

@@ -1,6 +1,6 @@
 """Training a LoRA, from the images to the last checkpoint. Runs in a job's process; needs torch.
 
-Read it from ``work`` down. A step's chance (noise, timesteps, dropped captions) and an epoch's order come from the
+Read it from ``train`` down. A step's chance (noise, timesteps, dropped captions) and an epoch's order come from the
 seed and their number alone, so a run that was killed and resumed takes the very steps that it would have taken.
 """
 
@@ -42,26 +42,31 @@ from engine.training.record import write_record
 from engine.training.requests import Requests
 from engine.training.samples import Easel
 from engine.training.schedule import epoch_batches, learning_rate, step_seed
+from engine.training.several import Alone
 from engine.training.start import file_stem
 from engine.training.start_from import Begun
 from engine.training.state import Place, read_state
+from engine.training.tensorboard import Board
 from engine.training.text_encoders import TextEncoders
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
 
 
-def work(context: Context) -> None:
-    """Does a training job: begins a run, or goes on with one that was stopped or killed."""
+def train(context: Context, several: Alone) -> None:
+    """Begins a run, or goes on with one that was stopped or killed; all of it, or one process's share."""
     began = time.monotonic()
     settings = Settings.model_validate(context.args["settings"])
+    board = Board(context.folder.path) if settings.training.tensorboard and several.first else None
+    if board is not None:
+        context.listeners.append(board.take)
     device = choose_device(settings.training.precision)
     base = find_base(settings.base)
     context.emit(events.Phase("loading the base model", 0, 1))
     pipeline = load_pipeline(base, device.dtype)
     context.emit(events.Phase("loading the base model", 1, 1))
     resolution = resolution_for(settings, pipeline)
-    data = run_data(context, pipeline, resolution, device)
+    data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
     if data is None:
         return
     easel = Easel(pipeline, settings, device)
@@ -69,12 +74,14 @@ def work(context: Context) -> None:
     device.free()
     scale = int(pipeline.vae_scale_factor)
     write_record(context.folder.path / "run.toml", settings, base, data, scale, resolution, device)
-    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, easel)
+    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, easel, several)
     trainer.progress.pace.add_other(time.monotonic() - began)
     try:
         trainer.train()
     finally:
         trainer.keeper.close()
+        if board is not None:
+            board.close()
 
 
 def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:
@@ -97,7 +104,9 @@ class Trainer:
         resolution: int,
         device: Device,
         easel: Easel | None = None,
+        several: Alone | None = None,
     ) -> None:
+        self.several = several or Alone()
         self.context, self.settings, self.base, self.device = context, settings.training, base, device
         self.stem, self.trigger, self.resolution = (
             file_stem(settings.person.trigger),
@@ -112,7 +121,7 @@ class Trainer:
         fitting = place.fitting or fitting_for(self.settings, resolution, device.total_gb)
         encoders = TextEncoders(pipeline, self.settings, device) if self.settings.train_text_encoders else None
         noise = Noise.of(noise_schedule(pipeline))
-        self.learner = Learner(pipeline.unet, noise, self.settings, fitting, device, encoders)
+        self.learner = Learner(pipeline.unet, noise, self.settings, fitting, device, encoders, self.several)
         if kept:
             self.learner.remember(kept[1])
         elif self.settings.start_from:
@@ -131,7 +140,7 @@ class Trainer:
         """Takes the steps that are left, with a checkpoint after each epoch and wherever else one is due."""
         self.begin()
         while self.step < self.plan.steps:
-            if self._told_to_stop():
+            if self.several.first_says(self._told_to_stop):
                 return
             if not self.take_step():
                 continue
@@ -142,7 +151,7 @@ class Trainer:
                 self.keep_checkpoint(f"{self.stem}-step{self.step:08d}")
             if epoch_ends or self._every(self.settings.sample_steps) or self.requests.to_sample():
                 self._paint_samples(f"{self.stem}-{self.epoch:06d}-{self.step:08d}")
-            if epoch_ends and self.step < self.plan.steps and self._told_to_end_here():
+            if epoch_ends and self.step < self.plan.steps and self.several.first_says(self._told_to_end_here):
                 self.requests.stopping(f"after epoch {self.epoch}")
                 break
         else:
@@ -226,7 +235,7 @@ class Trainer:
     def _go_back(self) -> None:
         """To the state on disk: memory ran out while the optimizer moved the weights."""
         self.keeper.flush()
-        kept = read_state(self.context.folder.path / "state")
+        kept = self.several.in_turn(lambda: read_state(self.context.folder.path / "state"))
         if kept is None:
             raise TrainingError("the state of the run is gone from its folder", "start it anew")
         place, memory = kept
@@ -240,11 +249,12 @@ class Trainer:
         self.progress.begin_epoch()
         name = self.stem if self.step == self.plan.steps else f"{self.stem}-{self.epoch:06d}"
         began = time.monotonic()
-        validation = self.learner.validate(self.data)
+        validation = self.learner.validate(self.data) if self.several.first else None
         looked = time.monotonic() - began
         self.progress.pace.add_validation(looked)
         self.keep_checkpoint(name, events.Epoch(self.epoch, loss, validation, seconds + looked))
-        remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
+        if self.several.first:
+            remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
 
     def _told_to_end_here(self) -> bool:
         return self.requests.to_stop_after_epoch() or self._over_budget()
@@ -260,6 +270,8 @@ class Trainer:
     def keep_checkpoint(self, name: str, epoch: events.Epoch | None = None) -> None:
         """A checkpoint and the state that goes with it, and in between what is to be told of the epoch it ends."""
         self.progress.read()
+        if not self.several.first:
+            return
         began = time.monotonic()
         facts = LoraFacts(
             name=name,
@@ -289,6 +301,8 @@ class Trainer:
         return {**told, **kept_words(self.context.folder.path / "state")}
 
     def _keep_state(self) -> None:
+        if not self.several.first:
+            return
         place = Place(
             self.step,
             self.progress.epoch_loss,
@@ -300,7 +314,7 @@ class Trainer:
 
     def _paint_samples(self, name: str) -> None:
         """Paints the run's prompts. It costs time that is not the pace's, and never the run."""
-        if self.easel is None or not self.easel.prompts:
+        if not self.several.first or self.easel is None or not self.easel.prompts:
             return
         self.progress.read()
         began = time.monotonic()

@@ -1,0 +1,86 @@
+"""Two processes that train together are one with twice the batch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from engine import events
+from engine.events import JobState
+from engine.jobs.folder import JobFolder, Request
+from engine.jobs.follow import follow
+from engine.project import Project
+from engine.training.runs import run_status
+from engine.training.start import resume_training, start_training
+from tests.run_here import losses, of_kind, ordered, run_here
+from tests.small_project import small_project
+
+DEADLINE = 240.0
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """3 images twice, 2 a step of one process: the last step of an epoch has fewer images than there are shares."""
+    return small_project(tmp_path_factory.mktemp("several") / "james", images=3, training__repeats=3)
+
+
+@pytest.fixture(scope="module")
+def alone(project: Project) -> JobFolder:
+    job = ordered(project, "alone", training__batch=2)
+    assert run_here(job).state is JobState.DONE
+    return job
+
+
+@pytest.fixture(scope="module")
+def together(project: Project, alone: JobFolder) -> JobFolder:
+    """Two processes: killed in the first epoch, resumed, and stopped after that epoch."""
+    job = start_training(project, {"training.batch": 1, "training.processes": 2})
+    deadline = time.monotonic() + DEADLINE
+    while not run_status(job).step:
+        assert time.monotonic() < deadline, job.log_path.read_text()
+        assert job.alive(), job.log_path.read_text()
+        time.sleep(0.02)
+    pid = run_status(job).pid
+    assert pid is not None
+    children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    os.kill(pid, signal.SIGKILL)
+    while any(_lives(each) for each in children):
+        assert time.monotonic() < deadline, "a process outlives its job"
+        time.sleep(0.02)
+    job = resume_training(project, job.id)
+    job.ask(Request.STOP_AFTER_EPOCH)
+    for _ in follow(job):
+        pass
+    return job
+
+
+def test_two_processes_take_the_steps_of_one_with_twice_the_batch(alone: JobFolder, together: JobFolder) -> None:
+    assert run_status(together).state is JobState.DONE, together.log_path.read_text()
+    assert of_kind(together, events.Plan)[0].steps == of_kind(alone, events.Plan)[0].steps == 10
+    first_epoch = {step: loss for step, loss in losses(alone).items() if step <= 5}
+    assert losses(together) == pytest.approx(first_epoch, rel=1e-4)
+    one, other = (load_file(job.path / "checkpoints" / "jx265-000001.safetensors") for job in (alone, together))
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.allclose(one[name].float(), other[name].float(), atol=2e-3), name
+
+
+def test_only_one_of_them_writes_and_both_stop_when_asked(together: JobFolder) -> None:
+    assert run_status(together).reason == "stopped on request"
+    assert [each.epoch for each in of_kind(together, events.Epoch)] == [1]
+    assert [each.path for each in of_kind(together, events.Checkpoint)] == ["checkpoints/jx265-000001.safetensors"]
+    assert [each.name for each in (together.path / "checkpoints").iterdir()] == ["jx265-000001.safetensors"]
+    assert not list(together.path.rglob("*.part"))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[-1][0] != "Z"
+    except OSError:
+        return False
