@@ -52,7 +52,7 @@ class Looks:
         wanted = self.settings.theme
         if wanted is not None and wanted not in themes:
             line = config.line_of("theme")
-            problems.append(f"{config.path}:{line}: there is no theme called {wanted}")
+            problems.insert(0, f"{config.path}:{line}: there is no theme called {wanted}")
             wanted = None
         if not self._watching:
             wanted = wanted or _first_theme()
