@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from engine.faces.ledger import Decision, Ledger
 from engine.project import Project
 from tests.tui.pseudo_terminal import PseudoTerminal
 
@@ -40,6 +44,53 @@ def test_a_mouse_report_in_the_legacy_encoding_does_not_end_the_app(project: Pro
         terminal.write(b"\x1bOQ")  # F2
         terminal.wait_for("earch for commands")
         assert b"UnicodeDecodeError" not in terminal.output
+
+
+PLAIN_APP = """
+from textual.app import App
+from textual.widgets import Static
+class Plain(App[None]):
+    def compose(self):
+        yield Static("plainly here")
+Plain().run()
+"""
+
+
+def test_textual_alone_still_dies_of_such_a_report() -> None:
+    with PseudoTerminal(command=[sys.executable, "-c", PLAIN_APP]) as terminal:
+        terminal.wait_for("plainly here")
+        terminal.write(b"\x1b[M" + bytes([32, 32 + 110, 32 + 5]))
+        terminal.wait_for("UnicodeDecodeError")
+        # Where this fails Textual has mended it (textual#6668): the decoding in ``tui.terminal.driver`` may go.
+
+
+def test_a_signal_ends_the_app_although_the_terminal_takes_nothing_more(story: Project) -> None:
+    """A stopped screen, a dead line: decisions are saved, the modes are put back, nobody hangs."""
+    with opened(story.root) as terminal:
+        terminal.wait_for(" of 30 ")
+        terminal.write(b"y")
+        # Nobody reads any more, and enough is asked for to fill every buffer on the way.
+        deadline = time.monotonic() + 8
+        while not blocked(terminal) and time.monotonic() < deadline:
+            terminal.write(b"jk2425")
+            select.select([], [], [], 0.05)
+        os.kill(terminal.pid, signal.SIGTERM)
+        ended = 0
+        while not ended and time.monotonic() < deadline + 20:
+            ended, status = os.waitpid(terminal.pid, os.WNOHANG)
+            select.select([], [], [], 0.05)
+        assert ended, "it hangs"
+        terminal.status = os.waitstatus_to_exitcode(status)
+        assert terminal.status == 128 + signal.SIGTERM
+        assert terminal.as_it_was
+    with story.store() as store:
+        assert Ledger(store).face(1).decision is Decision.KEEP
+
+
+def blocked(terminal: PseudoTerminal) -> bool:
+    """Whether the app waits for the terminal to take what it wrote: a thread of it sleeps in a terminal's write."""
+    tasks = Path(f"/proc/{terminal.pid}/task").iterdir()
+    return any((task / "wchan").read_text() in ("wait_woken", "n_tty_write") for task in tasks)
 
 
 def test_the_mouse_is_asked_for_again_after_a_reattach(project: Project) -> None:
