@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.faces.columns import FaceColumns
+
+MANY = 5_000
+"""From how many faces on the garbage collector is told that they stay."""
 
 HINTS = 6
 """How many completions of the word being typed are shown."""
@@ -71,7 +75,13 @@ class FacesScreen(FaceSight):
             settings = project.settings
             with project.store() as store:
                 faces, saved = Ledger(store).faces(settings.person.uid), SavedFilters(store).all()
-            return FaceColumns(faces).ready(), saved, target_of(settings.faces), unmeasured(faces)
+            columns = FaceColumns(faces).ready()
+            if len(columns) >= MANY:
+                # A hundred thousand faces are a million objects that stay: looking through all of them for garbage
+                # would hold up a key press now and then.
+                gc.collect()
+                gc.freeze()
+            return columns, saved, target_of(settings.faces), unmeasured(faces)
 
         self.do("read", read, self._take)
 
