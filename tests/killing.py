@@ -25,7 +25,7 @@ from engine.jobs import worker
 from engine.jobs.folder import JobFolder
 from engine.training.learner import Learner
 from engine.training.lora_header import read_metadata
-from engine.training.trainer import Trainer
+from engine.training.run import train
 from tests.run_here import losses, of_kind, ordered
 from tests.small_project import small_project
 
@@ -36,7 +36,7 @@ CLOCKS = ("modelspec.date", "ss_training_started_at", "ss_training_finished_at")
 """What a checkpoint says of the time, which another run has otherwise."""
 
 
-WORK = Trainer
+WORK = train
 """Imported once with all that it needs: children inherit it."""
 
 

@@ -19,8 +19,9 @@ from engine.training.encoding import resolution_for, run_data
 from engine.training.measured import remember
 from engine.training.measuring import measure
 from engine.training.pace import WARM_UP
+from engine.training.run import let_go
 from engine.training.timing import Source
-from engine.training.trainer import Trainer, let_go
+from engine.training.trainer import Trainer
 
 SECONDS = 20.0
 """How long steps are taken, once the base model is loaded."""

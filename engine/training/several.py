@@ -146,7 +146,7 @@ def launch(context: Context, processes: int) -> None:
 
 def _one_of_them(folder: str) -> None:
     """What each of the processes does."""
-    from engine.training.trainer import train
+    from engine.training.run import train
 
     job = JobFolder(Path(folder))
     together = Together()

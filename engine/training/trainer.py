@@ -1,7 +1,7 @@
-"""Training a LoRA, from the images to the last checkpoint. Runs in a job's process; needs torch.
+"""The training loop, from the first step to the last checkpoint; ``run.py`` makes what it needs. Needs torch.
 
-Read it from ``train`` down. A step's chance (noise, timesteps, dropped captions) and an epoch's order come from the
-seed and their number alone, so a run that was killed and resumed takes the very steps that it would have taken.
+Read it from ``Trainer.train`` down. A step's chance (noise, timesteps, dropped captions) and an epoch's order come from
+the seed and their number alone, so a run that was killed and resumed takes the very steps that it would have taken.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pathlib import Path
 import torch
 
 from engine import events
-from engine.base_model import BaseModel, find_base
+from engine.base_model import BaseModel
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
-from engine.settings import Optimizer, Settings, TrainingSettings
-from engine.training.base import Pipeline, load_pipeline, noise_schedule
+from engine.settings import Optimizer, Settings
+from engine.training.base import Pipeline, noise_schedule
 from engine.training.base_shape import shape_of
 from engine.training.budget import why_stop
 from engine.training.cards import card_here
 from engine.training.chance import step_chance
 from engine.training.data import TrainingData
-from engine.training.device import Device, choose_device
-from engine.training.encoding import encode_smaller, grain_of, resolution_for, run_data
+from engine.training.device import Device
+from engine.training.encoding import encode_smaller, grain_of
 from engine.training.fit import fitting_for, is_out_of_memory, step_down
 from engine.training.keeping import Keeper, Kept
 from engine.training.learner import Learner
@@ -38,7 +38,6 @@ from engine.training.optimizers import works
 from engine.training.pace import Pace
 from engine.training.plan import plan_for
 from engine.training.progress import Progress
-from engine.training.record import write_record
 from engine.training.requests import Requests
 from engine.training.samples import Easel
 from engine.training.schedule import epoch_batches, learning_rate, step_seed
@@ -46,49 +45,10 @@ from engine.training.several import Alone
 from engine.training.start import file_stem
 from engine.training.start_from import Begun
 from engine.training.state import Place, read_state
-from engine.training.tensorboard import Board
 from engine.training.text_encoders import TextEncoders
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
-
-
-def train(context: Context, several: Alone) -> None:
-    """Begins a run, or goes on with one that was stopped or killed; all of it, or one process's share."""
-    began = time.monotonic()
-    settings = Settings.model_validate(context.args["settings"])
-    board = Board(context.folder.path) if settings.training.tensorboard and several.first else None
-    if board is not None:
-        context.listeners.append(board.take)
-    device = choose_device(settings.training.precision)
-    base = find_base(settings.base)
-    context.emit(events.Phase("loading the base model", 0, 1))
-    pipeline = load_pipeline(base, device.dtype)
-    context.emit(events.Phase("loading the base model", 1, 1))
-    resolution = resolution_for(settings, pipeline)
-    data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
-    if data is None:
-        return
-    easel = Easel(pipeline, settings, device)
-    let_go(pipeline, settings.training)
-    device.free()
-    scale = int(pipeline.vae_scale_factor)
-    write_record(context.folder.path / "run.toml", settings, base, data, scale, resolution, device)
-    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, easel, several)
-    trainer.progress.pace.add_other(time.monotonic() - began)
-    try:
-        trainer.train()
-    finally:
-        trainer.keeper.close()
-        if board is not None:
-            board.close()
-
-
-def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:
-    """Frees what encoded the dataset and is not trained."""
-    pipeline.vae = None
-    if not settings.train_text_encoders:
-        pipeline.text_encoder = pipeline.text_encoder_2 = None
 
 
 class Trainer:

@@ -15,7 +15,7 @@ def work(context: Context) -> None:
 
         launch(context, processes)
     else:
+        from engine.training.run import train
         from engine.training.several import Alone
-        from engine.training.trainer import train
 
         train(context, Alone())
