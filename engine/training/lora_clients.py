@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from engine.errors import LoraFileError
 from engine.training.lora_header import LoraHeader, has_diffusers_blocks
-from engine.training.lora_names import sdxl_modules
+from engine.training.lora_names import Part, diffusers_name, sdxl_modules
 
 SDXL_CONTEXT = 2048
 """The width of the text that SDXL's cross-attention reads."""
+
+ONE_ENCODER = "lora_te_"
+"""kohya's prefix for the text encoder of models that have one."""
 
 FORGE_TOLERATES = 12
 """How many unmatched tensors Forge lets pass before it refuses the file."""
@@ -47,10 +51,19 @@ def context_width(header: LoraHeader) -> int | None:
 
 def clients(header: LoraHeader) -> dict[str, str]:
     """What each program will make of the file, one sentence a program."""
+    if header.other_networks:
+        return _others(header)
+    if any(name.startswith(ONE_ENCODER) for name in header.modules):
+        why = "does not fit SDXL: made for Stable Diffusion 1 or 2, which have one text encoder"
+        return dict.fromkeys(("A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers"), why)
+    if all(name.startswith(("transformer.", "diffusion_model.", "lora_transformer_")) for name in header.modules):
+        why = "does not fit SDXL: made for a model without a U-Net"
+        return dict.fromkeys(("A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers"), why)
     width = context_width(header)
     if width not in (None, SDXL_CONTEXT):
         why = f"does not fit SDXL: made for a base whose text is {width} wide, SDXL's is {SDXL_CONTEXT}"
-        return {**dict.fromkeys(("A1111", "Forge", "ComfyUI", "InvokeAI"), why), "diffusers": _diffusers(header)}
+        into = f"{_diffusers(header)}, into such a base only"
+        return {**dict.fromkeys(("A1111", "Forge", "ComfyUI", "InvokeAI"), why), "diffusers": into}
     return {
         "A1111": _a1111(header),
         "Forge": _forge(header),
@@ -60,12 +73,31 @@ def clients(header: LoraHeader) -> dict[str, str]:
     }
 
 
+def _others(header: LoraHeader) -> dict[str, str]:
+    """What becomes of LyCORIS' networks that are no LoRA."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
+    more = f" beside {len(header.modules)} LoRA modules" if header.modules else ""
+    knows = set(header.other_networks) <= {"LoHa", "LoKr", "full weights"}
+    loads = f"has code for such networks ({kinds} modules{more}); how many fit SDXL is not checked here"
+    unsure = f"not known of {kinds}{more}"
+    told = dict.fromkeys(("A1111", "Forge", "ComfyUI", "InvokeAI"), loads if knows else unsure)
+    return {**told, "diffusers": f"fails or leaves them out: {kinds}{more}"}
+
+
 def _matched(header: LoraHeader) -> int:
     """How many modules the programs built on SDXL's original names find."""
     if layout(header) is Layout.DOTTED:
         return 0
     known = sdxl_modules()
-    return sum(name in known or has_diffusers_blocks(name) for name in header.modules)
+    return sum(name in known or has_diffusers_blocks(name) or _is_conv(name) for name in header.modules)
+
+
+def _is_conv(name: str) -> bool:
+    """Whether it is one of the U-Net's convolutions, which LoCon files hold besides the linears."""
+    try:
+        return name.startswith(Part.UNET) and bool(diffusers_name(name))
+    except LoraFileError:
+        return False
 
 
 def _a1111(header: LoraHeader) -> str:
@@ -95,7 +127,9 @@ def _half_attentions(header: LoraHeader) -> int:
 def _forge(header: LoraHeader) -> str:
     matched, total = _matched(header), len(header.modules)
     per_module = len(header.tensors) / total
-    unmatched = round((total - matched) * per_module) + len(header.stray_tensors())
+    # LoCon's third matrix and DoRA's scale go with their modules.
+    stray = [name for name in header.stray_tensors() if not name.endswith((".lora_mid.weight", ".dora_scale"))]
+    unmatched = round((total - matched) * per_module) + len(stray)
     if unmatched > FORGE_TOLERATES:
         return f"refuses it: {unmatched} tensors match nothing, more than {FORGE_TOLERATES}"
     return f"loads {matched} of {total} modules"
@@ -121,6 +155,8 @@ def _diffusers(header: LoraHeader) -> str:
         if old:
             return f"finds only attention layers of {total} modules, at scale 1"
         return f"loads {total} modules, at scale 1 unless the adapter's settings came with it"
+    if header.dora_modules:
+        return f"loads {total} modules without their DoRA scales ({header.dora_modules} of them): another picture"
     scale = 1.0 if alpha is None else alpha / rank
     known = total - header.part_counts()["unknown"]
     if known < total:

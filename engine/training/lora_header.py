@@ -90,6 +90,22 @@ class LoraHeader:
         values = Counter(self._scalar(name) for name in self.tensors if name.endswith(".alpha"))
         return values.most_common(1)[0][0] if values else None
 
+    @cached_property
+    def other_networks(self) -> dict[str, int]:
+        """Modules of networks that are no LoRA, by the network's name: ``{"LoHa": 722}``."""
+        found = {
+            (name.removesuffix(suffix), kind)
+            for name in self.tensors
+            for suffix, kind in OTHER_NETWORKS
+            if name.endswith(suffix)
+        }
+        return dict(Counter(kind for _, kind in found))
+
+    @property
+    def dora_modules(self) -> int:
+        """How many modules scale what they learnt, as DoRA does."""
+        return sum(name.endswith((".dora_scale", ".lora_magnitude_vector")) for name in self.tensors)
+
     def stray_tensors(self) -> list[str]:
         """Tensors that belong to no whole pair of matrices."""
         owned = {name + suffix for name in self.modules for pair in PAIRS for suffix in pair}
@@ -118,8 +134,24 @@ PAIRS = (
 """How the two matrices of a module end, in kohya's, PEFT's and diffusers' older spellings."""
 
 
-def read_header(path: Path) -> LoraHeader:
+OTHER_NETWORKS = (
+    (".hada_w1_a", "LoHa"),
+    (".lokr_w1", "LoKr"),
+    (".lokr_w1_a", "LoKr"),
+    (".oft_blocks", "OFT"),
+    (".oft_diag", "OFT"),
+    (".on_input", "IA3"),
+    (".diff", "full weights"),
+)
+"""A tensor that each module of another kind has one of (LyCORIS ``lycoris/modules``)."""
+
+
+def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
     """Reads a LoRA file's header.
+
+    Args:
+        path: the file.
+        any_network: whether LyCORIS' other networks will do, which Limner can tell of and not paint with.
 
     Raises:
         LoraFileError: not there, not safetensors, cut short, or without a single LoRA module.
@@ -133,7 +165,10 @@ def read_header(path: Path) -> LoraHeader:
     if any(tensor.end > size for tensor in tensors.values()):
         raise LoraFileError(f"{path} is cut short", "copy it again")
     header = LoraHeader(path, tensors, metadata)
-    if not header.modules:
+    if header.other_networks and not (header.modules or any_network):
+        kinds = ", ".join(header.other_networks)
+        raise LoraFileError(f"{path} holds no LoRA but another network ({kinds})", "give a LoRA, or LoCon")
+    if not header.modules and not header.other_networks:
         raise LoraFileError(f"{path} holds no LoRA", "give a LoRA, not a whole model")
     return header
 

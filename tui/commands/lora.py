@@ -22,12 +22,13 @@ def lora() -> None:
 @json_option
 def show(file: Path, as_json: bool) -> None:
     """Modules, rank, alpha, base, trigger, and what each program will make of FILE."""
-    header = read_header(file)
+    header = read_header(file, any_network=True)
     record = describe(header)
     if as_json:
         document(record)
         return
-    modules = ", ".join(f"{count} {part}" for part, count in record["modules"].items() if count)
+    counts = {**record["modules"], **record["other_networks"], "with DoRA": record["dora_modules"]}
+    modules = ", ".join(f"{count} {part}" for part, count in counts.items() if count)
     alpha = "none (readers take the rank)" if record["alpha"] is None else f"{record['alpha']:g}"
     rows = [
         ("modules", modules),
@@ -50,6 +51,8 @@ def describe(header: LoraHeader) -> dict[str, Any]:
     return {
         "file": str(header.path),
         "modules": header.part_counts(),
+        "other_networks": header.other_networks,
+        "dora_modules": header.dora_modules,
         "rank": header.rank,
         "alpha": header.alpha,
         "base": about.get("ss_base_model_version") or about.get("modelspec.architecture"),
