@@ -31,10 +31,10 @@ LINES = (
     "group:burst sort:px",
 )
 
-MOVING = ("j", "G", "k", "\x15", "y", "x", "u", "n", "g")
+MOVING = ("j", "G", "k", "\x15", "y", "x", "u", "n", "\x1b[H")
 TYPING = ("/", *"sharp>40 lake")
 KEYS = (*MOVING, *TYPING)
-"""As a keyboard sends them; ``\\x15`` is ctrl+u."""
+"""As a keyboard sends them; ``\\x15`` is ctrl+u, ``\\x1b[H`` home."""
 
 QUIET = 0.6
 """Seconds without a byte after which the screen is at rest."""

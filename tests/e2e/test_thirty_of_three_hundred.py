@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tmux import Terminal
 
 from engine.dataset.folder import DatasetFolder
 from engine.demo.drawing import draw_portrait, random_scene
@@ -20,6 +19,7 @@ from engine.faces.ledger import Decision, Face, FoundFace, Ledger
 from engine.faces.measured import MeasuredFaces, Seen
 from engine.faces.measures import Kin, Sight
 from engine.project import Project, create_project
+from tests.e2e.tmux import Terminal
 
 FACES = 300
 SIDE = 2600
@@ -99,7 +99,7 @@ def test_three_hundred_faces_become_twenty_four_images_by_keys_alone(project: Pr
         terminal.press("/", "C-u")
         terminal.type("is:undecided sort:sharp")
         terminal.wait_for("/ is:undecided sort:sharp", "210 of 300")
-        terminal.press("Enter", "g", "y", "y", "x", "y")
+        terminal.press("Enter", "g", "g", "y", "y", "x", "y")
         terminal.wait_for("3 kept")
         terminal.press("u", "u", "U")
         terminal.wait_for("2 kept")
