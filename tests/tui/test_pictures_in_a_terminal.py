@@ -210,7 +210,7 @@ class TestInTheApp:
         with opened(faces, XTERM) as terminal:
             terminal.wait_for('q"1;1;')
             terminal.wait_until_quiet()
-            place = re.search(rb"\x1b7\x1b\[(\d+);(\d+)H\x1bP0;1q\"1;1;(\d+);(\d+)", terminal.output)
+            place = re.search(rb"\x1b7\x1b\[(\d+);(\d+)H\x1bP0;0;0q\"1;1;(\d+);(\d+)", terminal.output)
             assert place is not None
             row, column, width, height = map(int, place.groups())
             assert row > 1
