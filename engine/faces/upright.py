@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +31,13 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF")
 
 LARGEST = 250_000_000
 """Pixels; a larger picture would need gigabytes to open."""
+
+LARGE = 40_000_000
+"""Pixels; pictures that are larger are decoded one at a time, so that many threads never hold many of them. A header
+that lies costs as much memory as a picture of that size."""
+
+LONGEST_REASON = 160
+"""Letters of what a decoder says about a damaged file."""
 
 ORIENTATION = 274
 """EXIF 2.32, tag 0x0112."""
@@ -81,12 +92,12 @@ def open_upright(path: Path, at_least: int | None = None) -> Image.Image:
                 longest = max(image.size)
                 share = min(1.0, at_least / longest)
                 image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
-            image.load()
+            with _decoding(image):
+                image.load()
+                return _turned(_rgb(image), _orientation(image))
         except Exception as error:
+            # Also what a kind of pixels raises that can't be turned into RGB.
             raise _broken(path, error) from error
-        turn = TURNS.get(_orientation(image))
-        picture = _rgb(image)
-        return picture.transpose(turn) if turn is not None else picture
 
 
 def upright_size(path: Path) -> tuple[int, int]:
@@ -155,18 +166,35 @@ def proven_size(path: Path) -> tuple[int, int]:
         if not _ends_well(path, image.format or ""):
             image.draft("RGB", (1, 1))
             try:
-                image.load()
+                with _decoding(image):
+                    image.load()
             except Exception as error:
                 raise _broken(path, error) from error
         return size
 
 
+_LARGE_ONE = threading.Lock()
+
+
+@contextmanager
+def _decoding(image: Image.Image) -> Iterator[None]:
+    """While a picture is decoded and used: it is gone afterwards, before the next large one is begun."""
+    with _LARGE_ONE if image.width * image.height > LARGE else nullcontext():
+        try:
+            yield
+        finally:
+            image.close()
+
+
 def _open(path: Path) -> Image.Image:
     """Opens the header. Anything that Pillow or the system raises becomes a reason in words."""
     try:
-        with path.open("rb") as handle:
-            head = handle.read(32)
-            length = os.fstat(handle.fileno()).st_size
+        # Not blocking: whoever opens a pipe for reading otherwise waits until somebody writes.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as handle:
+            status = os.fstat(handle.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise BrokenImage(path, "the file is no plain file")
+            head, length = handle.read(32), status.st_size
         if not head:
             raise BrokenImage(path, "the file is empty")
         if head[:4] == b"RIFF" and length < int.from_bytes(head[4:8], "little") + 8:
@@ -185,7 +213,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _broken(path: Path, error: Exception) -> BrokenImage:
-    text = str(error)
+    text = " ".join(str(error).split())[:LONGEST_REASON]
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return BrokenImage(path, "the file is missing")
     if isinstance(error, UnidentifiedImageError):
@@ -208,11 +236,15 @@ def _register_heif() -> None:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":
+        # Pillow turns these itself, and tells the size of the upright picture.
+        return 1
     try:
-        return int(image.getexif().get(ORIENTATION, 1))
+        told = int(image.getexif().get(ORIENTATION, 1))
     except Exception:
         # Damaged EXIF is frequent and says nothing about the pixels: such a picture counts as upright.
         return 1
+    return told if told in TURNS else 1
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
@@ -221,17 +253,23 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """RGB at 8 bits a channel, without metadata."""
+    """RGB at 8 bits a channel; the same object where it is that already."""
     if image.mode.startswith("I"):
         # 16-bit grey: Pillow's own conversion would clip it.
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     if image.has_transparency_data:
         seen = image.convert("RGBA")
-        ground = Image.new("RGBA", seen.size, "white")
-        image = Image.alpha_composite(ground, seen)
-    picture = image.convert("RGB") if image.mode != "RGB" else image.copy()
-    picture.info.clear()
-    return picture
+        image = Image.new("RGB", seen.size, "white")
+        image.paste(seen, mask=seen)
+    return image.convert("RGB") if image.mode != "RGB" else image
+
+
+def _turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """A copy without metadata, made upright; never more than two pictures at once."""
+    turn = TURNS.get(orientation)
+    upright = picture.transpose(turn) if turn is not None else picture.copy()
+    upright.info.clear()
+    return upright
 
 
 def _ends_well(path: Path, kind: str) -> bool:

@@ -193,7 +193,11 @@ def _spread(names: Sequence[str], count: int, seed: int) -> list[str]:
 
 def _opens(roots: Roots, root: Root, name: str) -> bool:
     try:
-        with roots.path(root, name).open("rb") as handle:
+        path = roots.path(root, name)
+        # Nothing but a plain file is opened: a pipe would wait for its writer.
+        if not path.is_file():
+            return False
+        with path.open("rb") as handle:
             return bool(handle.read(1))
     except (OSError, LibraryError):
         return False
