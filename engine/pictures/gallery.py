@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from engine.errors import PictureError
 from engine.pictures.orders import new_picture_path, order_from_settings
-from engine.pictures.parameters import split_lora_tags
 from engine.pictures.picture import PictureOrder, PictureState
 from engine.pictures.queue import Queue
 from engine.project import Project
+from engine.prompts.networks import strip
 from engine.store import Store
 
 UNKNOWN_SEED = -1
@@ -61,6 +61,11 @@ class Shown(NamedTuple):
         return Path(self.path)
 
     @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.rpartition("/")[2]
+
+    @property
     def lora_name(self) -> str:
         """``jx265-000008``; empty for the base model alone."""
         return self.lora.replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors") if self.lora else ""
@@ -78,8 +83,8 @@ class Shown(NamedTuple):
 
 
 COLUMNS = (
-    "id, t, state, prompt, negative, lora, strength, seed, steps, guidance, sampler, width, height, path, seconds,"
-    " reason, coalesce(rating, 0), favourite, rejected, likeness, outside, gone"
+    "id, t, state, prompt, negative, lora, strength, seed, steps, guidance, sampler, width, height, path,"
+    " seconds, reason, coalesce(rating, 0), favourite, rejected, likeness, outside, gone"
 )
 
 
@@ -129,7 +134,7 @@ def order_like(project: Project, store: Store, number: int, seed: int) -> Pictur
     if not shown.outside:
         return known.order(seed=seed, path=path)
     if not shown.prompt:
-        raise PictureError(f"{shown.file.name} does not tell its prompt", "write one on the Prompts screen")
+        raise PictureError(f"{shown.name} does not tell its prompt", "write one on the Prompts screen")
     order = order_from_settings(project.settings, shown.prompt, path, seed)
     told: dict[str, Any] = {
         "negative": shown.negative,
@@ -147,14 +152,10 @@ def _shown(picture: Shown) -> Shown:
     """The row, without what only fills a column that may not be empty."""
     if not picture.outside:
         return picture
-    try:
-        _, loras = split_lora_tags(picture.prompt)
-    except PictureError:
-        loras = []
-    name, strength = loras[0] if loras else (None, None)
+    loras = strip(picture.prompt).loras if "<lora:" in picture.prompt else ()
     return picture._replace(
-        lora=name,
-        strength=strength,
+        lora=loras[0].name if loras else None,
+        strength=loras[0].unet if loras else None,
         seed=None if picture.seed == UNKNOWN_SEED else picture.seed,
         steps=picture.steps or None,
         guidance=picture.guidance if picture.steps else None,

@@ -38,7 +38,7 @@ def land(
         wanted = free_path(picture.path)
         if not queue.stage(picture.id, hidden, wanted, claim):
             return None
-        path = _link(hidden, wanted)
+        path = give_name(hidden, wanted)
         if not queue.finish(picture.id, path, seconds, claim):
             path.unlink(missing_ok=True)
             return None
@@ -72,7 +72,7 @@ def write_picture(image: Image.Image, path: Path, about: Parameters) -> Path:
     beside = path.with_name(f".{path.stem}.{os.getpid()}{UNFINISHED}")
     try:
         write_png(image, beside, about)
-        return _link(beside, path)
+        return give_name(beside, path)
     except OSError as error:
         raise PictureError(f"{path} can't be written ({error.strerror})", "choose another folder") from error
     finally:
@@ -89,8 +89,12 @@ def write_png(image: Image.Image, path: Path, about: Parameters) -> None:
         os.fsync(handle.fileno())
 
 
-def _link(hidden: Path, path: Path) -> Path:
-    """Gives a file its name, or the next free one. The hidden name stays where the file system has links."""
+def give_name(hidden: Path, path: Path) -> Path:
+    """Gives a whole file its name, or the next free one. The hidden name stays where the file system has links.
+
+    Raises:
+        OSError: the folder can't be written.
+    """
     while True:
         taken = free_path(path)
         try:
@@ -113,7 +117,7 @@ def _where_it_landed(hidden: Path, path: Path) -> Path | None:
         for candidate in path.parent.glob(f"{_escaped(path.stem)}*{path.suffix}"):
             if candidate.samefile(hidden):
                 return candidate
-    return _link(hidden, path)
+    return give_name(hidden, path)
 
 
 def _escaped(stem: str) -> str:

@@ -28,7 +28,8 @@ NEGATIVE = "Negative prompt:"
 FEWEST_PAIRS = 3
 """A last line with fewer pairs belongs to the prompt."""
 
-_PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+# A1111's own, but no key is longer than 120 letters: without an end, a long line without a colon takes minutes.
+_PAIR = re.compile(r'\s*(\w[\w \-/]{1,120}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d+)x(\d+)")
 _LORA_TAG = re.compile(r"\s*<lora:([^:>]+)(?::([^:>]+))?[^>]*>")
 

@@ -70,8 +70,8 @@ class Queue:
         return [self.picture(number) for number in numbers]
 
     def pictures(self) -> list[Picture]:
-        """All of them, newest first."""
-        return [_picture(row) for row in self._store.rows("SELECT * FROM pictures ORDER BY id DESC")]
+        """All that were ever queued, newest first; not those made elsewhere."""
+        return [_picture(row) for row in self._store.rows("SELECT * FROM pictures WHERE NOT outside ORDER BY id DESC")]
 
     def waiting_pictures(self) -> list[Picture]:
         """Those being painted and those that wait, in the order in which they are painted."""

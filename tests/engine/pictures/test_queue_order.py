@@ -188,7 +188,7 @@ def test_a_picture_whose_painter_was_killed_is_kept_once(
             if after in ("written", "linked"):
                 patch.setattr(queue, {"written": "stage", "linked": "finish"}[after], kill)
             if after == "staged":
-                patch.setattr(landing, "_link", kill)
+                patch.setattr(landing, "give_name", kill)
             if after == "done":
                 land(queue, picture, GREY, Parameters("a man"), "dead", 1.0)
             else:
