@@ -32,6 +32,10 @@ class ProjectError(LimnerError):
     """The project folder or its settings are missing, broken or in the way."""
 
 
+class DiskFull(LimnerError):
+    """There is no room to write something; what was written before is whole."""
+
+
 class LibraryError(LimnerError):
     """The photo library can't be read."""
 

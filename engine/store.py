@@ -7,11 +7,17 @@ in ``engine.faces.ledger``, prompts in ``engine.prompts.shelf``, the painter's q
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from engine.copies import keep_copy
 from engine.errors import ProjectError
+from engine.refusals import explained
+
+WAIT_SECONDS = 30.0
+"""How long another process may hold the database."""
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -216,6 +222,27 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX verdict_changes_by_action ON verdict_changes (action_id);
     """,
+    """
+    CREATE TABLE grids (
+        id INTEGER PRIMARY KEY,
+        t REAL NOT NULL,
+        name TEXT NOT NULL UNIQUE,
+        run TEXT,
+        plan TEXT NOT NULL
+    );
+    CREATE TABLE grid_cells (
+        grid_id INTEGER NOT NULL REFERENCES grids (id) ON DELETE CASCADE,
+        x INTEGER NOT NULL, y INTEGER NOT NULL, z INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        PRIMARY KEY (grid_id, z, y, x)
+    );
+    CREATE INDEX grid_cells_by_key ON grid_cells (key);
+    CREATE TABLE votes (
+        picture_id INTEGER PRIMARY KEY REFERENCES pictures (id) ON DELETE CASCADE,
+        t REAL NOT NULL,
+        vote INTEGER NOT NULL CHECK (vote IN (-1, 1))
+    );
+    """,
 )
 """What brings a database from one version to the next; ``user_version`` counts how many were applied."""
 
@@ -223,22 +250,30 @@ MIGRATIONS: tuple[str, ...] = (
 class Store:
     """An open project database. One object belongs to one thread.
 
+    A database of an older version is brought up to date after a copy was put beside it.
+
     Raises:
-        ProjectError: the file is not a database, or a newer Limner made it.
+        ProjectError: the file is not a database, or a newer Limner made it; then it is left as it is.
+        DiskFull: there is no room for what opening writes.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-            self.connection.row_factory = sqlite3.Row
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                self.connection.execute(f"PRAGMA {pragma}")
-            self._migrate()
-        except sqlite3.DatabaseError as error:
-            raise ProjectError(
-                f"{path} can't be opened ({error})", "close what else uses it, or restore it from a backup"
-            ) from error
+        with explained(path):
+            self.connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+            try:
+                self.connection.row_factory = sqlite3.Row
+                if (applied := self._applied()) > len(MIGRATIONS):
+                    self._leave_untouched()
+                    raise _newer(path, applied)
+                self._write_ahead()
+                for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+                    self.connection.execute(f"PRAGMA {pragma}")
+                if self._applied() != len(MIGRATIONS):
+                    self._migrate()
+            except BaseException:
+                self.connection.close()
+                raise
 
     def close(self) -> None:
         """Closes the database; everything was saved already."""
@@ -246,14 +281,22 @@ class Store:
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: all of it is on disk when the ``with`` ends, or none of it is."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
+        """A transaction: all of it is on disk when the ``with`` ends, or none of it is.
+
+        Raises:
+            DiskFull: there is no room for it.
+            ProjectError: another program holds the database.
+        """
+        with explained(self.path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have ended it already, and a COMMIT that failed has not.
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """The rows of a query."""
@@ -263,12 +306,47 @@ class Store:
         """A number that grows whenever another connection changed the database (SQLite's data_version)."""
         return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
+    def _write_ahead(self) -> None:
+        """Switches a new database over. Where two do that at once SQLite refuses one without waiting."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                self.connection.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def _applied(self) -> int:
+        return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _leave_untouched(self) -> None:
+        """Closes without the checkpoint that the last one to close would make: a reader outlives us.
+
+        The file is never opened by other means than SQLite's: closing such a handle would drop all locks that this
+        process has on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
+        """
+        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as reader:
+            reader.execute("PRAGMA user_version").fetchone()
+            self.connection.close()
+
     def _migrate(self) -> None:
         with self.change() as connection:
-            applied = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            # Asked again: another process may have done it while this one waited.
+            applied = self._applied()
             if applied > len(MIGRATIONS):
-                raise ProjectError(f"{self.path} was made by a newer Limner", "update Limner")
+                raise _newer(self.path, applied)
+            if 0 < applied < len(MIGRATIONS):
+                keep_copy(self.path, applied)
             for script in MIGRATIONS[applied:]:
                 for statement in script.split(";"):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+
+def _newer(path: Path, applied: int) -> ProjectError:
+    return ProjectError(
+        f"{path} was made by a newer Limner (its version is {applied}, this one knows {len(MIGRATIONS)})",
+        "update Limner; the project was left as it is",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 
 from engine import __version__
 from engine.errors import LimnerError
+from engine.refusals import explain
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("tui.commands.project:new", "Make a project folder."),
@@ -102,6 +104,10 @@ def main(arguments: list[str] | None = None) -> int:
         status = 0
     sys.exit(status)
 
+    except (OSError, sqlite3.Error) as error:
+        told = explain(error)
+        click.echo(f"limner: {told.one_line() if told else error}", err=True)
+        status = 1
 
 if __name__ == "__main__":
     main()

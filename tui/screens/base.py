@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -18,6 +17,7 @@ from textual.worker import get_current_worker
 
 from engine.errors import LimnerError, ProjectError
 from engine.project import Project
+from engine.refusals import explain
 from tui.actions import Scope
 from tui.remembered import Left
 from tui.run_watch import Seen
@@ -255,13 +255,7 @@ def _table(value: object) -> dict[str, Any]:
 
 def explained(error: Exception) -> LimnerError:
     """An error as one that a person can act on; a mistake of ours goes to the log, too."""
-    if isinstance(error, LimnerError):
-        return error
-    if isinstance(error, sqlite3.Error):
-        return LimnerError(f"the project's database said: {error}", "see that the disk is not full, then try again")
-    if isinstance(error, OSError):
-        return LimnerError(
-            f"{error.filename or 'a file'}: {error.strerror or error}", "see that it can be read and written"
-        )
+    if (told := explain(error)) is not None:
+        return told
     logging.getLogger("limner").exception("unexpected", exc_info=error)
     return LimnerError(f"{type(error).__name__}: {error}", "this is a mistake in Limner; please report it")
