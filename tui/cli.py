@@ -89,7 +89,9 @@ def main(arguments: list[str] | None = None) -> int:
         result: Any = limner.main(args=arguments, prog_name="limner", standalone_mode=False)
         status = result if isinstance(result, int) else 0
     except LimnerError as error:
-        click.echo(f"limner: {error.one_line()}", err=True)
+        from tui.terminal.harmless import harmless
+
+        click.echo(f"limner: {harmless(error.one_line())}", err=True)
         status = 1
     except click.exceptions.Abort:
         click.echo("limner: interrupted", err=True)

@@ -49,7 +49,7 @@ def _unit(text: str) -> list[float] | None:
     """The first vector of ``[[f, f, …], …]`` at unit length; None where there is none."""
     try:
         values = [float(value) for value in json.loads(text or "[]")[0]]
-    except (ValueError, TypeError, IndexError, KeyError):
+        length = math.sqrt(math.fsum(value * value for value in values))
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError):
         return None
-    length = math.sqrt(math.fsum(value * value for value in values))
     return [value / length for value in values] if len(values) > 1 and 0 < length < math.inf else None

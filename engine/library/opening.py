@@ -56,7 +56,10 @@ def _open_sqlite(path: Path) -> sqlite3.Connection:
     """
     quiet = _write_ahead(path) and not path.with_name(path.name + "-wal").exists()
     uri = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if quiet else ''}"
-    return sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False)
+    # One name that is no UTF-8 must not end the reading of all others.
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    return connection
 
 
 def _write_ahead(path: Path) -> bool:

@@ -19,7 +19,7 @@ from engine.library.library import Description, Library
 from engine.library.opening import open_engine
 from engine.library.people import Person, read_people
 from engine.library.roots import Roots
-from engine.library.rows import LibraryFace, Marker, read_faces, read_markers, text_of
+from engine.library.rows import AT_ONCE, LibraryFace, Marker, read_faces, read_markers, text_of
 from engine.library.schema import Schema, count_of, read_schema
 from engine.settings import LibrarySettings
 
@@ -82,7 +82,8 @@ class PhotoPrismLibrary:
         files = self._schema.files
         query = select(files.c.file_root, files.c.file_name).distinct()
         with self._told():
-            for row in self.connection.execute(self._schema.faces_of_people(query, self._private)):
+            query = self._schema.faces_of_people(query, self._private)
+            for row in self.connection.execute(query, execution_options={"yield_per": AT_ONCE}):
                 yield text_of(row.file_root), text_of(row.file_name)
 
     def _server(self) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from engine.errors import LibraryError, RootsDoNotFit
@@ -71,6 +70,8 @@ class Roots:
 
     def mount_of(self, file_name: str) -> tuple[str, Path] | None:
         """The mount that holds a file of originals: the one with the longest place where several do."""
+        if not self.mounts:
+            return None
         parts = PurePosixPath(file_name).parts
         holding = [each for each in self.mounts if parts[: len(_parts(each[0]))] == _parts(each[0])]
         return max(holding, key=lambda each: len(_parts(each[0])), default=None)
@@ -138,16 +139,16 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
         RootsDoNotFit: a folder is missing or holds none of the files tried, or there are originals and no folder
             for them; says which folder near it would fit.
     """
-    by_root: dict[Root, list[str]] = {}
-    by_mount: dict[tuple[str, Path], list[str]] = {each: [] for each in roots.mounts}
+    by_root: dict[Root, _Sample] = {}
+    by_mount = {each: _Sample(count, seed) for each in roots.mounts}
     for file_root, name in files:
         if file_root in tuple(Root):
             root = Root(file_root)
             mount = roots.mount_of(name) if root is Root.ORIGINALS else None
-            (by_mount[mount] if mount else by_root.setdefault(root, [])).append(name)
+            (by_mount[mount] if mount else by_root.setdefault(root, _Sample(count, seed))).add(name)
     checks: list[RootCheck] = []
     for root in Root:
-        names = sorted(by_root.get(root, []))
+        names = by_root.get(root)
         folder = roots.folder(root)
         if folder is not None and not folder.is_dir():
             raise RootsDoNotFit(
@@ -155,40 +156,51 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
             )
         if not names:
             continue
-        tried = _spread(names, count, seed) if folder else []
+        tried = names.kept() if folder else []
         opened = sum(_opens(roots, root, name) for name in tried)
         if folder is None and root is Root.ORIGINALS:
             raise RootsDoNotFit("PhotoPrism's originals folder is not set", "give it with --originals DIR")
         if folder is not None and not opened:
             raise _does_not_fit(root, folder, tried)
-        checks.append(RootCheck(root, folder, opened, len(tried), len(names)))
-    return checks + [_check_mount(roots, mount, sorted(names), count, seed) for mount, names in by_mount.items()]
+        checks.append(RootCheck(root, folder, opened, len(tried), names.seen))
+    return checks + [_check_mount(roots, mount, names) for mount, names in by_mount.items()]
 
 
-def _check_mount(roots: Roots, mount: tuple[str, Path], names: Sequence[str], count: int, seed: int) -> RootCheck:
+def _check_mount(roots: Roots, mount: tuple[str, Path], names: _Sample) -> RootCheck:
     place, folder = mount
     if not folder.is_dir():
         raise RootsDoNotFit(f"there is no folder {folder}", f"give what is mounted at originals/{place} there")
-    tried = _spread(names, count, seed)
+    tried = names.kept()
     opened = sum(_opens(roots, Root.ORIGINALS, name) for name in tried)
     if tried and not opened:
         what = f"{folder} holds none of the {len(tried)} sampled files below originals/{place}, such as {tried[0]}"
         raise RootsDoNotFit(what, f"give the folder that is mounted there: --mount {place}=DIR")
-    return RootCheck(Root.ORIGINALS, folder, opened, len(tried), len(names), place)
+    return RootCheck(Root.ORIGINALS, folder, opened, len(tried), names.seen, place)
 
 
 def _parts(place: str) -> tuple[str, ...]:
     return PurePosixPath(place).parts
 
 
-def _spread(names: Sequence[str], count: int, seed: int) -> list[str]:
-    """Some names, one out of each equally long stretch of the list."""
-    if not names:
-        return []
-    chance = random.Random(seed)
-    parts = min(count, len(names))
-    edges = [len(names) * part // parts for part in range(parts + 1)]
-    return [names[chance.randrange(low, high)] for low, high in pairwise(edges)]
+class _Sample:
+    """Some of very many names, picked by chance while they pass; the same ones in whatever order they come."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.seen = 0
+        self._count = count
+        self._seed = seed.to_bytes(8, "little", signed=True)
+        self._least: list[tuple[bytes, str]] = []
+
+    def add(self, name: str) -> None:
+        """One more name; it is kept where its lot is among the lowest."""
+        self.seen += 1
+        lot = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8, key=self._seed).digest()
+        if len(self._least) < self._count or lot < self._least[-1][0]:
+            self._least = sorted([*self._least, (lot, name)])[: self._count]
+
+    def kept(self) -> list[str]:
+        """The names that were picked."""
+        return sorted(name for _, name in self._least)
 
 
 def _opens(roots: Roots, root: Root, name: str) -> bool:

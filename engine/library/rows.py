@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,6 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from engine.library.schema import CONFIRMED, Schema
+
+AT_ONCE = 1000
+"""Rows that are held at a time while a query is read: a library may have millions."""
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 FOLDER_ROOT = "folder"
 """The ``file_root`` of a photo in a plain folder that has no index."""
@@ -58,13 +65,13 @@ def read_markers(connection: Connection, schema: Schema, person_uid: str) -> Ite
     valid = [m.c.marker_invalid == 0] if schema.has(m, "marker_invalid") else []
     query = select(m.c.marker_uid, m.c.file_uid, m.c.x, m.c.y, m.c.w, m.c.h)
     query = query.where(m.c.file_uid.in_(files), m.c.marker_type == "face", m.c.w > 0, m.c.h > 0, *valid)
-    for row in connection.execute(query):
-        box = (float(row.x), float(row.y), float(row.w), float(row.h))
-        yield Marker(text_of(row.marker_uid), text_of(row.file_uid), box)
+    for row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
+        yield Marker(text_of(row.marker_uid), text_of(row.file_uid), box_of(row))
 
 
 def read_faces(connection: Connection, schema: Schema, person_uid: str, private: bool) -> Iterator[LibraryFace]:
-    """The faces of a person, oldest first: the same query for MariaDB and SQLite."""
+    """The faces of a person, oldest first: the same query for MariaDB and SQLite. A marker without an id can't be told
+    from others and is left out."""
     m, s, f, p = schema.markers, schema.subjects, schema.files, schema.photos
     other = m.alias("other")
     valid = [other.c.marker_invalid == 0] if schema.has(m, "marker_invalid") else []
@@ -81,8 +88,10 @@ def read_faces(connection: Connection, schema: Schema, person_uid: str, private:
         *(p.c.photo_uid, p.c.taken_at, schema.value(p, "taken_at_local"), neighbours.label("neighbours")),
     )
     query = schema.faces_of_people(select(*columns), private).where(s.c.subj_uid == person_uid)
-    for row in connection.execute(query.order_by(p.c.taken_at, m.c.marker_uid)):
-        yield _face(row)
+    query = query.order_by(p.c.taken_at, m.c.marker_uid)
+    for row in connection.execute(query, execution_options={"yield_per": AT_ONCE}):
+        if row.marker_uid:
+            yield _face(row)
 
 
 def text_of(value: object) -> str:
@@ -106,7 +115,28 @@ def date_of(value: object) -> str | None:
     text = text[:19]
     if len(text) == 10:
         text += " 00:00:00"
-    return text if len(text) == 19 and text > "0002" else None
+    return text if _DATE.fullmatch(text) and text > "0002" else None
+
+
+def box_of(row: Any) -> tuple[float, float, float, float]:
+    """A marker's x, y, w, h. Where one of them is no number it is a box without area, which no face can be cut from."""
+    try:
+        x, y, w, h = (float(each) for each in (row.x, row.y, row.w, row.h))
+    except (TypeError, ValueError):
+        return NOWHERE
+    return (x, y, w, h) if all(map(math.isfinite, (x, y, w, h))) else NOWHERE
+
+
+NOWHERE = (0.0, 0.0, 0.0, 0.0)
+
+
+def _pixels(value: object) -> int | None:
+    """A width or height; None for none, and for what is no number of pixels."""
+    try:
+        pixels = int(value)  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return pixels if 0 < pixels < 2**31 else None
 
 
 def _face(row: Row[Any]) -> LibraryFace:
@@ -114,13 +144,13 @@ def _face(row: Row[Any]) -> LibraryFace:
         marker_uid=text_of(row.marker_uid),
         person_uid=text_of(row.subj_uid),
         person=text_of(row.subj_name),
-        box=(float(row.x), float(row.y), float(row.w), float(row.h)),
+        box=box_of(row),
         confirmed=text_of(row.subj_src) in CONFIRMED,
         file_uid=text_of(row.file_uid),
         file_root=text_of(row.file_root),
         file_name=text_of(row.file_name),
-        file_width=int(row.file_width or 0) or None,
-        file_height=int(row.file_height or 0) or None,
+        file_width=_pixels(row.file_width),
+        file_height=_pixels(row.file_height),
         photo_uid=text_of(row.photo_uid),
         taken_at=date_of(row.taken_at_local) or date_of(row.taken_at),
         neighbours=int(row.neighbours),

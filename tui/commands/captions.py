@@ -20,7 +20,7 @@ from engine.project import Project, open_project
 from engine.settings import Captioner, CaptionsSettings
 from tui.commands.dataset_records import image_records
 from tui.commands.progress import Narrator
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, json_option, narrate, say, table
 
 SHOWN = 8
 """Captions that a preview shows one by one; the rest is counted."""
@@ -204,7 +204,7 @@ def _make(project: Project, edit: Edit, dry_run: bool, as_json: bool) -> None:
         count = len(edit.steps)
         narrate(f"{edit.label}: {count} caption{'' if count == 1 else 's'} {'would change' if dry_run else 'change'}")
         for step in edit.steps[:SHOWN]:
-            click.echo(f"{step.image}\n  - {step.before}\n  + {step.after}")
+            say(f"{step.image}\n  - {step.before}\n  + {step.after}")
         if count > SHOWN:
             narrate(f"and {count - SHOWN} more")
     if not dry_run:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tui.commands.report import document, json_option
+from tui.commands.report import document, json_option, say
 
 
 @click.command()
@@ -36,7 +36,7 @@ def doctor(folder: Path, as_json: bool) -> int:
         width = max(len(check.name) for check in checks)
         for check in checks:
             mark = "ok     " if check.ok else "missing" if check.needed else "warning"
-            click.echo(f"{mark}  {check.name:<{width}}  {check.detail}")
+            say(f"{mark}  {check.name:<{width}}  {check.detail}")
             if check.fix:
-                click.echo(f"{'':9}{'':<{width}}  → {check.fix}")
+                say(f"{'':9}{'':<{width}}  → {check.fix}")
     return int(any(check.failed for check in checks))

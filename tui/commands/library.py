@@ -18,7 +18,7 @@ from engine.library.photoprism import connect as open_library
 from engine.library.roots import RootCheck, check_roots
 from engine.project import Project, open_project
 from engine.settings import LibrarySettings
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, json_option, narrate, say, table
 
 _folder = click.Path(path_type=Path)
 
@@ -238,11 +238,11 @@ def _keep(address: LibraryAddress, password: str) -> None:
 
 def _report(description: Description, found: list[Person], roots: list[RootCheck], saved: bool, as_json: bool) -> None:
     if not as_json:
-        click.echo(description.line)
+        say(description.line)
         if description.unseen:
             click.echo(f"{description.unseen:,} photos were not looked at for faces yet")
         for check in roots:
-            click.echo(check.line)
+            say(check.line)
         click.echo("1 person" if len(found) == 1 else f"{len(found)} people")
         return
     document(

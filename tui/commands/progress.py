@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from tui.terminal.harmless import harmless
+
 LOG_SECONDS = 5.0
 """In a log that is no terminal, how many seconds lie between two lines of one stage."""
 
@@ -23,7 +25,7 @@ class Narrator:
     def stage(self, name: str) -> None:
         """A new stretch of work begins."""
         self._finish_line()
-        self._write(f"{name}\n")
+        self._write(f"{harmless(name)}\n")
 
     def progress(self, text: str, *, last: bool = False) -> None:
         """How the stage stands now; ``last`` makes sure that this is seen."""
@@ -31,6 +33,7 @@ class Narrator:
         if not last and now - self._told_at < (LIVE_SECONDS if self._live else LOG_SECONDS):
             return
         self._told_at = now
+        text = harmless(text)
         if self._live:
             self._write(f"\r\x1b[K  {text}")
             self._shown = text
@@ -42,7 +45,7 @@ class Narrator:
     def note(self, text: str) -> None:
         """Something that is said once and stays."""
         self._finish_line()
-        self._write(f"  {text}\n")
+        self._write(f"  {harmless(text)}\n")
 
     def _finish_line(self) -> None:
         self._told_at = 0.0

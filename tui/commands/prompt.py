@@ -15,7 +15,7 @@ from engine.prompts.grammar import SLOTS
 from engine.prompts.tokenizer import Words, find_words
 from engine.settings import BaseSettings
 from tui.commands.prompt_library import add, import_, list_, rate
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, json_option, narrate, say, table
 
 
 @click.group()
@@ -64,9 +64,9 @@ def tell(found: Breakdown) -> None:
         table(("until step", "text"), [(each.until, " ".join(each.text.split())) for each in found.schedule])
     for lora in found.loras:
         both = f"{lora.unet:g}" if lora.te == lora.unet else f"{lora.unet:g}, {lora.te:g} in the text encoders"
-        click.echo(f"LoRA {lora.name} at {both}")
+        say(f"LoRA {lora.name} at {both}")
     for number, chunk in enumerate(found.chunks, start=1):
-        click.echo(f"chunk {number}: {len(chunk.tokens)} of 75 tokens: {chunk_text(chunk)}")
+        say(f"chunk {number}: {len(chunk.tokens)} of 75 tokens: {chunk_text(chunk)}")
     for remark in found.remarks:
         narrate(str(remark))
 

@@ -13,7 +13,7 @@ from engine.pictures.found_prompts import import_prompts
 from engine.project import Project, open_project
 from engine.prompts.library import SharedPrompt, share, shared_path, shared_prompts, starter_prompts
 from engine.prompts.shelf import Prompt, Shelf
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, json_option, narrate, say, table
 
 shared_option = click.option("--shared", is_flag=True, help="For all projects, in your own prompts.toml.")
 
@@ -100,7 +100,7 @@ def _tell(added: Sequence[dict[str, Any]], shared: bool, as_json: bool) -> None:
         document({"prompts": list(added)})
         return
     for each in added:
-        click.echo("  ".join(str(part) for part in (each["id"], each["name"], _shown(each)) if part))
+        say("  ".join(str(part) for part in (each["id"], each["name"], _shown(each)) if part))
     narrate(f"{len(added)} in {shared_path() if shared else 'the project'}.")
 
 
