@@ -37,7 +37,8 @@ class MariaServer:
 
 
 @contextmanager
-def running_server() -> Iterator[MariaServer]:
+def running_server(*more: str) -> Iterator[MariaServer]:
+    """With ``more`` options, if any."""
     # Not pytest's folder: a socket's path may have 107 bytes at most.
     home = Path(tempfile.mkdtemp(prefix="limner-db-"))
     try:
@@ -49,7 +50,7 @@ def running_server() -> Iterator[MariaServer]:
         server = MariaServer(_free_port(), home / "s")
         options = [f"--socket={server.socket}", f"--port={server.port}", "--bind-address=127.0.0.1"]
         options += [f"--pid-file={home / 'pid'}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
-        options += ["--skip-name-resolve", "--performance-schema=off"]
+        options += ["--skip-name-resolve", "--performance-schema=off", *more]
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(
                 [_program("mariadbd"), "--no-defaults", *data, *as_root, *options], stdout=log, stderr=log

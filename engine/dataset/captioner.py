@@ -195,6 +195,7 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
     """Asks the library for labels and places of the kept faces' photos. Without the library it goes on with what is
     known from before."""
     from engine.library.address import parse_address
+    from engine.library.http_library import HttpLibrary
     from engine.library.labels import read_words
     from engine.library.password import find_password
     from engine.library.photoprism import PhotoPrismLibrary, connect
@@ -207,9 +208,12 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
         photos = {face.photo_uid for face in Ledger(store).faces() if face.marker_uid in markers}
     try:
         with connect(settings.library, find_password(parse_address(url, project.root)), project.root) as library:
-            if not isinstance(library, PhotoPrismLibrary):
+            if isinstance(library, HttpLibrary):
+                words = list(library.words(photos))
+            elif isinstance(library, PhotoPrismLibrary):
+                words = list(read_words(library, photos))
+            else:
                 return
-            words = list(read_words(library, photos))
     except LimnerError as error:
         tell(events.Warning(f"the library's labels are not known: {error.what}", subject=url))
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.doctor.check import Check
+from engine.doctor.check import Check, gigabytes
 from engine.errors import LimnerError, RootsDoNotFit, WrongPassword
 from engine.project import Project
 from engine.settings import LibrarySettings
@@ -13,6 +13,7 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     if not settings.url:
         return [Check("library", False, "no library is connected yet", f"limner -C {project.root} connect URL")]
     from engine.library.address import parse_address
+    from engine.library.http_photos import RemotePhotos, fetched
     from engine.library.password import ENVIRONMENT, find_password
     from engine.library.photoprism import connect
     from engine.library.roots import check_roots
@@ -20,7 +21,8 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     try:
         password = find_password(parse_address(settings.url, project.root))
         with connect(settings, password, project.root) as library:
-            answered = Check("library", True, library.describe().line)
+            about = library.describe()
+            answered = Check("library", True, about.line)
             try:
                 roots = check_roots(library.files(), library.roots)
             except RootsDoNotFit as error:
@@ -30,4 +32,8 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
         return [Check("library", False, error.what, fix)]
     except LimnerError as error:
         return [Check("library", False, error.what, error.fix)]
-    return [answered, Check("photos", True, "; ".join(each.line for each in roots) or "no photo with a face yet")]
+    told = "; ".join(each.line for each in roots)
+    if isinstance(library.roots, RemotePhotos):
+        told += f", {gigabytes(fetched(project.cache)[1])}; safe to delete, limner faces scan fetches them again"
+    checks = [answered, Check("photos", True, told or "no photo with a face yet")]
+    return [*checks, *(Check("connection", False, note, "docs/remote.md tells the ways") for note in about.notes)]

@@ -22,7 +22,7 @@ from engine.library.library import Library
 from engine.library.password import ENVIRONMENT
 from engine.library.people import Person, find_person
 from engine.library.photoprism import connect
-from engine.library.roots import Roots
+from engine.library.roots import NoPhotosNow, Roots
 from engine.library.rows import LibraryFace, Marker
 from engine.project import Project
 
@@ -74,7 +74,8 @@ def scan(
         should_stop: asked now and then; when true the scan ends and nothing is recorded.
 
     Raises:
-        LibraryError: the library can't be opened, or knows nobody or more than one of that name.
+        LibraryError: the library can't be opened, or knows nobody or more than one of that name; or photos that are
+            fetched can't be had any more. Then nothing is recorded, and what was fetched stays.
     """
     with connect(project.settings.library, password, project.root) as library:
         found_person = find_person(library.people(), person)
@@ -171,11 +172,14 @@ def _with_photos(rows: Sequence[LibraryFace], roots: Roots) -> Iterator[tuple[Li
                 yield row, photos[row.file_root, row.file_name].result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            roots.done()
 
 
 def _look(roots: Roots, file_root: str, file_name: str) -> Photo:
     try:
         path = roots.path(file_root, file_name)
+    except NoPhotosNow:
+        raise
     except (LibraryError, OSError, ValueError) as error:
         return Photo(None, None, error.what if isinstance(error, LibraryError) else str(error))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,9 +15,12 @@ DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"
 """The database and the user in PhotoPrism's example compose file."""
 
-EXAMPLES = "give mysql://user@host:3306/photoprism, sqlite:///…/index.db or folder:///…"
+EXAMPLES = "give mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host or folder:///…"
 
 _GO_DSN = re.compile(r"^(?P<user>[^:@/]*)(?::(?P<password>.*))?@(?P<net>tcp|unix)\((?P<at>[^)]*)\)/(?P<name>[^?]*)")
+
+_PAGES = re.compile(r"/(library|api)(/.*)?$")
+"""What PhotoPrism itself puts behind its address: its pages, and what they ask."""
 
 
 class ServerKind(StrEnum):
@@ -26,11 +30,26 @@ class ServerKind(StrEnum):
     SQLITE = "sqlite"
     FOLDER = "folder"
     """No database: a folder of photos that nobody indexed."""
+    HTTP = "https"
+    """PhotoPrism's own web interface, for a machine that sees neither its database nor its photos."""
+
+
+class Tls(StrEnum):
+    """How a connection is kept from others' eyes, ``?ssl=`` in an address."""
+
+    AUTO = "auto"
+    """Encrypted and the server verified where it offers it; to this machine itself nothing is verified."""
+    REQUIRED = "on"
+    """Encrypted and verified, or not at all."""
+    UNVERIFIED = "unverified"
+    """Encrypted; who answers is not asked."""
+    OFF = "off"
+    """In the clear."""
 
 
 @dataclass(frozen=True)
 class LibraryAddress:
-    """An index's address. For SQLite and a folder ``path`` alone is set; for MariaDB and MySQL the rest is."""
+    """An index's address. For SQLite and a folder ``path`` alone is set; for a server the rest is."""
 
     kind: ServerKind
     path: Path | None = None
@@ -41,14 +60,29 @@ class LibraryAddress:
     socket: Path | None = None
     """A Unix socket, used instead of host and port."""
     database: str = ""
+    site: str = ""
+    """PhotoPrism's web address, ``https://photos.example.com:8443/prism``, without a slash at its end."""
+    tls: Tls = Tls.AUTO
+    ca: Path | None = None
+    """A file of certificates to verify the server by, instead of this machine's own."""
+
+    @property
+    def local(self) -> bool:
+        """Whether the connection stays on this machine."""
+        return self.path is not None or self.socket is not None or is_loopback(self.host)
 
     @property
     def url(self) -> str:
         """The address as the settings keep it; ``parse_address`` reads it back to an equal one."""
         if self.path is not None:
             return f"{self.kind}://{quote(str(self.path))}"
+        asked = {"unix_socket": self.socket, "ssl": self.tls if self.tls is not Tls.AUTO else None, "ssl_ca": self.ca}
+        query = "&".join(f"{name}={quote(str(value))}" for name, value in asked.items() if value)
+        tail = f"?{query}" if query else ""
+        if self.kind is ServerKind.HTTP:
+            scheme, _, rest = self.site.partition("://")
+            return f"{scheme}://{quote(self.user, safe='')}{'@' if self.user else ''}{rest}{tail}"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        tail = f"?unix_socket={quote(str(self.socket))}" if self.socket else ""
         return f"mysql://{quote(self.user, safe='')}@{host}:{self.port}/{quote(self.database, safe='')}{tail}"
 
     @property
@@ -58,6 +92,8 @@ class LibraryAddress:
             return str(self.path)
         if self.socket is not None:
             return str(self.socket)
+        if self.kind is ServerKind.HTTP:
+            return self.site
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -68,7 +104,9 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         text: ``mysql://user@host:port/db`` (or ``mariadb://``; IPv6 in brackets; ``?unix_socket=/path``),
             ``sqlite:///path/index.db``, a plain path to an ``index.db`` or to the folder that holds it, or the Go
             form of ``PHOTOPRISM_DATABASE_DSN`` without its password: ``user@tcp(host:port)/db``,
-            ``user@unix(/socket)/db``; or ``folder:///path`` for photos without an index.
+            ``user@unix(/socket)/db``; ``https://host`` or ``https://user@host`` for PhotoPrism's web interface; or
+            ``folder:///path`` for photos without an index. A server's may end in ``?ssl=on``, ``?ssl=unverified``,
+            ``?ssl=off`` or ``?ssl_ca=/path/ca.pem``.
         base: what a relative path is relative to; the working folder where left out.
 
     Raises:
@@ -94,6 +132,8 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         return LibraryAddress(ServerKind.SQLITE, path=_index_in(_sqlite_path(parts, base)))
     if scheme in {"mysql", "mariadb"}:
         return _from_mysql(parts, port)
+    if scheme in {"https", "http"}:
+        return _from_http(parts, port)
     raise LibraryError(f"libraries at {scheme}:// addresses can't be read", EXAMPLES)
 
 
@@ -112,7 +152,59 @@ def _from_mysql(parts: SplitResult, port: int | None) -> LibraryAddress:
         port=port or DEFAULT_PORT,
         socket=Path(socket) if socket else None,
         database=unquote(parts.path.strip("/")) or DEFAULT_NAME,
+        tls=_tls(query),
+        ca=_ca(query),
     )
+
+
+def _from_http(parts: SplitResult, port: int | None) -> LibraryAddress:
+    """PhotoPrism's web address, also as it is copied from a browser that shows one of its pages."""
+    if parts.password:
+        raise _holds_password()
+    if not parts.hostname:
+        raise LibraryError("the library's address names no host", EXAMPLES)
+    scheme = parts.scheme.lower()
+    query = parse_qs(parts.query)
+    tls = _tls(query)
+    if tls is Tls.OFF:
+        raise LibraryError("ssl=off makes no sense of an https:// address", "leave it out, or write http://")
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = 443 if scheme == "https" else 80
+    path = _PAGES.sub("", parts.path).rstrip("/")
+    return LibraryAddress(
+        ServerKind.HTTP,
+        user=unquote(parts.username or ""),
+        host=parts.hostname,
+        port=port or default,
+        site=f"{scheme}://{name}{f':{port}' if port and port != default else ''}{path}",
+        tls=tls,
+        ca=_ca(query),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself, told by its name alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
+
+
+def _tls(query: dict[str, list[str]]) -> Tls:
+    word = query.get("ssl", [Tls.AUTO.value])[0].lower()
+    try:
+        return Tls({"true": "on", "1": "on", "required": "on", "false": "off", "0": "off"}.get(word, word))
+    except ValueError as error:
+        raise LibraryError(f"ssl={word} is not known", "write ssl=on, ssl=unverified or ssl=off") from error
+
+
+def _ca(query: dict[str, list[str]]) -> Path | None:
+    if "ssl_ca" not in query:
+        return None
+    path = Path(query["ssl_ca"][0]).expanduser().resolve()
+    if not path.is_file():
+        raise LibraryError(f"there is no file {path}", "give the certificates' file with ?ssl_ca=/path/ca.pem")
+    return path
 
 
 def _from_go(go: re.Match[str]) -> LibraryAddress:

@@ -11,17 +11,12 @@ from sqlalchemy import Connection, bindparam, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import LibraryError
-from engine.library.photo_words import PhotoWords
+from engine.library.photo_words import LEAST_SURE, UNKNOWN_PLACE, PhotoWords
 from engine.library.photoprism import PhotoPrismLibrary
 from engine.library.rows import text_of
 
 AT_ONCE = 200
 """Photos a query."""
-
-LEAST_SURE = 40
-"""PhotoPrism's uncertainty, in percent, up to which a label is taken; 0 is what a person said."""
-
-UNKNOWN_PLACE = ("", "zz", "Unknown")
 
 _LABELS = """
 SELECT p.photo_uid AS photo, l.label_name AS name FROM photos p

@@ -28,6 +28,8 @@ class Description:
     """Who keeps the index; empty for a plain folder."""
     unseen: int = 0
     """Photos that nobody has looked for faces on yet."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the connection, such as that it is not encrypted."""
 
     @property
     def about(self) -> str:

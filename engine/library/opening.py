@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, create_engine
+import pymysql
+from pymysql.constants.CR import CR_SSL_CONNECTION_ERROR
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from engine.errors import NotALibrary
-from engine.library.address import LibraryAddress
+from engine.library.address import LibraryAddress, Tls
 from engine.library.failures import CONNECT_SECONDS
+from engine.library.tls import database_context
 
 READ_SECONDS = 60
 """How long a server may take over one answer."""
@@ -28,23 +33,44 @@ def open_engine(address: LibraryAddress, password: str | None) -> Engine:
         if not path.is_file():
             raise NotALibrary(f"there is no index at {path}", "give the index.db in PhotoPrism's storage folder")
         return create_engine("sqlite://", creator=lambda: _open_sqlite(path), poolclass=NullPool)
-    url = URL.create(
-        "mysql+pymysql",
-        username=address.user,
-        password=password or None,
+    return create_engine("mysql+pymysql://", creator=lambda: _open_mysql(address, password), poolclass=NullPool)
+
+
+def encrypted(connection: Connection) -> bool:
+    """Whether a MariaDB or MySQL connection is."""
+    return isinstance(getattr(connection.connection.driver_connection, "_sock", None), ssl.SSLSocket)
+
+
+def _open_mysql(address: LibraryAddress, password: str | None) -> pymysql.connections.Connection[Any]:
+    """Encrypted and verified where the server offers it; in the clear to one that has no TLS at all, unless the
+    address says that it must. Nothing is sent before: a server says what it can before it is told who asks."""
+    context = database_context(address)
+    secure: dict[str, Any] = {"ssl": context} if context is not None else {}
+    if address.tls is Tls.OFF:
+        secure = {"ssl_disabled": True}
+    try:
+        return _mysql(address, password, secure)
+    except pymysql.err.OperationalError as error:
+        if error.args[0] != CR_SSL_CONNECTION_ERROR or address.tls is not Tls.AUTO or address.ca is not None:
+            raise
+    return _mysql(address, password, {"ssl_disabled": True})
+
+
+def _mysql(
+    address: LibraryAddress, password: str | None, secure: dict[str, Any]
+) -> pymysql.connections.Connection[Any]:
+    return pymysql.connect(
         host=address.host,
         port=address.port,
+        unix_socket=str(address.socket) if address.socket else None,
+        user=address.user,
+        password=password or "",
         database=address.database,
-        query={"charset": "utf8mb4", **({"unix_socket": str(address.socket)} if address.socket else {})},
-    )
-    return create_engine(
-        url,
-        poolclass=NullPool,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": READ_SECONDS,
-            "init_command": "SET SESSION TRANSACTION READ ONLY",
-        },
+        charset="utf8mb4",
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        init_command="SET SESSION TRANSACTION READ ONLY",
+        **secure,
     )
 
 

@@ -13,13 +13,17 @@ ENVIRONMENT = "LIMNER_DB_PASSWORD"
 SERVICE = "limner"
 """Under which name the keyring keeps passwords; the user's name there is the address."""
 
+NEEDING = (ServerKind.MYSQL, ServerKind.HTTP)
+"""What may want a password."""
+
 
 def find_password(address: LibraryAddress) -> str | None:
-    """The password from the environment, else from the keyring, else None. SQLite and a folder need none.
+    """The password (over HTTP the app password, too) from the environment, else from the keyring, else None. SQLite
+    and a folder need none.
 
     A machine without a keyring, or with a broken one, is the same as an empty keyring.
     """
-    if address.kind is not ServerKind.MYSQL:
+    if address.kind not in NEEDING:
         return None
     if ENVIRONMENT in os.environ:
         return os.environ[ENVIRONMENT]

@@ -21,8 +21,9 @@ class Person:
     """PhotoPrism's ``subj_uid``."""
     name: str
     faces: int
-    confirmed: int
-    """How many of the faces a person confirmed; the rest were matched by the machine."""
+    confirmed: int | None
+    """How many of the faces a person confirmed; the rest were matched by the machine. None: the library does not tell
+    without being asked about each photo."""
     first_year: int | None
     last_year: int | None
 

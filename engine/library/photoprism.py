@@ -15,13 +15,18 @@ from engine.library.address import LibraryAddress, ServerKind, parse_address
 from engine.library.embeddings import Embedding, read_embeddings
 from engine.library.failures import explain
 from engine.library.folder import DATABASE, FolderLibrary
+from engine.library.http_library import HttpLibrary
 from engine.library.library import Description, Library
-from engine.library.opening import open_engine
+from engine.library.opening import encrypted, open_engine
 from engine.library.people import Person, read_people
 from engine.library.roots import Roots
 from engine.library.rows import AT_ONCE, LibraryFace, Marker, read_faces, read_markers, text_of
 from engine.library.schema import Schema, count_of, read_schema
+from engine.library.tls import told_of
 from engine.settings import LibrarySettings
+
+CACHE = "cache"
+"""The folder of a project that photos are fetched into."""
 
 
 class PhotoPrismLibrary:
@@ -53,7 +58,8 @@ class PhotoPrismLibrary:
             photos = self.connection.execute(count_of(schema.photos, *alive)).scalar_one()
             is_face = schema.markers.c.marker_type == "face"
             faces = self.connection.execute(count_of(schema.markers, is_face, *invalid)).scalar_one()
-            return Description(self._server(), self._version(), int(photos), int(faces))
+            notes = told_of(self.address, encrypted(self.connection)) if not self.address.local else ()
+            return Description(self._server(), self._version(), int(photos), int(faces), notes=notes)
 
     def people(self) -> list[Person]:
         """Everyone with a face, most faces first; hidden and deleted people are left out."""
@@ -118,11 +124,12 @@ class PhotoPrismLibrary:
 
 
 def connect(settings: LibrarySettings, password: str | None = None, base: Path | None = None) -> Library:
-    """Opens the library that the settings name, able to read only: PhotoPrism's index, or a plain folder.
+    """Opens the library that the settings name, able to read only: PhotoPrism's index, PhotoPrism itself over HTTP, or
+    a plain folder.
 
     Args:
         settings: the address, the folders, and whether private photos count.
-        password: for MariaDB; ``engine.library.password.find_password`` knows where to look.
+        password: for MariaDB and over HTTP; ``engine.library.password.find_password`` knows where to look.
         base: what relative paths of the settings are relative to, the project's folder; what is known of a plain folder
             lies in that project.
 
@@ -137,6 +144,8 @@ def connect(settings: LibrarySettings, password: str | None = None, base: Path |
     address = parse_address(settings.url, base)
     if address.kind is ServerKind.FOLDER:
         return FolderLibrary(address, base / DATABASE if base else None)
+    if address.kind is ServerKind.HTTP:
+        return HttpLibrary(address, password, base / CACHE if base else None, settings.private)
     engine = open_engine(address, password)
     try:
         connection = engine.connect()

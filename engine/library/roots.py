@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from typing import Protocol, runtime_checkable
 
 from engine.errors import LibraryError, RootsDoNotFit
 from engine.library.rows import FOLDER_ROOT
@@ -38,6 +39,10 @@ class NoSuchRoot(LibraryError):
 
 class ClimbsOut(LibraryError):
     """A file's name leads out of its root."""
+
+
+class NoPhotosNow(LibraryError):
+    """No photo at all can be had at present, so it says nothing about the one that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,9 @@ class Roots:
             raise ClimbsOut("a link leads out of the folder", "put the photo itself there")
         return path
 
+    def done(self) -> None:
+        """Nothing more is asked for at present. Folders need no farewell."""
+
 
 @dataclass(frozen=True)
 class RootCheck:
@@ -116,14 +124,27 @@ class RootCheck:
     """How many files with faces the index has in this root."""
     mount: str | None = None
     """Where below originals this folder is mounted; None: it is the root itself."""
+    remote: bool = False
+    """Whether photos are fetched into the folder one by one, ``files`` of them so far."""
 
     @property
     def line(self) -> str:
         """The check in words: ``originals: 5 of 5 sampled files opened (/photos)``."""
+        if self.remote:
+            place = f" ({self.folder})" if self.folder else ""
+            return f"photos: fetched when they are needed, {self.files:,} so far{place}"
         name = f"{self.root.word}/{self.mount}" if self.mount else self.root.word
         if self.folder is None:
             return f"{name}: not set, {self.files} files with faces can't be opened"
         return f"{name}: {self.opened} of {self.sampled} sampled files opened ({self.folder})"
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """Roots that are no folders and look at themselves."""
+
+    def check(self) -> list[RootCheck]:
+        """How they stand."""
 
 
 def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAMPLE, seed: int = 0) -> list[RootCheck]:
@@ -139,6 +160,8 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
         RootsDoNotFit: a folder is missing or holds none of the files tried, or there are originals and no folder
             for them; says which folder near it would fit.
     """
+    if isinstance(roots, Checks):
+        return roots.check()
     by_root: dict[Root, _Sample] = {}
     by_mount = {each: _Sample(count, seed) for each in roots.mounts}
     for file_root, name in files:

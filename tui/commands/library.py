@@ -54,9 +54,10 @@ def connect(
     save_password: bool,
     as_json: bool,
 ) -> None:
-    """Say where the photos are: PhotoPrism's database and its folders, or a plain folder.
+    """Say where the photos are: PhotoPrism's database and its folders, PhotoPrism itself, or a plain folder.
 
-    URL is mysql://user@host:3306/photoprism, sqlite:///…/index.db, or folder:///… for photos without an index, where
+    URL is mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host where neither database nor
+    photos are seen from here (photos are fetched as they are needed), or folder:///… for photos without an index, where
     Limner looks for faces itself. Everything is checked first and saved into limner.toml only when it works. The
     password comes from LIMNER_DB_PASSWORD, the keyring or a prompt.
     """
@@ -115,7 +116,7 @@ def people(context: click.Context, as_json: bool) -> None:
     if not found:
         narrate(NOBODY_IN_FOLDER if plain else "PhotoPrism has no named faces yet: name some under People there.")
         return
-    rows = [(each.name, each.faces, each.confirmed, _years(each), each.id) for each in found]
+    rows = [(each.name, each.faces, _confirmed(each), _years(each), each.id) for each in found]
     table(("name", "faces", "confirmed", "years", "id"), rows)
 
 
@@ -164,11 +165,15 @@ def opened_library(project: Project) -> Library:
 def ask_password(address: LibraryAddress) -> tuple[str | None, str | None]:
     """The password, and once more where it had to be typed; None where nobody is there to type one."""
     password = passwords.find_password(address)
-    if password is not None or address.kind is not ServerKind.MYSQL or not sys.stdin.isatty():
+    if password is not None or address.kind not in passwords.NEEDING or not sys.stdin.isatty():
         return password, None
-    question = f"Password of {address.user} at {address.where}"
+    whose = f"Password of {address.user} at" if address.user else "App password for"
+    question = f"{whose} {address.where}"
     typed: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
     if not typed:
+        if address.kind is ServerKind.HTTP:
+            # PhotoPrism may be open to everybody.
+            return None, None
         raise WrongPassword("no password was typed", "type it, or set LIMNER_DB_PASSWORD")
     return typed, typed
 
@@ -244,6 +249,8 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
         for check in roots:
             say(check.line)
         click.echo("1 person" if len(found) == 1 else f"{len(found)} people")
+        for note in description.notes:
+            narrate(f"Mind: {note}")
         return
     document(
         {
@@ -252,6 +259,7 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
             "photos": description.photos,
             "faces": description.faces,
             "unseen": description.unseen,
+            "notes": list(description.notes),
             "people": [_person(person) for person in found],
             "roots": [
                 {
@@ -278,6 +286,10 @@ def _person(person: Person) -> dict[str, Any]:
         "first_year": person.first_year,
         "last_year": person.last_year,
     }
+
+
+def _confirmed(person: Person) -> int | str:
+    return "–" if person.confirmed is None else person.confirmed
 
 
 def _years(person: Person) -> str:

@@ -38,7 +38,8 @@ def person_line(person: Person, width: int, chosen: str | None) -> Line:
     years = f"{person.first_year}–{person.last_year}" if person.first_year else ""
     if person.first_year == person.last_year:
         years = f"{person.first_year or ''}"
-    numbers = f"{person.faces:>7,} faces {person.confirmed:>7,} confirmed"
+    confirmed = " " * 17 if person.confirmed is None else f"{person.confirmed:>7,} confirmed"
+    numbers = f"{person.faces:>7,} faces {confirmed}"
     right: Line = [(numbers, Ink.PLAIN), (f"   {years:<9} ", Ink.MUTED)]
     mark = ("● " if person.id == chosen else "  ", Ink.ACTIVE)
     return spread([mark, (person.name, Ink.STRONG if person.id == chosen else Ink.PLAIN)], right, width)

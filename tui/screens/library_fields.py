@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.library.people import Person
 
 FIELDS = (
-    ("address", "mysql://host:3306/photoprism, an index.db, or folder:///…"),
+    ("address", "mysql://host:3306/photoprism, index.db, https://…, folder:///…"),
     ("user", "photoprism"),
     ("password", "from the keyring, or LIMNER_DB_PASSWORD"),
     ("originals", "PhotoPrism's originals folder, as this machine sees it"),
@@ -38,7 +38,7 @@ class Entered:
         from engine.library.address import ServerKind, parse_address
 
         address = parse_address(self.address, base)
-        if address.kind is ServerKind.MYSQL and self.user:
+        if address.kind in (ServerKind.MYSQL, ServerKind.HTTP) and self.user:
             address = replace(address, user=self.user)
         fields = {
             "url": address.url,
@@ -71,6 +71,7 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
             roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
         except LimnerError as error:
             roots = ((False, error.one_line()),)
+        roots = (*roots, *((False, note) for note in about.notes))
         if about.unseen:
             unseen = f"{many(about.unseen, 'photo')} not looked at for faces yet: save, and Limner does"
             roots = (*roots, (False, unseen))

@@ -66,7 +66,7 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "postgres://a@b/c", "mysql://", "mysql://a@b:port/c", "sqlite://index.db", "https://x"]
+    "text", ["", "postgres://a@b/c", "mysql://", "mysql://a@b:port/c", "sqlite://index.db", "ftp://x", "https://"]
 )
 def test_other_addresses_are_refused_with_examples(text: str) -> None:
     with pytest.raises(LibraryError, match=r"mysql://user@host:3306/photoprism|sqlite:///…/index.db"):

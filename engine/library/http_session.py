@@ -1,0 +1,351 @@
+"""Asking PhotoPrism over HTTP: logging in, waiting when it is busy, several questions at once. Only ever reads.
+
+The interface: https://docs.photoprism.app/developer-guide/api/ and PhotoPrism's ``internal/api``. An app password
+(Settings, Account, Apps and Devices) goes with each question as ``X-Auth-Token``; a user's own password is changed for
+such a token by ``POST /session``, and changed anew when the token has run out. No redirect is followed and no proxy is
+asked, so a password goes nowhere but to the address that was given. Only the standard library is needed.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import queue
+import random
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
+from engine.library.address import LibraryAddress
+from engine.library.failures import unreachable
+from engine.library.tls import web_context
+
+AT_ONCE = 4
+"""Questions under way at once: a home server makes thumbnails for somebody else, too."""
+
+CONNECT_SECONDS = 10.0
+SILENT_SECONDS = 60.0
+"""How long the server may say nothing."""
+
+TRIES = 6
+FIRST_WAIT = 0.5
+"""Seconds before the second try; twice as long before each further one."""
+
+LONGEST_WAIT = 30.0
+"""Seconds; no server is waited for longer between two tries, whatever it asks for."""
+
+MOST_BYTES = 64_000_000
+"""An answer (not a photo) that is longer is refused."""
+
+APP_PASSWORD = "an app password (Settings, Account, Apps and Devices in PhotoPrism)"
+
+_GONE = (OSError, http.client.HTTPException)
+_BUSY = (408, 425, 429)
+_AWAY = (502, 503, 504)
+
+
+class Refused(LibraryError):
+    """The server answered one question, and not with what was asked for."""
+
+    def __init__(self, status: int, what: str, fix: str = "") -> None:
+        super().__init__(what, fix)
+        self.status = status
+
+
+class Session:
+    """Questions to one PhotoPrism, from any number of threads.
+
+    Args:
+        address: where it is, and as whom.
+        secret: a user's password where the address names one, else an app password; None: a library open to all.
+    """
+
+    def __init__(self, address: LibraryAddress, secret: str | None) -> None:
+        self.address = address
+        self._secret = secret
+        self._parts = urlsplit(address.site)
+        self._context = web_context(address)
+        self._token = None if address.user else secret
+        self._ours = False
+        self._login = threading.Lock()
+        self._download_token: str | None = None
+        self._slots: queue.LifoQueue[http.client.HTTPConnection | None] = queue.LifoQueue()
+        for _ in range(AT_ONCE):
+            self._slots.put(None)
+
+    def ask(self, path: str, **query: object) -> Any:
+        """What ``GET /api/v1/PATH`` answers, as JSON.
+
+        Raises:
+            WrongPassword: the server refused the user or the password.
+            HostUnreachable: nothing answers there, or it stays busy.
+            NotALibrary: what answers there is no PhotoPrism.
+            Refused: it answers with another error.
+        """
+        tail = f"?{urlencode(query)}" if query else ""
+        with self.answer(f"/api/v1/{path}{tail}") as response:
+            self._note_tokens(response)
+            return self._json(response)
+
+    @contextmanager
+    def answer(
+        self, path: str, headers: Mapping[str, str] | None = None, fine: tuple[int, ...] = (200,), known: bool = True
+    ) -> Iterator[http.client.HTTPResponse]:
+        """An answer whose body is read within the ``with``; the connection is kept where it was read to its end.
+
+        Args:
+            path: below the site's own, with its query.
+            headers: further ones.
+            fine: which statuses are answers; every other one is raised.
+            known: whether we say who we are.
+
+        Raises:
+            The same as ``ask``; what breaks off while the body is read is left to whoever reads.
+        """
+        slot = self._slots.get()
+        try:
+            slot, response = self._persist(slot, path, dict(headers or {}), fine, known)
+            try:
+                yield response
+            finally:
+                whole = response.isclosed()
+                response.close()
+                if not whole or response.will_close:
+                    slot.close()
+        finally:
+            self._slots.put(slot)
+
+    def download_token(self, but: str | None = None) -> str:
+        """What downloads are allowed by; asked for where it is not known, or is the one that ran out.
+
+        Args:
+            but: a token that the server refused.
+        """
+        if self._download_token in (None, but):
+            told = self.ask("config")
+            token = told.get("downloadToken") if isinstance(told, dict) else None
+            self._download_token = str(token) if token else "public"
+        return self._download_token or "public"
+
+    def close(self) -> None:
+        """Ends the connections, and the server's own memory of us where we had to log in. May be used again."""
+        if self._ours and self._token:
+            token, self._token, self._ours = self._token, None, False
+            connection = self._connection()
+            try:
+                connection.request("DELETE", f"{self._parts.path}/api/v1/session", headers={"X-Auth-Token": token})
+                connection.getresponse().read()
+            except _GONE:
+                # It forgets us by itself after some days.
+                pass
+            finally:
+                connection.close()
+        for slot in [self._slots.get() for _ in range(AT_ONCE)]:
+            if slot is not None:
+                slot.close()
+            self._slots.put(None)
+
+    def _persist(
+        self,
+        slot: http.client.HTTPConnection | None,
+        path: str,
+        headers: dict[str, str],
+        fine: tuple[int, ...],
+        known: bool,
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        """Asks until there is an answer; a server that is busy or breaks off is asked again, later and later."""
+        renewed = False
+        for attempt in range(TRIES):
+            last = attempt == TRIES - 1
+            used, slot = slot is not None and slot.sock is not None, slot or self._connection()
+            token = self._known_as() if known else None
+            try:
+                response = self._send(slot, "GET", self._parts.path + path, headers, token)
+            except _GONE as error:
+                slot.close()
+                if used and attempt == 0:
+                    # A connection that lay idle is closed by the server when it likes.
+                    continue
+                if last or not _passing(error):
+                    raise unreachable(error, self.address) from error
+                self.pause(attempt)
+                continue
+            if response.status in fine:
+                return slot, response
+            # Errors are short; read to their end, the connection can be used again.
+            said, wait = _said(response), _seconds(response.getheader("Retry-After"))
+            if response.will_close or not response.isclosed():
+                slot.close()
+            response.close()
+            if response.status == 401 and known and self.address.user and not renewed:
+                renewed = True
+                self._forget(token)
+            elif (response.status in _BUSY or response.status >= 500) and not last:
+                self.pause(attempt, wait)
+            else:
+                slot.close()
+                raise self._refusal(response, said)
+        slot.close() if slot else None
+        raise WrongPassword(*self._not_let_in())
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        token: str | None,
+        body: bytes | None = None,
+    ) -> http.client.HTTPResponse:
+        own = {"Accept-Encoding": "identity", "User-Agent": "limner", **headers}
+        if token:
+            own["X-Auth-Token"] = token
+        if connection.sock is None:
+            connection.timeout = CONNECT_SECONDS
+            connection.connect()
+            connection.sock.settimeout(SILENT_SECONDS)  # type: ignore[attr-defined]
+        connection.request(method, path, body, own)
+        return connection.getresponse()
+
+    def _known_as(self) -> str | None:
+        """The token that says who we are; got by logging in where there is a user and none yet."""
+        if not self.address.user:
+            return self._token
+        with self._login:
+            if self._token is None:
+                self._token, self._ours = self._log_in(), True
+            return self._token
+
+    def _forget(self, token: str | None) -> None:
+        """A token ran out; only the first of several threads that notice it makes us log in again."""
+        with self._login:
+            if self._token == token:
+                self._token = None
+
+    def _log_in(self) -> str:
+        """Changes user and password for a token. One try each, for PhotoPrism counts wrong ones."""
+        if self._secret is None:
+            raise WrongPassword(*self._not_let_in())
+        asked = json.dumps({"username": self.address.user, "password": self._secret}).encode()
+        path = f"{self._parts.path}/api/v1/session"
+        connection = self._connection()
+        try:
+            for attempt in range(TRIES):
+                response = self._send(connection, "POST", path, {"Content-Type": "application/json"}, None, asked)
+                if response.status not in _BUSY or attempt == TRIES - 1:
+                    break
+                _said(response)
+                self.pause(attempt, _seconds(response.getheader("Retry-After")))
+            if response.status != 200:
+                raise self._refusal(response, _said(response))
+            told = self._json(response)
+        except _GONE as error:
+            raise unreachable(error, self.address) from error
+        finally:
+            connection.close()
+        token = (told.get("access_token") or told.get("id")) if isinstance(told, dict) else None
+        if not token:
+            raise self._no_photoprism()
+        return str(token)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self.address.host, self.address.port
+        if self._context is None:
+            return http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
+        return http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._context)
+
+    def pause(self, attempt: int, asked: float | None = None) -> None:
+        """Waits before a next try, as long as the server asks for; else twice as long each time, and a little
+        by chance, so that several threads don't come back at once."""
+        wait = FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25) if asked is None else asked
+        time.sleep(min(wait, LONGEST_WAIT))
+
+    def _json(self, response: http.client.HTTPResponse) -> Any:
+        data = response.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise Refused(200, f"{self.address.where} answered with more than {MOST_BYTES // 1_000_000} MB")
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise self._no_photoprism() from error
+
+    def _note_tokens(self, response: http.client.HTTPResponse) -> None:
+        """Answers carry the download token that is good now (PhotoPrism's ``api_response_headers.go``)."""
+        if token := response.getheader("X-Download-Token"):
+            self._download_token = token
+
+    def _refusal(self, response: http.client.HTTPResponse, said: str) -> LibraryError:
+        status, where = response.status, self.address.where
+        if status in (301, 302, 303, 307, 308):
+            target = urlsplit(response.getheader("Location") or "")
+            there = f"{target.scheme}://{target.netloc}" if target.netloc else "another address"
+            return NotALibrary(f"{where} sends on to {there}", f"limner connect {there}, if that is your PhotoPrism")
+        if status == 401:
+            if "passcode" in said.lower():
+                return WrongPassword(f"user {self.address.user} has a second factor", f"give {APP_PASSWORD} instead")
+            return WrongPassword(*self._not_let_in())
+        if status == 403:
+            what = f"{where} lets this user see no photos{f' ({said})' if said else ''}"
+            return WrongPassword(what, f"give {APP_PASSWORD} that may see them, or another user's")
+        if status in _AWAY:
+            return HostUnreachable(f"{where} is not up ({status})", "see that PhotoPrism runs, and try again")
+        if status in _BUSY:
+            return HostUnreachable(f"{where} is asked too often", "try again in a few minutes; what was fetched stays")
+        fix = "check the address" if status == 404 else "see PhotoPrism's log, and try again"
+        return Refused(status, f"{where} answered {status}{f' ({said})' if said else ''}", fix)
+
+    def _not_let_in(self) -> tuple[str, str]:
+        user, where = self.address.user, self.address.where
+        if self._secret is None:
+            wanted = f"the password of {user}" if user else APP_PASSWORD
+            return f"{where} lets nobody in without a password", f"set LIMNER_DB_PASSWORD to {wanted}"
+        if user:
+            return f"{where} refused user {user} with this password", "check the user in the address, and the password"
+        fix = f"make a new one, or name the user whose password it is: {self.address.site.replace('://', '://USER@')}"
+        return f"{where} refused the app password, or it ran out", fix
+
+    def _no_photoprism(self) -> NotALibrary:
+        return NotALibrary(f"{self.address.where} is no PhotoPrism", "give the address that your browser shows for it")
+
+
+def quoted(part: str) -> str:
+    """A part of a path, whatever stands in it."""
+    return quote(part, safe="")
+
+
+def _passing(error: Exception) -> bool:
+    """Whether the same question may well be answered a little later: not where nobody listens, and not where the
+    server can't be trusted."""
+    import socket
+    import ssl
+
+    return not isinstance(error, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError))
+
+
+def _said(response: http.client.HTTPResponse) -> str:
+    """An error's own words, as far as they are PhotoPrism's (``{"error": …}``) and no page of a proxy's."""
+    try:
+        record = json.loads(response.read(20_000))
+        words = record.get("error") or record.get("message") if isinstance(record, dict) else ""
+    except (ValueError, *_GONE):
+        return ""
+    return " ".join(str(words or "").split())[:200]
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """``Retry-After`` is seconds or a date (RFC 9110, 10.2.3); None: the server does not say."""
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return None
