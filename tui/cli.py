@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "paint": ("tui.commands.paint:paint", "Paint pictures."),
     "queue": ("tui.commands.queue:queue", "What the painter paints next; cancel, move, try again."),
     "pictures": ("tui.commands.gallery:pictures", "List, rate and export what was painted."),
-    "likeness": ("tui.commands.pictures:likeness", "How much the portraits are the person."),
+    "likeness": ("tui.commands.likeness:likeness", "How much the portraits are the person."),
     "doctor": ("tui.commands.doctor:doctor", "What this machine and this terminal can do, and what mends it."),
     "keys": ("tui.commands.project:keys", "Every key of the app."),
     "locate": ("tui.commands.project:locate", "Where Limner keeps things."),

@@ -187,7 +187,8 @@ def _portraits(project: Project, teller: Teller, run: RunStatus) -> list[Path]:
 
 def _likeness(project: Project, teller: Teller, run: RunStatus) -> Likeness:
     teller.stage(f"Comparing with {JAMES.name}, with the base model and with everybody else in the library")
-    _follow_phases(start_likeness(project, run.id, seeds=SEEDS), teller)
+    last = [run.checkpoints[-1].stem]
+    _follow_phases(start_likeness(project, run.id, seeds=SEEDS, checkpoints=last), teller)
     likeness = read_likeness(project.run(run.id))
     if likeness is None:
         raise PictureError("nothing was measured", "see the likeness job's log")

@@ -1,211 +1,219 @@
-"""Measuring likeness: paints with and without the LoRA and compares with real pictures. Needs torch."""
+"""The job that measures likeness: every checkpoint at every strength, over prompts and seeds. No torch.
+
+The pictures are the painter's: they go through its queue, below everything that a person ordered, and what was painted
+before is not painted again. Each is judged as it lands, so a measurement that was stopped goes on where it was.
+"""
 
 from __future__ import annotations
 
-import importlib
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from engine import events
-from engine.base_model import find_base
 from engine.errors import PictureError
 from engine.jobs.folder import JobFolder
 from engine.jobs.worker import Context
 from engine.library.address import parse_address
 from engine.library.password import find_password
-from engine.pictures.describing import describe
-from engine.pictures.landing import write_picture
-from engine.pictures.pipeline import Brush, Painting, Stopped
-from engine.pictures.references import prepare_references
-from engine.pictures.scores import IDENTITIES, Likeness, PictureScore, Score, recommend, write_likeness
+from engine.pictures.likeness_identity import Unscorable
+from engine.pictures.likeness_judge import Judge, Judged, judge_for
+from engine.pictures.orders import order_for
+from engine.pictures.picture import Picture, PictureOrder, PictureState
+from engine.pictures.queue import Queue
+from engine.pictures.references import kept_references, prepare_references
+from engine.pictures.scores import Likeness, PictureScore, Recommended, Score, write_likeness
+from engine.pictures.scores_recommend import recommend, score
+from engine.pictures.start import order_pictures, wait_for
 from engine.project import Project
-from engine.prompts.grammar import fill, plain
-from engine.training.lora_header import lora_hash
 
-Vectors = NDArray[np.float32]
+PRIORITY = -10
+"""What a person ordered is painted first."""
 
-PIXELS_AT_ONCE = 2 * 1024 * 1024
-"""How many pixels are painted side by side: two pictures of SDXL's, many of a small model's."""
-
-
-class Identity(Protocol):
-    """What tells people apart."""
-
-    def embed(self, pictures: Sequence[Image.Image]) -> Vectors:
-        """Unit vectors [n, d]; the product of two is their likeness."""
-
-
-def load_identity(name: str) -> Identity:
-    """What compares, by its name in ``IDENTITIES``. Raises PictureError for an unknown name."""
-    if name not in IDENTITIES:
-        raise PictureError(f"nothing called {name} compares pictures", f"there is: {', '.join(IDENTITIES)}")
-    module, found = IDENTITIES[name].split(":")
-    return cast(Identity, getattr(importlib.import_module(module), found).load())
+MANY_FACELESS = 0.25
+"""The share of pictures without a face that is told."""
 
 
 def work(context: Context) -> None:
     """Does a likeness job; the result is written to the run's folder."""
     project = Project(context.project)
-    settings = project.settings
     context.emit(events.Phase("other people", 0, 1))
-    others = _other_people(project)
+    judge = judge_for(project, _other_people(project))
     context.emit(events.Phase("other people", 1, 1))
-    gallery = Gallery(load_identity(context.args["identity"]), context.args["real"], others)
-    context.emit(events.Phase("loading the base model", 0, 1))
-    painting = Painting(find_base(settings.base))
-    context.emit(events.Phase("loading the base model", 1, 1))
-    if not gallery.names:
-        context.emit(events.Warning("the library has nobody else to compare with"))
-    lora = Path(context.args["checkpoint"])
-    session = _Session(context, painting, gallery, plain(fill(settings.painting.style, settings.person)))
-    brush = Brush(
-        steps=settings.painting.steps,
-        guidance=settings.painting.guidance,
-        sampler=settings.painting.sampler,
-        schedule=settings.painting.schedule,
-        negative=settings.painting.negative,
-    )
-    strengths = [float(each) for each in context.args["strengths"]]
-    session.total = (1 + len(strengths)) * context.args["seeds"]
-    try:
-        base, _ = session.paint(brush, "base")
-        scores, vectors = [], {}
-        for strength in strengths:
-            pictures, vectors[strength] = session.paint(replace(brush, lora=lora, strength=strength), f"{strength:g}")
-            scores.append(score(str(lora), strength, pictures))
-    except Stopped:
+    for doubt in judge.doubts():
+        context.emit(events.Warning(doubt))
+    measuring = _Measuring(context, project, judge)
+    base, scores = measuring.scores()
+    if context.should_stop():
         return
-    recommended = recommend(scores)
-    name, nearest = gallery.nearest_other(vectors[recommended.strength])
+    recommended = recommend(scores, base)
+    best = next(each for each in scores if _is(each, recommended))
+    name, nearest = judge.gallery.nearest_other(measuring.vectors(best))
     likeness = Likeness(
-        prompt=session.prompt,
+        prompts=tuple(context.args["prompts"]),
+        measure=judge.measure(),
         scores=tuple(scores),
-        base=statistics.median(each.likeness for each in base),
-        real=gallery.real_likeness(),
+        base_score=base,
+        real=judge.gallery.real_cosine(),
         nearest_other=nearest,
         nearest_other_name=name,
         recommended=recommended,
+        warnings=(*judge.doubts(), *(each for each in map(warning_of, scores) if each)),
     )
+    for warning in likeness.warnings[len(judge.doubts()) :]:
+        context.emit(events.Warning(warning))
     write_likeness(JobFolder(Path(context.args["run"])), likeness)
 
 
-class Gallery:
-    """Everybody's real pictures, as directions: a person is the middle of theirs."""
+@dataclass(frozen=True)
+class _Wanted:
+    """A picture that is to be judged."""
 
-    def __init__(self, identity: Identity, real: Sequence[str], others: Mapping[str, Sequence[str]]) -> None:
-        self._identity = identity
-        self._real = identity.embed(_open(real))
-        self.names = list(others)
-        self._person = _middle(self._real)
-        self._others = [_middle(identity.embed(_open(paths))) for paths in others.values()]
-
-    def embed(self, pictures: Sequence[Image.Image]) -> Vectors:
-        """Unit vectors [n, d] of pictures."""
-        return self._identity.embed(pictures)
-
-    def likeness(self, vectors: Vectors) -> list[float]:
-        """How like the person each of the vectors [n, d] is."""
-        return [float(each) for each in vectors @ self._person]
-
-    def nearest(self, vector: Vectors) -> str | None:
-        """Whom of all people a vector [d] is nearest to; the empty name is the person."""
-        if not self._others:
-            return None
-        everybody = ["", *self.names]
-        return everybody[int(np.argmax(np.stack([self._person, *self._others]) @ vector))]
-
-    def nearest_other(self, vectors: Vectors) -> tuple[str | None, float | None]:
-        """The other person whom the vectors [n, d] are most like in the median, and how much."""
-        if not self._others:
-            return None, None
-        medians = np.median(np.stack(self._others) @ vectors.T, axis=1)
-        best = int(np.argmax(medians))
-        return self.names[best], float(medians[best])
-
-    def real_likeness(self) -> float:
-        """The median likeness of each real picture to the middle of all the others."""
-        if len(self._real) < 2:
-            return 1.0
-        without = (_unit(self._real.sum(axis=0) - each) for each in self._real)
-        return statistics.median(float(each @ middle) for each, middle in zip(self._real, without, strict=True))
+    checkpoint: Path | None
+    strength: float
+    order: PictureOrder
 
 
-class _Session:
-    """Paints the same seeds with one brush after another."""
+class _Measuring:
+    """Orders all pictures and judges each as it lands."""
 
-    def __init__(self, context: Context, painting: Painting, gallery: Gallery, prompt: str) -> None:
-        self.prompt = prompt
-        self.total = 0
-        self._context, self._painting, self._gallery = context, painting, gallery
-        self._folder = Path(context.args["run"]) / "samples" / context.folder.id
-        self._done = 0
+    def __init__(self, context: Context, project: Project, judge: Judge) -> None:
+        self._context, self._project, self._judge = context, project, judge
+        self._judged: dict[int, Judged] = {}
+        self._pictures: dict[int, Picture] = {}
+        self._numbers: list[int] = []
 
-    def paint(self, brush: Brush, name: str) -> tuple[list[PictureScore], Vectors]:
-        """The scores of all seeds, and their vectors [n, d]."""
-        seeds = list(range(1, int(self._context.args["seeds"]) + 1))
-        width, height = self._painting.size(brush)
-        together = max(1, PIXELS_AT_ONCE // (width * height))
-        hashes = {brush.lora.stem: lora_hash(brush.lora)} if brush.lora else {}
-        scores: list[PictureScore] = []
-        vectors: list[Vectors] = []
-        for start in range(0, len(seeds), together):
-            some = seeds[start : start + together]
-            self._context.emit(events.Phase("likeness", self._done, self.total))
-            pictures = self._painting.paint(self.prompt, some, brush, self._context.should_stop)
-            vectors.append(self._gallery.embed(pictures))
-            for seed, picture, vector in zip(some, pictures, vectors[-1], strict=True):
-                about = describe(self.prompt, seed, brush, picture.size, self._painting.base.title, hashes)
-                path = write_picture(picture, self._folder / f"{name}-{seed}.png", about)
-                likeness = self._gallery.likeness(vector[None])[0]
-                scores.append(PictureScore(str(path), seed, likeness, self._gallery.nearest(vector)))
-                self._context.emit(events.Sample(str(path), self.prompt, seed, likeness=likeness))
-            self._done += len(some)
-        self._context.emit(events.Phase("likeness", self._done, self.total))
-        return scores, np.concatenate(vectors)
+    def scores(self) -> tuple[Score, list[Score]]:
+        """The base model's score, and that of each checkpoint at each strength.
+
+        Raises:
+            PictureError: a checkpoint's pictures could not be painted.
+        """
+        wanted = list(self._wanted())
+        self._tell(0, len(wanted))
+        queued = order_pictures(self._project, [each.order for each in wanted], only_missing=True)
+        self._numbers = [each.id for each in queued]
+        try:
+            wait_for(self._project, self._numbers, self._landed, self._context.should_stop)
+        finally:
+            self._take_back()
+        grouped: dict[tuple[str, float], list[PictureScore]] = {}
+        for each, number in zip(wanted, self._numbers, strict=True):
+            if number in self._judged:
+                key = (str(each.checkpoint or ""), each.strength)
+                grouped.setdefault(key, []).append(self._score(each.order, number))
+        if self._context.should_stop():
+            return _NOTHING, []
+        self._refuse_missing(wanted, grouped)
+        found = [score(checkpoint, strength, pictures) for (checkpoint, strength), pictures in grouped.items()]
+        return found[0], found[1:]
+
+    def vectors(self, of: Score) -> Any:
+        """The faces [n, d] of a score's pictures."""
+        paths = {each.path for each in of.pictures}
+        looks = [
+            self._judged[number].looked.vector for number, each in self._pictures.items() if str(each.path) in paths
+        ]
+        return np.stack([each for each in looks if each is not None])
+
+    def _wanted(self) -> Iterator[_Wanted]:
+        """All pictures, a checkpoint's together: a LoRA is put on once."""
+        args = self._context.args
+        checkpoints = [Path(each) for each in args["checkpoints"]]
+        pairs = [(None, 0.0), *((each, float(strength)) for each in checkpoints for strength in args["strengths"])]
+        folder = Path(args["run"]) / "samples" / "likeness"
+        for checkpoint, strength in pairs:
+            name = f"{checkpoint.stem}-{strength:g}" if checkpoint else "base"
+            for number, prompt in enumerate(args["prompts"], 1):
+                for seed in range(1, int(args["seeds"]) + 1):
+                    path = folder / f"{name}-{number}-{seed}.png"
+                    order = order_for(self._project, prompt, seed=seed, lora=checkpoint, strength=strength, path=path)
+                    yield _Wanted(checkpoint, strength, replace(order, priority=PRIORITY))
+
+    def _landed(self, picture: Picture) -> None:
+        if picture.state is PictureState.DONE:
+            judged = self._judge.judge(_open(picture.path))
+            self._judged[picture.id], self._pictures[picture.id] = judged, picture
+            with self._project.store() as store:
+                Queue(store).keep_likeness(picture.id, judged.likeness)
+            sample = events.Sample(str(picture.path), picture.prompt, picture.seed, likeness=judged.likeness)
+            self._context.emit(sample)
+        elif picture.state is PictureState.FAILED:
+            self._context.emit(events.Warning(picture.reason or "not painted", subject=str(picture.path)))
+        self._tell(len(self._judged), len(set(self._numbers)))
+
+    def _tell(self, done: int, total: int) -> None:
+        self._context.emit(events.Phase("likeness", done, total))
+
+    def _take_back(self) -> None:
+        """Takes what was not painted off the queue, when nobody waits for it any more."""
+        with self._project.store() as store:
+            queue = Queue(store)
+            for number in set(self._numbers) - set(self._judged):
+                if queue.picture(number).priority == PRIORITY:
+                    queue.cancel(number)
+
+    def _score(self, order: PictureOrder, number: int) -> PictureScore:
+        judged, picture = self._judged[number], self._pictures[number]
+        return PictureScore(
+            path=str(picture.path),
+            seed=order.seed,
+            prompt=order.prompt,
+            likeness=judged.likeness,
+            cosine=judged.cosine,
+            nearest=judged.nearest,
+            problem=_word(judged),
+            copy_of=judged.copy_of,
+        )
+
+    def _refuse_missing(self, wanted: list[_Wanted], grouped: dict[tuple[str, float], list[PictureScore]]) -> None:
+        for each, number in zip(wanted, self._numbers, strict=True):
+            if (str(each.checkpoint or ""), each.strength) not in grouped:
+                with self._project.store() as store:
+                    reason = Queue(store).picture(number).reason
+                name = each.checkpoint.stem if each.checkpoint else "the base model"
+                raise PictureError(f"nothing was painted with {name}", reason or "paint again with: limner likeness")
 
 
-def score(checkpoint: str, strength: float, pictures: Sequence[PictureScore]) -> Score:
-    """One checkpoint at one strength, from its pictures."""
-    values = [each.likeness for each in pictures]
-    first, third = (float(each) for each in np.quantile(values, (0.25, 0.75)))
-    compared = [each for each in pictures if each.nearest is not None]
-    return Score(
-        checkpoint=checkpoint,
-        strength=strength,
-        median=statistics.median(values),
-        spread=third - first,
-        rank_1=sum(each.nearest == "" for each in compared) / len(compared) if compared else None,
-        pictures=tuple(pictures),
-    )
+def warning_of(score_: Score) -> str | None:
+    """What is to be told of a checkpoint's pictures beside their likeness; None: nothing."""
+    said, count = [], len(score_.pictures)
+    if score_.copies:
+        copies = sorted({each.copy_of for each in score_.pictures if each.copy_of})
+        what = "repeats" if score_.copies == 1 else "repeat"
+        said.append(f"{score_.copies} of {count} {what} a training image ({', '.join(copies[:3])})")
+    if score_.no_face > MANY_FACELESS:
+        said.append(f"{score_.no_face:.0%} of {count} show no face")
+    name = f"{Path(score_.checkpoint).stem} at {score_.strength:g}"
+    return f"{name}: {'; '.join(said)}" if said else None
 
 
-def _other_people(project: Project) -> dict[str, list[str]]:
+_NOTHING = Score("", 0.0, None, None, None, None, 0.0, 0, 0, None, ())
+
+
+def _is(score_: Score, recommended: Recommended) -> bool:
+    return (score_.checkpoint, score_.strength) == (recommended.checkpoint, recommended.strength)
+
+
+def _word(judged: Judged) -> str | None:
+    return None if judged.problem is None else Unscorable(judged.problem).value
+
+
+def _other_people(project: Project) -> dict[str, list[Path]]:
     url = project.settings.library.url
     password = find_password(parse_address(url, project.root)) if url else None
-    return {name: [str(path) for path in paths] for name, paths in prepare_references(project, password).items()}
+    # A library that was taken out of the settings left its people's faces here.
+    return prepare_references(project, password) or kept_references(project)
 
 
-def _open(paths: Sequence[str]) -> list[Image.Image]:
-    opened = []
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                opened.append(image.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
-            raise PictureError(f"{path} can't be read", "build the dataset again") from error
-    return opened
-
-
-def _middle(vectors: Vectors) -> Vectors:
-    return _unit(vectors.mean(axis=0))
-
-
-def _unit(vector: NDArray[Any]) -> Vectors:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PictureError(f"{path} can't be read", "delete it, and measure again") from error

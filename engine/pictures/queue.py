@@ -199,6 +199,10 @@ class Queue:
             raise PictureError(f"picture {number} is not painted", "rate it when it is")
         return self.picture(number)
 
+    def keep_likeness(self, number: int, likeness: float | None) -> None:
+        """Keeps how like the person a painted picture is, 0 to 100; None: not scorable."""
+        self._change("UPDATE pictures SET likeness = ? WHERE id = ?", likeness, number)
+
     def put_back(self, numbers: Sequence[int] | None = None) -> int:
         """Queues again what is being painted, at its old place: what a painter gives back unpainted. Returns how many.
 

@@ -47,11 +47,21 @@ def prepare_references(project: Project, password: str | None = None) -> dict[st
     found: dict[str, list[Path]] = {}
     with connect(settings.library, password, project.root) as library:
         others = [person for person in library.people() if person.id != settings.person.uid]
-        for person in [each for each in others if each.confirmed != 0][:MOST_PEOPLE]:
+        for person in [each for each in others if each.confirmed][:MOST_PEOPLE]:
             folder = project.cache / "people" / _folder_name(person.name, person.id)
             if crops := list(_crops(library, person.id, folder)):
                 found[person.name if person.name not in found else f"{person.name} ({person.id})"] = crops
     return found
+
+
+def kept_references(project: Project) -> dict[str, list[Path]]:
+    """What ``prepare_references`` cut before, for where the library is not to be asked. Names are the folders'."""
+    uid = project.settings.person.uid
+    folders = sorted(each for each in (project.cache / "people").glob("*") if each.is_dir())
+    others = [each for each in folders if not (uid and each.name.endswith(f"-{uid}"))]
+    return {
+        each.name.rpartition("-")[0] or each.name: crops for each in others if (crops := sorted(each.glob("*.png")))
+    }
 
 
 def _crops(library: Library, person_id: str, folder: Path) -> Iterator[Path]:

@@ -1,10 +1,15 @@
-"""How much a run's portraits are the person: what was measured, as it is kept and reported. No torch."""
+"""How much a run's portraits are the person: what was measured, as it is kept and reported. No torch.
+
+Two numbers are kept of everything. ``likeness`` goes from 0 (the nearest other person) to 100 (a typical real photo):
+see ``engine.pictures.likeness_gallery``. Beside it is the cosine that it comes from: 1 is the person; where anybody
+else lies depends on what compares.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +19,12 @@ from engine.settings import DEMO_BASE, BaseSettings
 
 LIKENESS_NAME = "likeness.json"
 
-IDENTITIES: Mapping[str, str] = {"drawn": "engine.demo.identity:DrawnIdentity"}
-"""What can tell people apart: a name, and where its class is. It is made with ``load()`` and its ``embed(images)``
-gives unit vectors [n, d]."""
+IDENTITIES: Mapping[str, str] = {
+    "drawn": "engine.demo.likeness:DrawnPeople",
+    "photographs": "engine.pictures.likeness_photographs:Photographs",
+}
+"""What can tell people apart: a name, and where its class is. It is made with ``load()`` and is an
+``engine.pictures.likeness_identity.Identity``."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +33,44 @@ class PictureScore:
 
     path: str
     seed: int
-    likeness: float
+    prompt: str
+    likeness: float | None
+    """0 to 100; None: not scorable."""
+    cosine: float | None
     nearest: str | None
     """A name; the empty name is the person's own. None where there was nobody else to compare with."""
+    problem: str | None = None
+    """Why it is not scorable: a word of ``engine.pictures.likeness_identity.Unscorable``."""
+    copy_of: str | None = None
+    """The training image that it repeats."""
+
+    @property
+    def value(self) -> float | None:
+        """What counts when checkpoints are compared: a picture without a face shows nobody."""
+        return 0.0 if self.problem == "no face" else self.likeness
 
 
 @dataclass(frozen=True)
 class Score:
-    """A checkpoint at a strength. Likeness is a cosine: 1 is the person, around 0 is anybody."""
+    """A checkpoint at a strength, over prompts and seeds; "" and 0 are the base model."""
 
     checkpoint: str
     strength: float
-    median: float
-    spread: float
-    """Between the first and the third quartile."""
+    median: float | None
+    """The median cosine; None where no picture is scorable."""
+    spread: float | None
+    """Of the cosines, between the first and the third quartile."""
+    likeness: float | None
+    """The median, 0 to 100; a picture without a face counts 0."""
+    likeness_spread: float | None
+    no_face: float
+    """The share of pictures without a face."""
+    not_scorable: int
+    """Pictures with a face that can't be compared: several, tiny, blurred, turned."""
+    copies: int
+    """Pictures that repeat a training image."""
     rank_1: float | None
-    """The share of pictures that are nearer to the person than to anybody else."""
+    """The share of scorable pictures that are nearer to the person than to anybody else."""
     pictures: tuple[PictureScore, ...]
 
 
@@ -54,19 +84,41 @@ class Recommended:
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """All that was measured of a run. Each likeness is a median."""
+class Measure:
+    """What the likeness of this person was measured on."""
 
-    prompt: str
+    identity: str
+    photos: int
+    """The person's photos that could be used."""
+    left_out: Mapping[str, int]
+    """Photos that could not, by why."""
+    typical: float
+    """The distance (0 to 2) of a typical photo from the middle of the others: likeness 100."""
+    photos_spread: float
+    typical_is_own: bool
+    """Whether that was measured on this person; with under three photos it is what holds for people in general."""
+    other: float
+    """The distance of the nearest other person: likeness 0."""
+    other_name: str | None
+    """None: nobody else is known, ``other`` is what holds for people in general."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """All that was measured of a run."""
+
+    prompts: tuple[str, ...]
+    measure: Measure
     scores: tuple[Score, ...]
-    base: float
-    """Of the base model's pictures."""
+    """By checkpoint in the order of training, then by strength."""
+    base_score: Score
     real: float
-    """Of the real pictures, each compared with the others."""
+    """The median cosine of the real pictures, each compared with the others."""
     nearest_other: float | None
-    """The highest likeness of the recommended pictures to somebody else; None where nobody else is known."""
+    """The highest cosine of the recommended pictures to somebody else; None where nobody else is known."""
     nearest_other_name: str | None
     recommended: Recommended
+    warnings: tuple[str, ...] = ()
 
     @property
     def best(self) -> Score:
@@ -75,65 +127,45 @@ class Likeness:
         return next(each for each in self.scores if (each.checkpoint, each.strength) == wanted)
 
     @property
+    def base(self) -> float | None:
+        """The median cosine of the base model's pictures; None where none is scorable."""
+        return self.base_score.median
+
+    @property
     def rank_1(self) -> float | None:
         """The share of the recommended pictures that are nearest to the right person."""
         return self.best.rank_1
 
     def record(self) -> dict[str, Any]:
         """As ``limner likeness --json`` prints it."""
-        scores = [{**asdict(each), "pictures": [asdict(picture) for picture in each.pictures]} for each in self.scores]
-        return {**asdict(self), "scores": scores, "rank_1": self.rank_1, "median": self.best.median}
+        best = self.best
+        derived = {"base": self.base, "rank_1": best.rank_1, "median": best.median, "likeness": best.likeness}
+        return {**asdict(self), **derived, "base_likeness": self.base_score.likeness}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Likeness:
         """From ``record``; KeyError or TypeError where it is something else."""
-        scores = tuple(
-            Score(
-                **{
-                    **{key: value for key, value in each.items() if key != "pictures"},
-                    "pictures": tuple(PictureScore(**picture) for picture in each["pictures"]),
-                }
-            )
-            for each in record["scores"]
-        )
         return cls(
-            prompt=record["prompt"],
-            scores=scores,
-            base=record["base"],
+            prompts=tuple(record["prompts"]),
+            measure=Measure(**record["measure"]),
+            scores=tuple(_score(each) for each in record["scores"]),
+            base_score=_score(record["base_score"]),
             real=record["real"],
             nearest_other=record["nearest_other"],
             nearest_other_name=record["nearest_other_name"],
             recommended=Recommended(**record["recommended"]),
+            warnings=tuple(record["warnings"]),
         )
 
 
-def recommend(scores: Sequence[Score]) -> Recommended:
-    """The likest; among those that are as like, the weakest, which leaves the prompt most to say."""
-    best = max(scores, key=lambda score: score.median)
-    enough = [score for score in scores if score.median >= best.median - NO_DIFFERENCE]
-    chosen = min(enough, key=lambda score: score.strength)
-    why = f"median likeness {chosen.median:.2f}"
-    if chosen is not best:
-        why += f", as good as {best.median:.2f} at {best.strength:g}, and more is left to the prompt"
-    return Recommended(chosen.checkpoint, chosen.strength, why)
-
-
-NO_DIFFERENCE = 0.01
-"""Likenesses closer than this are alike."""
+def _score(record: dict[str, Any]) -> Score:
+    plain = {each.name: record[each.name] for each in fields(Score) if each.name != "pictures"}
+    return Score(**plain, pictures=tuple(PictureScore(**each) for each in record["pictures"]))
 
 
 def identity_for(base: BaseSettings) -> str:
-    """The name of what compares pictures painted with a base model.
-
-    Raises:
-        PictureError: nothing here can.
-    """
-    if base.model == DEMO_BASE:
-        return "drawn"
-    raise PictureError(
-        "likeness is measured for the demo's drawn people only",
-        "compare photographs by eye: paint the same seed with and without the LoRA",
-    )
+    """The name of what compares pictures painted with a base model."""
+    return "drawn" if base.model == DEMO_BASE else "photographs"
 
 
 def write_likeness(run: JobFolder, likeness: Likeness) -> None:

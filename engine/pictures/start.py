@@ -16,12 +16,12 @@ from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.library.password import ENVIRONMENT
-from engine.pictures.orders import new_picture_path, newest_lora, order_from_settings, ready_to_queue
+from engine.pictures.orders import new_picture_path, newest_lora, order_for, order_from_settings, ready_to_queue
 from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
-from engine.pictures.scores import identity_for
 from engine.project import Project
 from engine.training.examples import read_examples
 from engine.training.runs import run_status
+from engine.training.start import sample_prompts
 
 __all__ = [
     "new_picture_path",
@@ -45,6 +45,12 @@ CLOSING = "closing"
 
 USUAL_STRENGTHS = (0.6, 0.8, 1.0)
 """At which LoRA weights likeness is measured."""
+
+USUAL_SEEDS = 8
+"""How many pictures of a prompt likeness is measured on."""
+
+MOST_PROMPTS = 4
+"""Of a run's own prompts as many are taken."""
 
 MOST_WAKES = 3
 """How often a painter that died is woken again for the same pictures."""
@@ -112,7 +118,10 @@ def wake_painter(project: Project) -> JobFolder:
 
 
 def wait_for(
-    project: Project, numbers: Sequence[int], tell: Callable[[Picture], None] = lambda _picture: None
+    project: Project,
+    numbers: Sequence[int],
+    tell: Callable[[Picture], None] = lambda _picture: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Picture]:
     """Waits until pictures are painted, failed or cancelled.
 
@@ -120,6 +129,7 @@ def wait_for(
         project: the project.
         numbers: the pictures' numbers in the queue.
         tell: gets each picture once, as it ends.
+        should_stop: asked now and then; when it says so, the pictures that have not ended are left out.
 
     Returns:
         The pictures, in the order of ``numbers``.
@@ -131,7 +141,7 @@ def wait_for(
     wakes = 0
     with project.store() as store:
         queue = Queue(store)
-        while len(ended) < len(set(numbers)):
+        while len(ended) < len(set(numbers)) and not should_stop():
             alive = painter_folder(project).alive()
             for number in numbers:
                 picture = queue.picture(number)
@@ -144,7 +154,7 @@ def wait_for(
                     raise PictureError("the painter died", f"see {painter_folder(project).log_path}")
                 wake_painter(project)
             time.sleep(POLL_SECONDS)
-    return [ended[number] for number in numbers]
+    return [ended[number] for number in numbers if number in ended]
 
 
 def painter_state(project: Project) -> JobState | None:
@@ -156,42 +166,61 @@ def painter_state(project: Project) -> JobState | None:
 def start_likeness(
     project: Project,
     run: str | None = None,
-    seeds: int = 8,
+    seeds: int = USUAL_SEEDS,
     strengths: Sequence[float] | None = None,
     password: str | None = None,
+    *,
+    checkpoints: Sequence[str] | None = None,
+    prompts: Sequence[str] | None = None,
 ) -> JobFolder:
     """Starts measuring how much the portraits of a run are the person. Returns at once.
 
-    The result is written to the run's folder; ``engine.pictures.scores.read_likeness`` reads it.
+    Its pictures go through the painter's queue and are kept; what was painted before is not painted again, so a
+    measurement that was stopped goes on. ``engine.pictures.scores.read_likeness`` reads the result.
 
     Args:
         project: the project.
         run: its name; None: the newest.
-        seeds: pictures a strength.
+        seeds: pictures of each prompt, of each checkpoint at each strength.
         strengths: the LoRA's weights to try; None: some around the settings'.
         password: one that was typed, for the library's other people; the job's process gets it in its environment.
             Left out, the job looks in its environment and the keyring itself.
+        checkpoints: names of those to measure; None: every one of the run.
+        prompts: what is painted; None: the settings' style and what the run painted while it trained.
 
     Raises:
         ProjectError: there is no such run.
-        PictureError: it has no checkpoint yet, or nothing can compare this project's pictures.
+        PictureError: it has no checkpoint yet, or none of that name.
         DatasetError: there are no real pictures to compare with.
+        PromptError: a prompt is empty or not balanced.
     """
     job = project.run(run)
-    checkpoints = [each for each in run_status(job).checkpoints if each.exists()]
-    if not checkpoints:
+    there = [each for each in run_status(job).checkpoints if each.exists()]
+    if not there:
         raise PictureError(f"{job.id} has no checkpoint yet", "wait for its first epoch")
     settings = project.settings
+    read_examples(project)
+    wanted = prompts or [settings.painting.style, *sample_prompts(settings)][:MOST_PROMPTS]
     args = {
         "run": str(job.path),
-        "checkpoint": str(checkpoints[-1]),
+        "checkpoints": [str(each) for each in _named(there, checkpoints)],
         "seeds": seeds,
-        "strengths": sorted(strengths or {*USUAL_STRENGTHS, settings.painting.strength}),
-        "identity": identity_for(settings.base),
-        "real": [str(each.image) for each in read_examples(project) if not each.regularisation],
+        "strengths": sorted(set(strengths or (*USUAL_STRENGTHS, settings.painting.strength))),
+        "prompts": list(dict.fromkeys(order_for(project, each, seed=0).prompt for each in wanted)),
     }
     secrets = {ENVIRONMENT: password} if password is not None else {}
     return start(project.new_job_folder("likeness"), JobKind.LIKENESS, project.root, args, secrets)
+
+
+def _named(there: Sequence[Path], names: Sequence[str] | None) -> list[Path]:
+    if names is None:
+        return list(there)
+    known = {each.stem: each for each in there}
+    for name in names:
+        if Path(name).stem not in known:
+            raise PictureError(f"the run has no checkpoint {name}", f"there are: {', '.join(known)}")
+    wanted = {Path(name).stem for name in names}
+    return [each for each in there if each.stem in wanted]
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from PIL import Image
 
 from engine.pictures.parameters import read_parameters
 from engine.project import Project
-from tests.small_project import random_lora, run_with, small_project
+from tests.drawn_people import drawn_project
+from tests.small_project import random_lora, run_with
 from tui.cli import main
 
 
@@ -34,7 +35,7 @@ def told(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> d
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with a run that has a checkpoint; its painter stays for the whole module."""
     root = tmp_path_factory.mktemp("paint")
-    project = small_project(root / "james", painting__idle_seconds=20.0)
+    project = drawn_project(root / "james", images=3, painting__idle_seconds=20.0)
     run_with(project, random_lora(root / "a.safetensors"))
     return project
 
@@ -75,6 +76,8 @@ def test_vary_makes_as_many_of_a_plain_prompt_as_asked_for_and_the_same_for_a_se
         (("paint", "a {b"), 1, "never closed"),
         (("paint", "a", "--sampler", "Magic"), 2, "Magic"),
         (("likeness", "nope"), 1, "no run is called nope"),
+        (("likeness", "--checkpoint", "nope"), 1, "the run has no checkpoint nope"),
+        (("likeness", "--strength", "9"), 2, "--strength"),
     ],
 )
 def test_wrong_use_is_one_clear_line_and_the_right_status(
@@ -131,9 +134,30 @@ def test_a_picture_that_cannot_be_painted_is_one_line_and_status_1(
 
 
 def test_likeness_is_reported_for_a_run(capsys: pytest.CaptureFixture[str], project: Project) -> None:
-    found = told(capsys, project.root, "likeness", "--seeds", "2", "--strength", "1")
-    assert [(each["strength"], len(each["pictures"])) for each in found["scores"]] == [(1.0, 2)]
+    project.change({"painting.steps": 8})
+    status, _, err = limner(capsys, project.root, "likeness", "--last")
+    assert status == 1
+    assert "measured yet" in err
+    found = told(capsys, project.root, "likeness", "--seeds", "2", "--strength", "0.1", "--checkpoint", "jx265")
+    assert [(each["strength"], len(each["pictures"])) for each in found["scores"]] == [(0.1, 2)]
     assert {"median", "spread", "checkpoint"} <= set(found["scores"][0])
     assert isinstance(found["base"], float)
     assert found["nearest_other"] is None
+    assert found["measure"]["other_name"] is None
     assert set(found["recommended"]) == {"checkpoint", "strength", "why"}
+    status, out, err = limner(capsys, project.root, "likeness", "--last")
+    assert status == 0
+    assert "nobody else is known" in err
+    assert out.splitlines()[0].split() == [
+        "checkpoint",
+        "strength",
+        "likeness",
+        "spread",
+        "no",
+        "face",
+        "not",
+        "scorable",
+        "copies",
+        "pictures",
+    ]
+    assert out.splitlines()[-1].startswith("paint with jx265.safetensors at 0.1: ")

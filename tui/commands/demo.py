@@ -48,8 +48,8 @@ def tell(outcome: Outcome, folder: Path, seconds: float) -> None:
     best, portraits = likeness.best, len(likeness.best.pictures)
     narrate("")
     narrate(
-        f"Likeness to {outcome.person} (median of {portraits} seeds, 1 is the person): {best.median:.2f} with the LoRA"
-        f" at {best.strength:g}, {likeness.base:.2f} without, {likeness.real:.2f} the real pictures."
+        f"Likeness to {outcome.person} (median of {portraits} seeds, 1 is the person): {best.median or 0:.2f} with the"
+        f" LoRA at {best.strength:g}, {likeness.base or 0:.2f} without, {likeness.real:.2f} the real pictures."
     )
     if best.rank_1 is not None:
         narrate(

@@ -1,9 +1,11 @@
-"""How likeness is measured: against real pictures, the base model, and everybody else."""
+"""How likeness is measured: between the person's own photos and the nearest other person."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -11,124 +13,207 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine import events
+from engine.demo.drawing import draw_portrait, random_scene
+from engine.demo.people import JAMES
 from engine.demo.project import make_demo_project
-from engine.errors import PictureError, ProjectError
-from engine.jobs.folder import JobFolder, JobKind, Order
+from engine.errors import DatasetError, PictureError, ProjectError
+from engine.jobs.folder import JobFolder, JobKind, Order, Request
 from engine.jobs.follow import wait
-from engine.pictures.likeness import Gallery, load_identity, score
+from engine.library.photoprism import connect
+from engine.pictures.likeness import warning_of
+from engine.pictures.likeness_gallery import Gallery, trimmed_middle
+from engine.pictures.likeness_identity import General, load_identity
+from engine.pictures.likeness_judge import Judge, judge_for, judge_if_any
 from engine.pictures.parameters import read_parameters
-from engine.pictures.references import prepare_references
+from engine.pictures.queue import Queue
+from engine.pictures.references import kept_references, prepare_references
 from engine.pictures.scores import (
     Likeness,
+    Measure,
     PictureScore,
     Recommended,
     Score,
     identity_for,
     read_likeness,
-    recommend,
     write_likeness,
 )
+from engine.pictures.scores_recommend import recommend, score
 from engine.pictures.start import start_likeness
 from engine.project import Project
 from engine.settings import BaseSettings
-from tests.small_project import random_lora, run_with, small_project
+from engine.training.runs import run_status
+from engine.training.start import start_training
+from tests.drawn_people import drawn_project, other_people
+from tests.small_project import run_with, small_project
+
+GENERAL = General(typical=0.3, other=0.6)
+Vectors = NDArray[np.float32]
 
 
-class MeanColour:
-    """Tells people apart by their pictures' mean colour: enough to see that the arithmetic is right."""
-
-    def embed(self, pictures: Sequence[Image.Image]) -> NDArray[np.float32]:
-        means = np.stack([np.asarray(each.convert("RGB"), np.float32).mean(axis=(0, 1)) for each in pictures])
-        return (means / np.linalg.norm(means, axis=1, keepdims=True)).astype(np.float32)
-
-
-def coloured(folder: Path, name: str, *colours: tuple[int, int, int]) -> list[str]:
-    paths = []
-    for number, colour in enumerate(colours):
-        paths.append(str(folder / f"{name}{number}.png"))
-        Image.new("RGB", (4, 4), colour).save(paths[-1])
-    return paths
+def turned(*degrees: float, axis: int = 1) -> Vectors:
+    """Unit vectors, so many degrees away from the first axis towards another."""
+    found = np.zeros((len(degrees), 4), np.float32)
+    for row, each in zip(found, degrees, strict=True):
+        row[0], row[axis] = math.cos(math.radians(each)), math.sin(math.radians(each))
+    return found
 
 
-@pytest.fixture
-def gallery(tmp_path: Path) -> Gallery:
-    others = {
-        "Greta": coloured(tmp_path, "greta", (0, 255, 0), (0, 200, 10)),
-        "Bea": coloured(tmp_path, "bea", (0, 0, 255)),
-    }
-    return Gallery(MeanColour(), coloured(tmp_path, "real", (255, 0, 0), (200, 0, 0), (100, 100, 0)), others)
+def chord(degrees: float) -> float:
+    return 2 * math.sin(math.radians(degrees) / 2)
 
 
-def test_a_picture_is_as_like_as_its_angle_to_the_middle_of_the_real_ones(gallery: Gallery) -> None:
-    red, green, blue = np.eye(3, dtype=np.float32)
-    likeness = gallery.likeness(np.stack([red, green, blue]))
-    assert likeness[0] > 0.9 > likeness[1] > likeness[2]
-    assert [gallery.nearest(vector) for vector in (red, green, blue)] == ["", "Greta", "Bea"]
+def test_likeness_goes_from_the_nearest_other_person_to_a_typical_photo() -> None:
+    gallery = Gallery(turned(-10, 0, 10), {"Greta": turned(80), "Bea": turned(50)}, GENERAL)
+    scale = gallery.scale
+    assert scale.typical == pytest.approx(chord(15))
+    assert (scale.other_name, scale.other) == ("Bea", pytest.approx(chord(50)))
+    at = [gallery.likeness(vector) for vector in turned(0, 15, 50, 90)]
+    assert at == [100, pytest.approx(100), pytest.approx(0, abs=1e-3), 0]
+    half = 2 * math.degrees(math.asin((chord(15) + chord(50)) / 4))
+    assert gallery.likeness(turned(half)[0]) == pytest.approx(50, abs=0.01)
 
 
-def test_the_nearest_other_is_whoever_the_pictures_are_most_like(gallery: Gallery) -> None:
-    red, _, blue = np.eye(3, dtype=np.float32)
-    name, likeness = gallery.nearest_other(np.stack([red, 0.6 * red + 0.8 * blue, 0.6 * red + 0.8 * blue]))
-    assert (name, likeness) == ("Bea", pytest.approx(0.8))
+def test_a_photo_that_lies_far_off_does_not_move_the_middle() -> None:
+    ten = turned(*[0.0] * 9, 170)
+    assert trimmed_middle(ten) @ turned(0)[0] == pytest.approx(1)
+    assert trimmed_middle(ten[:5]) @ turned(0)[0] == pytest.approx(1)
 
 
-def test_real_pictures_are_compared_with_the_others_not_with_themselves(tmp_path: Path) -> None:
-    apart = Gallery(MeanColour(), coloured(tmp_path, "real", (255, 0, 0), (0, 255, 0), (0, 0, 255)), {})
-    assert apart.real_likeness() == pytest.approx(0, abs=1e-6)
-    alike = Gallery(MeanColour(), coloured(tmp_path, "same", (255, 0, 0), (100, 0, 0)), {})
-    assert alike.real_likeness() == pytest.approx(1)
+def test_somebody_as_near_as_the_own_photos_is_told_and_not_taken_for_another_person() -> None:
+    gallery = Gallery(turned(-10, 0, 10), {"James 2": turned(5), "Bea": turned(60)}, GENERAL)
+    assert gallery.doubles == ["James 2"]
+    assert gallery.scale.other_name == "Bea"
+    assert gallery.nearest(turned(5)[0]) == ""
 
 
-def test_with_nobody_else_nothing_is_said_about_others(tmp_path: Path) -> None:
-    alone = Gallery(MeanColour(), coloured(tmp_path, "real", (255, 0, 0)), {})
-    vector = np.eye(3, dtype=np.float32)[0]
-    assert alone.nearest(vector) is None
-    assert alone.nearest_other(vector[None]) == (None, None)
-    assert score("a", 1.0, [PictureScore("p", 1, 0.5, None)]).rank_1 is None
+def test_with_nobody_else_and_few_photos_the_general_distances_stand_in() -> None:
+    gallery = Gallery(turned(0), {"unseen": np.zeros((0, 4), np.float32)}, GENERAL)
+    assert (gallery.scale.typical, gallery.scale.other) == (0.3, 0.6)
+    assert (gallery.scale.own, gallery.scale.other_name) == (False, None)
+    assert gallery.nearest(turned(3)[0]) is None
+    assert gallery.nearest_other(turned(3)) == (None, None)
 
 
-def test_a_score_is_median_quartiles_and_the_share_nearest_to_the_person() -> None:
-    pictures = [
-        PictureScore("p", n, value, "" if value > 0.3 else "Bea") for n, value in enumerate((0.1, 0.4, 0.5, 0.9))
-    ]
-    found = score("a.safetensors", 0.8, pictures)
-    assert found.median == pytest.approx(0.45)
+def test_the_nearest_of_all_people_is_named() -> None:
+    gallery = Gallery(turned(-5, 0, 5), {"Greta": turned(60), "Bea": turned(60, axis=2)}, GENERAL)
+    looked = [turned(2)[0], turned(50)[0], turned(50, axis=2)[0]]
+    assert [gallery.nearest(each) for each in looked] == ["", "Greta", "Bea"]
+    assert gallery.nearest_other(turned(10, 15, 40)) == ("Greta", pytest.approx(math.cos(math.radians(45))))
+
+
+def shown(likeness: float | None, seed: int = 1, problem: str | None = None, copy: str | None = None) -> PictureScore:
+    cosine = None if likeness is None else likeness / 100
+    nearest = None if likeness is None else ("" if likeness > 30 else "Bea")
+    return PictureScore(f"{seed}.png", seed, "photo", likeness, cosine, nearest, problem, copy)
+
+
+def measured(name: str, strength: float, *values: float, copies: int = 0) -> Score:
+    pictures = [shown(value, seed, copy="a.png" if seed <= copies else None) for seed, value in enumerate(values, 1)]
+    return score(name, strength, pictures)
+
+
+def test_a_score_counts_a_picture_without_a_face_as_nobody_and_leaves_out_what_cannot_be_compared() -> None:
+    found = score(
+        "a", 0.8, [shown(10), shown(40), shown(50), shown(90), shown(None, problem="no face"), shown(None, problem="x")]
+    )
+    assert (found.median, found.likeness) == (pytest.approx(0.45), 40)
     assert found.spread == pytest.approx(0.6 - 0.325)
-    assert found.rank_1 == 0.75
+    assert (found.no_face, found.not_scorable, found.rank_1) == (pytest.approx(1 / 6), 1, 0.75)
 
 
-def measured(strength: float, median: float) -> Score:
-    return Score("a.safetensors", strength, median, 0.1, 1.0, (PictureScore("p.png", 1, median, ""),))
+def test_the_earliest_checkpoint_within_the_noise_of_the_best_is_recommended_at_its_lowest_strength() -> None:
+    wide, better = (70, 95, 80, 90, 60, 85), (82, 86, 90, 93, 52, 94)
+    early, late = measured("1", 0.8, *wide), measured("2", 0.8, *better)
+    found = recommend([measured("1", 0.6, *[20] * 6), early, measured("1", 1.0, *wide), late])
+    assert (found.checkpoint, found.strength) == ("1", 0.8)
+    assert "within the noise" in found.why
+    assert recommend([early, late]) == recommend([early, late])
 
 
-def test_the_likest_is_recommended_and_the_weakest_of_those_alike() -> None:
-    assert recommend([measured(0.6, 0.7), measured(0.8, 0.9), measured(1.0, 0.8)]).strength == 0.8
-    alike = recommend([measured(0.6, 0.895), measured(0.8, 0.9), measured(1.0, 0.8)])
-    assert alike.strength == 0.6
-    assert "0.90 at 0.8" in alike.why
+def test_a_difference_that_every_seed_shows_is_no_noise_however_wide_the_seeds_lie_apart() -> None:
+    wide = (10, 30, 50, 60, 70, 80)
+    ahead = tuple(each + 8 for each in wide)
+    assert recommend([measured("1", 0.8, *wide), measured("2", 0.8, *ahead)]).checkpoint == "2"
+
+
+def test_much_worse_is_never_noise_however_few_the_pictures() -> None:
+    assert recommend([measured("1", 0.8, 0, 60), measured("2", 0.8, 90, 80)]).checkpoint == "2"
+
+
+def test_a_checkpoint_that_repeats_training_images_is_not_recommended_where_there_is_another() -> None:
+    copying = measured("1", 0.8, 99, 99, 99, 99, copies=3)
+    found = recommend([copying, measured("2", 0.8, 70, 75, 72, 71)])
+    assert found.checkpoint == "2"
+    assert "repeat training images" in found.why
+    assert recommend([copying]).checkpoint == "1"
+    assert warning_of(copying) == "1 at 0.8: 3 of 4 repeat a training image (a.png)"
+
+
+def test_with_no_face_anywhere_nothing_is_recommended() -> None:
+    with pytest.raises(PictureError, match="none of the pictures"):
+        recommend([score("1", 0.8, [shown(None, problem="no face")])])
 
 
 def test_what_was_measured_is_kept_with_the_run(tmp_path: Path) -> None:
     run = JobFolder(tmp_path)
     assert read_likeness(run) is None
-    kept = Likeness(
-        "photo", (measured(0.8, 0.9),), 0.1, 0.95, 0.5, "Bea", Recommended("a.safetensors", 0.8, "median 0.90")
-    )
+    best = measured("a.safetensors", 0.8, 90)
+    measure = Measure("drawn", 6, {"no face": 1}, 0.2, 0.05, True, 0.9, "Bea")
+    advice = Recommended("a.safetensors", 0.8, "likeness 90 of 100")
+    kept = Likeness(("photo",), measure, (best,), measured("", 0.0, 5), 0.95, 0.5, "Bea", advice, ("beware",))
     write_likeness(run, kept)
     assert read_likeness(run) == kept
-    assert kept.best.median == 0.9
-    assert kept.record()["scores"][0]["pictures"] == [{"path": "p.png", "seed": 1, "likeness": 0.9, "nearest": ""}]
+    record = kept.record()
+    assert (record["base"], record["median"], record["likeness"]) == (0.05, 0.9, 90)
+    assert {"checkpoint", "strength", "median", "spread", "pictures"} <= set(record["scores"][0])
     (tmp_path / "likeness.json").write_text("{}")
     with pytest.raises(PictureError, match="measure again"):
         read_likeness(run)
 
 
-def test_photographs_are_not_compared_by_what_knows_drawings() -> None:
+def test_drawings_and_photographs_are_each_compared_by_what_knows_them() -> None:
     assert identity_for(BaseSettings(model="demo")) == "drawn"
-    with pytest.raises(PictureError, match="drawn people only"):
-        identity_for(BaseSettings())
+    assert identity_for(BaseSettings()) == "photographs"
+    assert [load_identity(name).name for name in ("drawn", "photographs")] == ["drawn", "photographs"]
     with pytest.raises(PictureError, match="nothing called x"):
         load_identity("x")
+
+
+@pytest.fixture(scope="module")
+def james(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Judge]:
+    root = tmp_path_factory.mktemp("judge")
+    project = drawn_project(root / "james", images=10)
+    return project, judge_for(project, other_people(root))
+
+
+def test_a_drawn_person_is_told_from_everybody_else(james: tuple[Project, Judge], tmp_path: Path) -> None:
+    _, judge = james
+    assert (judge.gallery.scale.photos, judge.doubts()) == (10, [])
+    chance = Random(11)
+    own = [judge.judge(draw_portrait(JAMES, random_scene(chance))) for _ in range(8)]
+    assert sum(each.likeness or 0 for each in own) / 8 > 80
+    assert all(each.nearest == "" for each in own)
+    others = [judge.judge(Image.open(path)) for paths in other_people(tmp_path).values() for path in paths]
+    assert sum(each.nearest != "" for each in others) > 0.9 * len(others)
+    assert np.median([each.likeness or 0 for each in others]) < 10
+
+
+def test_a_picture_that_repeats_a_training_image_is_told_and_a_new_one_is_not(james: tuple[Project, Judge]) -> None:
+    project, judge = james
+    original = next(project.dataset.glob("*/0004.png"))
+    copied = Image.open(original).resize((80, 80)).point(lambda level: min(255, level + 6))
+    assert judge.judge(copied).copy_of == "0004.png"
+    chance = Random(12)
+    assert not any(judge.judge(draw_portrait(JAMES, random_scene(chance))).copy_of for _ in range(12))
+
+
+def test_without_usable_photos_it_is_said_why(tmp_path: Path) -> None:
+    project = small_project(tmp_path / "james")
+    for image in project.dataset.glob("*/*.png"):
+        Image.new("RGB", (64, 64), "teal").save(image)
+    with pytest.raises(PictureError, match=r"3 no face"):
+        judge_for(project)
+    assert judge_if_any(project) is None
 
 
 class Silent:
@@ -139,19 +224,10 @@ class Silent:
     def note(self, text: str) -> None: ...
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The demo project with a dataset of three images, and a run that has a checkpoint."""
-    root = tmp_path_factory.mktemp("likeness")
-    project = make_demo_project(root / "james", Silent())
-    small = small_project(root / "small")
-    small.dataset.rename(project.dataset)
-    project.change({"painting.steps": 2})
-    return project
-
-
-def test_the_other_people_are_cut_from_the_library_once(drawn: Project) -> None:
-    drawn.change({"person.uid": next(iter(uid_of(drawn, "James")))})
+def test_the_other_people_are_cut_from_the_library_once(tmp_path: Path) -> None:
+    drawn = make_demo_project(tmp_path / "james", Silent())
+    with connect(drawn.settings.library, base=drawn.root) as library:
+        drawn.change({"person.uid": next(person.id for person in library.people() if person.name == "James")})
     found = prepare_references(drawn)
     assert "James" not in found
     assert len(found) >= 3
@@ -159,51 +235,103 @@ def test_the_other_people_are_cut_from_the_library_once(drawn: Project) -> None:
     stamps = {path: path.stat().st_mtime_ns for paths in found.values() for path in paths}
     assert prepare_references(drawn) == found
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-
-
-def uid_of(project: Project, name: str) -> list[str]:
-    from engine.library.photoprism import connect
-
-    with connect(project.settings.library, base=project.root) as library:
-        return [person.id for person in library.people() if person.name == name]
-
-
-def test_the_other_people_are_nearest_to_themselves(drawn: Project) -> None:
-    found = {name: [str(path) for path in paths] for name, paths in prepare_references(drawn).items()}
-    (name, paths), *rest = [(name, paths) for name, paths in found.items() if len(paths) >= 3]
-    gallery = Gallery(load_identity("drawn"), paths, dict(rest))
-    vectors = gallery.embed([Image.open(path) for path in paths])
-    assert sum(gallery.nearest(vector) == "" for vector in vectors) >= len(paths) - 1, name
+    assert kept_references(drawn).keys() == found.keys()
 
 
 def test_a_project_without_library_knows_nobody_else(tmp_path: Path) -> None:
     assert prepare_references(small_project(tmp_path / "james")) == {}
 
 
-def test_likeness_needs_a_run_with_a_checkpoint(tmp_path: Path) -> None:
+def test_likeness_needs_a_run_with_a_checkpoint_and_images(tmp_path: Path) -> None:
     project = small_project(tmp_path / "new")
     with pytest.raises(ProjectError, match="no runs"):
         start_likeness(project)
     JobFolder(project.runs / "20261121-1403-jx265").write_order(Order(JobKind.TRAIN, project.root, {}))
     with pytest.raises(PictureError, match="no checkpoint yet"):
         start_likeness(project)
+    (tmp_path / "a.safetensors").touch()
+    run_with(project, tmp_path / "a.safetensors", "20261122-0900-jx265")
+    with pytest.raises(PictureError, match="there are: jx265"):
+        start_likeness(project, checkpoints=["nope"])
+    for image in project.dataset.glob("*/*"):
+        image.unlink()
+    with pytest.raises(DatasetError):
+        start_likeness(project)
 
 
-def test_a_job_paints_with_and_without_the_lora_and_keeps_what_it_measured(drawn: Project, tmp_path: Path) -> None:
-    run = run_with(drawn, random_lora(tmp_path / "jx265.safetensors"))
-    job = start_likeness(drawn, run.id, seeds=3, strengths=(0.5, 1.0))
+OVERTRAINED = {
+    "training__learning_rate": 0.02,
+    "training__schedule": "constant",
+    "training__rank": 8,
+    "training__alpha": 8.0,
+    "training__batch": 4,
+    "training__repeats": 10,
+    "training__epochs": 4,
+    "painting__steps": 8,
+}
+"""Four times the rate that suits the tiny base model, never lowered: after some thirty steps each step unlearns."""
+
+
+@pytest.fixture(scope="module")
+def overtrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, JobFolder]:
+    """A run whose later checkpoints are worse, in a project that knows the library's other people."""
+    project = drawn_project(tmp_path_factory.mktemp("overtrained") / "james", **OVERTRAINED)
+    for name, portraits in other_people(project.cache).items():
+        folder = project.cache / "people" / f"{name}-uid"
+        folder.mkdir(parents=True)
+        for portrait in portraits:
+            portrait.rename(folder / portrait.name)
+    run = start_training(project)
+    wait(run)
+    return project, run
+
+
+def paths(scores: Sequence[Score]) -> list[Path]:
+    return [Path(picture.path) for each in scores for picture in each.pictures]
+
+
+def test_of_a_run_that_went_too_far_neither_the_base_nor_the_last_checkpoint_is_recommended(
+    overtrained: tuple[Project, JobFolder],
+) -> None:
+    project, run = overtrained
+    job = start_likeness(project, run.id, seeds=4, strengths=(0.7, 1.0))
     wait(job)
     found = read_likeness(run)
     assert found is not None
-    assert [(each.strength, len(each.pictures)) for each in found.scores] == [(0.5, 3), (1.0, 3)]
-    assert found.prompt == "photo of jx265 man"
-    assert all(-1 <= value <= 1 for value in (found.base, found.real, found.best.median))
-    assert found.nearest_other_name in prepare_references(drawn)
-    paths = [Path(picture.path) for each in found.scores for picture in each.pictures]
-    assert all(run.path in path.parents and path.is_file() for path in paths)
-    about = read_parameters(paths[-1])
-    assert about is not None
-    assert (about.seed, about.prompt) == (3, "photo of jx265 man <lora:jx265:1>")
+    checkpoints = [str(each) for each in run_status(run).checkpoints]
+    assert [each.checkpoint for each in found.scores] == [each for each in checkpoints for _ in range(2)]
+    assert found.recommended.checkpoint != checkpoints[-1]
+    best, last = found.best, [each for each in found.scores if each.checkpoint == checkpoints[-1]]
+    assert best.likeness is not None
+    assert best.likeness > 20 + (found.base_score.likeness or 0)
+    assert best.likeness > 20 + max(each.likeness or 0 for each in last)
+    assert found.measure.other_name in kept_references(project)
     samples = [entry.event for entry in job.entries() if isinstance(entry.event, events.Sample)]
-    assert len(samples) == 9
-    assert samples[-1].likeness == pytest.approx(found.scores[-1].pictures[-1].likeness)
+    assert len(samples) == 4 * (1 + len(found.scores))
+
+    # What is painted is kept, in the run's folder, told by its parameters and its likeness in the queue.
+    kept = paths([found.base_score, *found.scores])
+    assert all(run.path in path.parents and path.is_file() for path in kept)
+    about = read_parameters(Path(best.pictures[-1].path))
+    assert about is not None
+    assert about.prompt == f"photo of jx265 man <lora:{Path(best.checkpoint).stem}:{best.strength:g}>"
+    with project.store() as store:
+        rows = store.rows("SELECT count(*) FROM pictures WHERE likeness IS NOT NULL")
+    assert rows[0][0] == sum(
+        each.likeness is not None for score_ in (found.base_score, *found.scores) for each in score_.pictures
+    )
+
+    # Measured again nothing is painted again, and the advice is the same.
+    stamps = {path: path.stat().st_mtime_ns for path in kept}
+    wait(start_likeness(project, run.id, seeds=4, strengths=(0.7, 1.0)))
+    assert read_likeness(run) == found
+    assert {path: path.stat().st_mtime_ns for path in kept} == stamps
+
+
+def test_a_measurement_that_is_stopped_leaves_nothing_in_the_queue(overtrained: tuple[Project, JobFolder]) -> None:
+    project, run = overtrained
+    job = start_likeness(project, run.id, seeds=40, strengths=(0.9,))
+    job.ask(Request.STOP)
+    wait(job)
+    with project.store() as store:
+        assert Queue(store).waiting() == 0
