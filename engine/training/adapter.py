@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict
 
 TARGETS = (
     *("to_q", "to_k", "to_v", "to_out.0"),
@@ -45,10 +45,3 @@ def add_lora(
 def lora_state(model: Any) -> dict[str, torch.Tensor]:
     """The LoRA's tensors: ``MODULE.lora_A.weight`` [rank, inputs] and ``MODULE.lora_B.weight`` [outputs, rank]."""
     return dict(get_peft_model_state_dict(model, adapter_name=ADAPTER))
-
-
-def set_lora_state(model: Any, state: dict[str, torch.Tensor]) -> None:
-    """Puts tensors from ``lora_state`` back, all of them."""
-    result = set_peft_model_state_dict(model, state, adapter_name=ADAPTER)
-    if result.unexpected_keys:
-        raise ValueError(f"the state does not fit this model: {result.unexpected_keys[:3]}")

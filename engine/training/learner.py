@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from engine.settings import Optimizer, TrainingSettings
-from engine.training.adapter import add_lora, lora_state, set_lora_state
+from engine.training.adapter import add_lora, lora_state
 from engine.training.average import Average
 from engine.training.chance import Chance
 from engine.training.data import TrainingData
@@ -24,6 +24,7 @@ from engine.training.start_from import Begun, read_start
 from engine.training.state import Memory
 from engine.training.text_encoders import TextEncoders
 from engine.training.validation import TIMESTEPS, validation_batches
+from engine.training.weights import Weights
 
 DOWN = ".lora_A.weight"
 """How the name of a module's first matrix ends."""
@@ -56,9 +57,8 @@ class Learner:
         self.several = several or Alone()
         self.unet = unet.to(device.name, memory_format=torch.channels_last)
         self.noise = Noise(noise.alphas_cumprod.to(device.name), noise.prediction_type)
-        self.parameters = add_lora(
-            self.unet, settings.rank, settings.effective_alpha, settings.seed, dropout=settings.dropout
-        )
+        groups = [add_lora(self.unet, settings.rank, settings.effective_alpha, settings.seed, dropout=settings.dropout)]
+        parts = {Part.UNET: lora_state(self.unet)}
         self.encoders = encoders
         self.rates = [1.0]
         """What the learning rate is multiplied with, for each group of the optimizer's parameters."""
@@ -66,10 +66,12 @@ class Learner:
             # Prodigy finds one rate for all.
             own = settings.text_encoder_learning_rate / settings.learning_rate
             self.rates.append(1.0 if settings.optimizer is Optimizer.PRODIGY else own)
-            self.parameters = [*self.parameters, *encoders.parameters]
+            groups.append(encoders.parameters)
+            parts |= encoders.lora()
+        self.weights = Weights(parts, groups, device.dtype)
         self.optimizer = self._optimizer(fitting.optimizer)
         self.weighing = Weighing(settings.min_snr_gamma, settings.prior_loss_weight)
-        self.average = Average(self._parts(), self.parameters, settings.ema_decay) if settings.ema_decay else None
+        self.average = Average(self.weights, settings.ema_decay) if settings.ema_decay else None
         self.whole = True
         """False while the optimizer moves the weights: an error then leaves them half moved."""
         if fitting.checkpointing:
@@ -98,22 +100,23 @@ class Learner:
         except Exception as error:
             if is_out_of_memory(error):
                 # The other processes wait for this one's share.
-                self.several.add_up(self.parameters, total, failed=True)
+                self.several.add_up(self.weights.gradient, total, failed=True)
             raise
-        total = self.several.add_up(self.parameters, total, failed=False)
-        largest = self.settings.max_gradient_norm or float("inf")
-        gradient = torch.nn.utils.clip_grad_norm_(self.parameters, largest)
+        total = self.several.add_up(self.weights.gradient, total, failed=False)
+        norm = self.weights.clip(self.settings.max_gradient_norm)
         self.whole = False
         self.optimizer.step()
+        self.weights.refresh()
         if self.average is not None:
-            self.average.update(self.parameters)
+            self.average.update()
         self.whole = True
-        self.optimizer.zero_grad(set_to_none=True)
-        return total, gradient.detach()
+        return total, norm
 
     def _pass_back(self, total: torch.Tensor, data: TrainingData, images: Sequence[int], chance: Chance) -> None:
         """Computes the gradients of this process's share, adding its part of the step's mean loss to ``total``."""
         share = self.several.share(len(images))
+        if not share:
+            self.weights.gradient.zero_()
         for begin in range(0, len(share), self.fitting.batch):
             places = share[begin : begin + self.fitting.batch]
             part = chance.of(places)
@@ -121,11 +124,13 @@ class Learner:
             # The step's loss is the mean over all of its images, however many passes they take.
             loss = loss * (len(places) / len(images))
             loss.backward()  # type: ignore[no-untyped-call]
+            self.weights.receive()
+            self.weights.take(first=begin == 0)
             total += loss.detach()
 
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
         """The LoRA as a checkpoint is to hold it, each part of it, copied to the CPU: the average if there is one."""
-        parts = self.average.weights() if self.average else self._parts()
+        parts = self.average.weights() if self.average else self.weights.named()
         return {
             part: {name: each.detach().to("cpu", copy=True) for name, each in state.items()}
             for part, state in parts.items()
@@ -135,25 +140,24 @@ class Learner:
         """Makes the LoRA in a file what is learnt from here on. Raises LoraFileError."""
         modules = {
             part: [name.removesuffix(DOWN) for name in state if name.endswith(DOWN)]
-            for part, state in self._parts().items()
+            for part, state in self.weights.named().items()
         }
         settings, layers = self.settings, self.unet.config.layers_per_block
         begun = read_start(path, modules, settings.rank, settings.effective_alpha, layers)
-        self._set(begun.tensors)
+        self.weights.put(begun.tensors)
         if settings.ema_decay:
-            self.average = Average(self._parts(), self.parameters, settings.ema_decay)
+            self.average = Average(self.weights, settings.ema_decay)
         return begun
 
     def memory(self) -> Memory:
         """All that a run needs to go on from here, copied to the CPU."""
         average = self.average.memory() if self.average else {}
-        return Memory.of(
-            self.optimizer, **{part.value: state for part, state in self._parts().items()}, average=average
-        )
+        parts = {part.value: state for part, state in self.weights.named().items()}
+        return Memory.of(self.optimizer, **parts, average=average)
 
     def remember(self, memory: Memory) -> None:
         """Goes to where ``memory`` was taken."""
-        self._set({part: memory.part(part) for part in Part})
+        self.weights.put({part: memory.part(part) for part in Part})
         memory.give_back(self.optimizer)
         if self.average is not None:
             self.average.remember(memory.part("average"))
@@ -162,29 +166,22 @@ class Learner:
     @contextlib.contextmanager
     def painting(self) -> Iterator[Any]:
         """The U-Net as a checkpoint of now would make it, only looked at; afterwards it learns on as before."""
-        learnt = [each.detach().clone() for each in self.parameters] if self.average else []
+        learnt = self.weights.flat.clone() if self.average else None
         self._train(False)
         try:
-            with torch.no_grad():
-                if self.average:
-                    self._set({part: dict(state) for part, state in self.average.weights().items()})
-            with self._autocast():
-                yield self.unet
+            if self.average is not None:
+                self.weights.flat.copy_(self.average.flat)
+                self.weights.refresh()
+            yield self.unet
         finally:
-            with torch.no_grad():
-                for parameter, before in zip(self.parameters, learnt, strict=False):
-                    parameter.copy_(before)
+            if learnt is not None:
+                self.weights.flat.copy_(learnt)
+                self.weights.refresh()
             self._train(True)
-
-    def _set(self, parts: Mapping[Part, dict[str, torch.Tensor]]) -> None:
-        """Makes these the LoRA's weights; what is not among them stays as it is."""
-        set_lora_state(self.unet, parts[Part.UNET])
-        if self.encoders is not None:
-            self.encoders.remember({part: parts[part] for part in (Part.TE1, Part.TE2)})
 
     def forget_gradients(self) -> None:
         """Lets go of a step that could not be finished."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.weights.forget()
 
     def refit(self, fitting: Fitting) -> None:
         """Cuts the work in another way; what was learnt stays, and what the optimizer remembers."""
@@ -215,27 +212,10 @@ class Learner:
         if self.encoders is not None:
             self.encoders.train(on)
 
-    def _parts(self) -> dict[Part, dict[str, torch.Tensor]]:
-        return {Part.UNET: lora_state(self.unet), **(self.encoders.lora() if self.encoders is not None else {})}
-
     def _optimizer(self, kind: Optimizer) -> torch.optim.Optimizer:
-        """One over all that is trained: a group for the U-Net, one for the text encoders."""
-        texts = [] if self.encoders is None else self.encoders.parameters
-        groups = [self.parameters[: len(self.parameters) - len(texts)], texts]
-        named = [{"params": each} for each in groups if each]
-        return make_optimizer(kind, named, self.settings, self.device.name)
+        return make_optimizer(kind, self.weights.moved(kind), self.settings, self.device.name)
 
     def _loss(self, batch: Batch, chance: Chance) -> torch.Tensor:
-        with self._autocast():
-            if self.encoders is not None:
-                batch = self.encoders.encoded(batch)
-            return diffusion_loss(self.unet, batch, self.noise, self.weighing, chance)
-
-    @contextlib.contextmanager
-    def _autocast(self) -> Iterator[None]:
-        """On a card with a bf16 base: the LoRA is kept in float32 and multiplied in bf16."""
-        if self.device.dtype is torch.float32:
-            yield
-            return
-        with torch.autocast(self.device.name, self.device.dtype):
-            yield
+        if self.encoders is not None:
+            batch = self.encoders.encoded(batch)
+        return diffusion_loss(self.unet, batch, self.noise, self.weighing, chance)

@@ -75,7 +75,11 @@ def memory_of(optimizer: torch.optim.Optimizer) -> Memory:
 
 
 def remember(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor], plain: Mapping[str, Any]) -> None:
-    """Gives an optimizer back what ``memory_of`` took."""
+    """Gives an optimizer back what ``memory_of`` took.
+
+    Raises:
+        TrainingError: it was taken by an older Limner, which moved each of a LoRA's matrices by itself.
+    """
     slots: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **plain}.items():
         number, *path = name.split("/")
@@ -85,6 +89,11 @@ def remember(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tenso
         for each in path[:-1]:
             place = place.setdefault(each, {})
         place[path[-1]] = value
+    if max(slots, default=-1) >= sum(len(group["params"]) for group in optimizer.param_groups):
+        raise TrainingError(
+            "this run's state was written by an older Limner, in a form that is not read any more",
+            "start a new run from its last checkpoint: limner train --set training.start_from=FILE",
+        )
     groups = [
         {**group, **plain.get(f"group/{number}", {})}
         for number, group in enumerate(optimizer.state_dict()["param_groups"])

@@ -39,8 +39,8 @@ class Alone:
         """The places of this process's images among the ``count`` of a step."""
         return range(count)
 
-    def add_up(self, parameters: Sequence[torch.nn.Parameter], loss: torch.Tensor, failed: bool) -> torch.Tensor:
-        """Adds up the gradients and the loss over the processes; returns the loss.
+    def add_up(self, gradient: torch.Tensor, loss: torch.Tensor, failed: bool) -> torch.Tensor:
+        """Adds up the gradient [n], in place, and the loss over the processes; returns the loss.
 
         Raises:
             torch.OutOfMemoryError: some process had no memory for its share.
@@ -63,7 +63,7 @@ class Together(Alone):
         from accelerate import PartialState
 
         self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
-        self._buffer: torch.Tensor | None = None
+        self._message: torch.Tensor | None = None
         self._parent = os.getppid()
         self.first = self._state.is_main_process
 
@@ -71,24 +71,21 @@ class Together(Alone):
         """Every so many-th."""
         return range(self._state.process_index, count, self._state.num_processes)
 
-    def add_up(self, parameters: Sequence[torch.nn.Parameter], loss: torch.Tensor, failed: bool) -> torch.Tensor:
-        """In one message: all gradients, the loss, and whether a share did not fit into memory."""
+    def add_up(self, gradient: torch.Tensor, loss: torch.Tensor, failed: bool) -> torch.Tensor:
+        """In one message: the gradient, the loss, and whether a share did not fit into memory."""
         from accelerate.utils import reduce
 
         if os.getppid() != self._parent:
             raise TrainingError("the job's process is gone", "go on with: limner resume")
-        if self._buffer is None:
-            self._buffer = torch.zeros(sum(each.numel() for each in parameters) + 2, device=parameters[0].device)
-        sizes = [each.numel() for each in parameters]
-        for part, each in zip(torch.split(self._buffer[:-2], sizes), parameters, strict=True):
-            part.zero_() if each.grad is None else part.copy_(each.grad.flatten())
-        self._buffer[-2] = loss
-        self._buffer[-1] = float(failed)
-        added = reduce(self._buffer, "sum")
+        if self._message is None:
+            self._message = torch.zeros(len(gradient) + 2, device=gradient.device)
+        self._message[:-2] = gradient
+        self._message[-2] = loss
+        self._message[-1] = float(failed)
+        added = reduce(self._message, "sum")
         if added[-1] > 0:
             raise torch.OutOfMemoryError("one of the processes ran out of memory")
-        for part, each in zip(torch.split(added[:-2], sizes), parameters, strict=True):
-            each.grad = part.view_as(each).clone()
+        gradient.copy_(added[:-2])
         return added[-2].clone()  # type: ignore[no-any-return]
 
     def first_says(self, question: Callable[[], bool]) -> bool:

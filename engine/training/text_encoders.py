@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 
 from engine.settings import TrainingSettings
-from engine.training.adapter import TEXT_TARGETS, add_lora, lora_state, set_lora_state
+from engine.training.adapter import TEXT_TARGETS, add_lora, lora_state
 from engine.training.base import Pipeline
 from engine.training.device import Device
 from engine.training.lora_names import Part
@@ -61,8 +60,3 @@ class TextEncoders:
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
         """Their LoRAs' tensors."""
         return {part: lora_state(encoder) for part, encoder in self._encoders.items()}
-
-    def remember(self, lora: Mapping[Part, dict[str, torch.Tensor]]) -> None:
-        """Puts tensors from ``lora`` back."""
-        for part, encoder in self._encoders.items():
-            set_lora_state(encoder, lora[part])
