@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from engine.errors import BaseModelError
+from engine.model_folder import PICKLES, check_pipeline
 from engine.settings import DEMO_BASE, BaseSettings
 
 
@@ -41,7 +42,7 @@ def find_base(settings: BaseSettings) -> BaseModel:
     """What the settings name, told apart.
 
     Raises:
-        BaseModelError: a path that is not there, a folder without ``model_index.json``, a pickle.
+        BaseModelError: a path that is not there, a folder without ``model_index.json``, a pickle, code.
     """
     name = settings.model
     if name == DEMO_BASE:
@@ -53,12 +54,15 @@ def find_base(settings: BaseSettings) -> BaseModel:
                 f"{path} holds no model_index.json",
                 "give a diffusers folder, a hub name or one .safetensors file",
             )
+        check_pipeline(path)
         return BaseModel(BaseKind.FOLDER, str(path.resolve()))
-    if path.suffix in {".ckpt", ".pt", ".pth", ".bin"}:
+    if path.suffix.lower() in PICKLES:
         raise BaseModelError(f"{path.name} is a pickle, which can run anything", "use the .safetensors version")
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise BaseModelError(f"there is no base model at {path}", "check base.model in limner.toml")
+        if settings.config is not None and settings.config.is_dir():
+            check_pipeline(settings.config)
         return BaseModel(BaseKind.FILE, str(path.resolve()), settings.config)
     if name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise BaseModelError(f"there is no base model at {name}", "check base.model in limner.toml")

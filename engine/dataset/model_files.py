@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.errors import DatasetError
+from engine.errors import BaseModelError, DatasetError
+from engine.model_folder import check_weights
 
 
 def find_files(source: str, names: Sequence[str], setting: str) -> list[Path]:
@@ -38,12 +39,16 @@ def check_source(source: str, setting: str) -> str:
     """A model's folder or hub name, as transformers takes it.
 
     Raises:
-        DatasetError: neither a folder with a model nor a hub name.
+        DatasetError: neither a folder with a model in safetensors nor a hub name.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise DatasetError(f"{folder} holds no config.json", f"check {setting} in limner.toml")
+        try:
+            check_weights(folder)
+        except BaseModelError as error:
+            raise DatasetError(error.what, error.fix) from error
         return str(folder)
     _check_hub_name(source, setting)
     return source

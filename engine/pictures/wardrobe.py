@@ -17,7 +17,7 @@ import torch
 
 from engine.errors import LoraFileError
 from engine.pictures.picture import Worn
-from engine.training.lora_file import LoraPair, load_tensors, read_lora
+from engine.training.lora_file import LoraPair, load_lora, read_lora
 from engine.training.lora_header import read_header
 from engine.training.lora_names import Part
 
@@ -117,7 +117,7 @@ class Wardrobe:
         self._on = None
         self._switch(True)
         try:
-            self._pipeline.load_lora_weights(load_tensors(file), adapter_name=name)
+            self._pipeline.load_lora_weights(load_lora(file), adapter_name=name)
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             self._take_all_off()
             # Neither diffusers nor torch has a class of its own for it, and both say it in pages.

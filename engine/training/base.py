@@ -22,6 +22,7 @@ from diffusers import DDPMScheduler, StableDiffusionXLPipeline  # noqa: E402
 
 from engine.base_model import BaseKind, BaseModel  # noqa: E402
 from engine.errors import BaseModelError  # noqa: E402
+from engine.model_folder import check_pipeline  # noqa: E402
 
 diffusers.utils.logging.set_verbosity_error()
 diffusers.utils.logging.disable_progress_bar()
@@ -88,6 +89,7 @@ def _load(base: BaseModel, unet_dtype: torch.dtype) -> Pipeline:
             base.source, torch_dtype=dtypes, use_safetensors=True, local_files_only=True, variant=_variant(folder)
         )
     folder = Path(_fetch(base.source))
+    check_pipeline(folder)
     return StableDiffusionXLPipeline.from_pretrained(
         str(folder), torch_dtype=dtypes, use_safetensors=True, local_files_only=True, variant=_variant(folder)
     )

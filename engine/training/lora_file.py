@@ -131,7 +131,7 @@ def read_lora(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> dict
     header = read_header(path)
     if stray := header.stray_tensors():
         raise LoraFileError(f"{path.name}: {stray[0]} is not understood", "use a plain LoRA in kohya's layout")
-    tensors = load_tensors(path)
+    tensors = load_lora(path)
     modules: dict[tuple[Part, str], LoraPair] = {}
     for name in header.modules:
         down = tensors.get(f"{name}.lora_down.weight")
@@ -145,6 +145,19 @@ def read_lora(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> dict
     return modules
 
 
+def load_lora(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a LoRA, on the CPU; each is made of numbers that a model can go on with.
+
+    Raises:
+        LoraFileError: not there, damaged, or with something in it that is no number.
+    """
+    tensors = load_tensors(path)
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor.float()).all():
+            raise LoraFileError(f"{path}: {name} holds what is no number (NaN or endless)", "use another checkpoint")
+    return tensors
+
+
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file, on the CPU.
 
@@ -153,7 +166,7 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     """
     try:
         tensors: dict[str, torch.Tensor] = load_file(str(path))
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise LoraFileError(f"{path} can't be read ({error})", "give a whole .safetensors file") from error
     return tensors
 

@@ -17,10 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import LoraFileError
+from engine.model_folder import PICKLES
 from engine.training.lora_names import SDXL_LAYERS_PER_BLOCK, Part, diffusers_name
 
-LONGEST_HEADER = 100_000_000
-"""Bytes; safetensors' own limit."""
+LONGEST_HEADER = 20_000_000
+"""Bytes, many times what a LoRA's header has; safetensors itself stops at 100 million."""
+
+DTYPES = {
+    **dict.fromkeys(("F64", "I64", "U64"), 8),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2"), 1),
+}
+"""Bytes a number of each type takes."""
 
 LAYERS_PER_BLOCK = (SDXL_LAYERS_PER_BLOCK, 1, 3)
 """SDXL's, and those of smaller and larger models of its architecture, which number their blocks accordingly."""
@@ -160,10 +169,11 @@ def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
     try:
         metadata = {str(key): str(value) for key, value in record.pop("__metadata__", {}).items()}
         tensors = {name: _tensor(entry, offset) for name, entry in record.items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _no_safetensors(path) from error
     if any(tensor.end > size for tensor in tensors.values()):
         raise LoraFileError(f"{path} is cut short", "copy it again")
+    _check_places(path, tensors, offset)
     header = LoraHeader(path, tensors, metadata)
     if header.other_networks and not (header.modules or any_network):
         kinds = ", ".join(header.other_networks)
@@ -195,6 +205,8 @@ def lora_hash(path: Path) -> str:
 
 def _read_record(path: Path) -> tuple[dict[str, Any], int, int]:
     """A file's JSON header, where its tensors' bytes begin, and its size."""
+    if path.suffix.lower() in PICKLES:
+        raise LoraFileError(f"{path} is a pickle, which can run anything", "use the .safetensors version")
     try:
         size = path.stat().st_size
         with path.open("rb") as handle:
@@ -206,7 +218,7 @@ def _read_record(path: Path) -> tuple[dict[str, Any], int, int]:
         raise LoraFileError(f"there is no {path}", "list a run's checkpoints with: limner runs") from error
     except OSError as error:
         raise LoraFileError(f"{path} can't be read ({error.strerror})", "give a .safetensors LoRA") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _no_safetensors(path) from error
     if not isinstance(record, dict):
         raise _no_safetensors(path)
@@ -223,6 +235,18 @@ def _tensor(entry: dict[str, Any], offset: int) -> Tensor:
         raise TypeError("a tensor without shape or place")
     start, end = (int(each) for each in span)
     return Tensor(str(entry["dtype"]), tuple(int(each) for each in shape), offset + start, offset + end)
+
+
+def _check_places(path: Path, tensors: dict[str, Tensor], offset: int) -> None:
+    """Whether each tensor has as many bytes as its numbers take, and none lies over another."""
+    before = offset
+    for name, tensor in sorted(tensors.items(), key=lambda each: (each[1].start, each[1].end)):
+        wanted = math.prod(tensor.shape) * DTYPES.get(tensor.dtype, -1)
+        if tensor.dtype not in DTYPES or min(tensor.shape, default=0) < 0 or tensor.end - tensor.start != wanted:
+            raise LoraFileError(f"{path}: {name} is no tensor of type {tensor.dtype}", "give a whole .safetensors LoRA")
+        if tensor.start < before:
+            raise LoraFileError(f"{path}: {name} lies over another tensor", "give a whole .safetensors LoRA")
+        before = tensor.end
 
 
 def _part(name: str, layers_per_block: int) -> Part:

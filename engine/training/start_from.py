@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from engine.errors import LoraFileError
-from engine.training.lora_file import load_tensors
+from engine.training.lora_file import load_lora
 from engine.training.lora_header import PAIRS, read_header
 from engine.training.lora_names import Part, kohya_name
 
@@ -44,7 +44,7 @@ def read_start(
     Raises:
         LoraFileError: it can't be read, has another rank, or no module of the run's.
     """
-    header, tensors = read_header(path), load_tensors(path)
+    header, tensors = read_header(path), load_lora(path)
     places = {
         spelling: (part, module)
         for part, names in modules.items()
