@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -34,6 +34,11 @@ class JobState(StrEnum):
         return self in (JobState.DONE, JobState.FAILED)
 
 
+def _where_known() -> Any:
+    """A field that a line of the log has only where there is something to say: most lines are steps."""
+    return field(default=None, metadata={"where_known": True})
+
+
 @dataclass(frozen=True)
 class Event:
     """What every event is: a kind and its own fields."""
@@ -43,12 +48,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Job(Event):
-    """The job's life: its state, the process's id, and why it failed or stopped."""
+    """The job's life: its state, the process's id, why it failed or stopped, and the machine that it runs on."""
 
     kind: ClassVar[str] = "job"
     state: JobState
     pid: int | None = None
     reason: str | None = None
+    boot: str | None = _where_known()
+    """Names the start of the machine that the process runs since."""
+    host: str | None = _where_known()
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,11 @@ class Phase(Event):
 
 @dataclass(frozen=True)
 class Step(Event):
-    """One optimizer step: loss (mean over the batch), learning rate, pace and memory (GB, peak so far)."""
+    """One optimizer step: loss (mean over the batch), learning rate, pace and memory (GB, peak so far).
+
+    About once a second, on an NVIDIA card, also what its driver says of the whole card: load in percent, watts, degrees
+    Celsius, its memory taken and in all in GB.
+    """
 
     kind: ClassVar[str] = "step"
     step: int
@@ -96,6 +108,11 @@ class Step(Event):
     lr: float
     images_per_s: float
     memory_gb: float
+    gpu_percent: float | None = _where_known()
+    gpu_watts: float | None = _where_known()
+    gpu_celsius: float | None = _where_known()
+    gpu_memory_gb: float | None = _where_known()
+    gpu_total_gb: float | None = _where_known()
 
 
 @dataclass(frozen=True)
@@ -111,13 +128,20 @@ class Epoch(Event):
 
 @dataclass(frozen=True)
 class Estimate(Event):
-    """How long an epoch takes and how long the rest will, in seconds; money in the user's currency."""
+    """How long an epoch takes and how long the rest will, in seconds; money in the user's currency.
+
+    ``cost`` is that of the whole run, ``spent`` what of it is gone. The spreads say how far the seconds may be off, by
+    how much steps differed.
+    """
 
     kind: ClassVar[str] = "estimate"
     epoch_seconds: float
     remaining_seconds: float
     cost: float | None = None
     epoch_remaining_seconds: float | None = None
+    spent: float | None = _where_known()
+    epoch_spread_seconds: float | None = _where_known()
+    spread_seconds: float | None = _where_known()
 
 
 @dataclass(frozen=True)
@@ -176,6 +200,9 @@ KINDS: dict[str, type[Event]] = {
     each.kind: each for each in (Job, Plan, Phase, Step, Epoch, Estimate, Checkpoint, Sample, Fit, Warning, Error)
 }
 
+_FIELDS: dict[type[Event], tuple[str, ...]] = {each: tuple(one.name for one in fields(each)) for each in KINDS.values()}
+_WHERE_KNOWN = {each: {one.name for one in fields(each) if "where_known" in one.metadata} for each in KINDS.values()}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -187,7 +214,9 @@ class Entry:
 
 def to_json(event: Event, t: float) -> dict[str, Any]:
     """The event as the object that one line of the log holds."""
-    own = {each.name: getattr(event, each.name) for each in fields(event)}
+    left_out = _WHERE_KNOWN[type(event)]
+    values = ((name, getattr(event, name)) for name in _FIELDS[type(event)])
+    own = {name: value for name, value in values if value is not None or name not in left_out}
     return {"v": VERSION, "t": t, "kind": event.kind, **own}
 
 
@@ -207,10 +236,11 @@ def from_line(line: str) -> Entry | None:
     try:
         record = json.loads(line)
         event_type = KINDS[record["kind"]]
-        known = {each.name for each in fields(event_type)}
-        values = {key: value for key, value in record.items() if key in known}
+        values = {name: record[name] for name in _FIELDS[event_type] if name in record}
         if "state" in values:
             values["state"] = JobState(values["state"])
+        if "removed" in values:
+            values["removed"] = tuple(values["removed"])
         return Entry(float(record["t"]), event_type(**values))
     except (ValueError, KeyError, TypeError):
         return None

@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import ProjectError
 from engine.jobs.folder import JobFolder
-from engine.settings import SETTINGS_NAME, Settings, change_settings, read_settings
-from engine.store import Store
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+    from engine.store import Store
+
+SETTINGS_NAME = "limner.toml"
+"""The settings' file in a project folder."""
 
 NEW_SETTINGS = """\
 # Limner's settings for this project. Edit freely: your comments stay.
@@ -38,15 +43,22 @@ class Project:
     @property
     def settings(self) -> Settings:
         """The settings, read anew each time. Raises ProjectError."""
+        # Imported here, as the database is: a command that only looks at runs answers twice as soon.
+        from engine.settings import read_settings
+
         return read_settings(self.settings_path)
 
     def change(self, changes: dict[str, Any]) -> Settings:
         """Changes settings by dotted key, keeping comments. Raises ProjectError."""
+        from engine.settings import change_settings
+
         return change_settings(self.settings_path, changes)
 
     @contextmanager
     def store(self) -> Iterator[Store]:
         """The project's database, open for the length of a ``with``."""
+        from engine.store import Store
+
         store = Store(self.root / "limner.db")
         try:
             yield store
@@ -117,6 +129,8 @@ def create_project(root: Path, trigger: str = "jx265", class_word: str = "person
     Raises:
         ProjectError: there is one already, the folder can't be made, or the words won't do.
     """
+    from engine.settings import read_settings
+
     project = Project(root.resolve())
     if project.settings_path.exists():
         raise ProjectError(f"{project.root} is a project already", f"open it with: limner -C {root}")

@@ -37,6 +37,8 @@ PERSON_UID = "js6sg6b1qekk9jx8"
 RUN = "20261121-1403-jx265"
 PER_EPOCH = 63
 
+CARD = {"gpu_percent": 97.0, "gpu_watts": 612.0, "gpu_celsius": 61.0, "gpu_memory_gb": 63.4, "gpu_total_gb": 85.5}
+
 PEOPLE = (
     Person(PERSON_UID, "James", 1098, 212, 2008, 2024),
     Person("js6sg6b2h8njw0sx", "Jana", 64, 64, 2019, 2024),
@@ -83,9 +85,12 @@ def with_run(project: Project, steps: int = 180, done: bool = False) -> JobFolde
     settings = project.settings.model_dump(mode="json")
     job.write_order(Order(JobKind.TRAIN, project.root, {"settings": settings}))
     (job.path / "checkpoints").mkdir()
+    (job.path / "samples").mkdir()
     with job.events_path.open("w", encoding="utf-8") as log:
+        at = 1_795_000_000.0
         for event in _events(job, steps, done):
-            log.write(events.to_line(event, 1_795_000_000.0))
+            at += 4 / 21.3 if isinstance(event, events.Step) else 0.0
+            log.write(events.to_line(event, at))
     return job
 
 
@@ -205,14 +210,19 @@ def _events(job: JobFolder, steps: int, done: bool) -> Iterator[events.Event]:
     yield events.Plan(25, 10, 4, PER_EPOCH, 10, PER_EPOCH * 10, 2500)
     for step in range(1, steps + 1):
         loss = 0.06 + 0.09 * math.exp(-step / 150) + abs(chance.gauss(0, 0.014))
-        yield events.Step(step, (step - 1) // PER_EPOCH + 1, loss, 1e-4, 21.3, 61.2)
+        seen = CARD if step % 5 == 0 else {}
+        rate = 1e-4 * min(1.0, step / 31) * 0.5 * (1 + math.cos(math.pi * step / (PER_EPOCH * 10)))
+        yield events.Step(step, (step - 1) // PER_EPOCH + 1, loss, rate, 21.3, 61.2, **seen)
         if step % PER_EPOCH == 0:
             epoch = step // PER_EPOCH
             path = f"checkpoints/jx265-{epoch:06}.safetensors"
             (job.path / path).write_bytes(bytes(2_300_000))
-            yield events.Epoch(epoch, loss, None, 11.7)
+            sample = f"samples/jx265-{epoch:06}-{step:08}-01.png"
+            draw_portrait(JAMES, random_scene(Random(epoch)), 128).save(job.path / sample)
+            yield events.Epoch(epoch, loss, 0.062 + 0.05 / epoch, 11.7)
             yield events.Checkpoint(path, epoch, step)
-    yield events.Estimate(11.7, 84.0, 0.11, 1.7)
+            yield events.Sample(sample, "photo of jx265 man, soft window light", 1, epoch, 0.31 + 0.1 * epoch)
+    yield events.Estimate(11.7, 84.0, 0.11, 1.7, 0.03, 0.2, 3.0)
     if done:
         yield events.Job(events.JobState.DONE)
 

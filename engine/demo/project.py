@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from engine.demo.library import draw_library
 from engine.demo.people import JAMES, TRIGGER_WORD
 from engine.errors import ProjectError
-from engine.project import Project, create_project
-from engine.settings import DEMO_BASE, SETTINGS_NAME, Sampler
+from engine.project import SETTINGS_NAME, Project, create_project
+from engine.settings import DEMO_BASE, Sampler
 
 DEMO_SETTINGS: dict[str, Any] = {
     "faces.close": 24,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -13,6 +14,18 @@ from typing import Any
 
 from engine import events
 from engine.errors import JobError
+
+
+NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.EIO, errno.ETIMEDOUT})
+"""What reading says of a file that is not there, or of a mount that has lost its other end."""
+
+KEPT_BYTES = 200
+"""How much of what was read last tells a log from another."""
+
+
+def this_machine() -> str:
+    """The name of this machine, as its logs carry it."""
+    return os.uname().nodename
 
 
 class JobKind(StrEnum):
@@ -133,22 +146,40 @@ class JobFolder:
 
 
 class EventTail:
-    """Reads an event log as it grows: each call gives the entries that came since the last."""
+    """Reads an event log as it grows: each call gives the entries that came since the last.
+
+    It is told apart by what stands before the place that was read to, not by its inode: a log that a copying program
+    puts anew into its place goes on, one that was cut off or begun anew is read from its beginning.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._before = b""
+        self.begun_anew = 0
+        """How often the log turned out to be another one, so that all that was read of it is void."""
 
     def read(self) -> list[events.Entry]:
-        """The new whole lines as entries; a torn last line waits for its end."""
+        """The new whole lines as entries; a torn last line waits for its end.
+
+        Raises:
+            OSError: the log is there and can't be read. A mount that is gone for now has nothing new.
+        """
         try:
             with self._path.open("rb") as log:
-                log.seek(self._offset)
+                log.seek(self._offset - len(self._before))
+                if log.read(len(self._before)) != self._before:
+                    log.seek(0)
+                    self._offset, self._before = 0, b""
+                    self.begun_anew += 1
                 data = log.read()
-        except FileNotFoundError:
-            return []
+        except OSError as error:
+            if error.errno in NOT_THERE:
+                return []
+            raise
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
+        self._before = (self._before + whole[-KEPT_BYTES:])[-KEPT_BYTES:]
         entries = (events.from_line(line.decode("utf-8", "replace")) for line in whole.splitlines())
         return [entry for entry in entries if entry is not None]
 

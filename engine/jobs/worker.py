@@ -20,7 +20,7 @@ from engine import events
 from engine.errors import LimnerError
 from engine.jobs import work
 from engine.jobs.card import all_held_for_training
-from engine.jobs.folder import EventLog, JobFolder, JobKind, Request
+from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machine
 
 
 class Context:
@@ -65,7 +65,7 @@ def run(folder: Path) -> int:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    context.emit(events.Job(events.JobState.RUNNING, pid=os.getpid()))
+    context.emit(events.Job(events.JobState.RUNNING, pid=os.getpid(), host=this_machine()))
     kind = context.folder.read_order().kind
     module, function = work.WORK[kind].split(":")
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from engine.errors import LibraryError
-from engine.settings import SETTINGS_NAME
+from engine.project import SETTINGS_NAME
 
 PHOTOS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp")
 """What the names of photos end in."""

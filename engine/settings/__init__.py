@@ -7,7 +7,7 @@ from engine.settings.captions import (
     FlorenceTask,
     Told,
 )
-from engine.settings.file import SETTINGS_NAME, Settings, change_settings, read_settings, with_changes
+from engine.settings.file import Settings, change_settings, read_settings, with_changes
 from engine.settings.models import DEMO_BASE, SDXL_BASE, BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings, Sampler
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
@@ -16,7 +16,6 @@ from engine.settings.training import Optimizer, Precision, Schedule, TrainingSet
 __all__ = [
     "DEMO_BASE",
     "SDXL_BASE",
-    "SETTINGS_NAME",
     "BaseSettings",
     "Captioner",
     "CaptionsSettings",

@@ -20,9 +20,6 @@ from engine.settings.section import Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
 
-SETTINGS_NAME = "limner.toml"
-"""The settings' file in a project folder."""
-
 
 class Settings(Section):
     """A project's settings, as ``limner.toml`` holds them."""

@@ -111,7 +111,7 @@ def card_here() -> Card | None:
     except pynvml.NVMLError:
         return None
     try:
-        handle = _first_visible()
+        handle = first_visible()
         if handle is None:
             return None
         name = pynvml.nvmlDeviceGetName(handle)
@@ -135,8 +135,8 @@ def reported_card(name: str, memory_bytes: int) -> Card:
     return Card(name.removeprefix("NVIDIA "), memory_bytes / 1e9, *rates)
 
 
-def _first_visible() -> Any | None:
-    """The first card that CUDA_VISIBLE_DEVICES leaves to programs, by number or uuid."""
+def first_visible() -> Any | None:
+    """NVML's handle of the first card that CUDA_VISIBLE_DEVICES leaves to programs, by number or uuid."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return pynvml.nvmlDeviceGetHandleByIndex(0) if pynvml.nvmlDeviceGetCount() else None

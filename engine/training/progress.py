@@ -18,6 +18,7 @@ from engine.jobs.worker import Context
 from engine.training.device import Device
 from engine.training.pace import Pace
 from engine.training.spill import Spill
+from engine.training.vitals import VitalsReader
 
 READ_SECONDS = 0.1
 """How often losses are read."""
@@ -51,6 +52,7 @@ class Progress:
         self._since = time.monotonic()
         self._estimated = -math.inf
         self._spill = Spill(device.total_gb)
+        self._vitals = VitalsReader() if device.on_gpu else None
 
     def add(self, step: int, epoch: int, images: int, lr: float, loss: torch.Tensor, gradient: torch.Tensor) -> None:
         """Takes in one step: its loss and the norm of its gradient, scalars still on the device."""
@@ -71,6 +73,7 @@ class Progress:
         seconds = time.monotonic() - self._since
         images_per_s = sum(each.images for each in pending) / max(seconds, 1e-9)
         memory_gb = self._device.memory_gb()
+        vitals = self._vitals.look() if self._vitals is not None else {}
         for each, (loss, gradient) in zip(pending, values, strict=True):
             if not (math.isfinite(loss) and math.isfinite(gradient)):
                 raise TrainingError(
@@ -78,7 +81,8 @@ class Progress:
                     "lower training.learning_rate; the checkpoints of earlier epochs are good",
                 )
             self.epoch_loss += loss
-            self._context.emit(events.Step(each.step, each.epoch, loss, each.lr, images_per_s, memory_gb))
+            seen = vitals if each is pending[-1] else {}
+            self._context.emit(events.Step(each.step, each.epoch, loss, each.lr, images_per_s, memory_gb, **seen))
         if (spilling := self._spill.look(self._device.taken_gb(), seconds / len(pending))) is not None:
             self._context.emit(events.Warning(spilling))
         self.pace.add_steps(len(pending), seconds)

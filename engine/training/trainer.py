@@ -290,7 +290,7 @@ class Trainer:
             self.context.emit(events.Warning("memory does not suffice to paint samples: the run goes on without them"))
             self.easel = None
         self.device.free()
-        self.progress.pace.add_other(time.monotonic() - began)
+        self.progress.pace.add_painting(time.monotonic() - began)
         self.progress.restart_clock()
 
     def _every(self, steps: int | None) -> bool:

@@ -10,23 +10,32 @@ import pytest
 from PIL import Image
 
 from engine import events
+from engine.training.curves import Curves
 from engine.training.runs import RunStatus
 from tui.actions import Scope
-from tui.run_watch import Curve
+from tui.charts.chart import GUTTER, LETTERS, MARK, draw_chart
+from tui.charts.upwards import span
+from tui.charts.view import Measure, Trace, View
 from tui.terminal.pictures import fit, half_blocks
 from tui.widgets.ink import Ink, cut, spread, text_of, width_of
-from tui.widgets.loss_chart import draw_chart, span
 from tui.widgets.meter import bar, clock, many
 from tui.widgets.topbar import top_line
 
 
-def curve_of(losses: list[float], per_epoch: int = 10) -> Curve:
-    averages, value = [], losses[0]
-    for loss in losses:
-        value = 0.9 * value + 0.1 * loss
-        averages.append(value)
-    steps = tuple(range(1, len(losses) + 1))
-    return Curve(steps, tuple(losses), tuple(averages), tuple(range(per_epoch, len(losses) + 1, per_epoch)))
+def trace_of(
+    losses: list[float], last_step: int = 0, per_epoch: int = 0, name: str = "one", pace: float = 2.0
+) -> Trace:
+    curves = Curves()
+    for number, loss in enumerate(losses, start=1):
+        curves.add(events.Step(number, 1, loss, 1e-4 / number, 20.0, 60.0), number * pace)
+        if per_epoch and number % per_epoch == 0:
+            curves.end_epoch(events.Epoch(number // per_epoch, loss, loss * 1.2, 9.0), number * pace)
+    last = last_step or len(losses)
+    return Trace(name, curves, last, last * pace, per_epoch)
+
+
+def one(trace: Trace, width: int, height: int, view: View | None = None) -> list[list[tuple[str, Ink]]]:
+    return draw_chart([trace], view or View(), width, height)
 
 
 class TestHalfBlocks:
@@ -69,22 +78,21 @@ class TestHalfBlocks:
 class TestTheLossChart:
     def test_has_labels_epochs_and_dots_in_exactly_the_room_it_got(self) -> None:
         losses = [0.1 * math.exp(-step / 20) + 0.06 for step in range(40)]
-        lines = draw_chart(curve_of(losses), 100, 10, 60, 12)
-        assert len(lines) == 12
+        lines = one(trace_of(losses, 100, 10), 60, 8)
+        assert len(lines) == 8
         assert all(width_of(line) == 60 for line in lines)
-        low, high = span(curve_of(losses))
-        assert text_of(lines[0]).lstrip().startswith(f"{high:.3f}"[:5])
-        assert text_of(lines[-2]).lstrip().startswith(f"{low:.3f}"[:5])
+        low, high = float(text_of(lines[-2]).split()[0]), float(text_of(lines[0]).split()[0])
+        assert low <= min(losses) < max(losses) <= high
         assert text_of(lines[-1]).split() == ["epoch", *(str(epoch) for epoch in range(1, 11))]
 
     def test_fills_from_the_left_as_the_run_goes_on(self) -> None:
-        lines = draw_chart(curve_of([0.1] * 50), 100, 0, 67, 10)
+        lines = one(trace_of([0.1] * 50, 100), 67, 8)
         dots = [index for line in lines for index, letter in enumerate(text_of(line)) if "⠀" < letter <= "⣿"]
         assert min(dots) == 7
         assert max(dots) == pytest.approx(7 + 30, abs=1)
 
     def test_falls_where_the_loss_falls(self) -> None:
-        lines = draw_chart(curve_of([1 - step / 100 for step in range(100)]), 100, 0, 57, 10)
+        lines = one(trace_of([1 - step / 100 for step in range(100)], 100), 57, 8)
         bright = [(row, at) for row, line in enumerate(lines) for at in columns_of(line, Ink.ACTIVE)]
         left = min(row for row, at in bright if at < 15)
         right = max(row for row, at in bright if at > 50)
@@ -92,25 +100,83 @@ class TestTheLossChart:
 
     def test_one_spike_does_not_flatten_the_rest(self) -> None:
         calm = [0.1 + 0.01 * math.sin(step) for step in range(200)]
-        _, high = span(curve_of([*calm, *[0.1] * 200]))
-        _, spiked = span(curve_of([*calm, 9.0, *[0.1] * 200]))
+        _, high = span([*calm, *[0.1] * 200], [0.1])
+        _, spiked = span([*calm, 9.0, *[0.1] * 200], [0.1, 0.5])
         assert high < 0.12
         assert spiked < 1.2
 
+    def test_one_spike_among_twenty_thousand_steps_is_seen(self) -> None:
+        losses = [0.1 + 0.02 * (step % 7 == 0) for step in range(20_000)]
+        losses[13_000] = 9.0
+        lines = one(trace_of(losses), 80, 8)
+        column = GUTTER + (80 - GUTTER) * 13_000 // 20_000
+        calm = one(trace_of([min(loss, 0.12) for loss in losses]), 80, 8)
+        assert text_of(lines[0])[column - 1 : column + 2].strip()
+        assert max(float(text_of(each[0]).split()[0]) for each in (lines, calm)) < 1.2
+
+    def test_shows_the_validation_loss_of_each_epoch_as_marks_of_their_own(self) -> None:
+        lines = one(trace_of([0.1] * 40, 40, 10), 60, 8)
+        marks = [at for line in lines for at, letter in enumerate(text_of(line)) if letter == MARK]
+        assert len(marks) == 4
+
+    def test_shows_the_learning_rate_beneath_where_there_is_room(self) -> None:
+        lines = one(trace_of([0.1] * 40, 40, 10), 60, 12)
+        assert text_of(lines[-2]).split()[0] == "rate"
+        bars = text_of(lines[-2])[GUTTER:]
+        assert bars[0] > bars[-1]
+        assert all(width_of(line) == 60 for line in lines)
+
+    def test_by_powers_of_ten_a_halving_takes_the_same_height_everywhere(self) -> None:
+        halving = [2.0 ** (-step / 25) for step in range(200)]
+        lines = one(trace_of(halving, 200), 107, 22, View(logarithmic=True))
+        top = {at: row for row, line in reversed(list(enumerate(lines[:-2]))) for at in columns_of(line, Ink.ACTIVE)}
+        falls = [top[at + 25] - top[at] for at in (20, 45, 70)]
+        assert max(falls) - min(falls) <= 1
+        assert min(falls) > 2
+
+    def test_by_time_the_clock_stands_beneath(self) -> None:
+        lines = one(trace_of([0.1] * 40, 40, 10, pace=90), 60, 8, View(by_time=True))
+        assert text_of(lines[-1]).split()[0] == "time"
+        assert text_of(lines[-1]).split()[-1] == "1:00:00"
+
+    @pytest.mark.parametrize("measure", Measure)
+    @pytest.mark.parametrize("by_time", [False, True])
+    def test_each_measure_is_a_chart_of_its_room_for_one_run_and_for_many(
+        self, measure: Measure, by_time: bool
+    ) -> None:
+        runs = [trace_of([0.1 * number] * 40, 40, 10, f"run {number}") for number in range(1, 9)]
+        for traces in (runs[:1], runs):
+            for width, height in ((40, 6), (80, 12), (200, 40)):
+                lines = draw_chart(traces, View(measure, by_time), width, height)
+                assert len(lines) == height
+                assert all(width_of(line) <= width for line in lines)
+
+    def test_runs_compared_differ_by_letter_and_pattern_besides_their_colour(self) -> None:
+        runs = [trace_of([0.1 * number] * 40, 40, 10, f"run-{number}") for number in (1, 2, 3)]
+        lines = draw_chart(runs, View(), 80, 12)
+        legend = text_of(lines[0])
+        assert all(f"{letter} " in legend and f"run-{number}" in legend for number, letter in enumerate("ABC", 1))
+        body = "\n".join(text_of(line)[GUTTER:] for line in lines[1:-1])
+        assert all(body.count(letter) == 1 for letter in LETTERS[:3])
+        rows = [line for line in lines[1:-1] if any(letter in text_of(line)[GUTTER:] for letter in "ABC")]
+        gaps = {text_of(line)[GUTTER:60].count(" ") for line in rows}
+        assert len(gaps) > 1
+
     def test_a_constant_loss_a_single_step_and_zero_are_charts_too(self) -> None:
         for losses in ([0.5], [0.5] * 30, [0.0] * 3):
-            lines = draw_chart(curve_of(losses), 30, 10, 40, 8)
-            assert any("⠀" < letter <= "⣿" for line in lines for letter in text_of(line))
+            for view in (View(), View(logarithmic=True), View(by_time=True)):
+                lines = one(trace_of(losses, 30, 10), 40, 8, view)
+                assert any("⠀" < letter <= "⣿" for line in lines for letter in text_of(line))
 
     def test_draws_twenty_thousand_steps_in_a_moment(self) -> None:
         chance = Random(1)
-        curve = curve_of([0.1 + chance.random() * 0.05 for _ in range(20_000)], per_epoch=2000)
+        trace = trace_of([0.1 + chance.random() * 0.05 for _ in range(20_000)], per_epoch=2000)
         spent = []
         for _ in range(3):
             before = time.process_time()
-            draw_chart(curve, 20_000, 2000, 120, 30)
+            one(trace, 120, 30)
             spent.append(time.process_time() - before)
-        assert min(spent) < 0.25
+        assert min(spent) < 0.1
 
 
 class TestWords:

@@ -1,4 +1,4 @@
-"""Commands about training: ``train``, ``runs``, ``watch``, ``pause``, ``resume``, ``sample``, ``stop``."""
+"""Commands that start a run or ask something of it: ``train``, ``pause``, ``resume``, ``sample``, ``stop``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project, open_project
-from engine.training.runs import RunStatus, run_status
+from engine.training.runs import run_status
 from engine.training.start import live_run, resume_training, run_settings, sample_prompts, start_training
-from tui.commands.report import document, json_option, narrate, table
-from tui.commands.run_line import follow_run, run_line
+from tui.commands.report import document, json_option, narrate
+from tui.commands.run_line import follow
 from tui.commands.run_settings import changes, run_options
+from tui.commands.runs import run_record
 
 
 @click.command()
@@ -39,41 +40,11 @@ def train(
     if not as_json:
         click.echo(job.id)
     if wait:
-        _follow(job)
+        follow(job)
     else:
         narrate(f"Training goes on by itself. Follow it with: limner watch {job.id}")
     if as_json:
-        document({"run": job.id, "path": str(job.path), **_record(run_status(job))})
-
-
-@click.command()
-@json_option
-@click.pass_obj
-def runs(folder: Path, as_json: bool) -> None:
-    """The training runs of this project, newest first."""
-    found = [run_status(job) for job in reversed(open_project(folder).run_folders())]
-    if as_json:
-        document({"runs": [_record(status) for status in found]})
-        return
-    if not found:
-        narrate("No runs yet. Start one with: limner train")
-        return
-    rows = [
-        (s.id, s.state.value, f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints))
-        for s in found
-    ]
-    table(("run", "state", "epoch", "step", "average loss", "checkpoints"), rows)
-
-
-@click.command()
-@click.argument("run", required=False)
-@click.pass_obj
-def watch(folder: Path, run: str | None) -> None:
-    """Follow a run (the newest) until it ends; leaving does not end it."""
-    job = open_project(folder).run(run)
-    _follow(job)
-    for path in run_status(job).checkpoints:
-        click.echo(path)
+        document({"run": job.id, "path": str(job.path), **run_record(run_status(job))})
 
 
 @click.command()
@@ -132,36 +103,3 @@ def _living(project: Project, run: str | None) -> JobFolder:
     if not job.alive():
         raise JobError(f"{job.id} is not running", "see what is: limner runs")
     return job
-
-
-def _follow(job: JobFolder) -> None:
-    try:
-        status = follow_run(job)
-    except KeyboardInterrupt:
-        if job.alive():
-            narrate(f"\n{job.id} goes on. Follow it with: limner watch {job.id}; end it with: limner stop {job.id}")
-        raise click.Abort from None
-    narrate(f"{job.id}: {status.reason or status.state.value}. {run_line(status)}")
-
-
-def _record(status: RunStatus) -> dict[str, Any]:
-    return {
-        "id": status.id,
-        "state": status.state.value,
-        "reason": status.reason,
-        "epoch": status.epoch,
-        "epochs": status.epochs,
-        "step": status.step,
-        "steps": status.steps,
-        "loss": status.loss,
-        "average_loss": status.average_loss,
-        "images_per_s": status.images_per_s,
-        "epoch_seconds": status.epoch_seconds,
-        "remaining_seconds": status.remaining_seconds,
-        "memory_gb": status.memory_gb,
-        "checkpoints": [str(path) for path in status.checkpoints],
-    }
-
-
-def _loss(status: RunStatus) -> str:
-    return "–" if status.average_loss is None else f"{status.average_loss:.4f}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
 from textual.widget import Widget
 
 from engine.errors import DatasetError
+from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.training.runs import RunStatus
 from tui.actions import Scope
@@ -18,8 +20,9 @@ from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Confirm
 from tui.screens.probing import Probing
 from tui.screens.training_plan import TrainingPlan
-from tui.screens.training_watch import RunView
+from tui.screens.training_watch import NEXT_BELOW, Below, RunView, sample_words
 from tui.widgets.ink import Ink, Line, key_line
+from tui.widgets.portrait import Subject
 
 
 class TrainingScreen(WorkScreen):
@@ -64,6 +67,7 @@ class TrainingScreen(WorkScreen):
         """Reads the settings and the dataset anew, and wants the curve from now on."""
         if self.limner.watch_over_runs is not None:
             self.limner.watch_over_runs.with_curve = True
+            self.limner.watch_over_runs.with_printed = self._run_view.below is Below.PRINTED
             self.limner.look_now()
         self.runs_seen(self.limner.seen)
         self._plan.read()
@@ -72,6 +76,7 @@ class TrainingScreen(WorkScreen):
         """Nobody looks at the curve."""
         if self.limner.watch_over_runs is not None:
             self.limner.watch_over_runs.with_curve = False
+            self.limner.watch_over_runs.with_printed = False
 
     def on_resize(self) -> None:
         """Everything has another width."""
@@ -89,7 +94,7 @@ class TrainingScreen(WorkScreen):
 
     def focus_list(self) -> None:
         """What the arrow keys act on."""
-        self.query_one("#dials" if self._planning else "#checkpoints").focus()
+        (self.query_one("#dials") if self._planning else self._run_view.list).focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A run is started from the plan, and stopped where it is seen."""
@@ -100,11 +105,17 @@ class TrainingScreen(WorkScreen):
             return self._planning and not self._probing.going
         if action == "stop_probe":
             return self._planning and self._probing.going
-        if action in ("stop_after_epoch", "stop_now"):
+        if action in ("stop_after_epoch", "stop_now", "sample"):
             return run is not None and run.live
-        if action == "plan":
+        if action == "pause":
+            return run is not None and run.state is not JobState.DONE
+        if action in ("plan", "log", "scale", "axis", "curve"):
             return not self._planning
-        if action == "paint":
+        if action == "mark":
+            return run is not None and (len(self._seen.ids) > 1 or bool(self._seen.compared))
+        if action == "view":
+            return not self._planning and bool(self._run_view.samples())
+        if action in ("paint", "grid"):
             return run is not None and bool(run.checkpoints)
         if action in ("next_run", "previous_run"):
             return bool(self._seen.ids)
@@ -152,6 +163,71 @@ class TrainingScreen(WorkScreen):
         """Takes back what was set by hand."""
         self._plan.leave_to_preset()
 
+    def action_pause(self) -> None:
+        """Pauses a run that goes on; goes on with one that is paused, or that was stopped or died."""
+        run = self.shown_run
+        if run is None:
+            return
+        job = JobFolder(run.folder)
+        if run.live and run.state is not JobState.PAUSED:
+            self.attempt(lambda: job.answered(Request.RESUME))
+            self._ask(Request.PAUSE, "It pauses after this step, and keeps the card. P goes on.")
+        elif run.live:
+            self._ask(Request.RESUME, "It goes on.")
+        else:
+            self._resume(run.id)
+
+    def action_sample(self) -> None:
+        """Asks the run to paint its prompts."""
+        self._ask(Request.SAMPLE, "It paints its prompts after this step.")
+
+    def action_log(self) -> None:
+        """Checkpoints, what happened, what was printed."""
+        self._run_view.go_below(NEXT_BELOW[self._run_view.below])
+        self.shown()
+        self.focus_list()
+
+    def action_scale(self) -> None:
+        """Linear, or powers of ten."""
+        view = self._run_view.view
+        self._run_view.look(replace(view, logarithmic=not view.logarithmic))
+
+    def action_axis(self) -> None:
+        """By step, or by time."""
+        view = self._run_view.view
+        self._run_view.look(replace(view, by_time=not view.by_time))
+
+    def action_curve(self) -> None:
+        """What is drawn: the loss, the learning rate, the pace, the likeness."""
+        self._run_view.next_measure()
+
+    def action_mark(self) -> None:
+        """Marks the run shown for comparison, or no longer."""
+        run, watch = self.shown_run, self.limner.watch_over_runs
+        if run is not None and watch is not None:
+            watch.marked = watch.marked ^ {run.id}
+            if watch.marked == {run.id}:
+                self.say("Marked: the runs that you go to now are drawn beside it.")
+            self.limner.look_now()
+
+    def action_view(self) -> None:
+        """The sample as large as the terminal; its keys go through all of the run."""
+        from tui.screens.large import LargeScreen
+
+        view = self._run_view
+        samples = list(view.samples())
+        sample = view.sample_shown()
+        at = [samples.index(sample) if sample in samples else 0]
+
+        def current() -> tuple[Subject | None, Line]:
+            shown = samples[at[0]]
+            return view.subject_of(shown), [(sample_words(shown), Ink.STRONG), (f"  {shown.prompt}", Ink.MUTED)]
+
+        def step(by: int) -> None:
+            at[0] = max(0, min(len(samples) - 1, at[0] + by))
+
+        self.app.push_screen(LargeScreen(current, step))
+
     def action_stop_after_epoch(self) -> None:
         """Asks the run to end with this epoch."""
         self._ask(Request.STOP_AFTER_EPOCH, "It stops when this epoch ends, with its checkpoint.")
@@ -178,6 +254,11 @@ class TrainingScreen(WorkScreen):
         self._switch(planning=True)
         self._plan.read()
 
+    def action_grid(self) -> None:
+        """Its checkpoints beside each other."""
+        run = self.shown_run
+        self.app.call_later(self.limner.show_grid, run.id if run is not None else None)
+
     def action_paint(self) -> None:
         """To the prompts."""
         self.app.switch_mode(Scope.PROMPTS.value)
@@ -199,6 +280,24 @@ class TrainingScreen(WorkScreen):
     @property
     def _plan(self) -> TrainingPlan:
         return self.query_one(TrainingPlan)
+
+    @property
+    def _run_view(self) -> RunView:
+        return self.query_one(RunView)
+
+    def _resume(self, run_id: str) -> None:
+        project = self.project
+
+        def go_on() -> JobFolder:
+            from engine.training.start import resume_training
+
+            return resume_training(project, run_id)
+
+        def gone_on(_: JobFolder) -> None:
+            self.limner.look_now()
+            self.say("It goes on from what it last kept.")
+
+        self.do("start", go_on, gone_on)
 
     def _go_round(self, by: int) -> None:
         stops: list[str | None] = [None, *self._seen.ids]
@@ -223,7 +322,7 @@ class TrainingScreen(WorkScreen):
     def _switch(self, planning: bool) -> None:
         self._planning = planning
         self._plan.display = planning
-        self.query_one(RunView).display = not planning
+        self._run_view.display = not planning
         self.QUESTION = "What will it take?" if planning else "How does it go?"
         if not planning:
             self.show_empty(None)
@@ -235,6 +334,6 @@ class TrainingScreen(WorkScreen):
     def _show(self) -> None:
         run = self.shown_run
         if run is not None:
-            self.query_one(RunView).show(run, self._seen)
+            self._run_view.show(run, self._seen)
         self.ask()
         self.keys_changed()

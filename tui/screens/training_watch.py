@@ -1,92 +1,77 @@
-"""A run as it goes, or as it went: its loss, its figures, its checkpoints."""
+"""A run as it goes, or as it went: curves, figures, checkpoints and samples, what happened, what it printed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from textual import on
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from engine.errors import LimnerError
-from engine.events import JobState
+from engine import events
 from engine.training.runs import RunStatus
+from tui.charts.view import Measure, View, trace_of
+from tui.lines import Ink, Line, cut
 from tui.run_watch import Seen
-from tui.widgets.ink import Ink, Line, spread, width_of
+from tui.run_words import Kept, bar_lines, figure_lines, happened_line, happened_lines, kept_line, kept_of, trouble
+from tui.screens.dataset_lines import open_picture, picture_key
+from tui.widgets.ink import title_of
 from tui.widgets.loss_chart import LossChart
-from tui.widgets.meter import bar, clock
+from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
 from tui.widgets.sheet import Sheet
 
-STATES: dict[JobState, Ink] = {
-    JobState.DONE: Ink.GOOD,
-    JobState.FAILED: Ink.BAD,
-    JobState.STOPPING: Ink.ATTENTION,
-    JobState.PAUSED: Ink.ATTENTION,
+
+class Below(StrEnum):
+    """What the list under the bars shows; each is the id of its list."""
+
+    CHECKPOINTS = "checkpoints"
+    HAPPENED = "happened"
+    PRINTED = "printed"
+
+
+TITLES = {Below.CHECKPOINTS: "checkpoints", Below.HAPPENED: "what happened", Below.PRINTED: "what it printed"}
+
+NEXT_BELOW = {
+    Below.CHECKPOINTS: Below.HAPPENED,
+    Below.HAPPENED: Below.PRINTED,
+    Below.PRINTED: Below.CHECKPOINTS,
 }
 
 
-def now_lines(status: RunStatus, width: int) -> list[Line]:
-    """The run's figures, one a line, right-aligned with their units."""
-    ended = status.state.ended
-    rows: list[tuple[str, str, Ink]] = [
-        ("state", status.state.value, STATES.get(status.state, Ink.ACTIVE)),
-        ("epoch", f"{status.epoch} of {status.epochs}" if status.epochs else "–", Ink.PLAIN),
-        ("step", f"{status.step:,} of {status.steps:,}" if status.steps else "–", Ink.PLAIN),
-        ("loss", _figure(status.loss, "{:.4f}"), Ink.MUTED),
-        ("average", _figure(status.average_loss, "{:.4f}"), Ink.STRONG),
-        ("images/s", _figure(status.images_per_s, "{:.1f}"), Ink.PLAIN),
-        ("memory", _figure(status.memory_gb, "{:.1f} GB"), Ink.PLAIN),
-    ]
-    if status.cost:
-        rows.append(("cost", f"{status.cost:.2f}", Ink.PLAIN))
-    if ended and status.started_at and status.ended_at:
-        rows.append(("took", clock(status.ended_at - status.started_at), Ink.PLAIN))
-    return [spread([(name, Ink.MUTED)], [(value, ink)], width) for name, value, ink in rows]
+def printed_line(text: str, width: int) -> Line:
+    """A line that the process printed, as a row."""
+    return cut([(f" {text}", Ink.MUTED)], width)
 
 
-def bar_line(name: str, share: float, left: str, width: int) -> Line:
-    """``epoch ███████─────  41 %   0:07 left``."""
-    tail: Line = [(f" {share:>4.0%}", Ink.STRONG), (f"{left:>16}", Ink.MUTED)]
-    return [(f"{name:<6}", Ink.MUTED), *bar(share, max(4, width - 6 - width_of(tail))), *tail]
+def chart_title(run: RunStatus, seen: Seen, view: View) -> str:
+    """``loss · average · ◆ validation · log``, or what is compared."""
+    parts: list[str] = [view.measure.value]
+    if len(seen.compared) > 1:
+        parts = [f"{view.measure.value} of {len(seen.compared)} runs" + (", averaged" if _loss(view) else "")]
+    elif _loss(view):
+        parts += ["average", *(["◆ validation"] if seen.curves.validations else [])]
+    return " · ".join([*parts, *([view.words] if view.words else []), *([] if len(seen.compared) > 1 else [run.id])])
 
 
-def trouble(status: RunStatus) -> Line:
-    """What went wrong, or what the run is preparing; empty while it simply learns."""
-    if status.error is not None:
-        return [("✗ ", Ink.BAD), (LimnerError(status.error.message, status.error.fix).one_line(), Ink.PLAIN)]
-    if status.state is JobState.FAILED:
-        return [("✗ ", Ink.BAD), (status.reason or "the run failed", Ink.PLAIN)]
-    if status.live and not status.step and status.phase is not None:
-        phase = status.phase
-        count = f" {phase.done:,} of {phase.total:,}" if phase.total else ""
-        return [("· ", Ink.ATTENTION), (f"{phase.name}{count}", Ink.PLAIN)]
-    if status.live and not status.step:
-        return [("· ", Ink.ATTENTION), ("getting ready", Ink.PLAIN)]
-    if status.warnings:
-        return [("! ", Ink.ATTENTION), (status.warnings[-1], Ink.PLAIN)]
-    if status.reason:
-        return [("· ", Ink.MUTED), (status.reason, Ink.MUTED)]
-    return []
-
-
-def checkpoint_line(entry: tuple[int, Path], width: int) -> Line:
-    """A checkpoint's row: which epoch, its name, its size."""
-    number, path = entry
-    try:
-        size = f"{path.stat().st_size / 1e6:,.1f} MB"
-    except OSError:
-        size = "gone"
-    return spread([(f"{number:>3}  ", Ink.MUTED), (path.stem, Ink.PLAIN)], [(f"{size} ", Ink.MUTED)], width)
-
-
-def _figure(value: float | None, shape: str) -> str:
-    return "–" if value is None else shape.format(value)
+def _loss(view: View) -> bool:
+    return view.measure is Measure.LOSS
 
 
 class RunView(Vertical):
-    """One run: chart and figures, bars, checkpoints."""
+    """One run: chart and figures, bars, then a list and the newest sample."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.view = View()
+        self.below = Below.CHECKPOINTS
+        self._run: RunStatus | None = None
+        self._seen = Seen()
 
     def compose(self) -> Iterable[Widget]:
         """Its panes."""
@@ -97,29 +82,107 @@ class RunView(Vertical):
                 pane.border_title = "now"
                 yield Sheet(id="now")
         yield Sheet(id="bars")
-        with Vertical(id="checkpoints-pane", classes="pane") as pane:
-            pane.border_title = "checkpoints"
-            yield Rows[Any](checkpoint_line, id="checkpoints")
+        with Horizontal(id="below"):
+            with Vertical(id="below-pane", classes="pane"):
+                yield Rows[Any](kept_line, id=Below.CHECKPOINTS.value)
+                yield Rows[Any](happened_line, id=Below.HAPPENED.value)
+                yield Rows[Any](printed_line, id=Below.PRINTED.value)
+            with Vertical(id="sample-pane", classes="pane"):
+                yield Portrait(id="sample")
+
+    def on_mount(self) -> None:
+        """One list is shown at a time."""
+        self.go_below(self.below)
+
+    @property
+    def list(self) -> Rows[Any]:
+        """The list that is shown."""
+        return self.query_one(f"#{self.below.value}", Rows)
+
+    def go_below(self, below: Below) -> None:
+        """Shows another list."""
+        self.below = below
+        for each in Below:
+            self.query_one(f"#{each.value}").display = each is below
+        self.query_one("#below-pane").border_title = TITLES[below]
+
+    def next_measure(self) -> None:
+        """The loss, the learning rate, the pace, and the likeness where there is one."""
+        measures = [each for each in Measure if each is not Measure.LIKENESS or self._seen.curves.likenesses]
+        at = measures.index(self.view.measure) if self.view.measure in measures else -1
+        self.look(replace(self.view, measure=measures[(at + 1) % len(measures)]))
+
+    def look(self, view: View) -> None:
+        """Looks at the chart another way."""
+        self.view = view
+        if self._run is not None:
+            self.show(self._run, self._seen)
 
     def show(self, run: RunStatus, seen: Seen) -> None:
         """Shows where the run stands now."""
-        plan = run.plan
-        self.query_one("#chart", LossChart).show(seen.curve, run.steps, plan.steps_per_epoch if plan else 0)
+        self._run, self._seen = run, seen
+        self._show_chart(run, seen)
+        self.query_one("#now", Sheet).draw(lambda width: figure_lines(run, width))
+        self.query_one("#bars", Sheet).draw(lambda width: [*bar_lines(run, width), trouble(run)])
+        self._fill(Below.CHECKPOINTS, kept_of(run, seen.curves))
+        self._fill(Below.HAPPENED, happened_lines(run.happened))
+        self._fill(Below.PRINTED, seen.printed or (f"{run.folder.name}/worker.log says nothing",))
+        self._show_sample()
+
+    def samples(self) -> Sequence[events.Sample]:
+        """The run's samples."""
+        return self._run.samples if self._run is not None else ()
+
+    def sample_shown(self) -> events.Sample | None:
+        """The newest sample, or the one of the epoch whose checkpoint is under the cursor."""
+        samples = self.samples()
+        rows = self.query_one(f"#{Below.CHECKPOINTS.value}", Rows)
+        kept = rows.item
+        if isinstance(kept, Kept) and rows.cursor > 0 and self.below is Below.CHECKPOINTS:
+            samples = [each for each in samples if each.epoch == kept.epoch] or samples
+        return samples[-1] if samples else None
+
+    def subject_of(self, sample: events.Sample) -> Subject:
+        """A sample as a picture."""
+        path = (self._run.folder if self._run is not None else Path()) / sample.path
+        return Subject(picture_key(path), partial(open_picture, path))
+
+    @on(Rows.Moved)
+    def _moved(self) -> None:
+        self._show_sample()
+
+    def _show_chart(self, run: RunStatus, seen: Seen) -> None:
+        several = len(seen.compared) > 1
+        drawn = [(each.status, each.curves) for each in seen.compared] if several else [(run, seen.curves)]
+        self.query_one(LossChart).show([trace_of(*each) for each in drawn], self.view)
         pane = self.query_one("#chart-pane")
+        pane.border_title = title_of(chart_title(run, seen, self.view))
         number = seen.ids.index(run.id) + 1 if run.id in seen.ids else 1
-        pane.border_title = f"loss · average · {run.id}"
-        pane.border_subtitle = f"run {number} of {len(seen.ids)}" if len(seen.ids) > 1 else ""
-        self.query_one("#now", Sheet).draw(lambda width: now_lines(run, width))
-        epoch_left = f"{clock(run.epoch_remaining_seconds)} left" if run.live else ""
-        run_left = f"{clock(run.remaining_seconds)} left" if run.live else ""
-        self.query_one("#bars", Sheet).draw(
-            lambda width: [
-                bar_line("epoch", run.epoch_share, epoch_left, width),
-                bar_line("run", run.share, run_left, width),
-                trouble(run),
-            ]
-        )
-        rows: Rows[Any] = self.query_one("#checkpoints", Rows)
-        entries = list(enumerate(run.checkpoints, start=1))[::-1]
-        if entries != rows.items:
-            rows.show(entries)
+        marked = " · marked" if run.id in seen.marked else ""
+        pane.border_subtitle = f"run {number} of {len(seen.ids)}{marked}" if len(seen.ids) > 1 else ""
+
+    def _fill(self, below: Below, items: Sequence[Any]) -> None:
+        """Shows other rows where there are; at the end of a log the cursor goes along with it."""
+        rows: Rows[Any] = self.query_one(f"#{below.value}", Rows)
+        if list(items) == list(rows.items):
+            return
+        at_end = below is not Below.CHECKPOINTS and rows.cursor >= len(rows.items) - 1
+        rows.show(items, len(items) - 1 if at_end else None)
+
+    def _show_sample(self) -> None:
+        sample = self.sample_shown()
+        pane, portrait = self.query_one("#sample-pane"), self.query_one("#sample", Portrait)
+        if sample is None:
+            pane.border_title = "sample"
+            portrait.show(None, words=[("none yet", Ink.FAINT)])
+            return
+        pane.border_title = title_of(sample_words(sample))
+        portrait.show(self.subject_of(sample))
+
+
+def sample_words(sample: events.Sample) -> str:
+    """``epoch 2 · seed 7 · likeness 0.63``."""
+    parts = [f"epoch {sample.epoch}" if sample.epoch else "sample", f"seed {sample.seed}"]
+    if sample.likeness is not None:
+        parts.append(f"likeness {sample.likeness:.2f}")
+    return " · ".join(parts)

@@ -73,9 +73,9 @@ def face_caption(face: Face, head: str | None = None) -> Line:
     year = face.taken_at[:4] if face.taken_at else "–"
     if face.problem:
         return [(f"{year} ", Ink.MUTED), ("!", Ink.ATTENTION)]
-    flags = [(text.strip(), ink) for text, ink in _flags(face) if ink is not Ink.FAINT][:1]
+    flags: Line = [piece for piece in _flags(face) if piece[1] is not Ink.FAINT][:1]
     sharp = f"{face.measures.sharp:.0f}" if face.measures.sharp is not None else "–"
-    told: Line = flags or [(sharp, Ink.PLAIN)]
+    told: Line = [(text.strip(), ink) for text, ink in flags] or [(sharp, Ink.PLAIN)]
     return [(f"{year} ", Ink.MUTED), *told, (f" {cut_of(face).framing}", Ink.MUTED)]
 
 

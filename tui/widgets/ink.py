@@ -1,13 +1,8 @@
-"""Inked lines: what widgets draw, before it has any colour.
-
-A line is a list of (text, ink). Drawing functions return lines, so that they can be tested as text; the theme gives
-each ink its colour when the line meets the screen.
-"""
+"""Inked lines on their way to the screen: the theme gives each ink its colour."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -17,27 +12,29 @@ from textual.color import Color
 from textual.content import Content
 from textual.strip import Strip
 
+from tui.lines import Ink, Line, Piece, cut, joined, key_line, spread, text_of, width_of
 from tui.terminal.harmless import harmless
 
 if TYPE_CHECKING:
     from textual.app import App
 
 
-class Ink(StrEnum):
-    """What a piece of text is, which decides its colour."""
-
-    PLAIN = "plain"
-    STRONG = "strong"
-    MUTED = "muted"
-    FAINT = "faint"
-    ACTIVE = "active"
-    GOOD = "good"
-    BAD = "bad"
-    ATTENTION = "attention"
-
-
-Piece = tuple[str, Ink]
-Line = list[Piece]
+__all__ = [
+    "DEFAULT_INKS",
+    "Ink",
+    "Line",
+    "Piece",
+    "content_of",
+    "cut",
+    "joined",
+    "key_line",
+    "spread",
+    "strip_of",
+    "styles_of",
+    "text_of",
+    "title_of",
+    "width_of",
+]
 
 DEFAULT_INKS = {
     "ink-strong": "#f4f4f2",
@@ -60,21 +57,6 @@ def styles_of(app: App[object]) -> dict[Ink, Style]:
     styles[Ink.STRONG] += Style(bold=True)
     styles[Ink.PLAIN] = Style.null()
     return styles
-
-
-def key_line(key: str, words: str) -> Line:
-    """A key and what it does, as empty states say it."""
-    return [(f"{key:<6}", Ink.ACTIVE), (words, Ink.PLAIN)]
-
-
-def width_of(line: Iterable[Piece]) -> int:
-    """The cells that a line takes."""
-    return sum(cell_len(text) for text, _ in line)
-
-
-def text_of(line: Iterable[Piece]) -> str:
-    """A line without its inks."""
-    return "".join(text for text, _ in line)
 
 
 def strip_of(line: Line, width: int, styles: Mapping[Ink, Style], paper: Style) -> Strip:
@@ -114,25 +96,3 @@ def content_of(*lines: Line) -> Content:
 def title_of(text: str) -> Content:
     """Text from outside as a pane's title: nothing in it is markup, nothing steers the terminal."""
     return Content(harmless(text))
-
-
-def spread(left: Line, right: Line, width: int) -> Line:
-    """Two lines at the ends of ``width`` cells, at least one space between; the left one gives way."""
-    gap = width - width_of(left) - width_of(right)
-    if gap >= 1:
-        return [*left, (" " * gap, Ink.PLAIN), *right]
-    return [*cut(left, width - width_of(right) - 1), (" ", Ink.PLAIN), *right]
-
-
-def cut(line: Line, width: int) -> Line:
-    """A line of at most ``width`` cells, with an ellipsis where something is missing."""
-    if width_of(line) <= width:
-        return line
-    kept: Line = []
-    left = max(0, width - 1)
-    for text, ink in line:
-        if cell_len(text) >= left:
-            return [*kept, (set_cell_size(text, left).rstrip(), ink), ("…", Ink.MUTED)]
-        kept.append((text, ink))
-        left -= cell_len(text)
-    return kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tui.widgets.ink import Ink, Line
+from tui.lines import Ink, Line
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 

@@ -10,8 +10,9 @@ from engine import events
 from engine.events import JobState
 from engine.jobs.folder import EventLog, JobFolder
 from engine.settings import TrainingSettings
+from engine.training.curves import AVERAGE_DECAY, Curves
 from engine.training.plan import formula, plan_for
-from engine.training.runs import AVERAGE_DECAY, Losses, RunFollower, run_status
+from engine.training.runs import RunFollower, run_status
 
 
 @pytest.fixture
@@ -68,23 +69,23 @@ def test_each_look_adds_only_what_is_new(job: JobFolder) -> None:
     follower.poll()
     write(job, step(2, 0.3))
     assert follower.poll().step == 2
-    assert follower.losses.losses == [0.5, 0.3]
+    assert list(follower.curves.losses) == [0.5, 0.3]
 
 
 def test_the_average_is_not_pulled_to_zero_at_the_start() -> None:
-    losses = Losses()
+    curves = Curves()
     for number in range(1, 4):
-        losses.add(number, 0.2)
-    assert losses.averages == pytest.approx([0.2, 0.2, 0.2])
+        curves.add(step(number, 0.2), 0.0)
+    assert list(curves.averages) == pytest.approx([0.2, 0.2, 0.2])
 
 
 def test_a_resumed_run_replaces_the_steps_that_it_does_again() -> None:
-    once, again = Losses(), Losses()
+    once, again = Curves(), Curves()
     for number, loss in enumerate((0.5, 0.4, 0.3), 1):
-        once.add(number, loss)
+        once.add(step(number, loss), 0.0)
     for number, loss in ((1, 0.5), (2, 0.9), (3, 0.9), (2, 0.4), (3, 0.3)):
-        again.add(number, loss)
+        again.add(step(number, loss), 0.0)
     assert again.steps == once.steps
     assert again.losses == once.losses
-    assert again.averages == pytest.approx(once.averages)
+    assert list(again.averages) == pytest.approx(list(once.averages))
     assert 0 < AVERAGE_DECAY < 1
