@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-llm lint format bench pictures wheel clean
+.PHONY: demo test test-llm lint format bench chaos pictures wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/limner demo demo --run
@@ -31,6 +31,11 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench
+
+# Processes killed, disks filled, servers gone: under ten minutes; prints what was done and what was lost.
+chaos: $(VENV)/.installed-dev
+	@sh .ci/needs
+	@$(BIN)/python -m tests.chaos
 
 # Each screen at two sizes into .pictures/, and the README's picture; drawn with rsvg-convert (librsvg2-bin) as PNG.
 pictures: $(VENV)/.installed-dev

@@ -170,8 +170,9 @@ def differences(whole: JobFolder, broken: JobFolder) -> list[str]:
     return found
 
 
-def campaign(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
-    """Kills runs until ``kills`` processes were killed; every run is brought to its end."""
+def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None) -> dict[str, Any]:
+    """Kills runs until ``kills`` processes were killed, or that moment of the monotonic clock; every run is brought to
+    its end."""
     began = time.monotonic()
     project = small_project(folder / "james", images=4, training__batch=2)
     whole = ordered(project, "whole", **SETTINGS)
@@ -182,7 +183,7 @@ def campaign(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
     wrong: list[str] = []
     runs = 0
     inside = sum(name.startswith(INSIDE) for name in places)
-    while sum(died.values()) < kills:
+    while sum(died.values()) < kills and (until is None or not runs or time.monotonic() < until):
         runs += 1
         broken = ordered(project, f"broken-{runs}", **SETTINGS)
         # Killed while a file is being written, and then where it happens to be when it goes on from there.

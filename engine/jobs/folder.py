@@ -10,10 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from engine import events
 from engine.errors import JobError
+from engine.refusals import explained
+
+ORDER_NAME = "job.json"
+"""The file in a job's folder that says what the job is to do."""
+
+LAST_WORDS_BYTES = 16 << 10
+"""Room for a job's last events, kept while it runs."""
 
 
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.EIO, errno.ETIMEDOUT})
@@ -93,7 +101,7 @@ class JobFolder:
         """Makes the folder and writes what the job is to do."""
         self.path.mkdir(parents=True, exist_ok=True)
         record = {"kind": order.kind, "project": str(order.project), "args": order.args}
-        write_whole(self.path / "job.json", json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        write_whole(self.path / ORDER_NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
     def read_order(self) -> Order:
         """Reads what the job is to do.
@@ -102,7 +110,7 @@ class JobFolder:
             JobError: the folder holds no readable order.
         """
         try:
-            record = json.loads((self.path / "job.json").read_text("utf-8"))
+            record = json.loads((self.path / ORDER_NAME).read_text("utf-8"))
             return Order(JobKind(record["kind"]), Path(record["project"]), dict(record["args"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise JobError(f"{self.path} is not a job's folder", "give the folder of a run") from error
@@ -185,20 +193,51 @@ class EventTail:
 
 
 class EventLog:
-    """Appends events to a log; each line is written by one call, whole."""
+    """Appends events to a log; each line is written by one call, whole or not at all.
+
+    A little room is kept beside the log, so that a job that meets a full disk can still say so.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._room = path.with_name(f".{path.name}.room")
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self._mend_torn_end()
+        try:
+            self._mend_torn_end()
+        except BaseException:
+            os.close(self._handle)
+            raise
+
+    def keep_room(self) -> None:
+        """Sets room aside for the last words. Raises DiskFull where there is none."""
+        with explained(self._path), self._room.open("wb") as handle:
+            os.posix_fallocate(handle.fileno(), 0, LAST_WORDS_BYTES)
 
     def emit(self, event: events.Event) -> None:
-        """Appends one event, stamped with the time now."""
-        os.write(self._handle, events.to_line(event).encode("utf-8"))
+        """Appends one event, stamped with the time now. Raises DiskFull where it can't be written whole."""
+        with explained(self._path):
+            self._append(events.to_line(event).encode("utf-8"))
+
+    def emit_last(self, event: events.Event) -> None:
+        """As ``emit``, into the room that was kept for it and is given back."""
+        self._room.unlink(missing_ok=True)
+        self.emit(event)
 
     def close(self) -> None:
         """Closes the log; nothing was held back."""
         os.close(self._handle)
+
+    def _append(self, line: bytes) -> None:
+        written = 0
+        try:
+            while written < len(line):
+                written += os.write(self._handle, line[written:])
+        except OSError:
+            # A disk that fills up takes the beginning of a line: it goes again.
+            if written:
+                os.ftruncate(self._handle, os.fstat(self._handle).st_size - written)
+            raise
 
     def _mend_torn_end(self) -> None:
         """A killed writer may have left half a line: end it, so that the next one stands alone."""
@@ -208,10 +247,18 @@ class EventLog:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old one or the new one, never half of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with beside.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(beside, path)
+    """Writes a text file so that a reader sees the old one or the new one, never half of it.
+
+    Raises:
+        OSError: it can't be written; then nothing of it stays.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
+    try:
+        with beside.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from engine import events
 from engine.errors import JobError
-from engine.jobs.folder import EventTail, JobFolder
+from engine.jobs.folder import EventTail, JobFolder, JobKind, this_machine
+from engine.jobs.machine import boot_id
 
 POLL_SECONDS = 0.1
 """How often a follower looks at the log."""
@@ -37,7 +38,20 @@ def follow(job: JobFolder) -> Iterator[events.Entry]:
 
 def died(job: JobFolder) -> events.Job:
     """The event for a process that is gone though its log names no end."""
-    return events.Job(events.JobState.FAILED, reason=f"the process is gone without a word, see {job.log_path}")
+    told = (entry.event for entry in job.entries() if isinstance(entry.event, events.Job))
+    boots = [event.boot for event in told if event.boot and event.host in (None, this_machine())]
+    why = f"the process is gone without a word, see {job.log_path}"
+    if boots and (now := boot_id()) and boots[-1] != now:
+        why = "the machine was restarted while it ran"
+    return events.Job(events.JobState.FAILED, reason=why + _go_on(job))
+
+
+def _go_on(job: JobFolder) -> str:
+    try:
+        kind = job.read_order().kind
+    except JobError:
+        return ""
+    return f"; go on with: limner resume {job.id}" if kind is JobKind.TRAIN else ""
 
 
 def state(job: JobFolder) -> events.Job:

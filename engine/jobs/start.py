@@ -6,58 +6,104 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from engine import events
-from engine.errors import JobError
-from engine.jobs.folder import EventLog, JobFolder, JobKind, Order
+from engine.errors import JobError, LimnerError
+from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
+from engine.library.password import ENVIRONMENT as PASSWORD
+from engine.refusals import explained
 
 
 def start(
-    folder: Path, kind: JobKind, project: Path, args: dict[str, Any], secrets: Mapping[str, str] | None = None
+    folder: Path,
+    kind: JobKind,
+    project: Path,
+    args: dict[str, Any],
+    secrets: Mapping[str, str] | None = None,
+    anew: bool = False,
 ) -> JobFolder:
     """Starts a job in ``folder`` (made if missing) and returns at once.
 
     The lock is taken here and handed to the child, so that from the first moment to the last exactly the
     living process holds it. The child has its own session, no terminal, and prints to ``worker.log``. ``secrets``
-    are put into its environment and nowhere else.
+    are put into its environment and nowhere else. ``anew`` drops what an earlier job told in the same folder.
 
     Raises:
         JobError: a job already runs in that folder.
+        DiskFull: there is no room for its folder; then there is no such job.
     """
     job = JobFolder(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(job.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(job.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise JobError(f"{job.id} is already running", "follow it with: limner watch") from None
-        job.write_order(Order(kind, project.resolve(), args))
-        job.answered(*job.asked())
-        log = EventLog(job.events_path)
-        log.emit(events.Job(events.JobState.STARTING))
-        log.close()
-        with job.log_path.open("ab") as printed:
-            subprocess.Popen(
-                [sys.executable, "-m", "engine.jobs.worker", str(folder.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=(lock,),
-                cwd="/",
-                env={**_environment(), **(secrets or {})},
-            )
+        with explained(folder), _all_or_nothing(job):
+            _prepare(job, Order(kind, project.resolve(), args), anew)
+            with job.log_path.open("ab") as printed:
+                subprocess.Popen(
+                    [sys.executable, "-m", "engine.jobs.worker", str(folder.resolve())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                    cwd="/",
+                    env={**_environment(kind), **(secrets or {})},
+                )
     finally:
         os.close(lock)
     return job
 
 
-def _environment() -> dict[str, str]:
-    """The child's environment: ours, able to import the engine from where it lies, unbuffered.
+def _prepare(job: JobFolder, order: Order, anew: bool) -> None:
+    if anew:
+        # What the last time told is of no interest to whoever follows this time.
+        job.events_path.unlink(missing_ok=True)
+    log = EventLog(job.events_path)
+    try:
+        log.keep_room()
+        job.answered(*job.asked())
+        log.emit(events.Job(events.JobState.STARTING))
+        # Last: a folder is a job's from here on.
+        job.write_order(order)
+    finally:
+        log.close()
+
+
+@contextmanager
+def _all_or_nothing(job: JobFolder) -> Iterator[None]:
+    """A new job that could not be started leaves no folder that looks like a job which never moves."""
+    new = not (job.path / ORDER_NAME).exists()
+    try:
+        yield
+    except (OSError, LimnerError):
+        if new:
+            for each in (ORDER_NAME, job.events_path.name, f".{job.events_path.name}.room"):
+                (job.path / each).unlink(missing_ok=True)
+        raise
+
+
+NEEDED_BY: dict[str, frozenset[JobKind]] = {
+    PASSWORD: frozenset({JobKind.SCAN, JobKind.MEASURE, JobKind.CAPTION, JobKind.LIKENESS}),
+    "LIMNER_LLM_KEY": frozenset({JobKind.CAPTION}),
+}
+"""Secrets that may stand in our environment, and the jobs that have a use for them."""
+
+SAYS_NOTHING = {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+"""No library tells anybody that it is used."""
+
+
+def _environment(kind: JobKind) -> dict[str, str]:
+    """The child's environment: ours without secrets that are none of its business, able to import the engine from where
+    it lies, unbuffered.
 
     OpenMP's threads sleep while they wait. By default they spin, and on a machine whose cores have other work too
     (another run, the app, a compiler) a thread that spins keeps the one it waits for from running: two trainings at
@@ -67,7 +113,8 @@ def _environment() -> dict[str, str]:
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
         "OMP_WAIT_POLICY": "PASSIVE",
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if kind in NEEDED_BY.get(name, (kind,))},
+        **SAYS_NOTHING,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",

@@ -5,6 +5,7 @@ The only process that imports the modules which need torch.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -21,6 +22,9 @@ from engine.errors import LimnerError
 from engine.jobs import work
 from engine.jobs.card import all_held_for_training
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machine
+from engine.jobs.machine import boot_id
+from engine.private import keep_private
+from engine.refusals import explain
 
 
 class Context:
@@ -50,9 +54,18 @@ class Context:
         return Request.STOP in self.folder.asked()
 
     def fail(self, what: str, fix: str = "") -> None:
-        """Tells that the job failed, and why."""
-        self.emit(events.Error(what, fix))
-        self.emit(events.Job(events.JobState.FAILED, reason=f"{what}: {fix}" if fix else what))
+        """Tells that the job failed, and why; on a full disk, too."""
+        self.end(events.Error(what, fix), events.Job(events.JobState.FAILED, reason=f"{what}: {fix}" if fix else what))
+
+    def end(self, *last: events.Event) -> None:
+        """Tells the last there is to tell, into the room that was kept for it."""
+        for event in last:
+            self._log.emit_last(event)
+        for event in last:
+            for listener in self.listeners:
+                # The job is over: who only listened can't change that any more.
+                with contextlib.suppress(Exception):
+                    listener(event)
 
 
 def run(folder: Path) -> int:
@@ -65,23 +78,31 @@ def run(folder: Path) -> int:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    context.emit(events.Job(events.JobState.RUNNING, pid=os.getpid(), host=this_machine()))
-    kind = context.folder.read_order().kind
-    module, function = work.WORK[kind].split(":")
     try:
+        context.emit(events.Job(events.JobState.RUNNING, pid=os.getpid(), host=this_machine(), boot=boot_id()))
+        kind = context.folder.read_order().kind
+        module, function = work.WORK[kind].split(":")
         with _cards(context, kind):
             getattr(importlib.import_module(module), function)(context)
-    except LimnerError as error:
-        context.fail(error.what, error.fix)
-        return 1
     except Exception as error:
-        traceback.print_exc()
-        context.fail(f"{type(error).__name__}: {error}", f"the whole story is in {context.folder.log_path}")
+        context.fail(*_told(context, error))
         return 1
     reason = "stopped on request" if context.asked() & {Request.STOP, Request.STOP_AFTER_EPOCH} else None
     context.folder.answered(*context.asked())
-    context.emit(events.Job(events.JobState.DONE, reason=reason))
+    context.end(events.Job(events.JobState.DONE, reason=reason))
     return 0
+
+
+def _told(context: Context, error: Exception) -> tuple[str, str]:
+    """An error in a user's words: what happened, and what to do. What is none of ours is printed whole."""
+    told = explain(error)
+    if told is None or not isinstance(error, LimnerError):
+        # Printed into a file, which a full disk refuses as well.
+        with contextlib.suppress(OSError):
+            traceback.print_exception(error)
+    if told is not None:
+        return told.what, told.fix
+    return f"{type(error).__name__}: {error}", f"the whole story is in {context.folder.log_path}"
 
 
 def _cards(context: Context, kind: JobKind) -> AbstractContextManager[None]:
@@ -92,4 +113,5 @@ def _cards(context: Context, kind: JobKind) -> AbstractContextManager[None]:
 
 
 if __name__ == "__main__":
+    keep_private()
     raise SystemExit(run(Path(sys.argv[1])))

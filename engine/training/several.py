@@ -20,6 +20,7 @@ import torch
 from engine import events
 from engine.errors import LimnerError, TrainingError
 from engine.jobs.folder import JobFolder, Request, write_whole
+from engine.jobs.machine import die_with_parent
 from engine.jobs.worker import Context
 
 PATIENCE = timedelta(hours=6)
@@ -143,6 +144,7 @@ def launch(context: Context, processes: int) -> None:
 
 def _one_of_them(folder: str) -> None:
     """What each of the processes does."""
+    die_with_parent()
     from engine.training.run import train
 
     job = JobFolder(Path(folder))

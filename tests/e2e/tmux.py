@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 DEADLINE = 60.0
@@ -48,6 +49,18 @@ class Terminal:
         """Presses keys by tmux's names: ``y``, ``Enter``, ``C-d``, ``Escape``."""
         for key in keys:
             self._tmux("send-keys", "-t", "main", key)
+
+    def press_together(self, *keys: str) -> None:
+        """Presses keys as fast as a terminal can pass them on."""
+        self._tmux("send-keys", "-t", "main", *keys)
+
+    def program(self) -> int:
+        """The process id of the command."""
+        shell = self._tmux("list-panes", "-t", "main", "-F", "#{pane_pid}").strip()
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        if not children:
+            raise AssertionError(f"the command has ended\n{self.screen()}")
+        return int(children[0])
 
     def press_and_see(self, key: str, within: float = DEADLINE) -> None:
         """Presses a key and waits until the screen looks different, colours counted: a focus that moved, say."""

@@ -1,0 +1,1 @@
+"""Faults on purpose: processes killed at random instants, full disks, a database that goes away. ``make chaos``."""
