@@ -33,6 +33,10 @@ class DrawnPeople:
         """Loads both, a quarter of a megabyte."""
         return cls(DrawnDetector.load(), DrawnIdentity.load())
 
+    def find(self, picture: Image.Image) -> tuple[tuple[Box, float], ...]:
+        """See ``engine.pictures.likeness_identity.Identity.find``."""
+        return tuple((Box(*each.box), each.score) for each in self._detector.find(picture))
+
     def look(self, picture: Image.Image, box: Box | None = None) -> Looked:
         """See ``engine.pictures.likeness_identity.Identity.look``."""
         picture = picture.convert("RGB")

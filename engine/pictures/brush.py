@@ -105,4 +105,5 @@ def alike(one: PictureOrder, other: PictureOrder) -> bool:
     """Whether two pictures can be painted together: the same brush, on the same base model, of a known size."""
     by_source = one.source is not None and (one.width is None or one.height is None)
     same_source = not by_source or one.source == other.source
-    return same_source and one.base == other.base and brush_of(one) == brush_of(other)
+    painted = [not (each.face_fix and each.face_fix.only) for each in (one, other)]
+    return same_source and all(painted) and one.base == other.base and brush_of(one) == brush_of(other)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine import __version__
 from engine.pictures.brush import Brush
+from engine.pictures.face_fix import FaceFix
 from engine.pictures.parameters import Parameters, add_lora_tag
 from engine.prompts.networks import strip
 from engine.settings.samplers import NoiseSchedule, usual_schedule
+
+if TYPE_CHECKING:
+    from engine.pictures.face_fix_painting import Fixed
 
 PROMPT_ID = "Limner prompt"
 """The pair that names the prompt on the shelf that a picture was made from."""
@@ -53,6 +59,21 @@ def describe(
         extra={**_passes(brush), **({PROMPT_ID: str(prompt_id)} if prompt_id is not None else {})},
         version=f"Limner {__version__}",
     )
+
+
+def told_of_fix(about: Parameters, fix: FaceFix | None, fixed: Fixed) -> Parameters:
+    """The parameters with what the face fix did."""
+    if fix is None or not fixed.faces:
+        return replace(about, extra={**about.extra, "Face fix": fixed.why})
+    pairs = {
+        "Face fix": "after" if fixed.after else "before",
+        "Face fix faces": str(fixed.faces),
+        "Face fix denoising": f"{fix.denoise:g}",
+    }
+    before, after = (("–" if each is None else f"{each:.0f}") for each in fixed.likeness)
+    if fixed.likeness != (None, None):
+        pairs["Face fix likeness"] = f"{before} to {after}"
+    return replace(about, extra={**about.extra, **pairs})
 
 
 def _passes(brush: Brush) -> dict[str, str]:

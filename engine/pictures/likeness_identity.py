@@ -61,6 +61,9 @@ class Identity(Protocol):
     name: str
     general: General
 
+    def find(self, picture: Image.Image) -> tuple[tuple[Box, float], ...]:
+        """Every face on a picture, and its score from 0 to 1."""
+
     def look(self, picture: Image.Image, box: Box | None = None) -> Looked:
         """Whose face an upright picture shows.
 

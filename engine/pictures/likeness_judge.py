@@ -90,6 +90,11 @@ class Judge:
         copied = self._copied(picture, vector)
         return Judged(looked, gallery.likeness(vector), gallery.cosine(vector), gallery.nearest(vector), copied)
 
+    @property
+    def identity(self) -> Identity:
+        """What compares."""
+        return self._identity
+
     def measure(self) -> Measure:
         """What likeness is measured on."""
         scale = self.gallery.scale
@@ -150,6 +155,15 @@ def judge_if_any(project: Project) -> Judge | None:
         return judge_for(project)
     except (DatasetError, PictureError):
         return None
+
+
+Known = tuple[tuple[str, int], ...]
+
+
+def known_photos(project: Project) -> Known:
+    """Which files a judge would look at, and when each was changed: as long as this stays, so does the judge."""
+    images = [*project.dataset.glob("*/*"), *(project.cache / "people").glob("*/*.png")]
+    return tuple(sorted((str(each), each.stat().st_mtime_ns) for each in images if each.is_file()))
 
 
 def _photo(example: Example) -> tuple[Path, Box | None]:

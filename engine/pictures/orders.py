@@ -8,8 +8,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from engine.pictures.face_fix import FaceFix
 from engine.pictures.loras import known_loras
-from engine.pictures.picture import PictureOrder, Worn, checked, settled
+from engine.pictures.picture import Picture, PictureOrder, Worn, checked, settled
 from engine.project import Project
 from engine.prompts.grammar import fill, variations
 from engine.prompts.networks import strip
@@ -79,6 +80,7 @@ def order_from_settings(
         strength=(painting.strength if strength is None else strength) if lora else None,
         width=painting.width,
         height=painting.height,
+        face_fix=FaceFix() if painting.face_fix else None,
     )
 
 
@@ -99,6 +101,18 @@ def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
     there = Path(model).expanduser()
     base = str(there.resolve()) if there.exists() else model
     return checked(settled(replace(order, others=(*order.others, *named)), base))
+
+
+def face_fix_order(picture: Picture, fix: FaceFix | None = None) -> PictureOrder:
+    """An order for a painted picture with its faces painted anew, as it was painted itself; the old one stays.
+
+    Args:
+        picture: a painted one.
+        fix: how; None: as usual.
+    """
+    only = replace(fix or FaceFix(), only=True)
+    path = free_path(picture.path.with_name(f"{picture.path.stem}-face.png"))
+    return picture.order(source=picture.path, path=path, hires=None, priority=0, face_fix=only)
 
 
 def new_picture_path(project: Project, seed: int, name: str = "") -> Path:

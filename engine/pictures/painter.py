@@ -19,14 +19,19 @@ from engine.events import JobState
 from engine.jobs.card import Card, cards
 from engine.jobs.worker import Context
 from engine.pictures.brush import Brush, Watch, alike, brush_of, subject_of
-from engine.pictures.describing import describe
-from engine.pictures.landing import land, land_what_was_staged
+from engine.pictures.describing import describe, told_of_fix
+from engine.pictures.face_fix_painting import FaceFixer, Fixed, JudgedBy, with_trigger
+from engine.pictures.landing import land, land_what_was_staged, write_picture
+from engine.pictures.likeness_identity import Identity, load_identity
+from engine.pictures.likeness_judge import Judge, Known, judge_if_any, known_photos
 from engine.pictures.loras import find_loras
 from engine.pictures.memory import free_memory, most_together
+from engine.pictures.parameters import Parameters
 from engine.pictures.picture import Picture, PictureState, Worn
 from engine.pictures.pipeline import Painting, Stopped
 from engine.pictures.preview import write_preview
 from engine.pictures.queue import Queue
+from engine.pictures.scores import identity_for
 from engine.pictures.start import CLOSING, preview_path
 from engine.project import Project
 from engine.prompts.networks import strip
@@ -74,6 +79,7 @@ class Painter:
         self._on_card = ExitStack()
         self._idle_since = time.monotonic()
         self._hashes: dict[tuple[Path, int], str] = {}
+        self._judge: tuple[Known, Judge | None] | None = None
 
     def serve(self, closing: Path) -> None:
         """Paints until it is told to stop, or was idle for as long as the settings say.
@@ -157,25 +163,72 @@ class Painter:
             return
         brush = painting.sized(brushes[0], subject_of(taken[0]))
         watch = _Watching(self._context, self._project, self._queue, taken, self.wanted_elsewhere)
-        images = painting.paint_together(
-            [subject_of(each) for each in taken], brush, Watch(watch.should_stop, watch.step, watch.show)
-        )
+        looking = Watch(watch.should_stop, watch.step, watch.show)
+        subjects = [subject_of(each) for each in taken]
+        if taken[0].face_fix is not None and taken[0].face_fix.only:
+            images = [each.open_source() for each in subjects]
+        else:
+            images = painting.paint_together(subjects, brush, looking)
+        fixed = [self._fixed(painting, *each, brush, watch) for each in zip(taken, images, strict=True)]
         seconds = (time.monotonic() - began) / len(taken)
         hashes = {each.file.stem: self._hash(each.file) for each in brush.worn()}
         size = painting.size(brush)
-        for picture, image in zip(taken, images, strict=True):
+        for picture, image, fix in zip(taken, images, fixed, strict=True):
             own = replace(brush, negative=picture.negative)
+            if picture.face_fix is not None and picture.face_fix.only:
+                own, size = replace(own, denoise=None), image.size
             about = describe(picture.prompt, picture.seed, own, size, painting.base.title, hashes, picture.prompt_id)
+            if fix is not None:
+                about = told_of_fix(about, picture.face_fix, fix)
             try:
-                path = land(self._queue, picture, image, about, self._claim, seconds)
+                other = self._other_of(picture, fix, about)
+                path = land(self._queue, picture, fix.kept if fix else image, about, self._claim, seconds)
+                if path is None and other is not None:
+                    other.unlink(missing_ok=True)
             except LimnerError as error:
                 self._failed([picture], error)
                 continue
             if path is not None:
-                sample = events.Sample(str(path), picture.prompt, picture.seed, seconds=round(seconds, 3))
+                likeness = None if fix is None else fix.likeness[fix.after]
+                if likeness is not None:
+                    self._queue.keep_likeness(picture.id, likeness)
+                sample = events.Sample(
+                    str(path), picture.prompt, picture.seed, likeness=likeness, seconds=round(seconds, 3)
+                )
                 self._context.emit(sample)
         waiting = self._queue.waiting()
         self._context.emit(events.Phase("pictures", len(taken), len(taken) + waiting))
+
+    def _fixed(
+        self, painting: Painting, picture: Picture, image: Image.Image, brush: Brush, watch: _Watching
+    ) -> Fixed | None:
+        """The picture with its faces painted anew, where that was ordered."""
+        if picture.face_fix is None:
+            return None
+        self._context.emit(events.Phase("face fix", 0, 1, subject=str(picture.id)))
+        person = self._project.settings.person
+        subject = replace(subject_of(picture), prompt=with_trigger(picture.prompt, person))
+        fixer = FaceFixer(painting, *self._eyes())
+        own = replace(brush, negative=picture.negative)
+        return fixer.fix(image, subject, own, picture.face_fix, Watch(watch.should_stop))
+
+    def _eyes(self) -> tuple[Identity, JudgedBy | None]:
+        """What finds faces, and what knows the person if anything does; the images may change while a painter lives."""
+        known = known_photos(self._project)
+        if self._judge is None or self._judge[0] != known:
+            self._judge = known, judge_if_any(self._project)
+        judge = self._judge[1]
+        if judge is not None:
+            return judge.identity, JudgedBy(judge)
+        return load_identity(identity_for(self._project.settings.base)), None
+
+    def _other_of(self, picture: Picture, fix: Fixed | None, about: Parameters) -> Path | None:
+        """Where the one of before and after that is not kept lies."""
+        if fix is None or fix.other is None or (picture.face_fix and picture.face_fix.only and fix.after):
+            # What was fixed only has its source beside it.
+            return None
+        word = "before-face-fix" if fix.after else "after-face-fix"
+        return write_picture(fix.other, picture.path.with_name(f"{picture.path.stem}-{word}.png"), about)
 
     def _with_named_loras(self, picture: Picture) -> Brush:
         """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``.

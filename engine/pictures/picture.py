@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import PictureError
+from engine.pictures.face_fix import FaceFix, checked_fix, face_fix_from
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler, refuse_unscheduled, usual_schedule
 
 KEY_VERSION = 1
@@ -91,6 +92,8 @@ class PictureOrder:
     hires: Hires | None = None
     priority: int = 0
     """Higher ones are painted first."""
+    face_fix: FaceFix | None = None
+    """How its faces are painted anew when it is painted; None: they are not."""
 
     def worn(self) -> tuple[Worn, ...]:
         """Every LoRA, each file once."""
@@ -120,6 +123,8 @@ class PictureOrder:
             "source": [_content(self.source), self.denoise] if self.source else None,
             "hires": _hires_record(self.hires),
         }
+        if self.face_fix is not None:
+            making["face_fix"] = self.face_fix.record()
         return hashlib.sha256(json.dumps(making, sort_keys=True).encode()).hexdigest()[:24]
 
     def to_record(self) -> dict[str, Any]:
@@ -144,6 +149,7 @@ class PictureOrder:
             "denoise": self.denoise,
             "hires": _hires_record(self.hires),
             "priority": self.priority,
+            "face_fix": self.face_fix.record() if self.face_fix else None,
         }
 
 
@@ -192,6 +198,7 @@ def order_from_record(record: dict[str, Any]) -> PictureOrder:
         denoise=record.get("denoise", 0.5),
         hires=Hires(hires["scale"], hires["denoise"], hires["steps"], Upscaler(hires["upscaler"])) if hires else None,
         priority=record.get("priority") or 0,
+        face_fix=face_fix_from(record.get("face_fix")),
     )
 
 
@@ -210,6 +217,8 @@ def checked(order: PictureOrder) -> PictureOrder:
             raise PictureError(f"a second pass at {order.hires.scale:g} won't do", "give more than 1, at most 4")
         if not 0 < order.hires.denoise <= 1:
             raise PictureError(f"the second pass's denoise {order.hires.denoise:g} won't do", "give 0.05 to 1")
+    if order.face_fix is not None:
+        checked_fix(order.face_fix, order.source is not None)
     try:
         refuse_unscheduled(order.sampler, order.schedule)
     except ValueError as error:

@@ -36,6 +36,8 @@ class PaintingSettings(Section):
     """Decode in the card's half precision: quicker; what overflows is decoded again in float32."""
     share_card: bool = False
     """Paint while a run trains on the same card; otherwise the painter gives the card back and waits."""
+    face_fix: bool = False
+    """Faces that are small on a picture are painted anew, larger, and laid back."""
     idle_seconds: float = Field(30.0, ge=0, le=86400)
     """How long the painter keeps the base model loaded after the last picture."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from engine.errors import PictureError
+from engine.pictures.face_fix import FaceFix
 from engine.pictures.orders import SEEDS, newest_lora, order_for
 from engine.pictures.picture import Picture, PictureOrder, PictureState, Worn, checked
 from engine.pictures.queue import Queue
@@ -16,7 +17,7 @@ from engine.pictures.start import order_pictures, wait_for
 from engine.project import Project, open_project
 from engine.settings.samplers import NoiseSchedule
 from engine.training.lora_header import read_header
-from tui.commands.paint_options import LoraAtStrength, SamplerName, ScheduleName, SecondPass, Size
+from tui.commands.paint_options import FaceFixSetting, LoraAtStrength, SamplerName, ScheduleName, SecondPass, Size
 from tui.commands.report import document, json_option, narrate
 
 Lora = tuple[Path | None, float | None]
@@ -42,6 +43,8 @@ Lora = tuple[Path | None, float | None]
 @click.option("--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="A picture to begin from.")
 @click.option("--denoise", type=click.FloatRange(0, 1, min_open=True), help="How much of it is painted anew.")
 @click.option("--hires", type=SecondPass(), help="A second, larger pass.")
+@click.option("--face-fix", is_flag=True, help="Paint small faces anew, larger; the likelier one is kept.")
+@click.option("--face-fix-with", "face_fixes", type=FaceFixSetting(), multiple=True, help="Such as denoise=0.3.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="Higher ones are painted first.")
 @click.option("--wait/--no-wait", default=True, help="Wait until it is painted, or only queue it.")
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="The PNG; never overwritten.")
@@ -116,6 +119,9 @@ def _order(
 def _with_options(order: PictureOrder, options: dict[str, Any]) -> PictureOrder:
     """The order with what the command line said otherwise."""
     given = {key: value for key, value in options.items() if value is not None}
+    settings = dict(given.pop("face_fixes"))
+    if given.pop("face_fix") or settings:
+        given["face_fix"] = replace(order.face_fix or FaceFix(), **settings)
     if "sampler" in given:
         given["sampler"], schedule = given["sampler"]
         # Another sampler has a usual schedule of its own.

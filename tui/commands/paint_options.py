@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
+from engine.pictures.face_fix import FaceFix
 from engine.pictures.picture import Hires, Upscaler
 from engine.settings.samplers import read_sampler, read_schedule
 
@@ -70,6 +72,27 @@ class ScheduleName(click.ParamType):  # type: ignore[type-arg]
             return read_schedule(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class FaceFixSetting(click.ParamType):  # type: ignore[type-arg]
+    """``KEY=NUMBER``, a key of ``engine.pictures.face_fix.FaceFix``."""
+
+    name = "key=number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The key and its number."""
+        if not isinstance(value, str):
+            return value
+        key, _, number = value.partition("=")
+        kinds: dict[str, type[float] | type[int]] = {
+            each.name: int if each.type == "int" else float for each in fields(FaceFix) if each.type != "bool"
+        }
+        if key not in kinds:
+            self.fail(f"{key!r} is no setting of the face fix; there are {', '.join(kinds)}", param, ctx)
+        try:
+            return key, kinds[key](number)
+        except ValueError:
+            self.fail(f"{value!r} has no number; write it as {key}={getattr(FaceFix(), key):g}", param, ctx)
 
 
 class SecondPass(click.ParamType):  # type: ignore[type-arg]
