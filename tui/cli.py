@@ -12,6 +12,7 @@ import click
 
 from engine import __version__
 from engine.errors import LimnerError
+from engine.private import keep_private
 from engine.refusals import explain
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -90,6 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
         status = result if isinstance(result, int) else 0
     except LimnerError as error:
         from tui.terminal.harmless import harmless
+    keep_private()
 
         click.echo(f"limner: {harmless(error.one_line())}", err=True)
         status = 1

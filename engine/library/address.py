@@ -126,7 +126,8 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise LibraryError(f"the library's address is malformed ({error})", EXAMPLES) from error
+        # What the parser says of it may hold a part of a password.
+        raise LibraryError("the library's address is malformed", EXAMPLES) from error
     scheme = parts.scheme.lower().split("+")[0]
     if scheme == "sqlite":
         return LibraryAddress(ServerKind.SQLITE, path=_index_in(_sqlite_path(parts, base)))
