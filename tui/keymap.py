@@ -13,7 +13,7 @@ from tui.user_config import ConfigProblem, UserConfig
 NO_KEY = "<none>"
 """Stands in Textual's keymap for an action that has no key; no terminal sends it."""
 
-GRID_SCREENS = {Scope.FACES, Scope.PICTURES}
+GRID_SCREENS = {Scope.FACES, Scope.PICTURES, Scope.PLOT}
 """The screens that show thumbnails."""
 
 

@@ -53,8 +53,9 @@ def _late(scope: Scope) -> Callable[[], Screen[Any]]:
     """A screen that is imported and made when it is first gone to."""
 
     def make() -> Screen[Any]:
-        module = import_module(f"tui.screens.{scope.value}")
-        screen: Screen[Any] = getattr(module, f"{scope.value.capitalize()}Screen")()
+        name = "grid" if scope is Scope.PLOT else scope.value
+        module = import_module(f"tui.screens.{name}")
+        screen: Screen[Any] = getattr(module, f"{name.capitalize()}Screen")()
         return screen
 
     return make
@@ -72,7 +73,9 @@ class LimnerApp(PictureApp, inherit_bindings=False):
     TITLE = "Limner"
     SCOPE = Scope.APP
     BINDINGS = bindings_for(Scope.APP)
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {scope.value: _late(scope) for scope in SCREENS}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        scope.value: _late(scope) for scope in (*SCREENS, Scope.PLOT)
+    }
     COMMANDS = {ActionCommands}
     CSS_PATH = "screens/common.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
@@ -93,6 +96,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.seen = Seen()
         self.farewell = ""
         self._looking = False
+        self._before_grid = Scope.PICTURES.value
         self._interrupted_at = 0.0
         if "SSH_CONNECTION" in os.environ:
             self.animation_level = "none"
@@ -167,14 +171,14 @@ class LimnerApp(PictureApp, inherit_bindings=False):
 
     async def do_action(self, action: Action) -> None:
         """Does an action of the registry, as the palette asks; goes to its screen first."""
-        if action.scope in SCREENS and action.scope.value != self.current_mode:
+        if action.scope.value in self.MODES and action.scope.value != self.current_mode:
             await self.switch_mode(action.scope.value)
             # What the screen reads as it appears must be there before anything is done with it.
             for worker in [worker for worker in self.workers if worker.node is self.screen]:
                 with suppress(WorkerCancelled, WorkerFailed):
                     await worker.wait()
         target: DOMNode | None = self
-        if action.scope in SCREENS:
+        if action.scope.value in self.MODES:
             target = self.screen
         elif action.scope is not Scope.APP:
             target = self.screen.focused
@@ -216,6 +220,24 @@ class LimnerApp(PictureApp, inherit_bindings=False):
     def action_pictures(self) -> None:
         """Screen 6."""
         self.switch_mode(Scope.PICTURES.value)
+
+    async def action_grid(self) -> None:
+        """The grid (X/Y plot)."""
+        if self.current_mode != Scope.PLOT.value:
+            self._before_grid = self.current_mode
+            await self.switch_mode(Scope.PLOT.value)
+
+    async def show_grid(self, run: str | None = None) -> None:
+        """The usual grid of a run, painted if it is new."""
+        from tui.screens.grid import GridScreen
+
+        await self.action_grid()
+        if isinstance(self.screen, GridScreen):
+            self.screen.show_usual(run)
+
+    def leave_grid(self) -> None:
+        """Back to where the grid was gone to from."""
+        self.switch_mode(self._before_grid)
 
     def action_help(self) -> None:
         """What the keys do for what has the focus."""
@@ -321,7 +343,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """
         if self.project is None or self.project.settings.person.uid is None:
             return Scope.CONNECT
-        if self.remembered is not None and self.remembered.screen in list(SCREENS):
+        if self.remembered is not None and self.remembered.screen in self.MODES:
             return Scope(self.remembered.screen)
         if any(run.alive() for run in self.project.run_folders()[-1:]):
             return Scope.TRAINING

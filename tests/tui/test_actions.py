@@ -14,6 +14,7 @@ from tui.actions.keys import key_named, swallowed
 from tui.cli import limner
 from tui.keymap import NO_KEY, can_meet, pressed, twice, twice_id
 from tui.limner import LimnerApp
+from tui.screens.grid import GridScreen
 from tui.screens.help import help_lines
 from tui.widgets.dials import Dials
 from tui.widgets.footer import footer_line
@@ -28,6 +29,7 @@ HANDLERS: dict[Scope, type] = {
     Scope.GRID: Thumbnails,
     Scope.DIALS: Dials,
     Scope.FIELD: TextLine,
+    Scope.PLOT: GridScreen,
     **{
         scope: getattr(import_module(f"tui.screens.{scope.value}"), f"{scope.value.capitalize()}Screen")
         for scope in SCREENS

@@ -14,6 +14,7 @@ from tui.actions.everywhere import EVERYWHERE
 from tui.actions.faces import FACES
 from tui.actions.movement import MOVEMENT
 from tui.actions.pictures import PICTURES
+from tui.actions.plot import PLOT
 from tui.actions.prompts import PROMPTS
 from tui.actions.training import TRAINING
 
@@ -28,6 +29,7 @@ ACTIONS: tuple[Action, ...] = (
     *TRAINING,
     *PROMPTS,
     *PICTURES,
+    *PLOT,
 )
 """Every action of the app."""
 

@@ -22,6 +22,7 @@ class Scope(StrEnum):
     TRAINING = "training"
     PROMPTS = "prompts"
     PICTURES = "pictures"
+    PLOT = "plot"
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -35,6 +36,7 @@ _TITLES = {
     Scope.GRID: "Among thumbnails",
     Scope.DIALS: "In the settings",
     Scope.FIELD: "In a field",
+    Scope.PLOT: "Grid",
 }
 
 SCREENS: tuple[Scope, ...] = (

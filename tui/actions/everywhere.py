@@ -14,6 +14,7 @@ EVERYWHERE: tuple[Action, ...] = (
     Action("app.command_palette", "Find any action by its name", ("colon", "ctrl+p", "f2"), "all", 90, palette=False),
     Action("app.themes", "Choose another theme"),
     Action("app.pictures_as", "Pictures as sharp as the terminal can, or as half-blocks", ("I",)),
+    Action("app.grid", "Go to the grid: pictures that differ in a few values", ("number_sign",)),
     Action("app.wider", "More room for what is beside the list", ("less_than_sign",)),
     Action("app.narrower", "More room for the list", ("greater_than_sign",)),
     Action("app.doctor", "Doctor: what this machine and this terminal can do, and what mends it"),

@@ -316,7 +316,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         self._keep_in_sight()
         self._want()
 
-    def _in_sight(self, margin: int = 0) -> range:
+    def _in_sight(self, margin: int = 0) -> Sequence[int]:
         """The items whose tiles are in sight, and ``margin`` pages more at either end."""
         height, tall = self.scrollable_content_region.height, self.tile[1] + 1
         top = round(self.scroll_target_y) - margin * height
