@@ -12,6 +12,8 @@ from textual.pilot import Pilot
 
 from engine.project import Project
 from tests.pictures import KEYS, SIZES, settle
+from tests.story import idle_painter
+from tests.tui.grids import with_grid, with_votes
 from tui.actions import SCREENS, Scope
 from tui.limner import LimnerApp
 
@@ -106,3 +108,11 @@ def test_faces_as_thumbnails(snap_compare: Compare, story: Project, theme: str, 
     app = LimnerApp(story.root, story)
     app.theme = theme
     assert snap_compare(app, terminal_size=size, run_before=pressing("t", "l", "l", "j", "o"))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_grid_while_it_is_painted(snap_compare: Compare, story: Project, size: tuple[int, int]) -> None:
+    with idle_painter(story):
+        with_votes(story, with_grid(story, painted=11))
+        app = LimnerApp(story.root, story)
+        assert snap_compare(app, terminal_size=size, run_before=pressing("number_sign", "l", "l", "j"))
