@@ -43,6 +43,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "grids": ("tui.commands.grid:grids", "The grids there are, and how far they are."),
     "votes": ("tui.commands.grid:votes", "Checkpoints and prompts ranked by votes."),
     "likeness": ("tui.commands.likeness:likeness", "How much the portraits are the person."),
+    "bundle": ("tui.commands.bundle:bundle", "One file of the project, or of its runs, for another machine."),
+    "unbundle": ("tui.commands.bundle:unbundle", "Open such a file."),
     "doctor": ("tui.commands.doctor:doctor", "What this machine and this terminal can do, and what mends it."),
     "keys": ("tui.commands.project:keys", "Every key of the app."),
     "locate": ("tui.commands.project:locate", "Where Limner keeps things."),

@@ -1,0 +1,195 @@
+"""Opening a bundle that anybody may have made: every file is looked at before a byte of it is written.
+
+Only plain files are taken, only where they belong, each name once, no more of them and no more bytes than the bundle
+says it has and the disk has room for. Python's own filter for archives (PEP 706) is asked as well. All of it is written
+into a hidden folder first; whoever asks moves it from there once its checksums are right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from engine.bundle.contents import (
+    ABOUT,
+    CHECKSUMS,
+    LARGEST_RECORD,
+    About,
+    BundleError,
+    BundleKind,
+    checked_name,
+    no_bundle,
+    read_about,
+)
+from engine.bundle.packing import CHUNK, Tell
+
+LARGEST_HEADER = 1 << 20
+"""Bytes that a tar's header may make us read at once."""
+
+SPARE = 100_000_000
+"""Bytes that stay free on the disk."""
+
+
+def about_bundle(path: Path) -> About:
+    """What a bundle says of itself. Raises BundleError where it is none."""
+    with _opened(path) as tar:
+        return _first(tar)
+
+
+@contextlib.contextmanager
+def staged(path: Path, stage: Path, tell: Tell) -> Iterator[About]:
+    """The files of a bundle, whole and proven, in a hidden folder; what is still there after the ``with`` goes.
+
+    Raises:
+        BundleError: it is no bundle, damaged, cut off or hostile, or there is no room for it.
+    """
+    try:
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir(parents=True, mode=0o700)
+        yield _stage(path, stage, tell)
+    except OSError as error:
+        raise BundleError(
+            f"{error.filename or stage} can't be written ({error.strerror})", "make room there"
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _stage(path: Path, stage: Path, tell: Tell) -> About:
+    with _opened(path) as tar:
+        about = _first(tar)
+        if shutil.disk_usage(stage).free < about.bytes + SPARE:
+            raise BundleError(f"the bundle holds {about.bytes / 1e9:.1f} GB, more than {stage.parent} has room for")
+        sums: dict[str, str] = {}
+        done = 0
+        told: dict[str, Any] | None = None
+        while (member := tar.next()) is not None:
+            if told is not None:
+                raise BundleError("the bundle goes on after its end", "don't trust who made it")
+            if member.name == CHECKSUMS:
+                told = _record(tar, member)
+                continue
+            done += member.size
+            if len(sums) >= about.files or done > about.bytes or member.size < 0:
+                raise BundleError("the bundle holds more than it says", "don't trust who made it")
+            sums[member.name] = _take(tar, member, stage, about.kind)
+            tell(done, about.bytes)
+        if told is None or len(sums) != about.files:
+            raise _cut_off(path)
+        if told != sums:
+            raise BundleError(f"{path} is damaged (a checksum differs)", "copy it once more")
+        return about
+
+
+def _first(tar: tarfile.TarFile) -> About:
+    member = tar.next()
+    if member is None or member.name != ABOUT:
+        raise no_bundle()
+    return read_about(_data(tar, member))
+
+
+def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: BundleKind) -> str:
+    """Writes one file and returns its SHA-256."""
+    if not member.isreg() or member.issparse():
+        raise BundleError(f"the bundle holds what is no plain file ({member.name[:80]!r})", "don't trust who made it")
+    place = checked_name(member.name, kind)
+    if hasattr(tarfile, "data_filter"):
+        tarfile.data_filter(member, str(stage))
+    target = stage / place
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    source = tar.extractfile(member)
+    assert source is not None
+    digest = hashlib.sha256()
+    try:
+        handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError as error:
+        raise BundleError(f"the bundle holds {member.name[:80]!r} twice", "don't trust who made it") from error
+    with os.fdopen(handle, "wb") as file:
+        left = member.size
+        while left and (chunk := source.read(min(CHUNK, left))):
+            digest.update(chunk)
+            file.write(chunk)
+            left -= len(chunk)
+        if left:
+            raise EOFError
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _record(tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
+    try:
+        record = json.loads(_data(tar, member))
+    except (ValueError, RecursionError) as error:
+        raise no_bundle() from error
+    if not isinstance(record, dict):
+        raise no_bundle()
+    return record
+
+
+def _data(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    if not member.isreg() or not 0 <= member.size <= LARGEST_RECORD:
+        raise no_bundle()
+    file = tar.extractfile(member)
+    return b"".join(iter(lambda: file.read(CHUNK), b"")) if file is not None else b""
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """The tar inside; everything that reading one can raise becomes one line."""
+    try:
+        with (
+            gzip.open(path, "rb") as packed,
+            tarfile.open(fileobj=_Bounded(packed), mode="r:", errorlevel=2) as tar,  # type: ignore[call-overload]
+        ):
+            yield tar
+    except FileNotFoundError as error:
+        if error.filename == str(path) or error.filename == path:
+            raise BundleError(f"there is no {path}", "name the file that limner bundle made") from error
+        raise
+    except PermissionError as error:
+        raise BundleError(f"{error.filename or path} may not be read or written", "check whose it is") from error
+    except gzip.BadGzipFile as error:
+        raise no_bundle() from error
+    except EOFError as error:
+        raise _cut_off(path) from error
+    except IsADirectoryError as error:
+        raise no_bundle() from error
+    except (tarfile.TarError, zlib.error, ValueError, OverflowError) as error:
+        if isinstance(error, tarfile.ReadError) and "unexpected end" in str(error):
+            raise _cut_off(path) from error
+        raise BundleError(f"{path} is damaged, or no bundle of Limner's ({error})", "copy it once more") from error
+
+
+def _cut_off(path: Path) -> BundleError:
+    return BundleError(f"{path} is cut off", "copy it once more; rsync --partial goes on where it was")
+
+
+class _Bounded:
+    """A file that no header can make us read into memory whole: tarfile reads a header's tail in one go."""
+
+    def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``LARGEST_HEADER`` bytes."""
+        if not 0 <= size <= LARGEST_HEADER:
+            raise BundleError("the bundle's list of files is absurdly large", "don't trust who made it")
+        return self._file.read(size)
+
+    def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
+        """Onwards; what is between is read and forgotten."""
+        return self._file.seek(to, whence)
+
+    def tell(self) -> int:
+        """Bytes from the beginning."""
+        return self._file.tell()

@@ -1,0 +1,171 @@
+"""Unpacking bundles: a project into a folder of its own, runs into the project that they belong to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from engine.bundle.bundle import PROMPT_COLUMNS, is_under_way
+from engine.bundle.contents import BundleError, BundleKind, no_bundle
+from engine.bundle.opening import about_bundle, staged
+from engine.bundle.packing import Tell
+from engine.errors import LimnerError
+from engine.jobs.folder import JobFolder, Order
+from engine.project import SETTINGS_NAME, Project
+from engine.settings import read_settings
+
+LOG = "events.jsonl"
+
+
+class Merged(StrEnum):
+    """What became of a run that came home."""
+
+    NEW = "new"
+    UPDATED = "updated"
+    """It was here up to some point, and has gone on since."""
+    KNOWN = "here already"
+    BESIDE = "beside another of that name"
+
+
+@dataclass(frozen=True)
+class RunBroughtHome:
+    """A run of a bundle, and under which name it lies here now."""
+
+    id: str
+    name: str
+    how: Merged
+
+
+@dataclass(frozen=True)
+class Unbundled:
+    """What came of a bundle."""
+
+    project: Project
+    kind: BundleKind
+    files: int
+    runs: tuple[RunBroughtHome, ...] = ()
+
+
+def unbundle(path: Path, folder: Path, tell: Tell = lambda *_: None) -> Unbundled:
+    """Opens a bundle: that of a project makes the project ``folder``, that of runs goes into the project ``folder``.
+
+    Nothing that is there is overwritten. Killed in between, it can be done again.
+
+    Raises:
+        BundleError: it is no bundle, damaged or hostile; there is a project already, or none for the runs.
+        JobError: a run that would be brought up to date is under way here.
+    """
+    about = about_bundle(path)
+    project = Project(folder.resolve())
+    if about.kind is BundleKind.PROJECT:
+        return _new_project(path, project, tell)
+    if not project.settings_path.is_file():
+        raise BundleError(f"{path} holds runs, and {folder} is no project", "name the folder of theirs")
+    stage = project.root / ".unbundling"
+    with staged(path, stage, tell) as about:
+        runs = tuple(_bring_home(project, each) for each in sorted((stage / "runs").iterdir()))
+    return Unbundled(project, BundleKind.RUNS, about.files, runs)
+
+
+def _new_project(path: Path, project: Project, tell: Tell) -> Unbundled:
+    root = project.root
+    if project.settings_path.exists():
+        raise BundleError(f"{root} is a project already", "choose another folder; runs of both come home alike")
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise BundleError(f"{root} is not empty", "choose a folder that is empty or not there yet")
+    stage = root.with_name(f".{root.name}.unbundling")
+    with staged(path, stage, tell) as about:
+        if not (stage / SETTINGS_NAME).is_file():
+            raise no_bundle()
+        try:
+            read_settings(stage / SETTINGS_NAME)
+        except LimnerError as error:
+            raise BundleError(error.what, error.fix) from error
+        _take_prompts(Project(stage), stage / "prompts.json")
+        (stage / "prompts.json").unlink()
+        stage.rename(root)
+    return Unbundled(project, BundleKind.PROJECT, about.files)
+
+
+def _take_prompts(project: Project, path: Path) -> None:
+    try:
+        records = json.loads(path.read_text("utf-8"))
+        rows = [tuple(record[column] for column in PROMPT_COLUMNS) for record in records]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise no_bundle() from error
+    if not all(isinstance(value, (str, int, float, type(None))) for row in rows for value in row):
+        raise no_bundle()
+    marks = ", ".join("?" for _ in PROMPT_COLUMNS)
+    # A prompt's parent is older than itself, so its number is lower.
+    rows.sort(key=lambda row: row[0] if isinstance(row[0], int) else 0)
+    with project.store() as store, store.change() as change:
+        change.executemany(f"INSERT OR IGNORE INTO prompts ({', '.join(PROMPT_COLUMNS)}) VALUES ({marks})", rows)
+
+
+def _bring_home(project: Project, incoming: Path) -> RunBroughtHome:
+    """Merges one run: the one of that name is it only where one log is the beginning of the other."""
+    run, number = incoming.name, 1
+    _belongs_to(project, incoming)
+    while True:
+        name = run if number == 1 else f"{run}-{number}"
+        here = project.runs / name
+        if not here.exists():
+            project.runs.mkdir(exist_ok=True)
+            incoming.rename(here)
+            return RunBroughtHome(run, name, Merged.NEW if number == 1 else Merged.BESIDE)
+        theirs, ours = _log(incoming), _log(here)
+        if ours and theirs.startswith(ours):
+            return RunBroughtHome(run, name, _bring_up_to_date(JobFolder(here), incoming, theirs != ours))
+        if theirs and ours.startswith(theirs):
+            return RunBroughtHome(run, name, Merged.KNOWN)
+        number += 1
+
+
+def _bring_up_to_date(job: JobFolder, incoming: Path, longer: bool) -> Merged:
+    """Moves over what is missing or has changed, the log last: what it tells of is there then, wherever this is
+    killed."""
+    if longer and is_under_way(job):
+        raise BundleError(f"{job.id} is under way here, and the bundle has more of it", "wait for its end")
+    moved = False
+    files = sorted(each for each in incoming.rglob("*") if each.is_file())
+    for each in sorted(files, key=lambda file: file.name == LOG):
+        target = job.path / each.relative_to(incoming)
+        if target.exists() and (not longer or _same(each, target)):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(each, target)
+        moved = True
+    return Merged.UPDATED if moved else Merged.KNOWN
+
+
+def _belongs_to(project: Project, incoming: Path) -> None:
+    """The run's order names this project from now on."""
+    job = JobFolder(incoming)
+    order = job.read_order()
+    job.write_order(Order(order.kind, project.root, order.args))
+
+
+def _same(one: Path, other: Path) -> bool:
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as first, other.open("rb") as second:
+        while chunk := first.read(1 << 20):
+            if chunk != second.read(1 << 20):
+                return False
+    return True
+
+
+def _log(run: Path) -> bytes:
+    try:
+        return (run / LOG).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def names_of(runs: Sequence[RunBroughtHome]) -> list[str]:
+    """A line for each run."""
+    return [f"{each.id}: {each.how}{f', as {each.name}' if each.name != each.id else ''}" for each in runs]

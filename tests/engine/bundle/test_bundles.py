@@ -1,0 +1,328 @@
+"""A project carried to another machine and its runs carried home: whole, and with nothing that should stay."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.bundle.bundle import bundle_project, bundle_runs
+from engine.bundle.contents import CHECKSUMS, BundleError, BundleKind
+from engine.bundle.unbundle import Merged, Unbundled, unbundle
+from engine.dataset.folder import DatasetFolder
+from engine.dataset.manifest import Entry, Manifest
+from engine.errors import LimnerError
+from engine.jobs.folder import JobFolder
+from engine.project import Project, create_project
+from engine.prompts.shelf import Shelf
+from engine.training.runs import run_status
+from tests.small_project import run_with, small_project
+from tests.story import alive
+
+SECRETS = ("nas.example.org", "/mnt/family", "James Café", "js6sg6b1", "/home/james", "10.0.0.7")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Project:
+    project = small_project(tmp_path / "home" / "james", base__model="demo")
+    project.change(
+        {
+            "library.url": "mysql://photoprism@nas.example.org:3306/photoprism",
+            "library.originals": "/mnt/family/photos",
+            "person.name": "James Café",
+            "person.uid": "js6sg6b1",
+            "captions.url": "http://10.0.0.7:11434/v1",
+            "base.config": "/home/james/models/sdxl",
+        }
+    )
+    text = project.settings_path.read_text()
+    project.settings_path.write_text(f"# a remark of mine\n{text}")
+    folder = DatasetFolder(project)
+    entry = Entry(1, 3, "ms1", "close", (0, 0, 96), 0.5, "/mnt/family/photos/a.jpg", "1-2")
+    folder.save_manifest(Manifest(folder.path.name, "jx265", "man", (entry,)))
+    with project.store() as store:
+        Shelf(store).add("portrait of jx265 man", "blurry")
+    return project
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "james.limner"
+
+
+@pytest.fixture
+def trained(home: Project) -> JobFolder:
+    checkpoint = home.root / "some.safetensors"
+    checkpoint.write_bytes(os.urandom(50_000))
+    run = run_with(home, checkpoint)
+    (run.path / "state").mkdir()
+    (run.path / "state" / "optimizer.safetensors").write_bytes(bytes(1000))
+    (run.path / "worker.log").write_text("printed\n")
+    return run
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def test_a_project_arrives_with_dataset_captions_prompts_and_settings(
+    home: Project, file: Path, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int]] = []
+    made = bundle_project(home, file, tell=lambda *each: told.append(each))
+    assert told[-1] == (made.about.bytes, made.about.bytes)
+    assert set(made.left_out) == {"captions.url", "base.config"}
+    assert file.stat().st_mode & 0o777 == 0o600
+    arrived = unbundle(file, tmp_path / "box" / "james").project
+    here, there = files_of(home.dataset), files_of(arrived.dataset)
+    assert here.keys() == there.keys()
+    assert [name for name in here if here[name] != there[name]] == ["manifest.json"]
+    before, after = home.settings, arrived.settings
+    assert (after.training, after.painting, after.base.model) == (before.training, before.painting, "demo")
+    assert (after.person.trigger, after.person.class_word) == ("jx265", "man")
+    assert "# a remark of mine" in arrived.settings_path.read_text()
+    with arrived.store() as store:
+        (prompt,) = Shelf(store).prompts()
+        assert (prompt.text, prompt.negative) == ("portrait of jx265 man", "blurry")
+    assert [each.face_id for each in DatasetFolder(arrived).images()] == [3, None, None]
+    assert sorted(each.name for each in arrived.root.iterdir()) == ["dataset", "limner.db", "limner.toml"]
+    assert [each.name for each in arrived.root.parent.iterdir()] == ["james"]
+
+
+def test_nothing_that_is_private_travels_unless_it_is_asked_for(home: Project, file: Path, tmp_path: Path) -> None:
+    bundle_project(home, file)
+    inside = gzip.decompress(file.read_bytes())
+    assert [word for word in SECRETS if word.encode() in inside] == []
+    file.unlink()
+    bundle_project(home, file, with_library=True)
+    arrived = unbundle(file, tmp_path / "elsewhere").project
+    assert arrived.settings == home.settings
+
+
+def test_runs_come_home_without_what_only_living_ones_need(
+    home: Project, trained: JobFolder, file: Path, tmp_path: Path
+) -> None:
+    bundle_project(home, tmp_path / "p.limner")
+    box = unbundle(tmp_path / "p.limner", tmp_path / "box").project
+    shutil.copytree(trained.path, box.runs / trained.id)
+    made = bundle_runs(box, file)
+    assert made.runs == (trained.id,)
+    shutil.rmtree(home.runs)
+    opened = unbundle(file, home.root)
+    assert [(each.name, each.how) for each in opened.runs] == [(trained.id, Merged.NEW)]
+    (run,) = home.run_folders()
+    assert run.read_order().project == home.root
+    assert not (run.path / "state").exists()
+    status = run_status(run)
+    assert (status.state.value, status.step) == ("done", 3)
+    assert status.checkpoints[0].read_bytes() == (box.runs / trained.id / "checkpoints/jx265.safetensors").read_bytes()
+    inside = gzip.decompress(file.read_bytes())
+    # What base model a run was made with belongs to the run.
+    secrets = [word for word in (*SECRETS, str(box.root)) if word != "/home/james"]
+    assert [word for word in secrets if word.encode() in inside] == []
+    file.unlink()
+    bundle_runs(box, file, with_state=True)
+    unbundle(file, home.root)
+    assert (run.path / "state" / "optimizer.safetensors").exists()
+
+
+def test_the_same_run_twice_is_one_run_and_another_of_its_name_lies_beside_it(
+    home: Project, trained: JobFolder, file: Path, tmp_path: Path
+) -> None:
+    bundle_runs(home, file)
+    assert _how(unbundle(file, home.root)) == [(trained.id, Merged.KNOWN)]
+    before = files_of(trained.path)
+    other = create_project(tmp_path / "other")
+    log = trained.events_path.read_text()
+    shutil.copytree(trained.path, other.runs / trained.id)
+    (other.runs / trained.id / "events.jsonl").write_text(log.replace('"t":', '"t":1', 1).replace('"t": ', '"t": 1', 1))
+    bundle_runs(other, tmp_path / "o.limner")
+    for how in (Merged.BESIDE, Merged.KNOWN):
+        assert _how(unbundle(tmp_path / "o.limner", home.root)) == [(f"{trained.id}-2", how)]
+        assert files_of(trained.path) == before
+    assert [run.id for run in home.run_folders()] == [trained.id, f"{trained.id}-2"]
+
+
+def test_a_run_that_went_on_is_brought_up_to_date_and_an_older_one_changes_nothing(
+    home: Project, trained: JobFolder, file: Path, tmp_path: Path
+) -> None:
+    bundle_runs(home, tmp_path / "whole.limner")
+    lines = trained.events_path.read_text().splitlines(keepends=True)
+    whole = files_of(trained.path)
+    trained.events_path.write_text("".join(lines[:4]))
+    (trained.path / "checkpoints/jx265.safetensors").unlink()
+    bundle_runs(home, tmp_path / "older.limner")
+    with alive(trained), pytest.raises(BundleError, match="is under way here"):
+        unbundle(tmp_path / "whole.limner", home.root)
+    assert _how(unbundle(tmp_path / "whole.limner", home.root)) == [(trained.id, Merged.UPDATED)]
+    now = files_of(trained.path)
+    assert {name: now[name] for name in whole if name not in ("job.json", "lock")} == {
+        name: data for name, data in whole.items() if name not in ("job.json", "lock")
+    }
+    assert _how(unbundle(tmp_path / "older.limner", home.root)) == [(trained.id, Merged.KNOWN)]
+    (trained.path / "checkpoints/jx265.safetensors").unlink()
+    assert _how(unbundle(tmp_path / "whole.limner", home.root)) == [(trained.id, Merged.UPDATED)]
+    assert (trained.path / "checkpoints/jx265.safetensors").exists()
+
+
+def _how(opened: Unbundled) -> list[tuple[str, Merged]]:
+    return [(each.name, each.how) for each in opened.runs]
+
+
+def test_a_run_that_is_under_way_stays_where_it_is(home: Project, trained: JobFolder, file: Path) -> None:
+    log = trained.events_path.read_text()
+    trained.events_path.write_text("".join(log.splitlines(keepends=True)[:-1]))
+    with alive(trained), pytest.raises(BundleError, match="is under way: wait for its end"):
+        bundle_runs(home, file)
+    assert not file.exists()
+    trained.events_path.write_text(log)
+    with alive(trained):
+        assert bundle_runs(home, file).runs == (trained.id,)
+
+
+def test_what_can_not_be_is_told_and_leaves_nothing(home: Project, file: Path, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no dataset to take along: build it first"):
+        bundle_project(create_project(tmp_path / "new"), file)
+    with pytest.raises(BundleError, match="has no runs"):
+        bundle_runs(home, file)
+    bundle_project(home, file)
+    with pytest.raises(BundleError, match="is there already"):
+        bundle_project(home, file)
+    with pytest.raises(BundleError, match="is a project already"):
+        unbundle(file, home.root)
+    with pytest.raises(BundleError, match="is not empty"):
+        unbundle(file, home.root.parent)
+    with pytest.raises(BundleError, match="there is no /nowhere"):
+        unbundle(Path("/nowhere/x.limner"), tmp_path / "b")
+    for data in (b"", b"hello", gzip.compress(b"hello"), gzip.compress(bytes(2048))):
+        (tmp_path / "no.limner").write_bytes(data)
+        with pytest.raises(BundleError):
+            unbundle(tmp_path / "no.limner", tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    assert [each.name for each in tmp_path.glob(".*")] == []
+
+
+def test_a_bundle_that_was_copied_in_part_or_damaged_is_refused_and_leaves_nothing(
+    home: Project, file: Path, tmp_path: Path
+) -> None:
+    bundle_project(home, file)
+    whole = file.read_bytes()
+    for length in (len(whole) // 3, len(whole) - 200):
+        file.write_bytes(whole[:length])
+        with pytest.raises(BundleError, match=r"is cut off: copy it once more"):
+            unbundle(file, tmp_path / "b")
+    raw = bytearray(gzip.decompress(whole))
+    raw[raw.index(b"red shirt")] ^= 1
+    file.write_bytes(gzip.compress(bytes(raw)))
+    with pytest.raises(BundleError, match="damaged"):
+        unbundle(file, tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    file.write_bytes(whole)
+    (tmp_path / ".b.unbundling").mkdir()
+    (tmp_path / ".b.unbundling" / "left by a kill").touch()
+    assert unbundle(file, tmp_path / "b").kind is BundleKind.PROJECT
+
+
+def _regular(name: str, data: bytes = b"x") -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    return info, data
+
+
+def _of_type(kind: bytes, name: str, to: str = "") -> tuple[tarfile.TarInfo, bytes]:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, to
+    return info, b""
+
+
+HOSTILE: dict[str, Callable[[], tuple[tarfile.TarInfo, bytes]]] = {
+    "climbing": lambda: _regular("dataset/../../evil"),
+    "absolute": lambda: _regular("/tmp/limner-evil"),
+    "elsewhere": lambda: _regular("cache/evil"),
+    "hidden": lambda: _regular("dataset/.evil"),
+    "database": lambda: _regular("limner.db"),
+    "backslash": lambda: _regular("dataset\\..\\evil"),
+    "control characters": lambda: _regular("dataset/\x1b[31m"),
+    "dots": lambda: _regular("dataset/./evil"),
+    "long": lambda: _regular("dataset/" + "x" * 2000),
+    "link": lambda: _of_type(tarfile.SYMTYPE, "dataset/link", "/etc"),
+    "hard link": lambda: _of_type(tarfile.LNKTYPE, "dataset/link", "../../etc/passwd"),
+    "device": lambda: _of_type(tarfile.CHRTYPE, "dataset/null"),
+    "pipe": lambda: _of_type(tarfile.FIFOTYPE, "dataset/pipe"),
+    "folder": lambda: _of_type(tarfile.DIRTYPE, "dataset/folder"),
+    "twice": lambda: _regular("dataset/a.txt"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_bundle_writes_nothing_anywhere(kind: str, tmp_path: Path) -> None:
+    members = [_regular("dataset/a.txt"), HOSTILE[kind]()]
+    _refused(_written(tmp_path, members), tmp_path)
+
+
+def test_bombs_and_absurd_sizes_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
+    _refused(_written(tmp_path, [_regular("dataset/a", bytes(5_000_000))], claimed=1000), tmp_path)
+    _refused(_written(tmp_path, [_regular(f"dataset/{n}") for n in range(5)], files=3), tmp_path)
+    _refused(_written(tmp_path, [_regular("dataset/a")], claimed=10**18), tmp_path)
+    _refused(_written(tmp_path, [_regular("dataset/a")], claimed=10**12), tmp_path)
+    info, _ = _regular("dataset/a")
+    info.size = 10**14
+    _refused(_written(tmp_path, [(info, b"")], claimed=10**14), tmp_path)
+    header = tarfile.TarInfo("PaxHeader")
+    header.type = tarfile.XHDTYPE
+    header.size = 300_000_000
+    _refused(_written(tmp_path, [(header, bytes(header.size))]), tmp_path)
+
+
+def test_a_foreign_settings_file_or_order_is_refused(tmp_path: Path, project: Project) -> None:
+    for name, data in (("limner.toml", b"[person]\nnonsense = 1"), ("prompts.json", b"[[[["), ("prompts.json", b"{}")):
+        good = {"limner.toml": b"", "prompts.json": b"[]", name: data}
+        members = [_regular(*each) for each in good.items()]
+        if data == b"{}":
+            continue
+        _refused(_written(tmp_path, members), tmp_path)
+    runs = _written(tmp_path, [_regular("runs/a/events.jsonl")], bundle="runs")
+    with pytest.raises(LimnerError, match="is not a job's folder"):
+        unbundle(runs, project.root)
+    assert not project.runs.exists() or not list(project.runs.iterdir())
+
+
+def _refused(file: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BundleError):
+        unbundle(file, tmp_path / "box")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def _written(
+    folder: Path,
+    members: list[tuple[tarfile.TarInfo, bytes]],
+    claimed: int | None = None,
+    files: int | None = None,
+    bundle: str = "project",
+) -> Path:
+    total = sum(len(data) for _, data in members) if claimed is None else claimed
+    count = len(members) if files is None else files
+    about = {"v": 1, "kind": bundle, "files": count, "bytes": total, "trigger": "x"}
+    path = folder / "hostile.limner"
+    with gzip.open(path, "wb", 1) as packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        first, data = _regular("bundle.json", json.dumps(about).encode())
+        tar.addfile(first, io.BytesIO(data))
+        import hashlib
+
+        sums = {}
+        for info, data in members:
+            tar.fileobj.write(info.tobuf(tarfile.GNU_FORMAT))  # type: ignore[union-attr]
+            tar.fileobj.write(data + bytes(-len(data) % 512))  # type: ignore[union-attr]
+            tar.offset += 512
+            sums[info.name] = hashlib.sha256(data).hexdigest()
+        last, data = _regular(CHECKSUMS, json.dumps(sums).encode())
+        tar.addfile(last, io.BytesIO(data))
+    return path
