@@ -158,7 +158,10 @@ class Checkpoint(Event):
 
 @dataclass(frozen=True)
 class Sample(Event):
-    """A picture painted by a job. ``path`` is relative to the job's folder, or absolute."""
+    """A picture painted by a job. ``path`` is relative to the job's folder, or absolute.
+
+    ``likeness`` goes from 0, the nearest other person, to 100, a typical real photo; null where it is not scorable.
+    """
 
     kind: ClassVar[str] = "sample"
     path: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,6 +155,15 @@ def judge_if_any(project: Project) -> Judge | None:
         return judge_for(project)
     except (DatasetError, PictureError):
         return None
+
+
+def judge_of_samples(root: Path) -> Callable[[Image.Image], float | None]:
+    """What tells the likeness, 0 to 100, of pictures that a run paints. Raises what ``judge_for`` raises.
+
+    The other people are those that were cut from the library before: a run never asks for its password.
+    """
+    judge = judge_for(Project(root))
+    return lambda picture: judge.judge(picture).likeness
 
 
 Known = tuple[tuple[str, int], ...]

@@ -11,9 +11,11 @@ from engine.settings import Settings, TrainingSettings
 from engine.training.base import Pipeline, load_pipeline
 from engine.training.device import choose_device
 from engine.training.encoding import resolution_for, run_data
+from engine.training.judging import judge_samples
 from engine.training.record import write_record
 from engine.training.samples import Easel
 from engine.training.several import Alone
+from engine.training.start import sample_prompts
 from engine.training.tensorboard import Board
 from engine.training.trainer import Trainer
 
@@ -34,7 +36,10 @@ def train(context: Context, several: Alone) -> None:
     data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
     if data is None:
         return
-    easel = Easel(pipeline, settings, device)
+    judging = None
+    if several.first and sample_prompts(settings):
+        judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
+    easel = Easel(pipeline, settings, device, judging)
     let_go(pipeline, settings.training)
     device.free()
     scale = int(pipeline.vae_scale_factor)

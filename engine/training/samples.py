@@ -19,6 +19,7 @@ from engine import __version__
 from engine.settings import Settings
 from engine.training.base import Pipeline, native_resolution
 from engine.training.device import Device
+from engine.training.judging import Judging
 from engine.training.start import sample_prompts
 
 
@@ -30,6 +31,8 @@ class Painted:
     seed: int
     png: bytes
     """The whole file."""
+    likeness: float | None = None
+    """0 to 100; None: not scorable, or nothing here can tell."""
 
 
 class Easel:
@@ -39,11 +42,12 @@ class Easel:
         pipeline: of the base model, whole; its text encoders are let go unless they are trained.
         settings: the project's.
         device: where the U-Net is.
+        judging: tells how like the person a picture is.
     """
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, device: Device) -> None:
+    def __init__(self, pipeline: Pipeline, settings: Settings, device: Device, judging: Judging | None = None) -> None:
         self.prompts = sample_prompts(settings)
-        self._settings, self._device = settings, device
+        self._settings, self._device, self._judging = settings, device, judging
         self._size = settings.training.resolution or native_resolution(pipeline)
         self._components = dict(pipeline.components)
         self._type = type(pipeline)
@@ -74,7 +78,8 @@ class Easel:
                         output_type="latent",
                     ).images
                     image = self._decode(vae, latents[0])
-                yield Painted(prompt, first + number, self._png(image, prompt, first + number))
+                likeness = self._judging(image) if self._judging else None
+                yield Painted(prompt, first + number, self._png(image, prompt, first + number), likeness)
         finally:
             vae.to("cpu")
 

@@ -282,7 +282,8 @@ class Trainer:
             with self.learner.painting() as unet:
                 for number, each in enumerate(self.easel.paint(unet), 1):
                     path, seconds = f"samples/{name}-{number:02d}.png", time.monotonic() - began
-                    sample = events.Sample(path, each.prompt, each.seed, self.epoch, seconds=round(seconds, 3))
+                    seconds = round(seconds, 3)
+                    sample = events.Sample(path, each.prompt, each.seed, self.epoch, each.likeness, seconds)
                     self.keeper.picture(path, each.png, sample)
         except Exception as error:
             if not is_out_of_memory(error):

@@ -16,6 +16,7 @@ from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.settings import Settings
 from engine.training.start import sample_prompts
+from tests.drawn_people import drawn_project
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
@@ -60,6 +61,21 @@ def test_each_epoch_and_every_so_many_steps_the_prompts_are_painted_with_the_sam
     assert np.abs(pictures[0] - pictures[-2]).mean() > 0.1, "the LoRA that was learnt changes nothing"
     with Image.open(painted.path / samples[1].path) as image:
         assert image.info["parameters"].startswith(f"{PROMPTS[1]}\nSteps: 2, CFG scale: 3, Seed: 2, Size: 64x64")
+
+
+def test_the_likeness_of_samples_is_told_where_the_photos_can_be_compared(tmp_path: Path) -> None:
+    samples = {"training__sample_prompts": PROMPTS[:1], "training__sample_inference_steps": 8}
+    job = done(ordered(drawn_project(tmp_path / "james"), "judged", **samples))
+    likenesses = [each.likeness for each in of_kind(job, events.Sample)]
+    assert len(likenesses) == 2
+    assert all(each is not None and 0 <= each <= 100 for each in likenesses)
+
+    project = small_project(tmp_path / "nobody")
+    for image in project.dataset.glob("*/*.png"):
+        Image.new("RGB", (96, 96), "teal").save(image)
+    job = done(ordered(project, "unjudged", **samples))
+    assert [each.likeness for each in of_kind(job, events.Sample)] == [None, None]
+    assert any("likeness is not measured" in each.message for each in of_kind(job, events.Warning))
 
 
 def test_painting_changes_nothing_of_what_is_learnt(plain: JobFolder, painted: JobFolder) -> None:
