@@ -14,7 +14,7 @@ from engine.pictures.picture import Picture, PictureOrder, Worn, checked, settle
 from engine.project import Project
 from engine.prompts.grammar import fill, variations
 from engine.prompts.networks import strip
-from engine.settings import Settings
+from engine.settings import DEMO_BASE, Settings
 from engine.training.runs import run_status
 
 SEEDS = 2**32
@@ -99,7 +99,8 @@ def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
     named = tuple(Worn(known[tag.name], tag.unet, tag.te) for tag in tags if tag.name in known)
     model = project.settings.base.model
     there = Path(model).expanduser()
-    base = str(there.resolve()) if there.exists() else model
+    # The demo's base keeps its name, whatever folder is called the same where somebody stands.
+    base = str(there.resolve()) if model != DEMO_BASE and there.exists() else model
     return checked(settled(replace(order, others=(*order.others, *named)), base))
 
 

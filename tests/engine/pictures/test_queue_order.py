@@ -293,3 +293,12 @@ def test_a_queued_order_names_its_base_model_and_whole_paths(project: Project, m
 def test_another_like_it_is_ordered_from_a_picture(project: Project) -> None:
     picture = Picture(**vars(orders(project, 1)[0]), id=7, rating=5)
     assert picture.order(seed=2) == replace(orders(project, 1)[0], seed=2, path=picture.path)
+
+
+def test_a_folder_called_demo_where_somebody_stands_is_not_taken_for_the_base_model(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.change({"base.model": "demo"})
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert ready_to_queue(project, order_for(project, "a man", seed=1)).base == "demo"
