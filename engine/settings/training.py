@@ -139,6 +139,12 @@ class TrainingSettings(Section):
     """A LoRA file to go on from, of the same rank."""
     gradient_checkpointing: bool | None = None
     """Less memory for about 40 % more arithmetic; left out: on for cards under 24 GB."""
+    compile: Literal["auto", "off", "on"] = "auto"
+    """The U-Net's transformer blocks are compiled, which takes a minute or so at the beginning; what fails is done
+    without. auto: off, until it was measured."""
+    graph: Literal["auto", "off", "on"] = "auto"
+    """Steps are replayed from CUDA graphs, where these turn out to be quicker; not with ``dropout``. auto: off, until
+    it was measured."""
     precision: Precision = Precision.AUTO
     """auto: bf16 on a GPU that has it, float32 on a CPU."""
     tensorboard: bool = False

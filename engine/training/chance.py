@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -24,9 +24,9 @@ class Chance:
     """The chance of n images."""
 
     timesteps: torch.Tensor
-    """[n], int64, on the CPU."""
+    """[n], int64; drawn on the CPU."""
     noises: torch.Tensor
-    """[n, 4, h, w], unit variance (and the noise offset, if there is one), on the CPU."""
+    """[n, 4, h, w], unit variance (and the noise offset, if there is one); drawn on the CPU."""
     dropped: tuple[bool, ...]
     """Which images see an empty caption."""
     orders: tuple[int, ...]
@@ -41,6 +41,16 @@ class Chance:
             tuple(self.dropped[each] for each in index),
             tuple(self.orders[each] for each in index),
         )
+
+    def to(self, device: str) -> Chance:
+        """The same on a device. To a card it travels from pinned memory, so that the CPU does not wait for it."""
+        if device == "cpu":
+            return self
+        timesteps, noises = (
+            (each.pin_memory() if device == "cuda" else each).to(device, non_blocking=True)
+            for each in (self.timesteps, self.noises)
+        )
+        return replace(self, timesteps=timesteps, noises=noises)
 
 
 def step_chance(settings: TrainingSettings, step: int, count: int, shape: Sequence[int], timesteps: int) -> Chance:

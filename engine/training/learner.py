@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
+from engine import events
 from engine.settings import Optimizer, TrainingSettings
 from engine.training.adapter import add_lora, lora_state
 from engine.training.average import Average
 from engine.training.chance import Chance
+from engine.training.compile import CompiledBlocks
 from engine.training.data import TrainingData
 from engine.training.device import Device
 from engine.training.fit import Fitting, is_out_of_memory
@@ -22,6 +26,7 @@ from engine.training.optimizers import into_8bit, make_optimizer
 from engine.training.several import Alone
 from engine.training.start_from import Begun, read_start
 from engine.training.state import Memory
+from engine.training.step import Passes
 from engine.training.text_encoders import TextEncoders
 from engine.training.validation import TIMESTEPS, validation_batches
 from engine.training.weights import Weights
@@ -41,6 +46,7 @@ class Learner:
         device: where it happens.
         encoders: the text encoders, where they are trained too.
         several: the processes that train together; None: this one is alone.
+        tell: takes what a person should know of how the steps are done.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Learner:
         device: Device,
         encoders: TextEncoders | None = None,
         several: Alone | None = None,
+        tell: Callable[[events.Event], None] = lambda _event: None,
     ) -> None:
         self.settings, self.device, self.fitting = settings, device, fitting
         self.several = several or Alone()
@@ -75,7 +82,15 @@ class Learner:
         self.whole = True
         """False while the optimizer moves the weights: an error then leaves them half moved."""
         if fitting.checkpointing:
-            self.unet.enable_gradient_checkpointing()
+            self._compute_twice()
+        self._compiled = self._compile(tell) if settings.compile == "on" else None
+        # What dropout leaves out would be the same at each replay.
+        replay = settings.graph == "on" and not settings.dropout
+        self._passes = Passes(self._pass, replay, device.on_gpu, self._give_compiling_up, tell)
+        if device.on_gpu:
+            # Shapes stay the same for the whole run: the quickest of all kernels is worth looking for.
+            torch.backends.cudnn.benchmark = True
+            torch.set_float32_matmul_precision("high")
         self._train(True)
 
     def learn(
@@ -119,14 +134,18 @@ class Learner:
             self.weights.gradient.zero_()
         for begin in range(0, len(share), self.fitting.batch):
             places = share[begin : begin + self.fitting.batch]
-            part = chance.of(places)
-            loss = self._loss(data.batch([images[each] for each in places], part.dropped, part.orders), part)
+            part = chance.of(places).to(self.device.name)
+            batch = data.batch([images[each] for each in places], part.dropped, part.orders)
             # The step's loss is the mean over all of its images, however many passes they take.
-            loss = loss * (len(places) / len(images))
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.weights.receive()
+            total += self._passes(batch, part, len(places) / len(images))
             self.weights.take(first=begin == 0)
-            total += loss.detach()
+
+    def _pass(self, batch: Batch, chance: Chance, share: float) -> torch.Tensor:
+        """Goes forward and back over a batch that makes up that share of its step; returns its part of the loss."""
+        loss = self._loss(batch, chance) * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.weights.receive()
+        return loss.detach()
 
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
         """The LoRA as a checkpoint is to hold it, each part of it, copied to the CPU: the average if there is one."""
@@ -172,7 +191,8 @@ class Learner:
             if self.average is not None:
                 self.weights.flat.copy_(self.average.flat)
                 self.weights.refresh()
-            yield self.unet
+            with self._compiled.aside() if self._compiled is not None else contextlib.nullcontext():
+                yield self.unet
         finally:
             if learnt is not None:
                 self.weights.flat.copy_(learnt)
@@ -180,13 +200,15 @@ class Learner:
             self._train(True)
 
     def forget_gradients(self) -> None:
-        """Lets go of a step that could not be finished."""
+        """Lets go of a step that could not be finished, and of all memory that can be had again."""
         self.weights.forget()
+        self._passes.forget()
 
     def refit(self, fitting: Fitting) -> None:
         """Cuts the work in another way; what was learnt stays, and what the optimizer remembers."""
+        self._passes.forget()
         if fitting.checkpointing and not self.fitting.checkpointing:
-            self.unet.enable_gradient_checkpointing()
+            self._compute_twice()
         if fitting.optimizer is not self.fitting.optimizer:
             eight = self._optimizer(fitting.optimizer)
             into_8bit(self.optimizer, eight)
@@ -211,6 +233,28 @@ class Learner:
         self.unet.train(on)
         if self.encoders is not None:
             self.encoders.train(on)
+
+    def _compute_twice(self) -> None:
+        """Gradient checkpointing. Chance need not be set back for the second time where there is none in the model."""
+        again = partial(checkpoint, use_reentrant=False, preserve_rng_state=bool(self.settings.dropout))
+        self.unet.enable_gradient_checkpointing(again)
+
+    def _compile(self, tell: Callable[[events.Event], None]) -> CompiledBlocks | None:
+        try:
+            return CompiledBlocks(self.unet)
+        except Exception as error:
+            # torch has no class of its own for a machine that it can't compile on.
+            tell(events.Warning(f"training goes on without compiling: {' '.join(str(error).split())[:200]}"))
+            return None
+
+    def _give_compiling_up(self) -> bool:
+        """Whether there was anything to give up."""
+        compiled, self._compiled = self._compiled, None
+        if compiled is None:
+            return False
+        compiled.undo()
+        self.weights.forget()
+        return True
 
     def _optimizer(self, kind: Optimizer) -> torch.optim.Optimizer:
         return make_optimizer(kind, self.weights.moved(kind), self.settings, self.device.name)

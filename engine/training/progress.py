@@ -1,11 +1,12 @@
 """What a run tells while it runs. Needs torch.
 
-Reading a loss off a GPU makes the CPU wait for it, so losses stay there and are read a few times a second, all that
-came since; each step still gets its own event.
+Reading a loss off a GPU makes the CPU wait for it, so losses travel by themselves and are told a few times a second,
+all that have arrived; each step still gets its own event.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -17,11 +18,15 @@ from engine.errors import TrainingError
 from engine.jobs.worker import Context
 from engine.training.device import Device
 from engine.training.pace import Pace
+from engine.training.reading import Reading
 from engine.training.spill import Spill
 from engine.training.vitals import VitalsReader
 
 READ_SECONDS = 0.1
 """How often losses are read."""
+
+AHEAD = 2
+"""How many steps may be queued on a card before the oldest is waited for: it never idles, and a stop comes soon."""
 
 ESTIMATE_SECONDS = 1.0
 """How often the time left is told."""
@@ -33,8 +38,7 @@ class _Pending:
     epoch: int
     images: int
     lr: float
-    loss: torch.Tensor
-    gradient: torch.Tensor
+    reading: Reading
 
 
 class Progress:
@@ -56,20 +60,27 @@ class Progress:
 
     def add(self, step: int, epoch: int, images: int, lr: float, loss: torch.Tensor, gradient: torch.Tensor) -> None:
         """Takes in one step: its loss and the norm of its gradient, scalars still on the device."""
-        self._pending.append(_Pending(step, epoch, images, lr, loss, gradient))
+        self._pending.append(_Pending(step, epoch, images, lr, Reading(loss, gradient)))
+        if len(self._pending) > AHEAD:
+            self._pending[-1 - AHEAD].reading.wait()
         if time.monotonic() - self._since >= READ_SECONDS:
-            self.read()
+            here = itertools.takewhile(lambda each: each.reading.here, self._pending)
+            self._tell(len(list(here)))
 
     def read(self) -> None:
-        """Reads what came since the last reading and tells it.
+        """Waits for all that came since the last reading and tells it.
 
         Raises:
             TrainingError: a loss or a gradient is no number any more.
         """
-        pending, self._pending = self._pending, []
+        self._tell(len(self._pending))
+
+    def _tell(self, count: int) -> None:
+        """Tells of so many steps, the oldest."""
+        pending, self._pending = self._pending[:count], self._pending[count:]
         if not pending:
             return
-        values = torch.stack([torch.stack((each.loss, each.gradient)) for each in pending]).tolist()
+        values = [each.reading.figures() for each in pending]
         seconds = time.monotonic() - self._since
         images_per_s = sum(each.images for each in pending) / max(seconds, 1e-9)
         memory_gb = self._device.memory_gb()

@@ -81,7 +81,9 @@ class Trainer:
         fitting = place.fitting or fitting_for(self.settings, resolution, device.total_gb)
         encoders = TextEncoders(pipeline, self.settings, device) if self.settings.train_text_encoders else None
         noise = Noise.of(noise_schedule(pipeline))
-        self.learner = Learner(pipeline.unet, noise, self.settings, fitting, device, encoders, self.several)
+        self.learner = Learner(
+            pipeline.unet, noise, self.settings, fitting, device, encoders, self.several, context.emit
+        )
         if kept:
             self.learner.remember(kept[1])
         elif self.settings.start_from:

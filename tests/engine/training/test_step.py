@@ -1,0 +1,142 @@
+"""A step done in another way, from buffers that stay or compiled, is the same step; a way that fails is given up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from engine import events
+from engine.base_model import find_base
+from engine.settings import BaseSettings, TrainingSettings
+from engine.training.base import load_pipeline, noise_schedule
+from engine.training.chance import step_chance
+from engine.training.compile import CompiledBlocks
+from engine.training.data import TrainingData
+from engine.training.device import Device
+from engine.training.fit import fitting_for
+from engine.training.learner import Learner
+from engine.training.loss import Noise
+from engine.training.step import Passes
+
+IMAGES = ([0, 1], [2, 3], [1, 0], [3, 2], [0, 1], [2, 3])
+"""Of two shapes in turn, so that each comes often enough to be replayed."""
+
+
+def drawn(unet: Any) -> TrainingData:
+    """Two square and two tall images out of nothing, one of them for regularisation."""
+    config = unet.config
+    pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+    chance = torch.Generator().manual_seed(1)
+
+    def some(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=chance)
+
+    return TrainingData(
+        latents=(some(2, 4, 16, 16), some(2, 4, 20, 12)),
+        masks=(some(2, 1, 16, 16).sigmoid(), some(2, 1, 20, 12).sigmoid()),
+        bucket=torch.tensor([0, 0, 1, 1]),
+        row=torch.tensor([0, 1, 0, 1]),
+        repeats=torch.ones(4, dtype=torch.int64),
+        regularisation=torch.tensor([False, False, False, True]),
+        held_out=torch.tensor([True, False, False, False]),
+        time_ids=torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 4),
+        captions=torch.tensor([[1], [2], [1], [2]]),
+        hidden=some(3, 77, config.cross_attention_dim),
+        pooled=some(3, pooled),
+        tokens=None,
+    )
+
+
+def learner(told: list[events.Event] | None = None, dtype: torch.dtype = torch.float32, **changes: Any) -> Learner:
+    settings = TrainingSettings(rank=4, batch=2, learning_rate=1e-2, **changes)
+    pipeline = load_pipeline(find_base(BaseSettings(model="demo")), dtype)
+    noise, fitting = Noise.of(noise_schedule(pipeline)), fitting_for(settings, 64, None)
+    return Learner(
+        pipeline.unet, noise, settings, fitting, Device("cpu", dtype), tell=(told if told is not None else []).append
+    )
+
+
+def steps(trained: Learner, count: int = len(IMAGES)) -> list[tuple[float, float]]:
+    """The loss and the gradient's norm of some steps."""
+    data = drawn(trained.unet).to("cpu", trained.device.dtype)
+    found = []
+    for step, images in enumerate(IMAGES[:count], start=1):
+        chance = step_chance(trained.settings, step, len(images), data.shape(images[0]), 1000)
+        loss, norm = trained.learn(data, images, chance, 1e-2)
+        found.append((float(loss), float(norm)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain() -> list[tuple[float, float]]:
+    return steps(learner())
+
+
+def test_steps_from_buffers_that_stay_are_those_of_a_plain_run_bit_for_bit(plain: list[tuple[float, float]]) -> None:
+    replayed = learner(graph="on")
+    assert steps(replayed) == plain
+    assert [type(each).__name__ for each in replayed._passes._kept.values()] == ["StaticPass", "StaticPass"]
+    assert len({loss for loss, _ in plain}) == len(plain)
+
+
+def test_replayed_passes_add_up_to_a_step_and_a_look_in_between_changes_nothing() -> None:
+    apart: dict[str, Any] = {"gradient_accumulation": 2, "gradient_checkpointing": True}
+    one, other = learner(**apart), learner(graph="on", **apart)
+    for each in (one, other):
+        each.refit(each.fitting.__class__(True, 1, 2, each.fitting.optimizer, 64))
+    ours = steps(one, 3)
+    before = steps(other, 3)
+    assert before == ours
+    data = drawn(other.unet)
+    other.validate(data)
+    chance = step_chance(one.settings, 4, 2, data.shape(3), 1000)
+    assert torch.equal(other.learn(data, [3, 2], chance, 1e-2)[0], one.learn(data, [3, 2], chance, 1e-2)[0])
+    other.forget_gradients()
+    assert not other._passes._kept
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="capturing works where there is a card")
+def test_a_capture_that_fails_is_told_once_and_training_goes_on_plainly(plain: list[tuple[float, float]]) -> None:
+    told: list[events.Event] = []
+    trained = learner(told)
+    trained._passes = Passes(trained._pass, True, True, trained._give_compiling_up, told.append)
+    assert steps(trained) == plain
+    assert [each.message.partition(":")[0] for each in told if isinstance(each, events.Warning)] == [
+        "training goes on without CUDA graphs"
+    ]
+
+
+def test_compiled_blocks_take_the_same_steps_and_stand_aside_for_pictures(plain: list[tuple[float, float]]) -> None:
+    trained = learner()
+    trained._compiled = CompiledBlocks(trained.unet, backend="aot_eager")
+    assert len(trained._compiled) == sum(
+        type(each).__name__ == "BasicTransformerBlock" for each in trained.unet.modules()
+    )
+    assert steps(trained, 3) == pytest.approx(plain[:3], rel=1e-4)
+    blocks = list(trained._compiled._calls)
+    with trained.painting():
+        assert not any(each._compiled_call_impl for each in blocks)
+    assert all(each._compiled_call_impl for each in blocks)
+
+
+def test_compiling_that_fails_is_told_and_the_step_is_done_without(plain: list[tuple[float, float]]) -> None:
+    def broken(_graph: Any, _inputs: Any) -> Any:
+        raise RuntimeError("no C++ compiler here")
+
+    told: list[events.Event] = []
+    trained = learner(told)
+    trained._compiled = CompiledBlocks(trained.unet, backend=broken)
+    trained._passes = Passes(trained._pass, False, False, trained._give_compiling_up, told.append)
+    assert steps(trained) == plain
+    assert ["without compiling" in each.message for each in told if isinstance(each, events.Warning)] == [True]
+
+
+def test_a_base_in_bf16_is_trained_without_a_cast_inside_and_learns_the_same(plain: list[tuple[float, float]]) -> None:
+    trained = learner(dtype=torch.bfloat16, graph="on")
+    assert {each.dtype for each in trained.unet.parameters()} == {torch.bfloat16}
+    assert trained.weights.flat.dtype is torch.float32
+    halved = steps(trained)
+    assert [loss for loss, _ in halved] == pytest.approx([loss for loss, _ in plain], rel=0.05)
+    assert all(each.dtype is torch.float32 for state in trained.lora().values() for each in state.values())
