@@ -84,7 +84,7 @@ def grid(
     The same command again paints only what is missing.
 
     \b
-    Axes: checkpoint  strength  prompt  negative  seed  steps  guidance  sampler  size
+    Axes: checkpoint  strength  prompt  negative  seed  steps  guidance  sampler  size  face-fix
     Values: 0.6,0.8   0.6-1.0 (+0.2)   1-10 [5]   "in quotes, a comma"
             checkpoint alone is all; checkpoint=none,2-6 (+2),last picks
     """

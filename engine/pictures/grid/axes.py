@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
+from engine.pictures.face_fix import FaceFix
 from engine.pictures.grid.ranges import GridError, Word, number_text, read_numbers, split_words
 from engine.pictures.orders import SEEDS
 from engine.pictures.picture import PictureOrder
@@ -26,6 +27,9 @@ from engine.training.lora_header import read_header
 NO_LORA = "none"
 """The checkpoint axis's value for the base model alone."""
 
+OFF, ON = "off", "on"
+"""Values of the face fix's axis; others are its denoise."""
+
 
 class AxisKind(StrEnum):
     """What differs along an axis; the dearer a change is for the painter, the further up it stands."""
@@ -35,6 +39,7 @@ class AxisKind(StrEnum):
     SAMPLER = "sampler"
     STEPS = "steps"
     GUIDANCE = "guidance"
+    FACE_FIX = "face-fix"
     STRENGTH = "strength"
     NEGATIVE = "negative"
     PROMPT = "prompt"
@@ -134,6 +139,8 @@ def _with(order: PictureOrder, kind: AxisKind, value: str, root: Path) -> Pictur
             return replace(order, steps=int(value))
         case AxisKind.GUIDANCE:
             return replace(order, guidance=float(value))
+        case AxisKind.FACE_FIX:
+            return replace(order, face_fix=_fix(order.face_fix, value))
         case AxisKind.STRENGTH:
             return replace(order, strength=float(value))
         case AxisKind.NEGATIVE:
@@ -144,8 +151,18 @@ def _with(order: PictureOrder, kind: AxisKind, value: str, root: Path) -> Pictur
             return replace(order, seed=int(value))
 
 
+def _fix(common: FaceFix | None, value: str) -> FaceFix | None:
+    """The face fix of a cell; what its value does not say is as the grid's."""
+    if value == OFF:
+        return None
+    fix = common or FaceFix()
+    return fix if value == ON else replace(fix, denoise=float(value))
+
+
 def _all_of(kind: AxisKind, word: Word, known: Known) -> tuple[str, ...]:
     """The values of an axis that was named without any."""
+    if kind is AxisKind.FACE_FIX:
+        return OFF, ON
     if kind is AxisKind.SAMPLER:
         return tuple(each.value for each in Sampler)
     if kind is AxisKind.CHECKPOINT:
@@ -238,6 +255,20 @@ def _read_seeds(words: Sequence[Word], _known: Known) -> list[str]:
     return found
 
 
+def _read_face_fixes(words: Sequence[Word], known: Known) -> list[str]:
+    """``off``, ``on``, or how much of a face is painted anew."""
+    denoise = _number_reader("the face fix's denoise", 0.05, 1)
+    found: list[str] = []
+    for word in words:
+        if word.text.lower() in (OFF, ON):
+            found.append(word.text.lower())
+        elif word.text[:1].isalpha():
+            raise word.error(f"{word.text!r} is no face fix", f"write {EXAMPLES[AxisKind.FACE_FIX]}")
+        else:
+            found += denoise([word], known)
+    return found
+
+
 def _number_reader(name: str, low: float, high: float, whole: bool = False) -> Reader:
     def read(words: Sequence[Word], _known: Known) -> list[str]:
         found = []
@@ -264,6 +295,7 @@ READERS: dict[AxisKind, Reader] = {
     AxisKind.SAMPLER: _read_samplers,
     AxisKind.STEPS: _number_reader("steps", 1, 500, whole=True),
     AxisKind.GUIDANCE: _number_reader("guidance", 0, 50),
+    AxisKind.FACE_FIX: _read_face_fixes,
     AxisKind.STRENGTH: _number_reader("strength", -4, 4),
     AxisKind.NEGATIVE: lambda words, _known: [word.text for word in words],
     AxisKind.PROMPT: _read_prompts,
@@ -277,6 +309,7 @@ EXAMPLES = {
     AxisKind.SAMPLER: '"Euler a","DPM++ 2M Karras"',
     AxisKind.STEPS: "20-40 (+10)",
     AxisKind.GUIDANCE: "4-8 (+2)",
+    AxisKind.FACE_FIX: "off,0.3-0.5 (+0.1)",
     AxisKind.STRENGTH: "0.6,0.8,1.0",
     AxisKind.NEGATIVE: '"","blurry"',
     AxisKind.PROMPT: '"photo of {trigger} {class}","oil painting of {trigger} {class}"',

@@ -253,6 +253,7 @@ def _rest(grid: Grid, kinds: set[AxisKind]) -> dict[str, object]:
         AxisKind.SIZE: ("width", "height"),
         AxisKind.SAMPLER: ("sampler", "schedule"),
         AxisKind.PROMPT: ("prompt", "others"),
+        AxisKind.FACE_FIX: ("face_fix",),
     }
     left_out = {"path", "prompt_id", "priority"}.union(*(said.get(kind, (kind.value,)) for kind in kinds))
     return {name: value for name, value in grid.common.to_record().items() if name not in left_out}

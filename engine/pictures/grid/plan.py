@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.pictures.brush import brush_of
-from engine.pictures.grid.axes import NO_LORA, Axis, AxisKind, applied
+from engine.pictures.grid.axes import NO_LORA, OFF, ON, Axis, AxisKind, applied
 from engine.pictures.grid.ranges import GridError
 from engine.pictures.orders import ready_to_queue
 from engine.pictures.picture import PictureOrder, checked, order_from_record
@@ -222,6 +222,8 @@ def value_of(order: PictureOrder, kind: AxisKind) -> str | None:
         case AxisKind.SAMPLER:
             named = order.schedule.value not in ("Automatic", "Uniform")
             return f"{order.sampler} {order.schedule}" if named else order.sampler.value
+        case AxisKind.FACE_FIX:
+            return ON if order.face_fix else OFF
         case AxisKind.GUIDANCE:
             return f"{order.guidance:g}"
         case AxisKind.STRENGTH:

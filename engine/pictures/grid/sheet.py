@@ -59,6 +59,8 @@ class _Look:
     """How many of them fit above a cell."""
     left: int
     """How wide the rows' labels are."""
+    below: int
+    """What stands under each cell; 0 where no likeness was measured."""
 
 
 def write_sheet(
@@ -149,7 +151,9 @@ def _look(grid: Grid, painted: Sequence[Cell], cell_pixels: int | None) -> _Look
     longest = max((_length(font, line) for label in labels for line in label), default=0)
     gap = max(4, width // 64)
     left = round(longest) + 3 * gap if labels else gap
-    return _Look((width, height), gap, font, round(points * 1.35), letters, left)
+    line = round(points * 1.35)
+    below = line if any(cell.likeness is not None for cell in painted) else 0
+    return _Look((width, height), gap, font, line, letters, left, below)
 
 
 def _drawn(grid: Grid, cells: Mapping[Place, Cell], part: Part, look: _Look) -> Image.Image:
@@ -163,7 +167,7 @@ def _drawn(grid: Grid, cells: Mapping[Place, Cell], part: Part, look: _Look) -> 
     ]
     title = f"{grid.x.kind} →" + (f"   {grid.y.kind} ↓" if grid.y else "")
     top = gap + line + max(map(len, heads)) * line + gap
-    down = top + len(part.rows) * (height + gap)
+    down = top + len(part.rows) * (height + look.below + gap)
     sheet = Image.new("RGB", (across, down + len(told) * line + gap), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((gap, gap // 2), title, FAINT, look.font)
@@ -173,7 +177,7 @@ def _drawn(grid: Grid, cells: Mapping[Place, Cell], part: Part, look: _Look) -> 
             y = top - gap // 2 - (len(head) - number) * line
             pen.text((x + max(0, (width - _length(look.font, text)) // 2), y), text, INK, look.font)
     for at, y in enumerate(part.rows):
-        _draw_row(sheet, pen, grid, cells, part, look, y, top + at * (height + gap))
+        _draw_row(sheet, pen, grid, cells, part, look, y, top + at * (height + look.below + gap))
     for number, text in enumerate(told):
         pen.text((gap, down + number * line), text, INK if number < len(told) - 1 else FAINT, look.font)
     return sheet
@@ -205,6 +209,9 @@ def _draw_row(
             continue
         picture = _opened(cell.path)
         picture.thumbnail((width, height), Image.Resampling.LANCZOS)
+        if cell.likeness is not None:
+            words = f"likeness {cell.likeness:.0f}"
+            pen.text((left + (width - _length(look.font, words)) // 2, top + height), words, FAINT, look.font)
         sheet.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
 
 

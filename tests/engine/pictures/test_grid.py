@@ -318,6 +318,11 @@ class TestSheet:
         with Image.open(path) as sheet:
             red = (np.asarray(sheet) == (255, 0, 0)).all(axis=2).sum()
         assert red == 32 * 32
+        (told,) = write_sheet(
+            grid, {**cells, one.place: replace(one, likeness=63.0)}, tmp_path / "t.png", cell_pixels=32
+        )
+        with Image.open(told) as with_likeness, Image.open(path) as without:
+            assert with_likeness.height > without.height
         about = read_parameters(path)
         assert about is not None
         assert about.extra["Y Values"] == '"a long prompt, with, commas", b'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.errors import PromptError
+from engine.pictures.face_fix import FaceFix
 from engine.pictures.grid.axes import NO_LORA, AxisKind, Known, applied, read_axis
 from engine.pictures.grid.ranges import GridError, number_text, read_numbers, split_words
 from engine.pictures.picture import PictureOrder
@@ -106,6 +108,8 @@ class TestErrorsPointAtTheWord:
             ("checkpoint=jx265-00002", "jx265-00002", "did you mean jx265-000002?"),
             ("checkpoint=/nowhere.safetensors", "/nowhere.safetensors", "there is no LoRA at"),
             ("sampler=Euler,Magic", "Magic", "no sampler"),
+            ("face-fix=off,much", "much", "no face fix"),
+            ("face-fix=0.3,2", "2", "0.05 to 1"),
             ("size=1024x1024,big", "big", "832x1216"),
             ('prompt=a,"b', '"b', "never closed"),
             ('prompt="a" b,c', " b", "behind a closed quote"),
@@ -153,6 +157,14 @@ class TestValues:
         assert first[1] == "7"
         assert values("seed=-1") != values("seed=-1")
 
+    def test_the_face_fix_is_off_on_or_its_denoise(self) -> None:
+        assert values("face-fix") == ["off", "on"]
+        assert values("face-fix=off,0.3-0.5 (+0.1)") == ["off", "0.3", "0.4", "0.5"]
+        fixed = replace(ORDER, face_fix=FaceFix(most=1, denoise=0.5))
+        assert applied(fixed, {AxisKind.FACE_FIX: "off"}, Path("/p")).face_fix is None
+        assert applied(fixed, {AxisKind.FACE_FIX: "on"}, Path("/p")) == fixed
+        assert applied(fixed, {AxisKind.FACE_FIX: "0.2"}, Path("/p")).face_fix == FaceFix(most=1, denoise=0.2)
+
     def test_samplers_bring_their_schedule(self) -> None:
         assert values("sampler=euler a,dpm++ 2m karras") == ["Euler a", "DPM++ 2M Karras"]
         assert len(values("sampler")) == len(Sampler)
@@ -172,6 +184,7 @@ def test_a_value_changes_what_its_axis_says_and_nothing_else() -> None:
         AxisKind.GUIDANCE: "4.5",
         AxisKind.NEGATIVE: "blurry",
         AxisKind.PROMPT: "a dog",
+        AxisKind.FACE_FIX: "0.3",
     }
     assert set(said) == set(AxisKind)
     order = applied(ORDER, said, Path("/p"))
@@ -179,6 +192,7 @@ def test_a_value_changes_what_its_axis_says_and_nothing_else() -> None:
     assert (order.sampler, order.schedule) == (Sampler.DPMPP_2M, NoiseSchedule.KARRAS)
     assert (order.width, order.height, order.steps, order.guidance) == (832, 1216, 20, 4.5)
     assert (order.negative, order.prompt) == ("blurry", "a dog")
+    assert order.face_fix == FaceFix(denoise=0.3)
     assert applied(ORDER, {}, Path("/p")) == ORDER
 
 
