@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
+
+from engine.settings.lines import line_of
 
 DEFAULT_THEME = "limner-dark"
 """The theme that the app starts with."""
@@ -105,8 +107,10 @@ def read_theme(path: Path) -> Theme:
     Raises:
         ValueError: it can't be read, or something in it won't do; the message is one line.
     """
+    text = ""
     try:
-        record: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        record: dict[str, Any] = tomllib.loads(text)
         file = ThemeFile.model_validate(record)
         colors: dict[str, Any] = {
             name: _color(name, value) for name, value in file.colors.model_dump().items() if value is not None
@@ -115,7 +119,10 @@ def read_theme(path: Path) -> Theme:
         return Theme(name=file.name, dark=file.dark, ansi=file.ansi, variables=variables, **colors)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}") from error
+        key = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{_line(text, first['loc'])}{key}: {first['msg'].lower()}") from error
+    except _NoColour as error:
+        raise ValueError(f"{_line(text, error.names)}{error}") from error
     except ColorParseError as error:
         raise ValueError(str(error)) from error
     except (OSError, UnicodeDecodeError) as error:
@@ -141,7 +148,18 @@ def _color(name: str, value: str) -> str:
     try:
         return Color.parse(value).hex
     except ColorParseError as error:
-        raise ValueError(f"colors.{name}: {value!r} is not a colour") from error
+        raise _NoColour(("colors", name), value) from error
+
+
+class _NoColour(ValueError):
+    def __init__(self, names: tuple[str, ...], value: str) -> None:
+        super().__init__(f"{'.'.join(names)}: {value!r} is not a colour")
+        self.names = names
+
+
+def _line(text: str, names: Sequence[str | int]) -> str:
+    line = line_of(text, names)
+    return f"line {line}: " if line else ""
 
 
 def _chrome() -> dict[str, str]:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from engine.settings.lines import line_of
+
 CONFIG_NAME = "config.toml"
 """The file's name in the config folder."""
 
@@ -59,17 +61,7 @@ class UserConfig:
 
     def line_of(self, *names: str) -> int:
         """The line that sets ``names`` (a table and its key, or a key alone); 0 where it can't be found."""
-        table, wanted, dotted = "", names[-1], ".".join(names)
-        for number, line in enumerate(self.text.splitlines(), start=1):
-            if header := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
-                table = _bare(header[1])
-                continue
-            key = _bare(line.partition("=")[0]) if "=" in line else ""
-            if key and dotted == (f"{table}.{key}" if table else key):
-                return number
-            if key == wanted and table == ".".join(names[:-1]):
-                return number
-        return 0
+        return line_of(self.text, names)
 
 
 def read_config(folder: Path) -> UserConfig:
@@ -155,8 +147,3 @@ def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:
     for name, value in table.items():
         flat.update(_flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value})
     return flat
-
-
-def _bare(key: str) -> str:
-    """A key without quotes and spaces around its parts."""
-    return ".".join(part.strip() for part in key.strip().replace('"', "").replace("'", "").split("."))

@@ -109,7 +109,7 @@ class ModelServer:
         told = b"".join(self._asked("GET", "/models", None))
         try:
             found = [str(each["id"]) for each in json.loads(told)["data"]]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise PromptError(f"{self.url} is no server of language models", "give the address of /v1") from error
         return found
 
@@ -254,15 +254,16 @@ def _texts(lines: Iterator[bytes]) -> Iterator[str]:
 def _text(data: bytes) -> Iterator[str]:
     try:
         record = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         # A torn line, a comment, an event's name: nothing that is text.
         return
     if not isinstance(record, dict):
         return
     if record.get("error"):
         raise Refused(0, f"the model failed ({_error_text(data)[:200]})", "see what the server printed")
-    for choice in record.get("choices") or []:
-        said = choice.get("delta") or choice.get("message") or {}
+    choices = record.get("choices")
+    for choice in choices if isinstance(choices, list) else []:
+        said = (choice.get("delta") or choice.get("message")) if isinstance(choice, dict) else None
         if isinstance(said, dict) and isinstance(said.get("content"), str):
             yield said["content"]
 
@@ -270,7 +271,7 @@ def _text(data: bytes) -> Iterator[str]:
 def _error_text(body: bytes) -> str:
     try:
         error = json.loads(body)["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return body.decode("utf-8", "replace") if not body.lstrip().startswith(b"<") else ""
     return str(error.get("message", "") if isinstance(error, dict) else error)
 

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import MutableMapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from pydantic import BaseModel, Field, ValidationError
+from tomlkit.exceptions import TOMLKitError
 
 from engine.errors import ProjectError
 from engine.jobs.folder import write_whole
 from engine.settings.captions import CaptionsSettings
+from engine.settings.lines import line_of
 from engine.settings.models import BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings
 from engine.settings.section import Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
+
+
+LONGEST_SHOWN = 80
+"""Letters of a value that won't do."""
 
 
 class Settings(Section):
@@ -38,10 +45,11 @@ def read_settings(path: Path) -> Settings:
     """Reads ``limner.toml``.
 
     Raises:
-        ProjectError: not there, not TOML, or a key that is unknown or out of range; names the file and the key.
+        ProjectError: not there, not TOML, or a key that is unknown or out of range; names the file, the line and the key.
     """
     try:
-        record = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        record = tomllib.loads(text)
     except FileNotFoundError as error:
         raise ProjectError(f"there is no {path}", "make a project with: limner new DIR") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -51,7 +59,7 @@ def read_settings(path: Path) -> Settings:
     try:
         return Settings.model_validate(record)
     except ValidationError as error:
-        raise ProjectError(*_explain(path, error)) from error
+        raise ProjectError(*_explain(path, error, text)) from error
 
 
 def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
@@ -64,10 +72,12 @@ def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
     Raises:
         ProjectError: the file is broken, or the result would be.
     """
-    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    document = _document(path)
     for dotted, value in changes.items():
         section, key = dotted.split(".")
         table = document.setdefault(section, tomlkit.table())
+        if not isinstance(table, MutableMapping):
+            raise ProjectError(f"{path}: {section} is no table", f"write [{section}]")
         if value is None:
             table.pop(key, None)
         else:
@@ -107,15 +117,32 @@ def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
         raise ProjectError(what, fix) from error
 
 
-def _explain(path: Path, error: ValidationError) -> tuple[str, str]:
-    """What is wrong with the first bad key, and what to write instead."""
+def _document(path: Path) -> tomlkit.TOMLDocument:
+    """The file with its comments. Raises ProjectError where it can't be read."""
+    try:
+        return tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{path} can't be read ({error})", "mend its encoding") from error
+    except TOMLKitError as error:
+        raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
+
+
+def _explain(path: Path, error: ValidationError, text: str = "") -> tuple[str, str]:
+    """What is wrong with the first bad key, where it stands, and what to write instead."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
+    line = line_of(text, first["loc"])
+    where = f"{path}:{line}" if line else str(path)
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, _all_keys(), n=1)
         fix = f"did you mean {near[0]}?" if near else "take it out"
-        return f"{path}: unknown key {key}", fix
-    return f"{path}: {key} = {first.get('input')!r} won't do", first["msg"].lower()
+        return f"{where}: unknown key {key}", fix
+    return f"{where}: {key} = {_shortly(first.get('input'))} won't do", first["msg"].lower()
+
+
+def _shortly(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 1]}…"
 
 
 def _all_keys() -> list[str]:
