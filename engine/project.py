@@ -91,18 +91,18 @@ class Project:
         return self.root / "jobs"
 
     def new_job_folder(self, word: str) -> Path:
-        """A folder for a job that does not exist yet, named by the time and ``word``."""
+        """Makes a folder for a new job, named by the time and ``word``."""
         return _fresh(self.jobs, word)
 
     def new_run_folder(self) -> Path:
-        """A folder for a training run that does not exist yet, named by the time and the trigger word."""
+        """Makes a folder for a new training run, named by the time and the trigger word."""
         return _fresh(self.runs, re.sub(r"[^\w-]+", "_", self.settings.person.trigger))
 
     def run_folders(self) -> list[JobFolder]:
         """All training runs, oldest first."""
         if not self.runs.is_dir():
             return []
-        return [JobFolder(each) for each in sorted(self.runs.iterdir()) if (each / "job.json").exists()]
+        return [JobFolder(each) for each in sorted(self.runs.iterdir(), key=_age) if (each / "job.json").exists()]
 
     def run(self, name: str | None = None) -> JobFolder:
         """A run by its name (or the beginning or end of it), or the newest one.
@@ -164,11 +164,30 @@ def open_project(start: Path) -> Project:
 
 
 def _fresh(parent: Path, word: str) -> Path:
-    stem = f"{time.strftime('%Y%m%d-%H%M')}-{word}"
-    candidate, number = parent / stem, 2
-    while candidate.exists():
-        candidate, number = parent / f"{stem}-{number}", number + 1
-    return candidate
+    """Makes a folder that is nobody else's, and the newest by its name: ``20261121-1403-jx265``, then ``…-2``.
+
+    Where the clock was set back (each autumn it is) the time of the newest folder is taken.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        ages = [_age(each) for each in parent.iterdir() if _STAMPED.match(each.name)]
+        stamp = max([time.strftime("%Y%m%d-%H%M"), *(age[0] for age in ages)])
+        number = 1 + max((age[1] for age in ages if age[0] == stamp), default=0)
+        folder = parent / (f"{stamp}-{word}" if number == 1 else f"{stamp}-{word}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+
+
+_STAMPED = re.compile(r"(\d{8}-\d{4})-.*?(?:-(\d+))?$")
+
+
+def _age(folder: Path) -> tuple[str, int, str]:
+    """What folders are sorted by, oldest first: the minute, the number within it, the name."""
+    match = _STAMPED.match(folder.name)
+    return (match[1], int(match[2] or 1), folder.name) if match else (folder.name, 0, folder.name)
 
 
 def _quoted(text: str) -> str:

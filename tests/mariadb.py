@@ -36,9 +36,36 @@ class MariaServer:
                 cursor.execute(statement)
 
 
+@dataclass
+class Killable:
+    """A server that can be killed as by a power cut, and started again on the same data and port."""
+
+    server: MariaServer
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        _wait_until_up(self.server, self.process, self.log)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
 @contextmanager
 def running_server(*more: str) -> Iterator[MariaServer]:
     """With ``more`` options, if any."""
+    with killable_server(*more) as killable:
+        yield killable.server
+
+
+@contextmanager
+def killable_server(*more: str) -> Iterator[Killable]:
+    """The same, to be killed."""
     # Not pytest's folder: a socket's path may have 107 bytes at most.
     home = Path(tempfile.mkdtemp(prefix="limner-db-"))
     try:
@@ -51,20 +78,17 @@ def running_server(*more: str) -> Iterator[MariaServer]:
         options = [f"--socket={server.socket}", f"--port={server.port}", "--bind-address=127.0.0.1"]
         options += [f"--pid-file={home / 'pid'}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
         options += ["--skip-name-resolve", "--performance-schema=off", *more]
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [_program("mariadbd"), "--no-defaults", *data, *as_root, *options], stdout=log, stderr=log
-            )
+        killable = Killable(server, [_program("mariadbd"), "--no-defaults", *data, *as_root, *options], home / "log")
         try:
-            _wait_until_up(server, process, home / "log")
-            yield server
+            killable.start()
+            yield killable
         finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            if killable.process is not None:
+                killable.process.terminate()
+                try:
+                    killable.process.wait(30)
+                except subprocess.TimeoutExpired:
+                    killable.kill()
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -19,6 +19,7 @@ from engine.faces.crop import crop_of, cut
 from engine.faces.framing import cut_of
 from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
+from engine.jobs.turns import one_at_a_time
 from engine.project import Project
 
 Tell = Callable[[events.Event], None]
@@ -81,13 +82,16 @@ def build(project: Project, framing: Framing | None = None, tell: Tell | None = 
         raise DatasetError("no face is kept", fix if faces else "scan first: limner faces scan --person NAME")
     folder = DatasetFolder(project)
     try:
-        manifest = _settle_folder(project, folder)
-        manifest, removed = _take_out(folder, manifest, {face.marker_uid for face in kept})
-        manifest, cuttings, skipped = _plan(folder, manifest, sorted(kept, key=lambda face: face.id), framing)
-        folder.save_manifest(manifest)
-        manifest, failed, made = _cut_all(folder, manifest, cuttings, tell)
-        folder.save_manifest(manifest)
-        caption(project)
+        folder.root.mkdir(parents=True, exist_ok=True)
+        # Two apps take turns: the second finds the first one's images and makes what is left.
+        with one_at_a_time(folder.root):
+            manifest = _settle_folder(project, folder)
+            manifest, removed = _take_out(folder, manifest, {face.marker_uid for face in kept})
+            manifest, cuttings, skipped = _plan(folder, manifest, sorted(kept, key=lambda face: face.id), framing)
+            folder.save_manifest(manifest)
+            manifest, failed, made = _cut_all(folder, manifest, cuttings, tell)
+            folder.save_manifest(manifest)
+            caption(project)
     except OSError as error:
         raise DatasetError(
             f"the dataset can't be written ({error.strerror or error})", f"check {folder.root} and the disk's space"

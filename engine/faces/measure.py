@@ -25,10 +25,7 @@ def start_measure(project: Project, again: bool = False) -> JobFolder:
     deadline = time.monotonic() + LEAVING_SECONDS
     while folder.alive() and state(folder).state.ended and time.monotonic() < deadline:
         time.sleep(0.02)
-    if not folder.alive():
-        # What the last time told is of no interest to whoever follows this time.
-        folder.events_path.unlink(missing_ok=True)
-    return start(folder.path, JobKind.MEASURE, project.root, {"again": again})
+    return start(folder.path, JobKind.MEASURE, project.root, {"again": again}, anew=True)
 
 
 def measure_folder(project: Project) -> JobFolder:

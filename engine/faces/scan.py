@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import events
-from engine.errors import LibraryError
+from engine.errors import HostUnreachable, JobError, LibraryError
 from engine.faces.geometry import Box
 from engine.faces.ledger import FoundFace, Ledger
 from engine.faces.measured import MeasuredFaces, Seen
@@ -28,6 +28,15 @@ from engine.project import Project
 
 LEAVING_SECONDS = 5.0
 """How long a process that has told its end may take to be gone."""
+
+COMES_BACK_SECONDS = 120.0
+"""How long a library that went away in mid-scan is waited for."""
+
+RETRY_SECONDS, LONGEST_PAUSE = 0.5, 10.0
+"""The pause before it is asked again, doubled each time."""
+
+LOOK_SECONDS = 0.1
+"""How often a pause looks whether the scan is to stop."""
 
 STEP = 25
 """Photos between two events about how far the scan is."""
@@ -55,6 +64,16 @@ class Photo:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What the library says of a person."""
+
+    person: Person
+    rows: tuple[LibraryFace, ...]
+    roots: Roots
+    seen: tuple[Seen, ...]
+
+
 def scan(
     project: Project,
     person: str,
@@ -77,12 +96,9 @@ def scan(
         LibraryError: the library can't be opened, or knows nobody or more than one of that name; or photos that are
             fetched can't be had any more. Then nothing is recorded, and what was fetched stays.
     """
-    with connect(project.settings.library, password, project.root) as library:
-        found_person = find_person(library.people(), person)
-        rows = list(library.faces(found_person))
-        roots = library.roots
-        seen = list(_seen(library, found_person, rows, _known(project)))
     tell = tell or (lambda _event: None)
+    told = _told_by_library(project, person, password, tell, should_stop)
+    found_person, rows, roots, seen = told.person, told.rows, told.roots, told.seen
     tell(events.Phase("faces", 0, len(rows)))
     found: list[FoundFace] = []
     for row, photo in _with_photos(rows, roots):
@@ -101,6 +117,35 @@ def scan(
     if (now.name, now.uid) != (found_person.name, found_person.id):
         project.change({"person.name": found_person.name, "person.uid": found_person.id})
     return ScanReport(found_person, len(found), sum(face.problem is None for face in found))
+
+
+def _told_by_library(
+    project: Project, person: str, password: str | None, tell: Tell, should_stop: Callable[[], bool]
+) -> _Told:
+    """All that the library says of a person. Where it goes away in between it is waited for, and asked again.
+
+    Raises:
+        LibraryError: as ``scan``; HostUnreachable where it was not there to begin with, or does not come back.
+    """
+    deadline: float | None = None
+    pause = RETRY_SECONDS
+    while True:
+        try:
+            with connect(project.settings.library, password, project.root) as library:
+                deadline = time.monotonic() + COMES_BACK_SECONDS
+                found = find_person(library.people(), person)
+                rows = tuple(library.faces(found))
+                return _Told(found, rows, library.roots, tuple(_seen(library, found, rows, _known(project))))
+        except HostUnreachable as error:
+            # A server that never answered is a wrong address; one that did is being restarted.
+            if deadline is None or time.monotonic() > deadline or should_stop():
+                raise
+            patience = deadline - time.monotonic()
+            tell(events.Warning(f"{error.what}: the scan waits for it, {patience:.0f} s at most"))
+        until = time.monotonic() + min(pause, patience)
+        while time.monotonic() < until and not should_stop():
+            time.sleep(LOOK_SECONDS)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def start_scan(project: Project, person: str, password: str | None = None) -> JobFolder:
@@ -132,9 +177,13 @@ def start_index(project: Project) -> JobFolder:
         time.sleep(0.02)
     if folder.alive():
         return folder
-    # What the last time told is of no interest to whoever follows this time.
-    folder.events_path.unlink(missing_ok=True)
-    return start(folder.path, JobKind.SCAN, project.root, {"person": None})
+    try:
+        return start(folder.path, JobKind.SCAN, project.root, {"person": None}, anew=True)
+    except JobError:
+        if folder.alive():
+            # Another app was quicker.
+            return folder
+        raise
 
 
 def index_folder(project: Project) -> JobFolder:

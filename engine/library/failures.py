@@ -22,7 +22,8 @@ CONNECT_SECONDS = 5
 _NO_SUCH_LOGIN = {1045, 1698, 1130, 1862}
 _NO_SUCH_DATABASE = {1044, 1049}
 _NO_RIGHT = {1142, 1143}
-_NO_CONNECTION = {2002, 2003, 2006, 2013, 2055}
+_NO_CONNECTION = {2002, 2003, 2006, 2013, 2055, 1053, 1077, 1158, 1159, 1160, 1161, 1927}
+"""Nothing answers, or it went away: the server was stopped, killed or restarted, or the line broke."""
 
 
 def explain(error: Exception, address: LibraryAddress, with_password: bool = True) -> LibraryError:
@@ -72,7 +73,8 @@ def _mysql(cause: BaseException, address: LibraryAddress, with_password: bool) -
     if code == CR_SSL_CONNECTION_ERROR:
         fix = f"leave ssl=on out, or go through SSH: {tunnel_to(address)}"
         return HostUnreachable(f"the server at {address.where} has no TLS", fix)
-    if code in _NO_CONNECTION or isinstance(cause, OSError):
+    # PyMySQL's InterfaceError (0, "") is a connection that it has closed itself after such an error.
+    if code in _NO_CONNECTION or isinstance(cause, OSError) or type(cause).__name__ == "InterfaceError":
         return _unreachable(cause, address)
     detail = cause.args[1] if code and len(cause.args) > 1 else str(cause)
     return LibraryError(f"the server at {address.where} answered: {detail}", "check the address and the server's log")

@@ -15,6 +15,8 @@ from tomlkit.exceptions import TOMLKitError
 
 from engine.errors import ProjectError
 from engine.jobs.folder import write_whole
+from engine.jobs.turns import one_at_a_time
+from engine.refusals import explained
 from engine.settings.captions import CaptionsSettings
 from engine.settings.lines import line_of
 from engine.settings.models import BaseSettings, LanguageModelSettings
@@ -22,7 +24,6 @@ from engine.settings.painting import PaintingSettings
 from engine.settings.section import Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
-
 
 LONGEST_SHOWN = 80
 """Letters of a value that won't do."""
@@ -45,7 +46,7 @@ def read_settings(path: Path) -> Settings:
     """Reads ``limner.toml``.
 
     Raises:
-        ProjectError: not there, not TOML, or a key that is unknown or out of range; names the file, the line and the key.
+        ProjectError: not there, not TOML, or a key that is unknown or out of range; names file, line and key.
     """
     try:
         text = path.read_text("utf-8")
@@ -71,24 +72,27 @@ def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
 
     Raises:
         ProjectError: the file is broken, or the result would be.
+        DiskFull: there is no room to write it; it stays as it was.
     """
-    document = _document(path)
-    for dotted, value in changes.items():
-        section, key = dotted.split(".")
-        table = document.setdefault(section, tomlkit.table())
-        if not isinstance(table, MutableMapping):
-            raise ProjectError(f"{path}: {section} is no table", f"write [{section}]")
-        if value is None:
-            table.pop(key, None)
-        else:
-            table[key] = str(value) if isinstance(value, (Path, StrEnum)) else value
-    text = tomlkit.dumps(document)
-    try:
-        settings = Settings.model_validate(tomllib.loads(text))
-    except ValidationError as error:
-        raise ProjectError(*_explain(path, error)) from error
-    write_whole(path, text)
-    return settings
+    # Read and written in one turn: what two apps change at once is both there.
+    with explained(path), one_at_a_time(path.parent):
+        document = _document(path)
+        for dotted, value in changes.items():
+            section, key = dotted.split(".")
+            table = document.setdefault(section, tomlkit.table())
+            if not isinstance(table, MutableMapping):
+                raise ProjectError(f"{path}: {section} is no table", f"write [{section}]")
+            if value is None:
+                table.pop(key, None)
+            else:
+                table[key] = str(value) if isinstance(value, (Path, StrEnum)) else value
+        text = tomlkit.dumps(document)
+        try:
+            settings = Settings.model_validate(tomllib.loads(text))
+        except ValidationError as error:
+            raise ProjectError(*_explain(path, error)) from error
+        write_whole(path, text)
+        return settings
 
 
 def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:

@@ -42,10 +42,18 @@ def trainer(folder: Path, seed: int, until: float) -> Tally:
     return _apart("trainer", folder, seed, until)
 
 
+def database(folder: Path, seed: int, until: float) -> Tally:
+    """MariaDB, in mid-scan."""
+    from tests.chaos.database import run
+
+    return run(folder, Random(seed), until)
+
+
 PARTS: dict[str, tuple[Callable[[Path, int, float], Tally], float]] = {
     "app": (app, 0.35),
-    "jobs": (jobs, 0.3),
-    "trainer": (trainer, 0.35),
+    "jobs": (jobs, 0.25),
+    "trainer": (trainer, 0.3),
+    "database": (database, 0.05),
 }
 """What does it, and its share of the time."""
 

@@ -14,6 +14,12 @@ from tests.chaos.tally import Tally, loss_if_it_fails
 pytestmark = pytest.mark.slow
 
 
+def test_a_library_that_goes_away_in_mid_scan_is_waited_for(tmp_path: Path) -> None:
+    tally = chaos.PARTS["database"][0](tmp_path, 3, time.monotonic())
+    assert tally.losses == []
+    assert tally.faults == {"MariaDB killed in mid-scan": 4, "MariaDB gone for good": 1}
+
+
 @pytest.mark.parametrize("part", ["app", "jobs", "trainer"])
 def test_a_few_kills_lose_nothing(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -84,9 +84,23 @@ def test_broken_toml_is_told_with_its_line(project: Project) -> None:
 
 
 def test_new_folders_of_one_minute_never_fall_together(project: Project) -> None:
-    first = project.new_run_folder()
-    first.mkdir(parents=True)
-    assert project.new_run_folder() != first
+    made = [project.new_run_folder() for _ in range(12)]
+    assert len(set(made)) == 12
+    for each in made:
+        (each / "job.json").touch()
+    assert [job.path for job in project.run_folders()] == made, "the twelfth is the newest, not the second"
+
+
+def test_the_newest_run_is_the_newest_though_the_clock_was_set_back(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    for clock in ("20261025-0259", "20261025-0201", "20010101-0000", "20261025-0300"):
+        monkeypatch.setattr("engine.project.time.strftime", lambda _form, now=clock: now)
+        made.append(project.new_run_folder())
+        (made[-1] / "job.json").touch()
+        assert project.run().path == made[-1]
+    assert [each.name[:13] for each in made] == ["20261025-0259"] * 3 + ["20261025-0300"]
 
 
 def test_a_run_is_found_by_its_name_its_ends_or_as_the_newest(project: Project) -> None:
