@@ -18,7 +18,7 @@ from tui.widgets.thumbnails import Thumbnails
 
 SIZES = ((80, 24), (120, 40))
 
-KEYS = {"faces": ("j", "j"), "prompts": ("V", "j", "y", "j", "x"), "training": (), "pictures": ("j", "j", "j", "j")}
+KEYS = {"faces": ("j", "j"), "prompts": ("V", "j", "y", "j", "x"), "training": (), "pictures": ("l", "l", "l")}
 """What is pressed on a screen before its picture is taken."""
 
 COVER = ("faces", (120, 40))

@@ -29,6 +29,7 @@ from engine.library.photoprism import Description
 from engine.pictures.parameters import Parameters, png_text
 from engine.pictures.queue import PictureOrder, Queue
 from engine.pictures.start import painter_folder
+from engine.pictures.verdicts import Verdicts
 from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
 from tui.screens.connect import Checked
@@ -129,8 +130,12 @@ def with_pictures(project: Project) -> Project:
             picture = draw_portrait(JAMES, random_scene(Random(order.seed)), 512)
             picture.save(order.path, pnginfo=png_text(parameters))
             queue.finish(number, order.path, 4.2)
-        queue.rate(4, 3)
-        queue.rate(2, 5)
+        for stars, number in ((3, 4), (5, 2)):
+            Verdicts(store).rate([number], stars)
+        Verdicts(store).favourite([2])
+        with store.change() as change:
+            for likeness, number in ((87.0, 2), (62.5, 3), (31.0, 5)):
+                change.execute("UPDATE pictures SET likeness = ? WHERE id = ?", (likeness, number))
         queue.take()
         queue.fail(6, "the GPU ran out of memory")
         queue.take()

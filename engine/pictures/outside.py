@@ -66,6 +66,8 @@ class Told:
 
     width: int
     height: int
+    text: str | None
+    """As it stands in the file, without what no text may hold."""
     parameters: Parameters | None
 
 
@@ -115,7 +117,8 @@ def what_it_tells(path: Path) -> Told | None:
         return None
     if not 0 < width < LARGEST or not 0 < height < LARGEST:
         return None
-    return Told(width, height, _read(text) if text else None)
+    plain = _plain(text).strip() if text else ""
+    return Told(width, height, plain or None, _read(plain))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, float]]:
@@ -156,11 +159,10 @@ def _comment_of(image: Image.Image) -> str | None:
 
 def _read(text: str) -> Parameters | None:
     """The parameters of a text; of one that tells nothing of the kind, its words as the prompt."""
-    plain = _plain(text).strip()
-    if not plain or len(plain) > MOST_LETTERS:
+    if not text or len(text) > MOST_LETTERS:
         return None
     try:
-        return Parameters.from_text(plain)
+        return Parameters.from_text(text)
     except _BROKEN:
         return None
 

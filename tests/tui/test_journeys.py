@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,8 @@ from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.faces.measured import MeasuredFaces
 from engine.jobs.folder import Request
-from engine.pictures.orders import order_for
-from engine.pictures.queue import PictureOrder, PictureState, Queue
+from engine.pictures.queue import PictureOrder, Queue
 from engine.project import Project, open_project
-from engine.prompts.shelf import Shelf
 from tests.pictures import settle
 from tests.story import RUN, alive, story_project, with_dataset, with_run
 from tui.limner import LimnerApp
@@ -47,8 +44,8 @@ async def type_text(pilot: Pilot[None], text: str) -> None:
     await settle(pilot)
 
 
-async def until(pilot: Pilot[None], there: Callable[[], bool]) -> None:
-    for _ in range(DEADLINE):
+async def until(pilot: Pilot[None], there: Callable[[], bool], rounds: int = DEADLINE) -> None:
+    for _ in range(rounds):
         await settle(pilot)
         if there():
             return
@@ -338,51 +335,6 @@ class TestPromptsAndPictures:
             await press(pilot, "enter")
             await until(pilot, lambda: "Add }, or write" in shown(pilot))
             assert pilot.app.screen.query_one("#prompt", TextLine).value.endswith("{a|b")
-
-    async def test_a_waiting_picture_is_cancelled_and_a_painted_one_ordered_again(self, whole_story: Project) -> None:
-        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
-            await press(pilot, "6", "x")
-            await until(pilot, lambda: queued(whole_story)[-1].state is PictureState.CANCELLED)
-            await press(pilot, "j", "j", "j", "a")
-            await until(pilot, lambda: len(queued(whole_story)) == 9)
-        new, old = queued(whole_story)[-1], queued(whole_story)[4]
-        assert (new.prompt, new.steps, new.lora) == (old.prompt, old.steps, old.lora)
-        assert new.seed != old.seed
-
-    async def test_stars_of_pictures_are_saved_at_once_and_its_prompt_follows(self, whole_story: Project) -> None:
-        with whole_story.store() as store:
-            shelf, queue = Shelf(store), Queue(store)
-            parent = shelf.add("photo of jx265 man")
-            child = shelf.add("photo of jx265 man, in snow", parent_id=parent.id)
-            order = replace(order_for(whole_story, child.text), prompt_id=child.id)
-            painted = queue.add([order, replace(order, seed=order.seed + 1, path=order.path.with_suffix(".b.png"))])
-            for each in painted:
-                queue.finish(each.id, each.path, 1.0)
-        older, newer = (each.id for each in painted)
-        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24), notifications=True) as pilot:
-            await press(pilot, "6", "minus", "plus", "plus", "plus", "minus")
-            assert shown(pilot).count("★★☆☆☆") == 2, "in the row and under the picture"
-            assert queued(whole_story)[newer - 1].rating == 2
-            await press(pilot, "j", *("plus",) * 7)
-            assert queued(whole_story)[older - 1].rating == 5
-            await press(pilot, "5", "T")
-            await until(pilot, lambda: "3.5★ photo of jx265 man, in snow" in shown(pilot))
-            await press(pilot, "escape", "6", "g", "g", "minus", "minus")
-            assert queued(whole_story)[newer - 1].rating == 0
-            await press(pilot, "j", "j", "plus")
-            await until(pilot, lambda: "Only a painted picture" in shown(pilot))
-        with whole_story.store() as store:
-            # A picture whose stars were taken back does not count.
-            assert (Shelf(store).prompt(child.id).stars, Shelf(store).prompt(child.id).pictures) == (5.0, 1)
-
-    async def test_a_picture_shows_what_made_it(self, whole_story: Project) -> None:
-        async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
-            await press(pilot, "6", "j", "j", "j")
-            text = shown(pilot)
-            assert "seed 35 · jx265-000002 at 0.80" in text
-            assert "sd_xl_base_1.0" in text
-            await press(pilot, "k")
-            assert "the GPU ran out of memory" in shown(pilot)
 
 
 class TestEverywhere:

@@ -90,7 +90,7 @@ def show(folder: Path, number: int, as_json: bool) -> None:
     with open_project(folder).store() as store:
         picture = Gallery(store).picture(number)
     told = what_it_tells(picture.file) if picture.painted else None
-    text = told.parameters.to_text() if told is not None and told.parameters is not None else None
+    text = told.text if told is not None else None
     if as_json:
         document({**picture_record(picture), "parameters": text})
         return

@@ -1,279 +1,479 @@
-"""Screen 6: what was painted, newest first, and what waits."""
+"""Screen 6: what was painted, newest first, and what waits. One key a verdict, saved before the next is read."""
 
 from __future__ import annotations
 
-import secrets
-from collections import Counter
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import on
-from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
-from textual.widget import Widget
-from textual.widgets import Static
 
-from engine.pictures.queue import MOST_STARS, Picture, PictureOrder, PictureState, Queue
-from tui.actions import Scope
+from engine.pictures.gallery import Gallery, Shown
+from engine.pictures.picture import Picture, PictureState
+from engine.pictures.queue import Move, Queue
+from engine.pictures.verdicts import Action, Verdicts
+from engine.store import Store
+from tui.actions import Scope, actions_of
 from tui.bindings import bindings_for
-from tui.screens.base import WorkScreen
-from tui.screens.dataset_lines import open_picture, picture_key
-from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
-from tui.widgets.meter import clock, many
-from tui.widgets.portrait import Portrait, Subject
-from tui.widgets.rows import Rows
+from tui.screens import pictures_choices
+from tui.screens.pictures_sight import Forming, PicturesSight, as_shown
+from tui.thumbnail_cache import ThumbnailCache
+from tui.widgets.filter_line import FilterLine
+from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from engine.pictures.parameters import Parameters
+    from engine.pictures.outside import Found
     from engine.project import Project
-    from tui.screens.prompts import PromptsScreen
+    from tui.job_watch import JobFollower
 
-POLL_SECONDS = 0.7
-"""How often the queue is looked at while the screen is shown."""
+POLL_SECONDS = 0.5
+"""How often the queue, and what is forming, is looked at while the screen is shown."""
 
-AHEAD = 2
+OF_A_PICTURE = frozenset(
+    {"view", "favourite", "reject", "more_stars", "fewer_stars", "rate", "mark", "compare", "another", "more"}
+    | {"prompt", "settings", "parameters", "copy", "face_fix"}
+)
+"""Actions that need a picture under the cursor."""
 
-MARKS: dict[PictureState, tuple[str, Ink]] = {
-    PictureState.QUEUED: ("○", Ink.MUTED),
-    PictureState.PAINTING: ("●", Ink.ATTENTION),
-    PictureState.DONE: ("✓", Ink.GOOD),
-    PictureState.FAILED: ("✗", Ink.BAD),
-    PictureState.CANCELLED: ("–", Ink.FAINT),
-}
+OF_THE_QUEUE = frozenset({"earlier", "later", "next"})
 
-WAITING = (PictureState.QUEUED, PictureState.PAINTING)
+NOT_THERE = "Q goes to the queue; there, it acts on the picture under the cursor."
 
 
-def stars_of(picture: Picture) -> str:
-    """``★★★☆☆``."""
-    return "★" * picture.rating + "☆" * (MOST_STARS - picture.rating)
-
-
-def picture_line(picture: Picture, width: int) -> Line:
-    """A picture's row: its state by shape and colour, seed, stars, checkpoint and strength, the prompt."""
-    mark, ink = MARKS[picture.state]
-    settled = Ink.PLAIN if picture.state is PictureState.DONE else Ink.MUTED
-    lora = picture.lora.stem if picture.lora else "base"
-    strength = f"{picture.strength:>5.2f}" if picture.strength is not None else "     "
-    room = 14 if width > 50 else 12
-    wide: Line = [(f" {picture.prompt}", Ink.MUTED)] if width > 50 else []
-    return [
-        (f"{mark} ", ink),
-        (f"{picture.seed:>10}", settled),
-        (f" {stars_of(picture) if picture.rating else '':<{MOST_STARS}}", Ink.ATTENTION),
-        (f" {lora[-room:]:<{room}}", settled),
-        (f"{strength} ", settled),
-        *wide,
-    ]
-
-
-def picture_facts(picture: Picture, told: Parameters | None = None) -> list[Line]:
-    """What made the picture, for under it: as the queue knows it, and as the PNG itself tells."""
-    mark, ink = MARKS[picture.state]
-    lora = f"{picture.lora.stem} at {picture.strength:.2f}" if picture.lora and picture.strength is not None else "base"
-    took = f" in {picture.seconds:.1f} s" if picture.seconds else ""
-    model = told.model if told is not None and told.model else picture.sampler.value
-    lines: list[Line] = [
-        [(f"{mark} ", ink), (f"{picture.state.value}{took}", ink)],
-        [(f"seed {picture.seed} · {lora}", Ink.PLAIN)],
-        [(f"{picture.steps} steps · cfg {picture.guidance:g} · {model}", Ink.MUTED)],
-    ]
-    if picture.state is PictureState.DONE:
-        lines[0].append((f" · {stars_of(picture)}", Ink.ATTENTION if picture.rating else Ink.MUTED))
-    if picture.reason:
-        lines[1:] = [[(picture.reason, Ink.BAD)]]
-    return lines
-
-
-class PicturesScreen(WorkScreen):
-    """The painter's queue and what came of it."""
+class PicturesScreen(PicturesSight):
+    """Everything painted, what is said of it, and the painter's queue."""
 
     SCOPE = Scope.PICTURES
     CSS_PATH = "pictures.tcss"
     BINDINGS = bindings_for(Scope.PICTURES)
     QUESTION = "What was painted?"
-    AUTO_FOCUS = "#pictures"
-    EMPTY = (
-        [("Here are the portraits, newest first, each with all that made it.", Ink.PLAIN)],
-        [],
-        [("Nothing has been painted yet.", Ink.ATTENTION)],
-        [],
-        key_line("5", "goes to Prompts; there, enter paints."),
-    )
 
     def __init__(self) -> None:
         super().__init__()
-        self._pictures: list[Picture] = []
+        self._store: Store | None = None
+        self._version: int | None = None
         self._timer: Timer | None = None
-        self._told: dict[int, Parameters | None] = {}
+        self._follower: JobFollower | None = None
         self._wakes = 0
-
-    def body(self) -> Iterable[Widget]:
-        """The list, the picture under the cursor, its prompt."""
-        with Horizontal(id="panes"):
-            with Vertical(id="list-pane", classes="pane"):
-                yield Rows[Picture](picture_line, id="pictures")
-            with Vertical(id="picture-pane", classes="pane"):
-                yield Portrait(id="picture")
-                yield Static(id="facts")
-        yield Static(id="prompt-line")
+        self._said = 0
 
     def shown(self) -> None:
-        """Looks at the queue, now and while the screen is shown."""
+        """Looks at what changed, now and while the screen is shown; and for pictures dropped into the folder."""
         if self._timer is None:
-            self._timer = self.set_interval(POLL_SECONDS, self._read)
+            self._timer = self.set_interval(POLL_SECONDS, self._tick)
         self._timer.resume()
         self._read()
+        self._look_around()
 
     def on_screen_suspend(self) -> None:
         """Nobody looks."""
         if self._timer is not None:
             self._timer.pause()
 
-    def status(self) -> Line:
-        """``12 pictures · 3 waiting · about 0:15 left``."""
-        states = Counter(picture.state for picture in self._pictures)
-        waiting = sum(states[state] for state in WAITING)
-        line: Line = [(many(states[PictureState.DONE], "picture"), Ink.MUTED)]
-        if waiting:
-            line.append((f" · {waiting} waiting", Ink.ATTENTION))
-            paces = [picture.seconds for picture in self._pictures if picture.seconds][:8]
-            if paces:
-                line.append((f" · about {clock(waiting * sum(paces) / len(paces))} left", Ink.MUTED))
-        if states[PictureState.FAILED]:
-            line.append((f" · {states[PictureState.FAILED]} failed", Ink.BAD))
-        return line
-
-    def focus_list(self) -> None:
-        """The pictures."""
-        self.rows.focus()
+    def on_unmount(self) -> None:
+        """Closes the database."""
+        if self._store is not None:
+            self._store.close()
 
     @property
-    def rows(self) -> Rows[Picture]:
-        """The list."""
-        return self.query_one("#pictures", Rows)
+    def store(self) -> Store:
+        """The database of the app's own thread; opened once, for a verdict must cost no more than its write."""
+        if self._store is None:
+            self._store = Store(self.project.root / "limner.db")
+        return self._store
+
+    @property
+    def pictures(self) -> list[Shown]:
+        """All of them, newest first, whatever the filter shows."""
+        return self._all
+
+    @property
+    def marked(self) -> bool:
+        """Whether keys act on pictures that are marked."""
+        return bool(self._marked)
+
+    def targets(self) -> list[Shown]:
+        """What a key acts on: all that is marked, else the picture under the cursor."""
+        if self._marked:
+            return [picture for picture in self._all if picture.id in self._marked]
+        return [self.grid.item] if self.grid.item is not None else []
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what waits can be cancelled, only what is painted rated."""
-        if action in ("view", "another", "prompt"):
-            return bool(self._pictures)
+        """Keys that have nothing to act on are not offered; in a field a letter is a letter."""
+        if action == "filter":
+            return bool(self._all) and not isinstance(self.focused, TextLine)
+        if not self._all and not self._waiting:
+            # Before there is anything, and before the widgets are there that are asked below.
+            return action not in {each.verb for each in actions_of(Scope.PICTURES)}
+        if action in OF_THE_QUEUE or action == "queue":
+            return bool(self._waiting) and (self.in_queue or action == "queue")
         if action == "cancel":
-            return any(picture.state is PictureState.QUEUED for picture in self._pictures)
-        if action in ("more_stars", "fewer_stars"):
-            return any(picture.state is PictureState.DONE for picture in self._pictures)
-        return True
+            return bool(self._cancellable())
+        if action == "retry":
+            return any(picture.state in (PictureState.FAILED, PictureState.CANCELLED) for picture in self.targets())
+        if action == "unmark":
+            return bool(self._marked) or self.in_queue
+        return self.grid.item is not None and not self.in_queue if action in OF_A_PICTURE else True
 
-    def action_view(self) -> None:
-        """The picture alone."""
-        from tui.screens.large import LargeScreen
+    def action_favourite(self) -> None:
+        """Makes them favourites; where all are, takes that back."""
+        targets = self.targets()
+        yes = not all(picture.favourite for picture in targets)
+        self._judge(lambda verdicts: verdicts.favourite([each.id for each in targets], yes))
 
-        def step(by: int) -> None:
-            self.rows.cursor += by
-
-        def current() -> tuple[Subject | None, Line]:
-            picture = self.rows.item
-            if picture is None:
-                return None, []
-            return _subject(picture), [*picture_line(picture, 0), (f" {picture.prompt}", Ink.MUTED)]
-
-        self.app.push_screen(LargeScreen(current, step))
-
-    def action_another(self) -> None:
-        """Orders the same with another seed."""
-        picture = self.rows.item
-        if picture is None:
-            return
-        project = self.project
-
-        def order() -> None:
-            from engine.pictures.orders import SEEDS, new_picture_path
-            from engine.pictures.start import order_pictures
-
-            seed = secrets.randbelow(SEEDS)
-            fields = {name: getattr(picture, name) for name in PictureOrder.__dataclass_fields__}
-            order_pictures(project, [PictureOrder(**{**fields, "seed": seed, "path": new_picture_path(project, seed)})])
-
-        def ordered(_: None) -> None:
-            self.say("Queued with another seed.")
-            self._read()
-
-        self.do("order", order, ordered)
-
-    def action_cancel(self) -> None:
-        """Takes the picture under the cursor off the queue."""
-        picture = self.rows.item
-        if picture is None or picture.state is not PictureState.QUEUED:
-            self.say("Only a picture that waits can be taken off the queue.")
-            return
-        project = self.project
-
-        def cancel() -> None:
-            with project.store() as store:
-                Queue(store).cancel(picture.id)
-
-        self.do("cancel", cancel, lambda _: self._read())
+    def action_reject(self) -> None:
+        """Rejects them; where all are, takes that back."""
+        targets = self.targets()
+        yes = not all(picture.rejected for picture in targets)
+        self._judge(lambda verdicts: verdicts.reject([each.id for each in targets], yes))
 
     def action_more_stars(self) -> None:
         """One star more."""
-        self._rate(1)
+        self._judge(lambda verdicts: verdicts.rate_by([each.id for each in self.targets()], 1))
 
     def action_fewer_stars(self) -> None:
         """One star fewer; with none it is not rated."""
-        self._rate(-1)
+        self._judge(lambda verdicts: verdicts.rate_by([each.id for each in self.targets()], -1))
+
+    def action_rate(self) -> None:
+        """Waits for the number of stars."""
+
+        def rated(stars: int | None) -> None:
+            if stars is not None:
+                self._judge(lambda verdicts: verdicts.rate([each.id for each in self.targets()], stars))
+
+        self.app.push_screen(pictures_choices.Stars(), rated)
+
+    def action_undo(self) -> None:
+        """Takes the last verdict back."""
+        self._turn(lambda verdicts: verdicts.undo(), "undo", "Undid")
+
+    def action_redo(self) -> None:
+        """Does it again."""
+        self._turn(lambda verdicts: verdicts.redo(), "redo", "Redid")
+
+    def action_mark(self) -> None:
+        """Marks the picture, or takes its mark away, and goes on."""
+        picture = self.grid.item
+        if picture is not None:
+            self._marked ^= {picture.id}
+            self.grid.redraw(self.grid.cursor)
+            self.grid.cursor += 1
+            self.ask()
+            self.keys_changed()
+
+    def action_unmark(self) -> None:
+        """Takes all marks away; in the queue, goes back to the pictures."""
+        if self.in_queue:
+            self.focus_list()
+        elif self._marked:
+            self._marked.clear()
+            self.grid.show(self.grid.items)
+            self.ask()
+            self.keys_changed()
+
+    def action_filter(self) -> None:
+        """Into the filter line."""
+        self.set_focus(self.query_one("#filter"))
+
+    def action_compare(self) -> None:
+        """Two or four side by side: those that are marked, else from the one under the cursor on."""
+        from tui.screens.pictures_compare import PicturesCompare
+
+        def done(number: int | None) -> None:
+            place = self._place(number)
+            if place is not None:
+                self.grid.cursor = place
+
+        pictures = [picture for picture in self.grid.items if picture.painted and not picture.gone]
+        marked = [picture for picture in pictures if picture.id in self._marked]
+        if len(marked) == 1:
+            self.say("Mark two to four, or none.")
+        elif marked or pictures:
+            at = self.grid.item
+            first = pictures.index(at) if at in pictures else 0
+            chosen = marked[: PicturesCompare.MOST] or pictures[first : first + 2]
+            self.app.push_screen(PicturesCompare(pictures, chosen, self._judge, self._now, self.subject), done)
+
+    def action_another(self) -> None:
+        """Orders the same with another seed."""
+        pictures_choices.paint_more(self, 1)
+
+    def action_more(self) -> None:
+        """Asks how many."""
+        pictures_choices.ask_how_many(self)
 
     def action_prompt(self) -> None:
         """Takes the prompt to the Prompts screen."""
-        picture = self.rows.item
+        pictures_choices.to_prompts(self)
+
+    def action_settings(self) -> None:
+        """Takes the prompt there, and how it was painted into the settings."""
+        pictures_choices.settings_to_prompts(self)
+
+    def action_parameters(self) -> None:
+        """Shows what the file says."""
+        pictures_choices.show_parameters(self)
+
+    def action_copy(self) -> None:
+        """Copies it."""
+        pictures_choices.copy_parameters(self)
+
+    def action_export(self) -> None:
+        """Asks for the folder."""
+        pictures_choices.export(self)
+
+    def action_ranking(self) -> None:
+        """What was liked best."""
+        from tui.screens.pictures_ranking import PicturesRanking
+
+        def chosen(line: str | None) -> None:
+            if line is not None:
+                self.query_one("#filter", FilterLine).value = line
+
+        self.app.push_screen(PicturesRanking(self.project, list(self._all)), chosen)
+
+    def action_queue(self) -> None:
+        """To the queue, or back."""
+        self.set_focus(self.grid if self.in_queue else self.queue)
+
+    def action_cancel(self) -> None:
+        """Takes a picture off the queue; the painter notices at its next step."""
+        picture = self._cancellable()
         if picture is None:
-            return
-
-        async def go() -> None:
-            await self.app.switch_mode(Scope.PROMPTS.value)
-            prompts: PromptsScreen = self.app.screen  # type: ignore[assignment]
-            prompts.edit(picture.prompt, picture.negative)
-
-        self.app.call_later(go)
-
-    @on(Rows.Moved, "#pictures")
-    def _moved(self) -> None:
-        self._show_picture()
-
-    @on(Rows.Chosen, "#pictures")
-    def _chosen(self) -> None:
-        self.action_view()
-
-    def _rate(self, by: int) -> None:
-        at, picture = self.rows.cursor, self.rows.item
-        if picture is None or picture.state is not PictureState.DONE:
-            self.say("Only a painted picture can be given stars.")
-            return
-
-        def rate() -> Picture:
-            with self.project.store() as store:
-                queue = Queue(store)
-                # Counted from what is saved: the row may be a moment old.
-                return queue.rate(picture.id, min(MOST_STARS, max(0, queue.picture(picture.id).rating + by)))
-
-        rated = self.attempt(rate)
-        if rated is not None:
-            self._pictures[at] = rated
-            self.rows.redraw(at)
-            self._show_facts(rated)
-            # A look at the queue that began before would bring the old stars back.
+            self.say(NOT_THERE)
+        elif self.attempt(lambda: Queue(self.store).cancel(picture.id)):
+            self.say("Taken off the queue; is:cancelled shows it.")
             self._read()
 
+    def action_earlier(self) -> None:
+        """Up in the queue."""
+        self._move(Move.UP)
+
+    def action_later(self) -> None:
+        """Down in the queue."""
+        self._move(Move.DOWN)
+
+    def action_next(self) -> None:
+        """To the top of the queue."""
+        self._move(Move.TOP)
+
+    def action_retry(self) -> None:
+        """Queues failed and cancelled ones again."""
+        pictures_choices.retry(self)
+
+    @on(TextLine.Changed, "#filter")
+    def _typed(self) -> None:
+        self.select()
+
+    @on(TextLine.Submitted, "#filter")
+    def _filtered(self) -> None:
+        self.focus_list()
+
+    def reread(self) -> None:
+        """Something was ordered; what waits is looked at again."""
+        self._read()
+
+    def select(self) -> None:
+        """Filters: some milliseconds for ten thousand pictures, so that every key shows its count at once."""
+        from engine.pictures.gallery_filter import PictureFilterError, filter_pictures, read_picture_filter
+
+        line = self.query_one("#filter", FilterLine)
+        try:
+            found, self._hints = filter_pictures(line.value, self._all, self._checkpoints())
+        except PictureFilterError as error:
+            self._filter_error = error.one_line()
+            line.point_at(error.start, error.end)
+            self.ask()
+            return
+        self._filter_error, self._found = "", sum(picture.painted for picture in found)
+        line.point_at(0, 0)
+        if not self._hints:
+            understood = read_picture_filter(line.value)
+            if understood.sort == "newest" and not understood.backwards:
+                found = [*understood(self._being_painted()), *found]
+        before, was_first = self.grid.item, self.grid.cursor == 0
+        self.grid.show(found, self._cursor(found, before, was_first))
+        self.show_empty(None if self._all or self._waiting else self.EMPTY)
+        self.keys_changed()
+        self.ask()
+
+    def _cursor(self, found: Sequence[Shown], before: Shown | None, was_first: bool) -> int:
+        """Whoever looks at the newest goes on looking at the newest; another picture stays under the cursor."""
+        if not found:
+            return 0
+        wanted = self._left_on if self._left_on is not None else before.id if before is not None else None
+        if wanted is None or (was_first and self._left_on is None and before not in found[1:]):
+            return 0
+        self._left_on = None
+        return next((at for at, picture in enumerate(found) if picture.id == wanted), self.grid.cursor)
+
+    def _being_painted(self) -> list[Shown]:
+        """Those that are forming, which are the first tiles."""
+        there = {picture.id for picture in self._all}
+        painting = [picture for picture in self._waiting if picture.state is PictureState.PAINTING]
+        return [as_shown(picture) for picture in painting if picture.id not in there]
+
+    def _judge(self, say: Callable[[Verdicts], Action]) -> bool:
+        """Says something of pictures, saved before this returns; whether it could be said."""
+        action = self.attempt(lambda: say(Verdicts(self.store)))
+        if action is None:
+            return False
+        self._take_in(action.pictures)
+        return True
+
+    def _turn(self, turn: Callable[[Verdicts], Action | None], word: str, done: str) -> None:
+        action = self.attempt(lambda: turn(Verdicts(self.store)))
+        if action is None:
+            self.say(f"There is nothing to {word}.")
+            return
+        self._take_in(action.pictures)
+        place = self._place(action.pictures[0]) if action.pictures else None
+        if place is not None:
+            self.grid.cursor = place
+        self.say(f"{done}: {action.label}")
+
+    def _take_in(self, numbers: Sequence[int]) -> None:
+        """Takes what is said of some pictures from the database into what is shown."""
+        self._said += 1
+        now = {picture.id: picture for picture in Gallery(self.store).some(list(numbers))}
+        self._all = [now.get(picture.id, picture) for picture in self._all]
+        at, item = self.grid.cursor, self.grid.item
+        if len(now) == 1 and item is not None and item.id in now and not self._leaves(now[item.id]):
+            # The picture stays where it is, so its tile alone is drawn anew.
+            self.grid.items = [now.get(picture.id, picture) for picture in self.grid.items]
+            self.grid.redraw(at)
+            self.ask()
+        else:
+            self.select()
+        self.show_picture()
+
+    def _leaves(self, picture: Shown) -> bool:
+        """Whether the filter shows it no longer, or elsewhere."""
+        from engine.pictures.gallery_filter import read_picture_filter
+
+        line = self.query_one("#filter", FilterLine).value
+        if self._filter_error or "sort:" in line:
+            return True
+        return not read_picture_filter(line)([picture])
+
+    def _now(self, number: int) -> Shown:
+        return Gallery(self.store).picture(number)
+
+    def _place(self, number: int | None) -> int | None:
+        return next((at for at, picture in enumerate(self.grid.items) if picture.id == number), None)
+
+    def _cancellable(self) -> Picture | None:
+        """The queue's picture while keys act there, else one that is forming and under the cursor."""
+        if self.in_queue:
+            return self.queue.item
+        at = self.grid.item
+        forming = at is not None and at.state == PictureState.PAINTING
+        return next((picture for picture in self._waiting if forming and at and picture.id == at.id), None)
+
+    def _move(self, where: Move) -> None:
+        picture = self.queue.item
+        if picture is None or not self.in_queue:
+            self.say(NOT_THERE)
+        elif picture.state is PictureState.PAINTING:
+            self.say("It is being painted already.")
+        elif self.attempt(lambda: Queue(self.store).move(picture.id, where)) is False:
+            self.say("It is there already.")
+        else:
+            self.show_queue(self.attempt(Queue(self.store).waiting_pictures) or [])
+
+    def _tick(self) -> None:
+        """Reads anew where something else changed the project; looks at what is forming."""
+        if self.limner.project is None:
+            return
+        if self.store.version() != self._version:
+            self._read()
+        elif any(picture.state is PictureState.PAINTING for picture in self._waiting):
+            self._look_at_forming()
+
     def _read(self) -> None:
+        project, said = self.project, self._said
+        self._version = self.store.version()
+
+        def took(found: tuple[list[Shown], list[Picture]]) -> None:
+            # A look that began before the last verdict would bring back what was before it.
+            if said == self._said:
+                self._take(found)
+            else:
+                self._read()
+
+        def read() -> tuple[list[Shown], list[Picture]]:
+            with project.store() as store:
+                pictures, waiting = Gallery(store).pictures(), Queue(store).waiting_pictures()
+            if waiting:
+                self._see_that_it_paints(project)
+            return pictures, waiting
+
+        self.do("read", read, took)
+
+    def _take(self, found: tuple[list[Shown], list[Picture]]) -> None:
+        if not self._all:
+            # Once, and after what is looked at: the folder of thumbnails is held to its size.
+            self.do("sweep", ThumbnailCache(self.project.cache).sweep, lambda _: None)
+        pictures, waiting = found
+        if pictures == self._all and waiting == self._waiting and pictures:
+            return
+        self._all = pictures
+        self._marked &= {picture.id for picture in pictures}
+        self.show_queue(waiting)
+        self.select()
+
+    def _look_around(self) -> None:
+        """Takes in what was dropped into the folder; the next look at the database shows it."""
         project = self.project
 
-        def read() -> list[Picture]:
-            with project.store() as store:
-                pictures = Queue(store).pictures()
-            if any(picture.state in WAITING for picture in pictures):
-                self._see_that_it_paints(project)
-            return pictures
+        def look() -> Found:
+            from engine.pictures.outside import look_for_pictures
 
-        self.do("read", read, self._take)
+            with project.store() as store:
+                return look_for_pictures(project, store)
+
+        def found(found: Found) -> None:
+            if found.new:
+                self.say(f"{found.new:,} found that {'was' if found.new == 1 else 'were'} made elsewhere.")
+            if found.changed:
+                self._read()
+
+        self.do("around", look, found)
+
+    def _look_at_forming(self) -> None:
+        from tui.job_watch import JobFollower
+
+        project, follower = self.project, self._follower
+        painting = [picture.id for picture in self._waiting if picture.state is PictureState.PAINTING]
+
+        def look() -> tuple[Forming, JobFollower]:
+            from engine.pictures.start import painter_folder, preview_path
+            from tui.thumbnail_cache import stamp_of
+
+            following = follower or JobFollower(painter_folder(project))
+            phase = following.poll().phase
+            stamps = {number: stamp for number in painting if (stamp := stamp_of(preview_path(project, number)))}
+            return Forming(phase if phase is not None and phase.name == "painting" else None, stamps), following
+
+        # One look at a time: the next begins where this one ended.
+        if not any(worker.group == "forming" and not worker.is_finished for worker in self.workers):
+            self.do("forming", look, self._formed)
+
+    def _formed(self, looked: tuple[Forming, JobFollower]) -> None:
+        before = self._forming
+        self._forming, self._follower = looked
+        if self._forming == before:
+            return
+        for at, picture in enumerate(self.grid.items[: len(self._waiting)]):
+            if picture.state == PictureState.PAINTING:
+                self.grid.redraw(at)
+        for at, waiting in enumerate(self._waiting):
+            if waiting.state is PictureState.PAINTING:
+                self.queue.redraw(at)
+        shown = self.queue.item if self.in_queue else self.grid.item
+        if shown is not None and shown.state == PictureState.PAINTING:
+            self.show_picture()
 
     def _see_that_it_paints(self, project: Project) -> None:
         """In a thread: pictures wait, so somebody must paint; one that died is woken again, a few times."""
@@ -282,68 +482,3 @@ class PicturesScreen(WorkScreen):
         if self._wakes < MOST_WAKES and not painter_folder(project).alive():
             self._wakes += 1
             wake_painter(project)
-
-    def _take(self, pictures: list[Picture]) -> None:
-        if pictures == self._pictures and pictures:
-            return
-        before = self.rows.item
-        newest_before = self._pictures[0].id if self._pictures else None
-        self._pictures = pictures
-        self.show_empty(None if pictures else self.EMPTY)
-        # Whoever looks at the newest goes on looking at the newest; another picture stays under the cursor.
-        follow = before is None or before.id == newest_before
-        ids = [picture.id for picture in pictures]
-        cursor = 0 if follow or before is None or before.id not in ids else ids.index(before.id)
-        self.rows.show(pictures, cursor)
-        self.rows.focus()
-        self.keys_changed()
-        self.ask()
-
-    def _show_picture(self) -> None:
-        picture = self.rows.item
-        portrait, facts = self.query_one("#picture", Portrait), self.query_one("#facts", Static)
-        prompt, pane = self.query_one("#prompt-line", Static), self.query_one("#picture-pane")
-        if picture is None:
-            portrait.show(None)
-            facts.update("")
-            prompt.update("")
-            return
-        pane.border_title = title_of(picture.path.name)
-        self._show_facts(picture)
-        without: Line = [("  without ", Ink.MUTED), (picture.negative, Ink.MUTED)] if picture.negative else []
-        prompt.update(content_of([(picture.prompt, Ink.PLAIN), *without]))
-        if picture.state is not PictureState.DONE:
-            mark, ink = MARKS[picture.state]
-            portrait.show(None, words=[(f"{mark} {picture.state.value}", ink)])
-            return
-        if picture.id not in self._told:
-            self._ask_the_file(picture)
-        after = self.rows.items[self.rows.cursor + 1 : self.rows.cursor + 1 + AHEAD]
-        portrait.show(_subject(picture), [subject for other in after if (subject := _subject(other)) is not None])
-
-    def _show_facts(self, picture: Picture) -> None:
-        told = self._told.get(picture.id)
-        self.query_one("#facts", Static).update(content_of(*picture_facts(picture, told)))
-
-    def _ask_the_file(self, picture: Picture) -> None:
-        """Reads what the PNG says about itself."""
-
-        def read() -> Parameters | None:
-            from engine.pictures.parameters import read_parameters
-
-            return read_parameters(picture.path)
-
-        def told(parameters: Parameters | None) -> None:
-            self._told[picture.id] = parameters
-            shown = self.rows.item
-            if shown is not None and shown.id == picture.id:
-                self._show_facts(shown)
-
-        # A file that was moved away is told by the empty frame; there is nothing more to say.
-        self.do("parameters", read, told, lambda _: None)
-
-
-def _subject(picture: Picture) -> Subject | None:
-    if picture.state is not PictureState.DONE:
-        return None
-    return Subject(picture_key(picture.path), partial(open_picture, picture.path))

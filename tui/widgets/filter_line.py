@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from rich.highlighter import Highlighter
 from rich.text import Text
@@ -13,11 +14,25 @@ from tui.widgets.text_line import TextLine
 
 
 class FilterLine(TextLine):
-    """A line of filter words. ``→`` takes the completion that is shown."""
+    """A line of filter words. ``→`` takes the completion that is shown.
 
-    def __init__(self, saved: Callable[[], Iterable[str]], *, placeholder: str = "", id: str | None = None) -> None:
+    Args:
+        saved: the names of saved lines.
+        complete: what the last word of a line could become; left out: as over faces.
+        placeholder: what stands in an empty line.
+        id: the widget's.
+    """
+
+    def __init__(
+        self,
+        saved: Callable[[], Iterable[str]] = tuple,
+        *,
+        complete: Callable[[str], list[str]] | None = None,
+        placeholder: str = "",
+        id: str | None = None,
+    ) -> None:
         super().__init__(placeholder=placeholder, id=id)
-        self.suggester = _Completions(saved)
+        self.suggester = _Completions(complete or partial(_of_faces, saved))
         self._wrong = _Wrong()
         self.highlighter = self._wrong
 
@@ -52,19 +67,23 @@ class FilterLine(TextLine):
 class _Completions(Suggester):
     """Completes the last word."""
 
-    def __init__(self, saved: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, complete: Callable[[str], list[str]]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
-        self._saved = saved
+        self._complete = complete
 
     async def get_suggestion(self, value: str) -> str | None:
         """The whole line with its last word completed; None where nothing fits."""
-        from engine.faces.filter import completions
-
-        found = completions(value, self._saved())
+        found = self._complete(value)
         if not found:
             return None
         typed = max(len(value) - len(value.rsplit(None, 1)[-1]), 0)
         return value[:typed] + found[0]
+
+
+def _of_faces(saved: Callable[[], Iterable[str]], line: str) -> list[str]:
+    from engine.faces.filter import completions
+
+    return completions(line, saved())
 
 
 class _Wrong(Highlighter):

@@ -1,0 +1,333 @@
+"""What the Pictures screen does beyond one key a picture: more like it, its settings, its parameters, copies of it."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from engine.pictures.gallery import Shown
+from engine.pictures.picture import PictureState
+from tui.actions import Scope
+from tui.screens.choosing import AskName
+from tui.screens.dialogs import Confirm
+from tui.terminal.harmless import harmless
+from tui.widgets.ink import Ink, Line, content_of, title_of
+from tui.widgets.meter import many
+from tui.widgets.text_line import TextLine
+
+if TYPE_CHECKING:
+    from engine.pictures.exporting import Exported
+    from tui.screens.pictures import PicturesScreen
+    from tui.screens.prompts import PromptsScreen
+
+SEVERAL, MOST_MORE = 4, 1000
+"""How many more are offered, and how many there may be."""
+
+TO_EXPORT = "~/favourites"
+
+
+def paint_more(screen: PicturesScreen, count: int) -> None:
+    """Orders more like what keys act on, each with new seeds."""
+    project, targets = screen.project, [each for each in screen.targets() if each.state != PictureState.QUEUED]
+
+    def order() -> int:
+        from engine.pictures.gallery import order_like
+        from engine.pictures.orders import SEEDS
+        from engine.pictures.start import order_pictures
+
+        with project.store() as store:
+            orders = [
+                order_like(project, store, each.id, secrets.randbelow(SEEDS)) for each in targets for _ in range(count)
+            ]
+        return len(order_pictures(project, orders))
+
+    def ordered(queued: int) -> None:
+        screen.say(f"{many(queued, 'picture')} queued with new seeds.")
+        screen.reread()
+
+    screen.do("order", order, ordered)
+
+
+def ask_how_many(screen: PicturesScreen) -> None:
+    """Asks how many more to paint of each."""
+    targets = screen.targets()
+
+    def answered(text: str | None) -> None:
+        if text is None:
+            return
+        if not text.isdecimal() or not 1 <= int(text) <= MOST_MORE:
+            screen.say(f"Give a number from 1 to {MOST_MORE:,}.")
+            return
+        paint_more(screen, int(text))
+
+    what = targets[0].prompt if len(targets) == 1 else f"of each of {len(targets)} that are marked"
+    screen.app.push_screen(AskName("Paint how many more like it?", harmless(what), str(SEVERAL)), answered)
+
+
+def to_prompts(screen: PicturesScreen) -> None:
+    """Goes to the Prompts screen with the prompt of the picture under the cursor."""
+    picture = screen.grid.item
+    if picture is None:
+        return
+
+    async def go() -> None:
+        await screen.app.switch_mode(Scope.PROMPTS.value)
+        prompts: PromptsScreen = screen.app.screen  # type: ignore[assignment]
+        prompts.edit(picture.prompt, picture.negative)
+
+    screen.app.call_later(go)
+
+
+def settings_to_prompts(screen: PicturesScreen) -> None:
+    """Shows which settings would change, changes them once that was agreed to, and goes to Prompts."""
+    picture = screen.grid.item
+    if picture is None:
+        return
+    changes = screen.attempt(lambda: settings_of(screen, picture))
+    if changes is None:
+        return
+    if not changes:
+        to_prompts(screen)
+        return
+
+    def answered(yes: bool | None) -> None:
+        wanted = {f"painting.{name}": value for name, (_, value) in changes.items()}
+        if yes and screen.attempt(lambda: screen.project.change(wanted)) is not None:
+            to_prompts(screen)
+
+    lines = [f"{name:<9} {_told(before)} → {_told(after)}" for name, (before, after) in changes.items()]
+    screen.app.push_screen(Confirm("Paint with this picture's settings from now on?", "\n".join(lines)), answered)
+
+
+def settings_of(screen: PicturesScreen, picture: Shown) -> dict[str, tuple[Any, Any]]:
+    """What the picture was painted with otherwise than the settings say: names to before and after."""
+    from engine.pictures.queue import Queue
+
+    now, order = screen.project.settings.painting, Queue(screen.store).picture(picture.id)
+    told: dict[str, Any] = {"steps": picture.steps, "guidance": picture.guidance, "strength": picture.strength}
+    if picture.sampler:
+        told |= {"sampler": order.sampler, "schedule": order.schedule}
+    if order.width and order.height:
+        told |= {"width": order.width, "height": order.height}
+    return {
+        name: (getattr(now, name), value)
+        for name, value in told.items()
+        if value is not None and value != getattr(now, name)
+    }
+
+
+def show_parameters(screen: PicturesScreen) -> None:
+    """Shows what the file says of itself."""
+
+    def show(text: str) -> None:
+        def done(copy: bool | None) -> None:
+            if copy:
+                _copy(screen, text)
+
+        picture = screen.grid.item
+        screen.app.push_screen(ParametersScreen(picture.name if picture else "", text), done)
+
+    _with_parameters(screen, show)
+
+
+def copy_parameters(screen: PicturesScreen) -> None:
+    """Copies them, to paste into A1111 and its like."""
+    _with_parameters(screen, lambda text: _copy(screen, text))
+
+
+def _with_parameters(screen: PicturesScreen, then: Any) -> None:
+    picture = screen.grid.item
+    if picture is None:
+        return
+
+    def read() -> str | None:
+        from engine.pictures.outside import what_it_tells
+
+        told = what_it_tells(picture.file) if picture.painted else None
+        return told.text if told is not None else None
+
+    def took(text: str | None) -> None:
+        if text is None:
+            screen.say(f"{harmless(picture.name)} does not tell how it was made.")
+        else:
+            then(text)
+
+    screen.do("told", read, took)
+
+
+def _copy(screen: PicturesScreen, text: str) -> None:
+    screen.app.copy_to_clipboard(text)
+    screen.say("Copied its parameters.")
+
+
+def export(screen: PicturesScreen) -> None:
+    """Asks for a folder, and copies what is marked, else the favourites."""
+    marked = screen.targets() if screen.marked else []
+    favourites = [picture for picture in screen.pictures if picture.favourite and not picture.rejected]
+    chosen = [picture for picture in marked or favourites if picture.painted and not picture.gone]
+    if not chosen:
+        screen.say("There is no favourite yet: f makes one.")
+        return
+    project = screen.project
+
+    def answered(answer: tuple[str, bool] | None) -> None:
+        if answer is None:
+            return
+        folder, metadata = Path(answer[0]), answer[1]
+
+        def copy() -> Exported:
+            from engine.pictures.exporting import export_pictures
+
+            return export_pictures(project, chosen, folder, metadata)
+
+        def copied(done: Exported) -> None:
+            there = f", {len(done.there)} were there" if done.there else ""
+            failed = f", {len(done.failed)} could not be read" if done.failed else ""
+            screen.say(f"{len(done.written)} copied to {folder}{there}{failed}.")
+
+        screen.do("export", copy, copied)
+
+    what = f"Copy {many(len(chosen), 'marked picture' if marked else 'favourite')} to"
+    screen.app.push_screen(ExportScreen(what), answered)
+
+
+def retry(screen: PicturesScreen) -> None:
+    """Queues failed and cancelled ones again."""
+    states = (PictureState.FAILED, PictureState.CANCELLED)
+    numbers = [picture.id for picture in screen.targets() if picture.state in states]
+    project = screen.project
+
+    def again() -> int:
+        from engine.pictures.start import retry_pictures
+
+        return len(retry_pictures(project, numbers))
+
+    def queued(count: int) -> None:
+        screen.say(f"{many(count, 'picture')} queued again.")
+        screen.reread()
+
+    screen.do("retry", again, queued)
+
+
+class Stars(ModalScreen[int | None]):
+    """Waits for a digit."""
+
+    CSS_PATH = "pictures_choices.tcss"
+    BINDINGS = [
+        *[(str(stars), f"stars({stars})", f"{stars} stars") for stars in range(6)],
+        ("escape,q,r", "stars(-1)", "Leave it"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        """The question in one line."""
+        with Vertical() as box:
+            box.border_title = "How many stars?"
+            yield Static(content_of([("0 1 2 3 4 5", Ink.ACTIVE), ("   esc leaves it", Ink.MUTED)]))
+
+    def action_stars(self, stars: int) -> None:
+        """Closes with the number."""
+        self.dismiss(stars if stars >= 0 else None)
+
+
+class ParametersScreen(ModalScreen[bool]):
+    """A picture's parameters as they stand in its file; closes with whether to copy them."""
+
+    CSS_PATH = "pictures_choices.tcss"
+    BINDINGS = [
+        ("c,C,y,enter", "close(True)", "Copy"),
+        ("escape,q,i", "close(False)", "Close"),
+        ("j,down", "scroll(1)", "Down"),
+        ("k,up", "scroll(-1)", "Up"),
+    ]
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__()
+        self._file = name
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """The text and the keys."""
+        with Vertical() as box:
+            box.border_title = title_of(self._file)
+            with VerticalScroll(can_focus=False):
+                yield Static(content_of(*[_parameter_line(line) for line in self._text.split("\n")]))
+            keys: Line = [("c", Ink.ACTIVE), (" copies it   ", Ink.MUTED), ("esc", Ink.ACTIVE), (" closes", Ink.MUTED)]
+            yield Static(content_of([], keys))
+
+    def action_close(self, copy: bool) -> None:
+        """Closes."""
+        self.dismiss(copy)
+
+    def action_scroll(self, by: int) -> None:
+        """Scrolls a line."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+
+class ExportScreen(ModalScreen[tuple[str, bool] | None]):
+    """Asks for a folder, and whether what made the pictures goes with them."""
+
+    CSS_PATH = "pictures_choices.tcss"
+    BINDINGS = [("tab,shift+tab", "turn", "With metadata or without"), ("escape", "cancel", "Leave it")]
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+        self._metadata = True
+
+    def compose(self) -> ComposeResult:
+        """A field and a choice."""
+        with Vertical() as box:
+            box.border_title = self._question
+            box.border_subtitle = "enter copies · esc leaves it"
+            yield TextLine(TO_EXPORT)
+            yield Static(id="choice")
+
+    def on_mount(self) -> None:
+        """Shows the choice."""
+        self._show()
+
+    def leave_field(self, field: TextLine) -> None:
+        """Esc in the field leaves the question."""
+        self.action_cancel()
+
+    def action_turn(self) -> None:
+        """The other way."""
+        self._metadata = not self._metadata
+        self._show()
+
+    def action_cancel(self) -> None:
+        """Leaves it."""
+        self.dismiss(None)
+
+    @on(TextLine.Submitted)
+    def _answer(self, event: TextLine.Submitted) -> None:
+        if event.value.strip():
+            self.dismiss((event.value.strip(), self._metadata))
+
+    def _show(self) -> None:
+        words = ("with what made them", "the pixels alone, without a word of it")
+        lines: list[Line] = [
+            [(f"({'•' if here else ' '}) {word}", Ink.PLAIN if here else Ink.MUTED)]
+            for word, here in zip(words, (self._metadata, not self._metadata), strict=True)
+        ]
+        tab: Line = [("tab", Ink.ACTIVE), (" changes it", Ink.MUTED)]
+        self.query_one("#choice", Static).update(content_of([], *lines, tab))
+
+
+def _parameter_line(line: str) -> Line:
+    """A line of the parameters; the words before a colon stand back."""
+    head, colon, rest = line.partition(":")
+    if line.startswith(("Negative prompt:", "Steps:")):
+        return [(f"{head}{colon}", Ink.MUTED), (rest, Ink.PLAIN)]
+    return [(line, Ink.PLAIN)]
+
+
+def _told(value: Any) -> str:
+    return "as the base model" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
