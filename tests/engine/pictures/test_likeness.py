@@ -201,7 +201,7 @@ def test_a_drawn_person_is_told_from_everybody_else(james: tuple[Project, Judge]
 def test_a_picture_that_repeats_a_training_image_is_told_and_a_new_one_is_not(james: tuple[Project, Judge]) -> None:
     project, judge = james
     original = next(project.dataset.glob("*/0004.png"))
-    copied = Image.open(original).resize((80, 80)).point(lambda level: min(255, level + 6))
+    copied = Image.open(original).point(lambda level: min(255, level + 6))
     assert judge.judge(copied).copy_of == "0004.png"
     chance = Random(12)
     assert not any(judge.judge(draw_portrait(JAMES, random_scene(chance))).copy_of for _ in range(12))
