@@ -81,3 +81,25 @@ def test_other_addresses_are_refused_with_examples(text: str) -> None:
 def test_what_is_saved_is_read_back_equal(user: str, database: str, port: int) -> None:
     address = LibraryAddress(ServerKind.MYSQL, user=user, host="nas.local", port=port, database=database.strip("/"))
     assert parse_address(address.url) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://photos.example.com/library/browse?view=cards", "https://photos.example.com"),
+        ("HTTPS://james@Photos.Example.com:8443/prism/", "https://james@photos.example.com:8443/prism"),
+        ("https://photos.example.com:443/api/v1/config", "https://photos.example.com"),
+        ("http://[fd00::1]:2342", "http://[fd00::1]:2342"),
+        ("https://photos.lan?ssl=unverified", "https://photos.lan?ssl=unverified"),
+    ],
+)
+def test_an_address_out_of_the_browser_is_photoprisms(text: str, url: str) -> None:
+    address = parse_address(text)
+    assert (address.kind, address.url) == (ServerKind.HTTP, url)
+    assert parse_address(url) == address
+
+
+def test_a_password_in_a_web_address_is_refused_and_not_repeated() -> None:
+    with pytest.raises(LibraryError, match="holds a password") as caught:
+        parse_address("https://james:secret@photos.example.com")
+    assert "secret" not in str(caught.value)
