@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -28,9 +29,13 @@ def open_app(folder: Path) -> None:
     _suit_the_line()
 
     with asked_terminal() as asked:
-        # Importing takes longer than a terminal needs to answer, so that nobody waits for it.
+        # Importing takes longer than a terminal needs to answer, so that nobody waits for it. What is imported stays
+        # for good: nobody needs to look through it for garbage, again and again, before the first frame.
+        gc.disable()
         from tui.limner import LimnerApp
 
+        gc.freeze()
+        gc.enable()
         asked.collect()
         suit_colours(asked)
         app = LimnerApp(folder.resolve(), project, asked)

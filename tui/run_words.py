@@ -82,9 +82,10 @@ def money(status: RunStatus) -> str:
     """``0.08 of 0.11``: what is spent of what the run will cost; what it cost once it has ended."""
     if not status.cost:
         return ""
+    digits = 2 if status.cost >= 0.1 else 3
     if status.spent is None or not status.live:
-        return f"cost {status.cost if status.spent is None else status.spent:.2f}"
-    return f"cost {status.spent:.2f} of {status.cost:.2f}"
+        return f"cost {status.cost if status.spent is None else status.spent:.{digits}f}"
+    return f"cost {status.spent:.{digits}f} of {status.cost:.{digits}f}"
 
 
 def trouble(status: RunStatus) -> Line:

@@ -188,8 +188,7 @@ class EventTail:
         whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         self._before = (self._before + whole[-KEPT_BYTES:])[-KEPT_BYTES:]
-        entries = (events.from_line(line.decode("utf-8", "replace")) for line in whole.splitlines())
-        return [entry for entry in entries if entry is not None]
+        return events.from_lines([line.decode("utf-8", "replace") for line in whole.splitlines()])
 
 
 class EventLog:

@@ -1,5 +1,6 @@
 """What users write: ``limner.toml`` as a typed model, a module for each of its parts."""
 
+from engine.project import SETTINGS_NAME
 from engine.settings.captions import (
     Captioner,
     CaptionsSettings,
@@ -16,6 +17,7 @@ from engine.settings.training import Optimizer, Precision, Schedule, TrainingSet
 __all__ = [
     "DEMO_BASE",
     "SDXL_BASE",
+    "SETTINGS_NAME",
     "BaseSettings",
     "Captioner",
     "CaptionsSettings",

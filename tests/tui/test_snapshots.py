@@ -10,10 +10,12 @@ from collections.abc import Callable
 import pytest
 from textual.pilot import Pilot
 
+import tests.story
 from engine.project import Project
 from tests.pictures import KEYS, SIZES, settle
 from tests.story import idle_painter
 from tests.tui.grids import with_grid, with_votes
+from tests.tui.test_journeys import press, shown, until
 from tui.actions import SCREENS, Scope
 from tui.limner import LimnerApp
 
@@ -53,6 +55,26 @@ def test_a_screen_with_nothing_to_show_yet(
     app = LimnerApp(project.root, project)
     run_before = pressing(str(SCREENS.index(scope) + 1)) if scope is not Scope.CONNECT else pressing()
     assert snap_compare(app, terminal_size=(80, 24), run_before=run_before)
+
+
+@pytest.mark.parametrize("theme", ["limner-light", "limner-contrast", "limner-16"])
+def test_two_runs_on_one_chart(
+    snap_compare: Compare, whole_story: Project, theme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tests.story, "RUN", "20261120-0911-jx265")
+    tests.story.with_run(whole_story, 420, done=True)
+    app = LimnerApp(whole_story.root, whole_story)
+
+    async def run_before(pilot: Pilot[None]) -> None:
+        app.choose_theme(theme)
+        await press(pilot, "4")
+        # Not by its key: what that says goes away by itself.
+        assert app.watch_over_runs is not None
+        app.watch_over_runs.marked = frozenset({"20261121-1403-jx265"})
+        await press(pilot, "tab")
+        await until(pilot, lambda: "loss of 2 runs" in shown(pilot))
+
+    assert snap_compare(app, terminal_size=(120, 40), run_before=run_before)
 
 
 def test_the_plan_of_a_run(snap_compare: Compare, whole_story: Project) -> None:

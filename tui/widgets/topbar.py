@@ -22,6 +22,8 @@ def run_line(status: RunStatus | None) -> Line:
         epoch = f"{status.epoch or 1}/{status.epochs}" if status.epochs else status.state.value
         left = f" {clock(status.remaining_seconds)}" if status.remaining_seconds is not None else ""
         return [("● ", Ink.ATTENTION), (f"{epoch} {status.share:.0%}{left}", Ink.STRONG)]
+    if status.silent_seconds is not None:
+        return [("? ", Ink.ATTENTION), ("run silent", Ink.MUTED)]
     if status.state.value == "failed":
         return [("✗ ", Ink.BAD), ("run failed", Ink.BAD)]
     return [("✓ ", Ink.GOOD), ("run done", Ink.MUTED)]
