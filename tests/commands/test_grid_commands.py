@@ -49,10 +49,11 @@ def test_a_grid_is_painted_extended_and_ranked(
         ("a man, sea", 1, "done"),
         ("a man, sea", 1, "done"),
     ]
-    assert found["sheets"] == [str(tmp_path / f"sheet-{number}.png") for number in (1, 2)]
-    about = read_parameters(Path(found["sheets"][1]))
+    assert found["sheets"] == [str(sheet)]
+    about = read_parameters(sheet)
     assert about is not None
-    assert (about.prompt, about.extra["X Values"]) == ("a man, sea", "no LoRA, jx265")
+    assert about.extra["X Values"] == "no LoRA, jx265"
+    assert about.extra["Z Values"] == 'a man, "a man, sea"'
 
     wider = told(capsys, project.root, *axes, "--y", "strength=0.5-1.0 (+0.5)")
     assert wider["grid"] == found["grid"]

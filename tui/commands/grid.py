@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import click
@@ -227,7 +227,7 @@ def _wait(project: Project, grid: Grid, pictures: list[Picture]) -> None:
     """Waits, telling how far it is; leaving takes off the queue what is not painted."""
     narrator = Narrator()
     waiting = list(dict.fromkeys(each.id for each in pictures if each.state is not PictureState.DONE))
-    done, began, failed = 0, time.monotonic(), dict[str, int]()
+    done, seconds, failed = 0, list[float](), dict[str, int]()
 
     def tell(picture: Picture) -> None:
         nonlocal done
@@ -235,8 +235,10 @@ def _wait(project: Project, grid: Grid, pictures: list[Picture]) -> None:
         if picture.state is not PictureState.DONE:
             reason = picture.reason or picture.state.value
             failed[reason] = failed.get(reason, 0) + 1
-        left = (time.monotonic() - began) / done * (len(waiting) - done)
-        narrator.progress(f"{done} of {len(waiting)} painted, {clock(left)} left", last=done == len(waiting))
+        # A picture's own time: how long the base model took to load says nothing of the next one.
+        seconds.extend([picture.seconds] if picture.seconds else [])
+        left = f", {clock(fmean(seconds) * (len(waiting) - done))} left" if seconds else ""
+        narrator.progress(f"{done} of {len(waiting)} painted{left}", last=done == len(waiting))
 
     try:
         for at in range(0, len(waiting), AT_ONCE):

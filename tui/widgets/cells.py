@@ -46,6 +46,8 @@ class Cells(Thumbnails[Cell]):
         self._labels: Sequence[str] = ("",)
         self._left = 0
         self._top = 0
+        self._fitted: dict[tuple[int, int], tuple[int, int]] = {}
+        self._measured: dict[int, int] = {}
 
     def lay(self, heads: Sequence[str], labels: Sequence[str], cells: Sequence[Cell], cursor: int = 0) -> None:
         """Shows a page.
@@ -57,6 +59,8 @@ class Cells(Thumbnails[Cell]):
             cursor: the cell under the cursor.
         """
         self._heads, self._labels = heads or ("",), labels or ("",)
+        self._fitted.clear()
+        self._measured.clear()
         self.show(cells, cursor)
 
     def take(self, cells: Sequence[Cell]) -> None:
@@ -81,12 +85,10 @@ class Cells(Thumbnails[Cell]):
     @property
     def tile(self) -> tuple[int, int]:
         """Columns and rows of a cell's picture: the largest with which all of them fit."""
-        width, height = self.size.width - self._gutter, self.size.height
-        for columns, rows in TILES:
-            fits_across = (columns + 2) * len(self._heads) <= width
-            if fits_across and (rows + 1) * len(self._labels) <= height - self._head_height(columns):
-                return columns, rows
-        return SMALL_TILE
+        size = self.size.width, self.size.height
+        if size not in self._fitted:
+            self._fitted[size] = self._fit(*size)
+        return self._fitted[size]
 
     def render_line(self, y: int) -> Strip:
         """A heading's line, or one of the cells in sight."""
@@ -134,13 +136,24 @@ class Cells(Thumbnails[Cell]):
 
     @property
     def _gutter(self) -> int:
-        longest = max(map(cell_len, self._labels))
-        return min(longest, WIDEST_LABEL) + 1 if longest else 0
+        if 0 not in self._measured:
+            longest = max(map(cell_len, self._labels))
+            self._measured[0] = min(longest, WIDEST_LABEL) + 1 if longest else 0
+        return self._measured[0]
 
     def _head_height(self, columns: int) -> int:
-        if not any(self._heads):
-            return 0
-        return min(HEAD_LINES, max(len(wrap(head, columns)) for head in self._heads) or 1)
+        """How many lines the headings take over columns of that width; asked for each line that is drawn."""
+        if columns not in self._measured:
+            lines = max(len(wrap(head, columns)) for head in self._heads)
+            self._measured[columns] = min(HEAD_LINES, lines)
+        return self._measured[columns]
+
+    def _fit(self, width: int, height: int) -> tuple[int, int]:
+        for columns, rows in TILES:
+            fits_across = (columns + 2) * len(self._heads) <= width - self._gutter
+            if fits_across and (rows + 1) * len(self._labels) <= height - self._head_height(columns):
+                return columns, rows
+        return SMALL_TILE
 
     def _head_line(self, y: int, height: int) -> Line:
         columns = self.tile[0]

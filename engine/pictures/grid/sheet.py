@@ -1,7 +1,7 @@
 """A grid as one labelled PNG: columns and rows with their values, a legend of what all cells have in common.
 
-What would be too large for one file is split: page by page, then by rows, then by columns, each part with its labels.
-The PNG tells its axes as A1111's do (``X Type``, ``X Values`` …; source: A1111 ``scripts/xyz_grid.py``).
+Pages stand below each other. What would be too large for one file is split by pages, then by rows, then by columns,
+each part with its labels. The PNG tells its axes as A1111's do (``X Type``, ``X Values`` …; source: A1111 ``scripts/xyz_grid.py``).
 """
 
 from __future__ import annotations
@@ -91,11 +91,17 @@ def write_sheet(
         raise PictureError(f"nothing of {grid.name} is painted yet", "paint it with: limner grid")
     look = _look(grid, painted, cell_pixels)
     parts = list(split(grid, look.cell, look.gap, most_megapixels))
+    sizes = [_measured(grid, part, look) for part in parts]
+    files = _together(sizes, most_megapixels)
     written = []
-    for number, part in enumerate(parts, start=1):
-        image = _drawn(grid, cells, part, look)
-        to = path if len(parts) == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
-        written.append(write_picture(image, free_path(to), _about(grid, part)))
+    for number, some in enumerate(files, start=1):
+        sheet = Image.new("RGB", (max(sizes[at][0] for at in some), sum(sizes[at][1] for at in some)), PAPER)
+        top = 0
+        for at in some:
+            sheet.paste(_drawn(grid, cells, parts[at], look), (0, top))
+            top += sizes[at][1]
+        to = path if len(files) == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        written.append(write_picture(sheet, free_path(to), _about(grid, [parts[at] for at in some])))
     return written
 
 
@@ -109,6 +115,19 @@ def split(grid: Grid, cell: tuple[int, int], gap: int, most_megapixels: float) -
         for top in range(0, down, rows):
             for left in range(0, across, columns):
                 yield Part(z, range(top, min(down, top + rows)), range(left, min(across, left + columns)))
+
+
+def _together(sizes: Sequence[tuple[int, int]], most_megapixels: float) -> list[list[int]]:
+    """Which parts go into one file, below each other, by their width and height in pixels."""
+    files: list[list[int]] = []
+    for at in range(len(sizes)):
+        some = [*(files[-1] if files else ()), at]
+        pixels = max(sizes[one][0] for one in some) * sum(sizes[one][1] for one in some)
+        if len(some) > 1 and pixels <= most_megapixels * 1e6:
+            files[-1] = some
+        else:
+            files.append([at])
+    return files
 
 
 def legend(grid: Grid, part: Part) -> list[str]:
@@ -158,17 +177,11 @@ def _look(grid: Grid, painted: Sequence[Cell], cell_pixels: int | None) -> _Look
 
 def _drawn(grid: Grid, cells: Mapping[Place, Cell], part: Part, look: _Look) -> Image.Image:
     (width, height), gap, line = look.cell, look.gap, look.line
-    heads = [_wrapped(grid.x.label(grid.columns[x]), look.letters) for x in part.columns]
-    across = look.left + len(part.columns) * (width + gap)
-    told = [
-        row
-        for text in legend(grid, part)
-        for row in _wrapped(text, max(8, int(look.letters * (across - 2 * gap) / width)))
-    ]
+    heads, told = _texts(grid, part, look)
     title = f"{grid.x.kind} →" + (f"   {grid.y.kind} ↓" if grid.y else "")
     top = gap + line + max(map(len, heads)) * line + gap
     down = top + len(part.rows) * (height + look.below + gap)
-    sheet = Image.new("RGB", (across, down + len(told) * line + gap), PAPER)
+    sheet = Image.new("RGB", _measured(grid, part, look), PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((gap, gap // 2), title, FAINT, look.font)
     for at, head in enumerate(heads):
@@ -181,6 +194,26 @@ def _drawn(grid: Grid, cells: Mapping[Place, Cell], part: Part, look: _Look) -> 
     for number, text in enumerate(told):
         pen.text((gap, down + number * line), text, INK if number < len(told) - 1 else FAINT, look.font)
     return sheet
+
+
+def _texts(grid: Grid, part: Part, look: _Look) -> tuple[list[list[str]], list[str]]:
+    """The columns' headings and the legend of a part, in lines."""
+    across = _across(part, look) - 2 * look.gap
+    heads = [_wrapped(grid.x.label(grid.columns[x]), look.letters) for x in part.columns]
+    letters = max(8, int(look.letters * across / look.cell[0]))
+    return heads, [row for text in legend(grid, part) for row in _wrapped(text, letters)]
+
+
+def _across(part: Part, look: _Look) -> int:
+    return look.left + len(part.columns) * (look.cell[0] + look.gap)
+
+
+def _measured(grid: Grid, part: Part, look: _Look) -> tuple[int, int]:
+    """The width and height that a part takes, in pixels."""
+    heads, told = _texts(grid, part, look)
+    lines = 1 + max(map(len, heads)) + len(told)
+    cells = len(part.rows) * (look.cell[1] + look.below + look.gap)
+    return _across(part, look), lines * look.line + cells + 3 * look.gap
 
 
 def _draw_row(
@@ -223,21 +256,24 @@ def _opened(path: Path) -> Image.Image:
         raise PictureError(f"{path} can't be read", "delete it and paint the grid again") from error
 
 
-def _about(grid: Grid, part: Part) -> Parameters:
-    common = grid.common
+def _about(grid: Grid, parts: Sequence[Part]) -> Parameters:
+    """What a file says of how it was made."""
+    common, part = grid.common, parts[0]
     kinds = {axis.kind for axis in grid.axes}
     extra = {"Script": "X/Y/Z plot"}
-    page = dict(zip(grid.pages, grid.page_values[part.z], strict=True)) if grid.pages else {}
+    shown = [grid.page_values[each.z] for each in parts]
+    page = {axis: list(dict.fromkeys(values[at] for values in shown)) for at, axis in enumerate(grid.pages)}
     for letter, axis, places in (("X", grid.x, part.columns), ("Y", grid.y, part.rows)):
         if axis is not None:
             values = ", ".join(_csv(axis.label(axis.values[at])) for at in places)
             extra |= {f"{letter} Type": axis.kind.value.capitalize(), f"{letter} Values": values}
-    for number, (axis, value) in enumerate(page.items()):
+    for number, (axis, on_them) in enumerate(page.items()):
         letter = "Z" if number == 0 else f"Z{number + 1}"
-        extra |= {f"{letter} Type": axis.kind.value.capitalize(), f"{letter} Values": _csv(axis.label(value))}
+        values = ", ".join(_csv(axis.label(value)) for value in on_them)
+        extra |= {f"{letter} Type": axis.kind.value.capitalize(), f"{letter} Values": values}
     schedule = usual_schedule(common.sampler, common.schedule)
     has_schedule = AxisKind.SAMPLER not in kinds and schedule is not NoiseSchedule.UNIFORM
-    prompt = next((value for axis, value in page.items() if axis.kind is AxisKind.PROMPT), common.prompt)
+    prompt = next((on_them[0] for axis, on_them in page.items() if axis.kind is AxisKind.PROMPT), common.prompt)
     return Parameters(
         prompt=prompt,
         negative="" if AxisKind.NEGATIVE in kinds else common.negative,

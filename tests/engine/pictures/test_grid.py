@@ -269,24 +269,31 @@ class TestPainting:
 
     def test_the_sheet_has_every_cell_and_says_what_it_is(self, project: Project, grid: Grid, tmp_path: Path) -> None:
         cells = cells_of(project, grid)
-        first, second = write_sheet(grid, cells, tmp_path / "sheet.png")
+        (whole,) = write_sheet(grid, cells, tmp_path / "whole.png")
+        about = read_parameters(whole)
+        assert about is not None
+        assert about.extra["Z Values"] == "photo of jx265 man, a man"
+        with Image.open(whole) as sheet:
+            # A limit that the two pages keep to apart, but not in one file.
+            megapixels = sheet.width * sheet.height / 1e6 * 0.8
+        first, second = write_sheet(grid, cells, tmp_path / "sheet.png", most_megapixels=megapixels)
         about = read_parameters(first)
         assert about is not None
         assert about.extra["X Type"] == "Checkpoint"
         assert about.extra["X Values"] == "no LoRA, jx265"
         assert about.extra["Z Values"] == "photo of jx265 man"
         with Image.open(first) as sheet, Image.open(_path(project, grid)) as cell:
-            whole, part = np.asarray(sheet.convert("RGB"), int), np.asarray(cell.convert("RGB"), int)
+            pixels, part = np.asarray(sheet.convert("RGB"), int), np.asarray(cell.convert("RGB"), int)
         height, width = part.shape[:2]
         found = [
             (y, x)
-            for y in range(whole.shape[0] - height + 1)
-            for x in range(whole.shape[1] - width + 1)
-            if (whole[y, x] == part[0, 0]).all() and (whole[y : y + height, x : x + width] == part).all()
+            for y in range(pixels.shape[0] - height + 1)
+            for x in range(pixels.shape[1] - width + 1)
+            if (pixels[y, x] == part[0, 0]).all() and (pixels[y : y + height, x : x + width] == part).all()
         ]
         assert len(found) == 1
-        assert write_sheet(grid, cells, tmp_path / "sheet.png")[0] == tmp_path / "sheet-1-2.png"
-        assert second.exists()
+        assert write_sheet(grid, cells, tmp_path / "whole.png") == [tmp_path / "whole-2.png"]
+        assert second == tmp_path / "sheet-2.png"
 
 
 def _path(project: Project, grid: Grid) -> Path:
