@@ -1,7 +1,8 @@
 """A grid as one labelled PNG: columns and rows with their values, a legend of what all cells have in common.
 
 Pages stand below each other. What would be too large for one file is split by pages, then by rows, then by columns,
-each part with its labels. The PNG tells its axes as A1111's do (``X Type``, ``X Values`` …; source: A1111 ``scripts/xyz_grid.py``).
+each part with its labels. The PNG tells its axes as A1111's do (``X Type``, ``X Values`` …; source: A1111
+``scripts/xyz_grid.py``).
 """
 
 from __future__ import annotations
