@@ -91,12 +91,12 @@ def limner(context: click.Context, folder: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command. Exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    keep_private()
     try:
         result: Any = limner.main(args=arguments, prog_name="limner", standalone_mode=False)
         status = result if isinstance(result, int) else 0
     except LimnerError as error:
         from tui.terminal.harmless import harmless
-    keep_private()
 
         click.echo(f"limner: {harmless(error.one_line())}", err=True)
         status = 1
@@ -111,12 +111,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         status = 0
-    sys.exit(status)
-
     except (OSError, sqlite3.Error) as error:
         told = explain(error)
         click.echo(f"limner: {told.one_line() if told else error}", err=True)
         status = 1
+    sys.exit(status)
+
 
 if __name__ == "__main__":
     main()
