@@ -27,8 +27,7 @@ def runs(folder: Path, as_json: bool) -> None:
         narrate("No runs yet. Start one with: limner train")
         return
     rows = [
-        (s.id, s.state.value, f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints))
-        for s in found
+        (s.id, _state(s), f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints)) for s in found
     ]
     table(("run", "state", "epoch", "step", "average loss", "checkpoints"), rows)
 
@@ -104,6 +103,11 @@ def _elsewhere(path: Path) -> tuple[JobFolder, bool]:
     except JobError:
         return job, True
     return job, (order.project / "runs" / job.id).resolve() != job.path
+
+
+def _state(status: RunStatus) -> str:
+    """The state; of a run elsewhere that says nothing any more, that."""
+    return status.state.value if status.silent_seconds is None else "silent"
 
 
 def _loss(status: RunStatus) -> str:
