@@ -136,9 +136,9 @@ def test_a_folder_that_brings_code_is_refused_and_nothing_of_it_runs(way: str, f
         path.write_text("7")
     elif way == "an index in circles":
         path.write_text("[" * 50_000)
-    with pytest.raises(BaseModelError) as caught:
+    reason = {"no index": "is no index of a model", "an index in circles": "can't be read"}.get(way, "code of its own")
+    with pytest.raises(BaseModelError, match=reason):
         load(folder)
-    assert caught.value.fix
     single = folder.parent / "single.safetensors"
     save_file({"a": torch.zeros(1)}, single)
     with pytest.raises(BaseModelError):
