@@ -13,10 +13,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from engine.errors import PictureError
+from engine.errors import DiskFull, PictureError
 from engine.pictures.orders import free_path
 from engine.pictures.parameters import Parameters, png_text
 from engine.pictures.queue import Picture, Queue
+from engine.refusals import MAKE_ROOM, is_no_room
 
 UNFINISHED = ".part"
 
@@ -30,6 +31,7 @@ def land(
         Where it lies; None where it was cancelled meanwhile, and nothing was kept.
 
     Raises:
+        DiskFull: there is no room for it.
         PictureError: the folder can't be written.
     """
     hidden = picture.path.with_name(f".{picture.path.stem}.{picture.id}{UNFINISHED}")
@@ -44,6 +46,8 @@ def land(
             return None
         return path
     except OSError as error:
+        if is_no_room(error):
+            raise DiskFull(f"there is no room to write {picture.path} ({error.strerror})", MAKE_ROOM) from error
         raise PictureError(f"{picture.path} can't be written ({error.strerror})", "choose another folder") from error
     finally:
         with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from engine import events
 from engine.base_model import BaseModel, find_base
-from engine.errors import LimnerError
+from engine.errors import DiskFull, LimnerError
 from engine.events import JobState
 from engine.jobs.card import Card, cards
 from engine.jobs.worker import Context
@@ -135,7 +135,15 @@ class Painter:
         return True
 
     def _failed(self, taken: Sequence[Picture], error: Exception) -> None:
-        """Of a batch that failed each picture is tried alone, so that only the one that can't be painted fails."""
+        """Of a batch that failed each picture is tried alone, so that only the one that can't be painted fails.
+
+        Raises:
+            DiskFull: that was why; all of them wait again, for the next painter.
+        """
+        if isinstance(error, DiskFull):
+            held = [each.id for each in taken if self._queue.state(each.id) is PictureState.PAINTING]
+            self._queue.put_back(held)
+            raise error
         if len(taken) > 1:
             for picture in taken:
                 if self._queue.state(picture.id) is not PictureState.PAINTING:

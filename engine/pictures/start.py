@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine import events
 from engine.base_model import find_base
 from engine.errors import PictureError
 from engine.events import JobState
@@ -135,7 +136,7 @@ def wait_for(
         The pictures, in the order of ``numbers``.
 
     Raises:
-        PictureError: the painter died again and again.
+        PictureError: the painter died again and again, or says that it can't go on; the pictures wait for the next.
     """
     ended: dict[int, Picture] = {}
     wakes = 0
@@ -149,6 +150,9 @@ def wait_for(
                     ended[number] = picture
                     tell(picture)
             if not alive and len(ended) < len(set(numbers)):
+                words = _last_words(painter_folder(project))
+                if wakes and words is not None:
+                    raise PictureError(words.message, words.fix)
                 wakes += 1
                 if wakes > MOST_WAKES:
                     raise PictureError("the painter died", f"see {painter_folder(project).log_path}")
@@ -221,6 +225,17 @@ def _named(there: Sequence[Path], names: Sequence[str] | None) -> list[Path]:
             raise PictureError(f"the run has no checkpoint {name}", f"there are: {', '.join(known)}")
     wanted = {Path(name).stem for name in names}
     return [each for each in there if each.stem in wanted]
+
+
+def _last_words(job: JobFolder) -> events.Error | None:
+    """Why a job could not go on, in its own words, the last time that it was started."""
+    said: events.Error | None = None
+    for entry in job.entries():
+        if isinstance(entry.event, events.Error):
+            said = entry.event
+        elif isinstance(entry.event, events.Job) and entry.event.state is JobState.STARTING:
+            said = None
+    return said
 
 
 @contextmanager

@@ -49,10 +49,18 @@ def database(folder: Path, seed: int, until: float) -> Tally:
     return run(folder, Random(seed), until)
 
 
+def disk(folder: Path, seed: int, until: float) -> Tally:
+    """Commands on a full disk."""
+    from tests.chaos.disk import run
+
+    return run(folder, Random(seed), until)
+
+
 PARTS: dict[str, tuple[Callable[[Path, int, float], Tally], float]] = {
     "app": (app, 0.35),
     "jobs": (jobs, 0.25),
-    "trainer": (trainer, 0.3),
+    "trainer": (trainer, 0.25),
+    "disk": (disk, 0.1),
     "database": (database, 0.05),
 }
 """What does it, and its share of the time."""

@@ -65,7 +65,8 @@ def resume(folder: Path, run: str | None) -> None:
     """Go on with a run (the newest): one that is paused, or one that was stopped or died."""
     project = open_project(folder)
     job = (live_run(project) or project.run()) if run is None else project.run(run)
-    if not job.alive():
+    # One that has told its end may take a moment to be gone: that is waited for.
+    if not job.alive() or run_status(job).state.ended:
         job = resume_training(project, job.id)
     elif Request.PAUSE in job.asked() or run_status(job).state is JobState.PAUSED:
         job.ask(Request.RESUME)
