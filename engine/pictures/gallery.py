@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import PictureError
+from engine.pictures.face_fix import FaceFix
 from engine.pictures.orders import new_picture_path, order_from_settings
 from engine.pictures.picture import PictureOrder, PictureState
 from engine.pictures.queue import Queue
 from engine.project import Project
 from engine.prompts.networks import strip
 from engine.store import Store
+
+# Asked ten thousand times for one look at the gallery.
+_DONE = PictureState.DONE.value
 
 UNKNOWN_SEED = -1
 """What stands in the database for a picture from elsewhere that does not tell its seed."""
@@ -79,7 +83,7 @@ class Shown(NamedTuple):
     @property
     def painted(self) -> bool:
         """Whether there is, or was, a file."""
-        return self.state == PictureState.DONE.value
+        return self.state == _DONE
 
 
 COLUMNS = (
@@ -132,7 +136,11 @@ def order_like(project: Project, store: Store, number: int, seed: int) -> Pictur
     path = new_picture_path(project, seed)
     known = Queue(store).picture(number)
     if not shown.outside:
-        return known.order(seed=seed, path=path)
+        order = known.order(seed=seed, path=path)
+        if order.face_fix is not None and order.face_fix.only:
+            # What was begun from is another picture's; this is how that was painted.
+            order = replace(order, source=None, face_fix=replace(order.face_fix, only=False))
+        return order
     if not shown.prompt:
         raise PictureError(f"{shown.name} does not tell its prompt", "write one on the Prompts screen")
     order = order_from_settings(project.settings, shown.prompt, path, seed)
@@ -146,6 +154,22 @@ def order_like(project: Project, store: Store, number: int, seed: int) -> Pictur
     if shown.sampler:
         told |= {"sampler": known.sampler, "schedule": known.schedule}
     return replace(order, **told)
+
+
+def order_face_fix(project: Project, store: Store, number: int) -> PictureOrder:
+    """An order for a picture of the gallery with its faces painted anew; a picture of its own.
+
+    Raises:
+        PictureError: there is none of that number, or its file is gone.
+        ProjectError: the settings are broken.
+    """
+    shown = Gallery(store).picture(number)
+    if not shown.painted or not shown.file.is_file():
+        raise PictureError(f"there is no file of picture {number}", "only what is painted has faces to fix")
+    seed = shown.seed or 0
+    order = order_like(project, store, number, seed)
+    path = new_picture_path(project, seed, "face-fix")
+    return replace(order, path=path, source=shown.file, hires=None, face_fix=FaceFix(only=True))
 
 
 def _shown(picture: Shown) -> Shown:

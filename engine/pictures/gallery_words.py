@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from engine.pictures.gallery import Shown
 from engine.pictures.picture import PictureState
 
+_FAILED, _CANCELLED = PictureState.FAILED.value, PictureState.CANCELLED.value
+
 
 @dataclass(frozen=True)
 class Number:
@@ -70,10 +72,8 @@ STATES: Mapping[str, State] = {
     "measured": State("its likeness is known", lambda picture: picture.likeness is not None),
     "outside": State("made elsewhere, found in the folder", lambda picture: bool(picture.outside)),
     "painted": State("painted", lambda picture: picture.painted),
-    "failed": State("could not be painted", lambda picture: picture.state == PictureState.FAILED.value),
-    "cancelled": State(
-        "taken off the queue", lambda picture: picture.state == PictureState.CANCELLED.value, hidden=True
-    ),
+    "failed": State("could not be painted", lambda picture: picture.state == _FAILED),
+    "cancelled": State("taken off the queue", lambda picture: picture.state == _CANCELLED, hidden=True),
     "gone": State("its file is not there any more", lambda picture: bool(picture.gone), hidden=True),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import struct
 import warnings
@@ -29,6 +30,9 @@ KINDS = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 
 PASSED_OVER = frozenset({"grids", "favourites"})
 """Folders in ``pictures/`` that hold what was made from pictures that are known."""
+
+OTHERS = re.compile(r"-(?:before|after)-face-fix(?:-\d+)?\.png$")
+"""Names of what a face fix did not keep, which lies beside what it kept."""
 
 MOST_LETTERS = 20_000
 """A longer text is nobody's parameters."""
@@ -136,6 +140,8 @@ def _files(folder: Path) -> Iterator[tuple[str, float]]:
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in PASSED_OVER:
                         folders.append(entry.path)
+                elif OTHERS.search(entry.name):
+                    continue
                 elif Path(entry.name).suffix.lower() in KINDS and entry.is_file():
                     yield entry.path, entry.stat().st_mtime
             except OSError:

@@ -84,6 +84,13 @@ def test_more_like_it_are_queued_with_new_seeds(run: Run) -> None:
     assert [(each["prompt"], each["steps"]) for each in waiting] == [("oil two", 9)] * 3
 
 
+def test_the_faces_of_a_picture_are_fixed_as_a_picture_of_its_own(run: Run, project: Project) -> None:
+    run("pictures", "fix", 1)
+    waits = run("queue", "--json").record["pictures"][0]
+    assert (waits["source"], waits["face_fix"]["only"]) == (str(project.pictures / "1.png"), True)
+    assert "there is no file of picture 4" in run("pictures", "fix", 4).failure
+
+
 def test_favourites_are_copied_with_or_without_what_made_them(run: Run, tmp_path: Path, project: Project) -> None:
     run("pictures", "favourite", 1, 3)
     out = tmp_path / "best"

@@ -21,6 +21,7 @@ from engine.pictures.verdicts import Verdicts
 from engine.project import Project
 from engine.prompts.shelf import Shelf
 from engine.settings.samplers import Sampler
+from tests.many_pictures import many_pictures
 from tests.small_project import small_project
 from tests.story import idle_painter
 from tests.tui.test_journeys import press, shown, type_text, until
@@ -283,6 +284,11 @@ class TestGoingOn:
             await until(pilot, lambda: len(ordered(whole_story)) == 9)
             await press(pilot, "A", "ctrl+u", "3", "enter")
             await until(pilot, lambda: len(ordered(whole_story)) == 12)
+            await press(pilot, "z")
+            await until(pilot, lambda: len(ordered(whole_story)) == 13)
+        fix = ordered(whole_story)[12]
+        assert fix.face_fix is not None
+        assert (fix.face_fix.only, fix.source) == (True, saved(whole_story)[5].file)
         old, *new = [ordered(whole_story)[number] for number in (4, 8, 9, 10, 11)]
         assert {(each.prompt, each.steps, each.lora) for each in new} == {(old.prompt, old.steps, old.lora)}
         assert len({each.seed for each in (old, *new)}) == 5
@@ -345,26 +351,6 @@ async def test_a_picture_is_seen_forming_and_cancelled_while_it_is_painted(tmp_p
         assert not order.path.exists()
     finally:
         painter_folder(project).ask(Request.STOP)
-
-
-def many_pictures(project: Project, count: int) -> None:
-    """Writes rows of painted pictures; three small files stand for all of them."""
-    project.pictures.mkdir()
-    with project.store() as store:
-        first = Queue(store).add([order_for(project, "photo of jx265 man, oil", seed=1)])[0]
-        for number in range(3):
-            Image.new("RGB", (96, 96), ("teal", "navy", "tan")[number]).save(project.pictures / f"{number}.png")
-        Queue(store).finish(first.id, project.pictures / "0.png", 1.0)
-        with store.change() as change:
-            change.execute(
-                "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?)"
-                " INSERT INTO pictures (id, t, state, priority, prompt, negative, lora, strength, seed, steps,"
-                " guidance, sampler, width, height, path, seconds, rating, place, details)"
-                " SELECT i, t + i, state, priority, prompt || i, negative, '/r/checkpoints/jx265-00000' || i % 9"
-                " || '.safetensors', 0.8, i, steps, guidance, sampler, 1024, 1024, ? || i % 3 || '.png', 1.0,"
-                " i % 6, i, details FROM n, pictures WHERE id = ?",
-                (count, f"{project.pictures}/", first.id),
-            )
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ PICTURES: tuple[Action, ...] = (
     Action("pictures.compare", "Compare two or four side by side", ("v",), "compare", 15),
     Action("pictures.another", "Paint one more like it, with a new seed", ("a",), "another", 16),
     Action("pictures.more", "Paint several more like it, with new seeds", ("A",), "", 43),
+    Action("pictures.face_fix", "Paint its faces anew, as a picture of its own; the likelier stays", ("z",), "", 43),
     Action("pictures.prompt", "Take its prompt to the Prompts screen", ("e",), "edit prompt", 17),
     Action("pictures.settings", "Take its prompt and its settings to the Prompts screen", ("E",), "", 44),
     Action("pictures.parameters", "What its file says of how it was made", ("i",), "parameters", 18),

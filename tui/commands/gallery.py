@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import click
 
 from engine.errors import PictureError
 from engine.pictures.exporting import FAVOURITES, export_pictures
-from engine.pictures.gallery import Gallery, Shown, order_like
+from engine.pictures.gallery import Gallery, Shown, order_face_fix, order_like
 from engine.pictures.gallery_filter import explain_picture_words, read_picture_filter
 from engine.pictures.orders import SEEDS
 from engine.pictures.outside import look_for_pictures
+from engine.pictures.picture import Picture
 from engine.pictures.queue import MOST_STARS
 from engine.pictures.start import order_pictures
 from engine.pictures.verdicts import Action, Verdicts
@@ -160,13 +161,19 @@ def again(folder: Path, number: int, count: int, as_json: bool) -> None:
     with project.store() as store:
         seeds = [random.SystemRandom().randrange(SEEDS) for _ in range(count)]
         orders = [order_like(project, store, number, seed) for seed in seeds]
-    queued = order_pictures(project, orders)
-    if as_json:
-        document({"pictures": [{"id": each.id, "seed": each.seed, "path": str(each.path)} for each in queued]})
-        return
-    for each in queued:
-        click.echo(each.id)
-    narrate("Queued; see: limner queue")
+    _tell_queued(order_pictures(project, orders), as_json)
+
+
+@pictures.command("fix")
+@click.argument("ids", metavar="ID…", nargs=-1, type=int, required=True)
+@json_option
+@click.pass_obj
+def fix(folder: Path, ids: tuple[int, ...], as_json: bool) -> None:
+    """Queue the face fix of pictures; each becomes a picture of its own, the likelier one of before and after."""
+    project = open_project(folder)
+    with project.store() as store:
+        orders = [order_face_fix(project, store, number) for number in ids]
+    _tell_queued(order_pictures(project, orders), as_json)
 
 
 @pictures.command(cls=FilterCommand)
@@ -218,6 +225,15 @@ def picture_record(picture: Shown) -> dict[str, Any]:
         "seconds": picture.seconds,
         "reason": picture.reason,
     }
+
+
+def _tell_queued(queued: Sequence[Picture], as_json: bool) -> None:
+    if as_json:
+        document({"pictures": [{"id": each.id, "seed": each.seed, "path": str(each.path)} for each in queued]})
+        return
+    for each in queued:
+        click.echo(each.id)
+    narrate("Queued; see: limner queue")
 
 
 def _row(picture: Shown) -> tuple[object, ...]:

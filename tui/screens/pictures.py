@@ -10,21 +10,19 @@ from textual.timer import Timer
 
 from engine.pictures.gallery import Gallery, Shown
 from engine.pictures.picture import Picture, PictureState
-from engine.pictures.queue import Move, Queue
+from engine.pictures.queue import Queue
 from engine.pictures.verdicts import Action, Verdicts
-from engine.store import Store
 from tui.actions import Scope, actions_of
 from tui.bindings import bindings_for
 from tui.screens import pictures_choices
-from tui.screens.pictures_sight import Forming, PicturesSight, as_shown
+from tui.screens.pictures_queue import PicturesQueue
+from tui.screens.pictures_sight import as_shown
 from tui.thumbnail_cache import ThumbnailCache
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.pictures.outside import Found
-    from engine.project import Project
-    from tui.job_watch import JobFollower
 
 POLL_SECONDS = 0.5
 """How often the queue, and what is forming, is looked at while the screen is shown."""
@@ -37,10 +35,8 @@ OF_A_PICTURE = frozenset(
 
 OF_THE_QUEUE = frozenset({"earlier", "later", "next"})
 
-NOT_THERE = "Q goes to the queue; there, it acts on the picture under the cursor."
 
-
-class PicturesScreen(PicturesSight):
+class PicturesScreen(PicturesQueue):
     """Everything painted, what is said of it, and the painter's queue."""
 
     SCOPE = Scope.PICTURES
@@ -50,11 +46,8 @@ class PicturesScreen(PicturesSight):
 
     def __init__(self) -> None:
         super().__init__()
-        self._store: Store | None = None
         self._version: int | None = None
         self._timer: Timer | None = None
-        self._follower: JobFollower | None = None
-        self._wakes = 0
         self._said = 0
 
     def shown(self) -> None:
@@ -62,25 +55,13 @@ class PicturesScreen(PicturesSight):
         if self._timer is None:
             self._timer = self.set_interval(POLL_SECONDS, self._tick)
         self._timer.resume()
-        self._read()
+        self.reread()
         self._look_around()
 
     def on_screen_suspend(self) -> None:
         """Nobody looks."""
         if self._timer is not None:
             self._timer.pause()
-
-    def on_unmount(self) -> None:
-        """Closes the database."""
-        if self._store is not None:
-            self._store.close()
-
-    @property
-    def store(self) -> Store:
-        """The database of the app's own thread; opened once, for a verdict must cost no more than its write."""
-        if self._store is None:
-            self._store = Store(self.project.root / "limner.db")
-        return self._store
 
     @property
     def pictures(self) -> list[Shown]:
@@ -108,7 +89,7 @@ class PicturesScreen(PicturesSight):
         if action in OF_THE_QUEUE or action == "queue":
             return bool(self._waiting) and (self.in_queue or action == "queue")
         if action == "cancel":
-            return bool(self._cancellable())
+            return bool(self.cancellable())
         if action == "retry":
             return any(picture.state in (PictureState.FAILED, PictureState.CANCELLED) for picture in self.targets())
         if action == "unmark":
@@ -203,6 +184,10 @@ class PicturesScreen(PicturesSight):
         """Asks how many."""
         pictures_choices.ask_how_many(self)
 
+    def action_face_fix(self) -> None:
+        """Has the faces painted anew, as a picture of its own."""
+        pictures_choices.fix_faces(self)
+
     def action_prompt(self) -> None:
         """Takes the prompt to the Prompts screen."""
         pictures_choices.to_prompts(self)
@@ -233,31 +218,6 @@ class PicturesScreen(PicturesSight):
 
         self.app.push_screen(PicturesRanking(self.project, list(self._all)), chosen)
 
-    def action_queue(self) -> None:
-        """To the queue, or back."""
-        self.set_focus(self.grid if self.in_queue else self.queue)
-
-    def action_cancel(self) -> None:
-        """Takes a picture off the queue; the painter notices at its next step."""
-        picture = self._cancellable()
-        if picture is None:
-            self.say(NOT_THERE)
-        elif self.attempt(lambda: Queue(self.store).cancel(picture.id)):
-            self.say("Taken off the queue; is:cancelled shows it.")
-            self._read()
-
-    def action_earlier(self) -> None:
-        """Up in the queue."""
-        self._move(Move.UP)
-
-    def action_later(self) -> None:
-        """Down in the queue."""
-        self._move(Move.DOWN)
-
-    def action_next(self) -> None:
-        """To the top of the queue."""
-        self._move(Move.TOP)
-
     def action_retry(self) -> None:
         """Queues failed and cancelled ones again."""
         pictures_choices.retry(self)
@@ -270,17 +230,13 @@ class PicturesScreen(PicturesSight):
     def _filtered(self) -> None:
         self.focus_list()
 
-    def reread(self) -> None:
-        """Something was ordered; what waits is looked at again."""
-        self._read()
-
     def select(self) -> None:
         """Filters: some milliseconds for ten thousand pictures, so that every key shows its count at once."""
         from engine.pictures.gallery_filter import PictureFilterError, filter_pictures, read_picture_filter
 
         line = self.query_one("#filter", FilterLine)
         try:
-            found, self._hints = filter_pictures(line.value, self._all, self._checkpoints())
+            found, self._hints = filter_pictures(line.value, self._all, self._checkpoints)
         except PictureFilterError as error:
             self._filter_error = error.one_line()
             line.point_at(error.start, error.end)
@@ -363,35 +319,17 @@ class PicturesScreen(PicturesSight):
     def _place(self, number: int | None) -> int | None:
         return next((at for at, picture in enumerate(self.grid.items) if picture.id == number), None)
 
-    def _cancellable(self) -> Picture | None:
-        """The queue's picture while keys act there, else one that is forming and under the cursor."""
-        if self.in_queue:
-            return self.queue.item
-        at = self.grid.item
-        forming = at is not None and at.state == PictureState.PAINTING
-        return next((picture for picture in self._waiting if forming and at and picture.id == at.id), None)
-
-    def _move(self, where: Move) -> None:
-        picture = self.queue.item
-        if picture is None or not self.in_queue:
-            self.say(NOT_THERE)
-        elif picture.state is PictureState.PAINTING:
-            self.say("It is being painted already.")
-        elif self.attempt(lambda: Queue(self.store).move(picture.id, where)) is False:
-            self.say("It is there already.")
-        else:
-            self.show_queue(self.attempt(Queue(self.store).waiting_pictures) or [])
-
     def _tick(self) -> None:
         """Reads anew where something else changed the project; looks at what is forming."""
         if self.limner.project is None:
             return
         if self.store.version() != self._version:
-            self._read()
+            self.reread()
         elif any(picture.state is PictureState.PAINTING for picture in self._waiting):
-            self._look_at_forming()
+            self.look_at_forming()
 
-    def _read(self) -> None:
+    def reread(self) -> None:
+        """Reads all in a thread: something was ordered, moved or said."""
         project, said = self.project, self._said
         self._version = self.store.version()
 
@@ -400,13 +338,13 @@ class PicturesScreen(PicturesSight):
             if said == self._said:
                 self._take(found)
             else:
-                self._read()
+                self.reread()
 
         def read() -> tuple[list[Shown], list[Picture]]:
             with project.store() as store:
                 pictures, waiting = Gallery(store).pictures(), Queue(store).waiting_pictures()
             if waiting:
-                self._see_that_it_paints(project)
+                self.see_that_it_paints(project)
             return pictures, waiting
 
         self.do("read", read, took)
@@ -418,7 +356,7 @@ class PicturesScreen(PicturesSight):
         pictures, waiting = found
         if pictures == self._all and waiting == self._waiting and pictures:
             return
-        self._all = pictures
+        self.know(pictures)
         self._marked &= {picture.id for picture in pictures}
         self.show_queue(waiting)
         self.select()
@@ -437,48 +375,6 @@ class PicturesScreen(PicturesSight):
             if found.new:
                 self.say(f"{found.new:,} found that {'was' if found.new == 1 else 'were'} made elsewhere.")
             if found.changed:
-                self._read()
+                self.reread()
 
         self.do("around", look, found)
-
-    def _look_at_forming(self) -> None:
-        from tui.job_watch import JobFollower
-
-        project, follower = self.project, self._follower
-        painting = [picture.id for picture in self._waiting if picture.state is PictureState.PAINTING]
-
-        def look() -> tuple[Forming, JobFollower]:
-            from engine.pictures.start import painter_folder, preview_path
-            from tui.thumbnail_cache import stamp_of
-
-            following = follower or JobFollower(painter_folder(project))
-            phase = following.poll().phase
-            stamps = {number: stamp for number in painting if (stamp := stamp_of(preview_path(project, number)))}
-            return Forming(phase if phase is not None and phase.name == "painting" else None, stamps), following
-
-        # One look at a time: the next begins where this one ended.
-        if not any(worker.group == "forming" and not worker.is_finished for worker in self.workers):
-            self.do("forming", look, self._formed)
-
-    def _formed(self, looked: tuple[Forming, JobFollower]) -> None:
-        before = self._forming
-        self._forming, self._follower = looked
-        if self._forming == before:
-            return
-        for at, picture in enumerate(self.grid.items[: len(self._waiting)]):
-            if picture.state == PictureState.PAINTING:
-                self.grid.redraw(at)
-        for at, waiting in enumerate(self._waiting):
-            if waiting.state is PictureState.PAINTING:
-                self.queue.redraw(at)
-        shown = self.queue.item if self.in_queue else self.grid.item
-        if shown is not None and shown.state == PictureState.PAINTING:
-            self.show_picture()
-
-    def _see_that_it_paints(self, project: Project) -> None:
-        """In a thread: pictures wait, so somebody must paint; one that died is woken again, a few times."""
-        from engine.pictures.start import MOST_WAKES, painter_folder, wake_painter
-
-        if self._wakes < MOST_WAKES and not painter_folder(project).alive():
-            self._wakes += 1
-            wake_painter(project)

@@ -55,6 +55,28 @@ def paint_more(screen: PicturesScreen, count: int) -> None:
     screen.do("order", order, ordered)
 
 
+def fix_faces(screen: PicturesScreen) -> None:
+    """Orders the face fix of what keys act on; each becomes a picture of its own."""
+    project, targets = screen.project, [each for each in screen.targets() if each.painted and not each.gone]
+    if not targets:
+        screen.say("Only a painted picture has faces to fix.")
+        return
+
+    def order() -> int:
+        from engine.pictures.gallery import order_face_fix
+        from engine.pictures.start import order_pictures
+
+        with project.store() as store:
+            orders = [order_face_fix(project, store, each.id) for each in targets]
+        return len(order_pictures(project, orders))
+
+    def ordered(queued: int) -> None:
+        screen.say(f"Face fix of {many(queued, 'picture')} queued.")
+        screen.reread()
+
+    screen.do("order", order, ordered)
+
+
 def ask_how_many(screen: PicturesScreen) -> None:
     """Asks how many more to paint of each."""
     targets = screen.targets()

@@ -75,7 +75,8 @@ class PicturesSight(WorkScreen):
         super().__init__()
         self._all: list[Shown] = []
         self._waiting: list[Picture] = []
-        self._found = 0
+        self._total = self._found = 0
+        self._checkpoints: list[str] = []
         self._marked: set[int] = set()
         self._forming = Forming()
         self._told: dict[int, Parameters | None] = {}
@@ -137,7 +138,7 @@ class PicturesSight(WorkScreen):
         line: Line = [(f"{hints}   " if hints else "", Ink.MUTED)]
         if self._marked:
             line.append((f"{len(self._marked)} marked · ", Ink.ACTIVE))
-        total = sum(picture.painted for picture in self._all)
+        total = self._total
         some = self._found != total
         line.append((f"{self._found:,} of {total:,}" if some else many(total, "picture"), Ink.MUTED))
         if self._waiting:
@@ -157,6 +158,13 @@ class PicturesSight(WorkScreen):
             return None
         load_large = partial(small_picture, self.project.cache, picture.file, LARGE)
         return Subject((picture.id, picture.path), partial(open_whole, picture.file), load_large)
+
+    def know(self, pictures: list[Shown]) -> None:
+        """Takes all pictures in, and what is counted over them."""
+        self._all = pictures
+        self._total = sum(picture.painted for picture in pictures)
+        files = {picture.lora: picture for picture in pictures}
+        self._checkpoints = sorted({picture.lora_name for picture in files.values()} - {""})
 
     def show_queue(self, waiting: list[Picture]) -> None:
         """Shows what waits; nothing waits, nothing is shown."""
@@ -252,13 +260,10 @@ class PicturesSight(WorkScreen):
 
         return preview_path(self.project, number)
 
-    def _checkpoints(self) -> list[str]:
-        return sorted({picture.lora_name for picture in self._all} - {""})
-
     def _complete(self, line: str) -> list[str]:
         from engine.pictures.gallery_filter import picture_completions
 
-        return picture_completions(line, self._checkpoints())
+        return picture_completions(line, self._checkpoints)
 
     def _queue_line(self, picture: Picture, width: int) -> Line:
         return queue_line(picture, width, self._forming.phase)

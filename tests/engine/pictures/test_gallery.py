@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PictureError
-from engine.pictures.gallery import Gallery, Shown, order_like
+from engine.pictures.gallery import Gallery, Shown, order_face_fix, order_like
 from engine.pictures.gallery_filter import (
     PictureFilterError,
     explain_picture_words,
@@ -289,6 +289,24 @@ class TestTheGallery:
         old, new = Queue(store).picture(number), order_like(project, store, number, 4711)
         assert new == old.order(seed=4711, path=new.path)
         assert new.path != old.path
+
+    def test_a_face_fix_is_a_picture_of_its_own_and_more_like_it_are_painted_whole(
+        self, project: Project, store: Store
+    ) -> None:
+        number = painted(project, store, 1)[0]
+        file = Gallery(store).picture(number).file
+        with pytest.raises(PictureError, match="no file of picture"):
+            order_face_fix(project, store, number)
+        file.parent.mkdir()
+        file.write_bytes(b"")
+        order = order_face_fix(project, store, number)
+        assert order.face_fix is not None
+        assert (order.source, order.face_fix.only, order.seed) == (file, True, 0)
+        assert order.path not in (file, Queue(store).picture(number).path)
+        fixed = Queue(store).add([order])[0].id
+        again = order_like(project, store, fixed, 4711)
+        assert again.face_fix is not None
+        assert (again.source, again.face_fix.only, again.seed) == (None, False, 4711)
 
     def test_a_row_tells_the_checkpoint_and_its_run(self) -> None:
         assert (PICTURES[0].lora_name, PICTURES[0].run_name) == ("jx265-000006", "20261121-1403-jx265")

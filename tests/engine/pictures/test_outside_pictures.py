@@ -92,7 +92,7 @@ class TestPicturesFromElsewhere:
         painted, coming = Queue(store).add([order, order_for(project, "a man", seed=2)])
         Queue(store).finish(painted.id, png(project.pictures / "1.png"), 1.0)
         png(coming.path)
-        for name in (".2.7.png", "grids/sheet.png", "favourites/1.png", ".thumbnails/a.png"):
+        for name in (".2.7.png", "grids/sheet.png", "favourites/1.png", ".thumbnails/a.png", "1-before-face-fix.png"):
             png(project.pictures / name)
         (project.pictures / "notes.txt").write_text("hello")
         assert look_for_pictures(project, store) == Found(0, 0, 0, ())
