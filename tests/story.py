@@ -226,7 +226,7 @@ def _events(job: JobFolder, steps: int, done: bool) -> Iterator[events.Event]:
             draw_portrait(JAMES, random_scene(Random(epoch)), 128).save(job.path / sample)
             yield events.Epoch(epoch, loss, 0.062 + 0.05 / epoch, 11.7)
             yield events.Checkpoint(path, epoch, step)
-            yield events.Sample(sample, "photo of jx265 man, soft window light", 1, epoch, 0.31 + 0.1 * epoch)
+            yield events.Sample(sample, "photo of jx265 man, soft window light", 1, epoch, 31.0 + 10 * epoch)
     yield events.Estimate(11.7, 84.0, 0.11, 1.7, 0.03, 0.2, 3.0)
     if done:
         yield events.Job(events.JobState.DONE)

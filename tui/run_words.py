@@ -156,7 +156,7 @@ def kept_line(kept: Kept, width: int) -> Line:
     if kept.validation is not None:
         right += [("val ", Ink.FAINT), (f"{kept.validation:.4f}  ", Ink.ATTENTION)]
     if kept.likeness is not None:
-        right += [("likeness ", Ink.FAINT), (f"{kept.likeness:.2f}  ", Ink.STRONG)]
+        right += [("likeness ", Ink.FAINT), (f"{kept.likeness:.0f}  ", Ink.STRONG)]
     right.append((f"{size} ", Ink.MUTED))
     left: Line = [(f"{kept.number:>3}  ", Ink.MUTED), (kept.path.stem, Ink.PLAIN)]
     if width_of(left) + width_of(right) >= width:
@@ -194,7 +194,7 @@ def _happening(event: events.Event) -> Line:
         case events.Checkpoint():
             return [("✓ ", Ink.GOOD), (event.path, Ink.PLAIN)]
         case events.Sample():
-            likeness = "" if event.likeness is None else f"  likeness {event.likeness:.2f}"
+            likeness = "" if event.likeness is None else f"  likeness {event.likeness:.0f}"
             return [("✓ ", Ink.GOOD), (f"{event.path}  seed {event.seed}{likeness}", Ink.MUTED)]
         case events.Fit():
             return [("! fit  ", Ink.ATTENTION), (f"{event.changed}: {event.why}", Ink.PLAIN)]

@@ -181,8 +181,8 @@ class RunView(Vertical):
 
 
 def sample_words(sample: events.Sample) -> str:
-    """``epoch 2 · seed 7 · likeness 0.63``."""
+    """``epoch 2 · seed 7 · likeness 63``."""
     parts = [f"epoch {sample.epoch}" if sample.epoch else "sample", f"seed {sample.seed}"]
     if sample.likeness is not None:
-        parts.append(f"likeness {sample.likeness:.2f}")
+        parts.append(f"likeness {sample.likeness:.0f}")
     return " · ".join(parts)
