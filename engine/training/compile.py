@@ -13,24 +13,27 @@ from typing import Any
 MOST_SHAPES = 64
 """Ways that one block may be compiled in: SDXL has two widths of them, and each bucket is another shape."""
 
+BACKEND = "inductor"
+"""What compiles, of ``torch.compile``'s backends."""
+
 
 class CompiledBlocks:
     """The transformer blocks of a U-Net, compiled.
 
     Args:
         unet: a diffusers model that knows its repeated blocks.
-        backend: of ``torch.compile``.
+        backend: what compiles, by name or as a function; None: ``BACKEND``.
 
     Raises:
         Exception: there are none, or no compiler, as diffusers and torch say it.
     """
 
-    def __init__(self, unet: Any, backend: str = "inductor") -> None:
+    def __init__(self, unet: Any, backend: Any = None) -> None:
         import torch._dynamo
 
         limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
         setattr(torch._dynamo.config, limit, max(getattr(torch._dynamo.config, limit), MOST_SHAPES))
-        unet.compile_repeated_blocks(dynamic=False, backend=backend)
+        unet.compile_repeated_blocks(dynamic=False, backend=backend or BACKEND)
         self._calls = {each: each._compiled_call_impl for each in unet.modules() if each._compiled_call_impl}
 
     def __len__(self) -> int:

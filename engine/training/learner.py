@@ -138,13 +138,13 @@ class Learner:
             batch = data.batch([images[each] for each in places], part.dropped, part.orders)
             # The step's loss is the mean over all of its images, however many passes they take.
             total += self._passes(batch, part, len(places) / len(images))
-            self.weights.take(first=begin == 0)
+            self.weights.take(first=begin == 0, whole=len(places) == len(images))
 
     def _pass(self, batch: Batch, chance: Chance, share: float) -> torch.Tensor:
         """Goes forward and back over a batch that makes up that share of its step; returns its part of the loss."""
         loss = self._loss(batch, chance) * share
         loss.backward()  # type: ignore[no-untyped-call]
-        self.weights.receive()
+        self.weights.receive(whole=share == 1)
         return loss.detach()
 
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:

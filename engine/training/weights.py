@@ -61,23 +61,30 @@ class Weights:
         groups = zip(weights, gradients, strict=True)
         return [{"params": [_moved(*pair) for pair in zip(*group, strict=True)]} for group in groups]
 
-    def receive(self) -> None:
+    def receive(self, whole: bool) -> None:
         """Takes what a backward pass left in the models.
 
         Copied by one kernel for dozens of matrices; gradients that autograd itself adds up in place take one each.
+
+        Args:
+            whole: whether the pass is all of its step, so that nothing is to be added to it.
         """
-        left = [(place, each.grad) for place, each in zip(self._places, self._parameters, strict=True)]
+        straight = whole and not self._halved
+        into, into_views = (self.gradient, self._gradients) if straight else (self._received, self._places)
+        left = [(place, each.grad) for place, each in zip(into_views, self._parameters, strict=True)]
         places = [place for place, gradient in left if gradient is not None]
         found = [gradient for _, gradient in left if gradient is not None]
         self.forget()
         if len(found) < len(left):
             # Some layer had no part in it.
-            self._received.zero_()
+            into.zero_()
         if found:
             torch._foreach_copy_(places, found)
 
-    def take(self, first: bool) -> None:
+    def take(self, first: bool, whole: bool) -> None:
         """Makes what was received last the gradient if it is the step's first, else adds it."""
+        if whole and not self._halved:
+            return
         if first:
             self.gradient.copy_(self._received)
         else:

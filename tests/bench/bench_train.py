@@ -68,6 +68,15 @@ def results() -> Iterator[Result]:
     yield Result("train: outside of forward and backward", share * 100, "%", "at most 5", 0.05 / share)
 
 
+def gpu_results(tiny: bool) -> Iterator[Result]:
+    """Ways to take a step on a card, and a whole LoRA; ``tiny``: the same code on the tiny base, wherever this runs."""
+    if not tiny and not torch.cuda.is_available():
+        raise SystemExit("train --gpu: there is no CUDA card here; try its code with: --gpu --tiny")
+    from tests.bench.train_gpu import measure
+
+    yield from measure(tiny)
+
+
 class Plain:
     """A loop as the example writes it."""
 

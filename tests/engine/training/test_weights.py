@@ -53,8 +53,8 @@ def test_steps_and_the_norm_are_those_of_the_matrices_each_by_itself(kind: Optim
         for passed in (0, 1):
             apart.backward(2 * step + passed)
             together.backward(2 * step + passed)
-            weights.receive()
-            weights.take(first=passed == 0)
+            weights.receive(whole=False)
+            weights.take(first=passed == 0, whole=False)
         norm = torch.nn.utils.clip_grad_norm_(apart.parameters(), 1e-3)
         assert torch.allclose(weights.clip(1e-3), norm)
         one.step()
@@ -73,12 +73,12 @@ def test_a_model_in_half_precision_sees_each_step_and_its_weights_stay_exact() -
     assert weights.flat.dtype is torch.float32
     before = weights.flat.clone()
     model.backward(0)
-    weights.receive()
-    weights.take(first=True)
+    weights.receive(whole=True)
+    weights.take(first=True, whole=True)
     once = weights.gradient.clone()
     model.backward(0)
-    weights.receive()
-    weights.take(first=False)
+    weights.receive(whole=False)
+    weights.take(first=False, whole=False)
     assert torch.equal(weights.gradient, once * 2)
     assert once.abs().sum() > 0
     # Smaller than what bf16 can tell apart: only the exact weights gather it.
