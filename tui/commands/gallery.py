@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from engine.project import Project, open_project
 from engine.store import Store
 from tui.commands.filterline import FilterCommand
 from tui.commands.report import document, json_option, narrate, table
+from tui.terminal.harmless import harmless
 
 SHOWN_LETTERS = 48
 """Of a prompt in the table."""
@@ -98,7 +100,8 @@ def show(folder: Path, number: int, as_json: bool) -> None:
     narrate(picture.path)
     if text is None:
         raise PictureError(f"{picture.name} does not tell how it was made", "limner pictures show ID --json says more")
-    click.echo(text)
+    # Whoever reads it by a program gets it to the letter; a terminal is not to be steered by it.
+    click.echo("\n".join(map(harmless, text.split("\n"))) if sys.stdout.isatty() else text, color=True)
 
 
 @pictures.command()
