@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from engine.project import Project
 from engine.settings import DEMO_BASE
 from tests.onnx_tagger import write_tagger
+from tests.pictures import settle
 from tests.story import story_project, with_dataset
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
@@ -191,3 +192,28 @@ async def test_tokens_are_counted_by_the_base_model_s_own_tokenizer(six: Project
     async with LimnerApp(six.root, six).run_test(size=(80, 24)) as pilot:
         await press(pilot, "3")
         assert "tokens" not in shown(pilot).replace("75 tokens", "tokens")
+
+
+async def test_words_are_found_in_the_captions_and_among_the_tags(six: Project, app: LimnerApp) -> None:
+    for number, path in enumerate(sorted(six.dataset.glob("*/*.txt"))):
+        path.write_text(f"jx265, man, {'At the Lake' if number in (2, 4) else 'indoors'}")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3")
+        images, tags = (pilot.app.screen.query_one(f"#{name}", Rows) for name in ("images", "tags"))
+        await pilot.press("slash", *"lake")
+        await settle(pilot)
+        assert images.cursor == 2, "it goes along while the words are typed"
+        await press(pilot, "enter", "n")
+        assert images.cursor == 4
+        await press(pilot, "n")
+        assert images.cursor == 2, "round from the last to the first"
+        await press(pilot, "N")
+        assert images.cursor == 4
+        await press(pilot, "g", "g", "slash", "i", "n", "d", "o", "o", "r", "s", "z", "escape")
+        assert images.cursor == 0, "escape goes back"
+        assert len(images.items) == 6, "nothing was hidden"
+        await press(pilot, "slash", *"nowhere", "enter")
+        assert "No row has" in said(app)
+        await press(pilot, "t", "slash", *"lake", "enter")
+        assert tags.has_focus
+        assert tags.item.tag.lower() == "at the lake"

@@ -149,12 +149,12 @@ async def test_a_prompt_of_the_library_is_taken_up(project: Project) -> None:
 
 async def test_axes_and_the_size_of_changes_decide_what_comes(project: Project) -> None:
     async with app(project).run_test(size=(120, 40), notifications=True) as pilot:
-        await press(pilot, "5", "P", "L", "O", "N", "z", "z", "V")
+        await press(pilot, "5", "P", "L", "O", "W", "z", "z", "V")
         assert "small" in shown(pilot)
         texts = [variant.text for variant in screen(pilot).rows.items]
         assert texts
         assert all("mm" in text or "medium format" in text for text in texts)
-        await press(pilot, "N", "V")
+        await press(pilot, "W", "V")
         await until(pilot, lambda: "Nothing is to vary" in shown(pilot))
 
 
@@ -245,3 +245,18 @@ async def test_a_language_model_is_told_what_is_locked(project: Project) -> None
     assert "word for word: navy suit" in str(asked.questions[0])
     assert made
     assert all("navy suit" in text for text in made)
+
+
+async def test_words_are_found_among_the_variations(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "V")
+        rows = screen(pilot).rows
+        word = rows.items[3].text.split(", ")[-1]
+        having = [at for at, each in enumerate(rows.items) if word in each.text]
+        await press(pilot, "g", "g", "slash")
+        await type_text(pilot, word)
+        await press(pilot, "enter")
+        assert rows.cursor == having[0]
+        assert rows.has_focus
+        await press(pilot, "n")
+        assert rows.cursor == [*having, having[0]][1]

@@ -17,7 +17,6 @@ from engine.errors import LimnerError
 from engine.store import Store
 from tui.actions import Scope
 from tui.bindings import bindings_for
-from tui.screens.base import WorkScreen
 from tui.screens.building import build_dataset
 from tui.screens.dataset_captioning import Captioning
 from tui.screens.dataset_editor import CaptionArea
@@ -32,6 +31,7 @@ from tui.screens.dataset_lines import (
 )
 from tui.screens.dataset_questions import AskCaptioner, Missing
 from tui.screens.dataset_tags import add_tag, clean_captions, remove_tag, rename_tag
+from tui.screens.seeking import Seeking
 from tui.widgets.ink import Ink, Line, content_of, key_line
 from tui.widgets.meter import many
 from tui.widgets.portrait import Portrait, Subject
@@ -59,7 +59,7 @@ class Read:
     words: Words | None
 
 
-class DatasetScreen(WorkScreen):
+class DatasetScreen(Seeking):
     """The training images and the set's tags at the left; the image under the cursor and its caption at the right."""
 
     SCOPE = Scope.DATASET
@@ -161,7 +161,7 @@ class DatasetScreen(WorkScreen):
         """Without images there is only building them; stopping is there while captions are written."""
         if action == "stop":
             return self._captioning.running
-        return action == "build" or bool(self._read.images)
+        return action == "build" or (bool(self._read.images) and super().check_action(action, parameters))
 
     def action_edit(self) -> None:
         """Into the caption; on a tag: the images that have it."""

@@ -12,15 +12,15 @@ from engine.errors import LimnerError, PromptError
 from engine.prompts.axes import NAMES
 from engine.prompts.ladder import Size
 from tui.remembered import Left
-from tui.screens.base import WorkScreen
 from tui.screens.prompt_lines import Choice, choice_line
+from tui.screens.seeking import Seeking
 from tui.widgets.ink import Line, content_of
 
 if TYPE_CHECKING:
     from engine.llm.server import ModelServer
 
 
-class ChoosingWhatVaries(WorkScreen):
+class ChoosingWhatVaries(Seeking):
     """The part of the screen that says what a variation is."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ MARKS: dict[Mark, tuple[str, Ink]] = {
     Mark.NONE: ("·", Ink.FAINT),
 }
 
-KEYS = {"place": "P", "light": "L", "clothes": "O", "lens": "N", "expression": "E", "framing": "F"}
+KEYS = {"place": "P", "light": "L", "clothes": "O", "lens": "W", "expression": "E", "framing": "F"}
 """The key that an axis is chosen with."""
 
 

@@ -274,7 +274,7 @@ class PromptsScreen(ChoosingWhatVaries):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a question that is being asked can be taken back."""
-        return self._server is not None if action == "cancel" else True
+        return self._server is not None if action == "cancel" else super().check_action(action, parameters)
 
     def on_prompts_screen_came(self, message: Came) -> None:
         """Shows what the model writes, as it writes."""

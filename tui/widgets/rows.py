@@ -17,11 +17,14 @@ from textual.strip import Strip
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.widgets.counts import Counts
-from tui.widgets.ink import Ink, Line, strip_of, styles_of
+from tui.widgets.ink import Ink, Line, strip_of, styles_of, text_of
 
 Item = TypeVar("Item")
 
 CURSOR = "▸"
+
+WIDEST = 10_000
+"""Cells in which no row is cut."""
 
 
 class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
@@ -109,6 +112,24 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
         self._keep_in_sight()
         self.refresh()
         self._tell()
+
+    def find(self, words: str, at: int, by: int = 1) -> int | None:
+        """The row next to ``at`` that says the words, in either case; going round, ``at`` itself comes last.
+
+        Args:
+            words: what a row's line must hold, however narrow it is shown.
+            at: where to begin; −1 to begin with the first row.
+            by: 1 for the next row, −1 for the one before.
+
+        Returns:
+            None: no row says them.
+        """
+        wanted, count = words.casefold(), len(self.items)
+        for step in range(1, count + 1):
+            row = (at + by * step) % count
+            if wanted in text_of(self._draw(self.items[row], WIDEST)).casefold():
+                return row
+        return None
 
     def redraw(self, index: int) -> None:
         """Draws one row anew because its item changed."""
