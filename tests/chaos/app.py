@@ -33,7 +33,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 MARKS = {"✓": Decision.KEEP, "✗": Decision.REJECT, "·": Decision.UNDECIDED}
 FACE_ROW = re.compile(r"^│[ ▸]([✓✗·]) \d{4}-\d\d-\d\d ")
-PICTURE_ROW = re.compile(r"^│[ ▸]([○●✓✗·]) +(\d+) ([★☆ ]{5}) ")
+WAITING_ROW = re.compile(r"^│[ ▸]○ +seed (\d+) ")
+STARS = re.compile(r"([★☆]{5}) · .*?seed (\d+) ", re.DOTALL)
 CAPTION = re.compile(r"││ (.*?) *│?$")
 
 
@@ -93,11 +94,11 @@ def queue_life(project: Project, chance: Random, tally: Tally) -> None:
     """Queueing pictures, then looking at the queue."""
     with app(project, "5", "of 75 tokens", "enter paint") as terminal:
         send(terminal, *["Enter"] * chance.randint(1, 4))
-        terminal.wait_for("queued")
+        terminal.wait_for("queued", within=WITHIN)
         send(terminal, "6")
-        terminal.wait_for("What was painted?", "✓")
+        terminal.wait_for("What was painted?", "○ ", within=WITHIN)
         shown = shot(terminal, chance, tally)
-    seen = {int(row[2]) for line in shown.splitlines() if (row := PICTURE_ROW.match(line)) and row[1] == "○"}
+    seen = {int(row[1]) for line in shown.splitlines() if (row := WAITING_ROW.match(line))}
     with project.store() as store:
         waiting = {each.seed for each in Queue(store).pictures() if each.state is PictureState.QUEUED}
     for seed in seen:
@@ -108,19 +109,16 @@ def queue_life(project: Project, chance: Random, tally: Tally) -> None:
 def ratings_life(project: Project, chance: Random, tally: Tally) -> None:
     """Stars for the painted pictures, more or fewer."""
     key, step = chance.choice((("+", 1), ("-", -1)))
-    with app(project, "6", "What was painted?", "✓") as terminal:
-        send(terminal, "G")
-        for _ in range(chance.randint(1, 5)):
-            send(terminal, *[key] * chance.randint(1, 3), "k")
+    with app(project, "6", "What was painted?", "+ star") as terminal:
+        send(terminal, "G", *["h"] * chance.randint(0, 3), *[key] * chance.randint(1, 5))
         shown = shot(terminal, chance, tally)
-    rows = [row for line in shown.splitlines() if (row := PICTURE_ROW.match(line)) and row[1] == "✓"]
     after = stars(project)
-    for row in rows:
-        seen, now = row[3].count("★"), after[int(row[2])]
+    for told, seed in STARS.findall(shown):
+        seen, now = told.count("★"), after[int(seed)]
         tally.expect(
             (now - seen) * step >= 0,
             "stars on the screen are in the store",
-            f"picture {row[2]} was shown with {seen} stars, the store says {now}",
+            f"the picture of seed {seed} was shown with {seen} stars, the store says {now}",
         )
 
 
