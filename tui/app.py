@@ -16,7 +16,7 @@ def open_app(folder: Path) -> None:
     """Opens the app on the project in ``folder``; where there is none, the app offers to make one.
 
     Raises:
-        LimnerError: this is no terminal, or the project's settings are broken.
+        LimnerError: this is no terminal, the project's settings are broken, or its database can't be opened.
         SystemExit: the app was ended by a signal or by an error of its own; its message is on standard error.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -26,6 +26,9 @@ def open_app(folder: Path) -> None:
     project = _project_in(folder)
     if project is not None:
         _ = project.settings
+        # Refused here in one line, not on every screen, where a newer Limner made it; an older one's is migrated.
+        with project.store():
+            pass
     _suit_the_line()
 
     with asked_terminal() as asked:
