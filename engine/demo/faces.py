@@ -243,8 +243,8 @@ def _examples(rng: Random, detector: DrawnDetector | None) -> tuple[list[Floats]
         photo, boxes = empty.convert("RGB"), []
     else:
         people = [random_person(rng) for _ in range(1 if width < 200 else rng.choice((1, 1, 2, 3)))]
-        face = rng.uniform(0.3, 0.45) * height if width < 200 else rng.uniform(0.1, 0.42) * height
-        drawn = draw_photo(seat(people, rng, width, height, face), random_scene(rng), width, height)
+        tall = rng.uniform(0.3, 0.45) * height if width < 200 else rng.uniform(0.1, 0.42) * height
+        drawn = draw_photo(seat(people, rng, width, height, tall), random_scene(rng), width, height)
         photo, boxes = drawn.image.convert("RGB"), [box for _, *box in drawn.faces]
     windows = [head_window(box, photo.size) for box in boxes]
     good: list[Floats] = []
@@ -281,7 +281,8 @@ def _look(photo: Image.Image, left: float, top: float, side: float, rng: Random)
     box = (left + reach, top + reach, left + reach + side, top + reach + side)
     side_px = rng.choice((window, window, window, 20, 26))
     cut = photo.resize((side_px, side_px), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
-    return _windows(_described(cut.resize((window, window), Image.Resampling.BILINEAR)))[0][0]
+    looked: Floats = _windows(_described(cut.resize((window, window), Image.Resampling.BILINEAR)))[0][0]
+    return looked
 
 
 def _fitted(heads: Floats, others: Floats) -> DrawnDetector:
