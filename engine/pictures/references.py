@@ -47,7 +47,7 @@ def prepare_references(project: Project, password: str | None = None) -> dict[st
     found: dict[str, list[Path]] = {}
     with connect(settings.library, password, project.root) as library:
         others = [person for person in library.people() if person.id != settings.person.uid]
-        for person in [each for each in others if each.confirmed][:MOST_PEOPLE]:
+        for person in [each for each in others if each.confirmed != 0][:MOST_PEOPLE]:
             folder = project.cache / "people" / _folder_name(person.name, person.id)
             if crops := list(_crops(library, person.id, folder)):
                 found[person.name if person.name not in found else f"{person.name} ({person.id})"] = crops
