@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tui.actions import ACTIONS, SCREENS, Action, Scope, shown_key
+from tui.actions import ACTIONS, OVER_LISTS, OVER_SCREENS, SCREENS, Action, Scope, shown_key
 from tui.actions.keys import is_text, key_named, swallowed
+from tui.lines import Ink, Line
 from tui.user_config import ConfigProblem, UserConfig
 
 NO_KEY = "<none>"
@@ -15,6 +17,15 @@ NO_KEY = "<none>"
 
 GRID_SCREENS = {Scope.FACES, Scope.PICTURES, Scope.PLOT}
 """The screens that show thumbnails."""
+
+TOGETHER = ({Scope.READING, Scope.HELP}, {Scope.READING, Scope.DOCTOR}, {Scope.CHOICE, Scope.CAPTIONER})
+"""What lies over a screen and has the keys of two scopes."""
+
+KEY_CELLS = 6
+"""The width of a column of keys, as empty states have it."""
+
+_NAMED = re.compile(r"\{([a-z]+\.[a-z_]+)\}")
+"""An action's id in words that are to name its key."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,39 @@ class Keymap:
 AS_THEY_COME = Keymap()
 """The registry's own keys."""
 
+_BY_ID = {action.id: action for action in ACTIONS}
+
+
+def key_of(id_: str, keymap: Keymap = AS_THEY_COME) -> str | None:
+    """The key that does an action, as a person reads it; ``:`` where only the palette does; None: there is no such."""
+    action = _BY_ID.get(id_)
+    if action is None:
+        return None
+    keys = keymap.applied(action).keys or keymap.applied(_BY_ID["app.command_palette"]).keys
+    return shown_key(keys[0])
+
+
+def keyed(text: str, keymap: Keymap = AS_THEY_COME) -> str:
+    """Words with the keys of the actions that they name: ``{prompts.edit} goes there`` becomes ``i goes there``."""
+    return _NAMED.sub(lambda match: key_of(match[1], keymap) or match[0], text)
+
+
+def keyed_line(line: Line, keymap: Keymap = AS_THEY_COME) -> Line:
+    """A line with the keys of the actions that it names; a piece that is but one name is a column of keys."""
+    return [
+        (f"{keyed(text, keymap):<{KEY_CELLS}}" if _NAMED.fullmatch(text.strip()) else keyed(text, keymap), ink)
+        for text, ink in line
+    ]
+
+
+def hint_line(text: str, keymap: Keymap = AS_THEY_COME) -> Line:
+    """What keys do, in a line: the keys set off from the words."""
+    line: Line = []
+    for number, part in enumerate(_NAMED.split(text)):
+        if part:
+            line.append((key_of(part, keymap) or part, Ink.ACTIVE) if number % 2 else (part, Ink.MUTED))
+    return line
+
 
 def twice(key: str) -> bool:
     """Whether a key is a letter pressed twice: ``gg``."""
@@ -68,6 +112,9 @@ def can_meet(one: Scope, other: Scope) -> bool:
         return True
     if Scope.FIELD in pair:
         return False
+    if pair & set(OVER_SCREENS):
+        over_list = Scope.LIST in pair and bool(pair & set(OVER_LISTS))
+        return over_list or pair in TOGETHER
     if Scope.APP in pair:
         return True
     if Scope.DIALS in pair:

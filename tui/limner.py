@@ -35,6 +35,7 @@ from tui.places import log_path
 from tui.remembered import Left, Remembered
 from tui.run_watch import RunWatch, Seen
 from tui.screens.base import WorkScreen
+from tui.screens.overlay import Overlay
 from tui.terminal.asking import Asked
 from tui.terminal.driver import LimnerDriver
 from tui.widgets.ink import DEFAULT_INKS
@@ -244,6 +245,10 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         from tui.screens.help import HelpScreen
 
         focused = getattr(self.screen.focused, "SCOPE", None)
+        if isinstance(self.screen, Overlay):
+            over = dict.fromkeys([*self.screen.SCOPES, *([focused] if focused is not None else [])])
+            self.push_screen(HelpScreen(tuple(over), self.keys))
+            return
         first: tuple[Scope | None, ...] = (focused, getattr(self.screen, "SCOPE", None))
         # How a list is moved in is known soon; a field or settings have keys that the screen's give way to.
         ordered = first[::-1] if focused in (Scope.LIST, Scope.GRID) else first
@@ -273,6 +278,15 @@ class LimnerApp(PictureApp, inherit_bindings=False):
 
         if not isinstance(self.screen, DoctorScreen):
             self.push_screen(DoctorScreen(self.folder))
+
+    def action_settings(self) -> None:
+        """Every setting of the project, as a form."""
+        from tui.screens.settings import SettingsScreen
+
+        if self.project is None:
+            self.notify("There is no project here yet, so there is nothing to set.", severity="warning")
+        elif not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen(self.project))
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Saves the screen as an SVG where the app was started."""

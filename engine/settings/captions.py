@@ -79,6 +79,7 @@ class CaptionsSettings(Section):
     florence: str = "florence-community/Florence-2-base"
     """A folder or a hub name, of transformers' own Florence-2."""
     florence_task: FlorenceTask = FlorenceTask.DETAILED
+    """How much Florence-2 says of an image."""
     url: str | None = None
     """The vision model's server; left out: ``language_model.url``. Keys are never written here."""
     model: str | None = None

@@ -16,14 +16,17 @@ class PaintingSettings(Section):
     """How portraits are painted unless the command says otherwise."""
 
     steps: int = Field(30, ge=1, le=500)
+    """Steps of the sampler: more are slower and, from some point on, no better."""
     guidance: float = Field(6.0, ge=0, le=50)
     """Guidance scale (CFG)."""
     sampler: Sampler = Sampler.DPMPP_2M
     """``DPM++ 2M Karras`` says the schedule too."""
     schedule: NoiseSchedule = NoiseSchedule.AUTOMATIC
+    """How the noise falls from step to step; Automatic: what is usual for the sampler."""
     width: int | None = Field(None, ge=32, le=4096)
     """Pixels; left out: what the base model was made for."""
     height: int | None = Field(None, ge=32, le=4096)
+    """Pixels; left out: what the base model was made for."""
     strength: float = Field(0.8, ge=-4, le=4)
     """The LoRA's weight."""
     negative: str = ""

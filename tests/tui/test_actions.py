@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import import_module
 from itertools import combinations
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +15,20 @@ from tui.actions.keys import key_named, swallowed
 from tui.cli import limner
 from tui.keymap import NO_KEY, can_meet, pressed, twice, twice_id
 from tui.limner import LimnerApp
+from tui.screens import choosing, dataset_questions, dialogs, prompt_tree
+from tui.screens.choosing import AskName
+from tui.screens.comparing import CompareScreen
+from tui.screens.cropping import CropScreen
+from tui.screens.dataset_questions import AskCaptioner
+from tui.screens.dialogs import Confirm
+from tui.screens.doctor import DoctorScreen
 from tui.screens.grid import GridScreen
-from tui.screens.help import help_lines
+from tui.screens.help import HelpScreen, help_lines
+from tui.screens.large import LargeScreen
+from tui.screens.leaving import Leaving
+from tui.screens.overlay import Overlay
+from tui.screens.prompt_locks import Locks
+from tui.screens.settings import SettingsScreen
 from tui.widgets.dials import Dials
 from tui.widgets.footer import footer_line
 from tui.widgets.ink import text_of, width_of
@@ -23,13 +36,25 @@ from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 from tui.widgets.thumbnails import Thumbnails
 
-HANDLERS: dict[Scope, type] = {
+HANDLERS: dict[Scope, Any] = {
     Scope.APP: LimnerApp,
     Scope.LIST: Rows,
     Scope.GRID: Thumbnails,
     Scope.DIALS: Dials,
     Scope.FIELD: TextLine,
     Scope.PLOT: GridScreen,
+    Scope.ANSWER: Confirm,
+    Scope.CHOICE: AskName,
+    Scope.CAPTIONER: AskCaptioner,
+    Scope.SWITCHES: Locks,
+    Scope.READING: DoctorScreen,
+    Scope.HELP: HelpScreen,
+    Scope.DOCTOR: DoctorScreen,
+    Scope.LEAVING: Leaving,
+    Scope.SETTINGS: SettingsScreen,
+    Scope.LARGE: LargeScreen,
+    Scope.COMPARE: CompareScreen,
+    Scope.CROP: CropScreen,
     **{
         scope: getattr(import_module(f"tui.screens.{scope.value}"), f"{scope.value.capitalize()}Screen")
         for scope in SCREENS
@@ -59,6 +84,24 @@ class TestEachAction:
         assert bindings[action.id].key == (",".join(once) or NO_KEY)
         assert bindings[action.id].action == action.verb
         assert (twice_id(action.id) in bindings) == (len(once) < len(action.keys))
+
+
+OVERLAYS = [
+    each
+    for module in (choosing, dataset_questions, dialogs, prompt_tree)
+    for each in vars(module).values()
+    if isinstance(each, type) and issubclass(each, Overlay) and each is not Overlay
+] + [cls for cls in HANDLERS.values() if issubclass(cls, Overlay)]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda cls: cls.__name__)
+def test_a_dialog_does_and_tells_all_that_its_keys_say(overlay: type[Overlay[object]]) -> None:
+    bound: dict[str | None, Any] = {binding.id: binding for binding in overlay.BINDINGS}  # type: ignore[union-attr]
+    for action in (each for scope in overlay.SCOPES for each in actions_of(scope)):
+        assert bound[action.id].action == action.verb
+        assert callable(getattr(overlay, f"action_{action.verb}", None))
+    assert overlay.SCOPES
+    assert "app.help" in bound
 
 
 def test_no_id_is_given_twice() -> None:

@@ -206,3 +206,32 @@ async def test_a_list_moves_as_vim_does(story: Project) -> None:
         assert rows.cursor == 0
         await press(pilot, "2")
         assert rows.cursor == 0
+
+
+async def test_dialogs_obey_the_users_keys_and_name_them(story: Project) -> None:
+    configured('[keys]\n"answer.yes" = "J"\n"faces.keep_all" = "B"\n"faces.build" = "Y"')
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await press(pilot, "2", "B")
+        assert "J yes   n no" in shown(pilot)
+        await press(pilot, "y")
+        assert "J yes" in shown(pilot), "the key as it came does nothing any more"
+        await press(pilot, "question_mark")
+        assert "Answering yes or no" in shown(pilot)
+        assert "Go to Faces" not in shown(pilot), "that can't be done while something is asked"
+        await press(pilot, "question_mark", "J")
+        assert "J yes" not in shown(pilot)
+        with story.store() as store:
+            assert Decision.UNDECIDED not in {face.decision for face in Ledger(store).faces() if not face.problem}
+
+
+async def test_empty_screens_name_the_users_keys(tmp_path: Path) -> None:
+    configured('[keys]\n"connect.new_project" = "M"\n"app.connect" = "f7"')
+    app = LimnerApp(tmp_path, None)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await press(pilot, "3")
+        assert "f7    goes to Connect, where M makes one." in shown(pilot)
+        await press(pilot, "f7")
+        assert "M     makes one here" in shown(pilot)
+        configured('[keys]\n"connect.new_project" = "W"')
+        await until(pilot, lambda: "W     makes one here" in shown(pilot))

@@ -90,6 +90,16 @@ def test_the_parts_of_a_prompt_that_are_locked(snap_compare: Compare, whole_stor
     assert snap_compare(app, terminal_size=(80, 24), run_before=run_before)
 
 
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_the_settings(
+    snap_compare: Compare, whole_story: Project, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Project, "settings_path", whole_story.settings_path.relative_to(whole_story.root))
+    monkeypatch.chdir(whole_story.root)
+    app = LimnerApp(whole_story.root, whole_story)
+    assert snap_compare(app, terminal_size=size, run_before=pressing("3", "comma", "tab", "tab", "tab", "enter", "0"))
+
+
 def test_the_help(snap_compare: Compare, story: Project) -> None:
     app = LimnerApp(story.root, story)
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("question_mark"))

@@ -7,18 +7,19 @@ for the scope ``faces``.
 
 from __future__ import annotations
 
-from tui.actions.action import SCREENS, Action, Scope, shown_key
+from tui.actions.action import OVER_LISTS, OVER_SCREENS, SCREENS, Action, Scope, shown_key
 from tui.actions.connect import CONNECT
 from tui.actions.dataset import DATASET
 from tui.actions.everywhere import EVERYWHERE
 from tui.actions.faces import FACES
 from tui.actions.movement import MOVEMENT
+from tui.actions.overlays import OVERLAYS
 from tui.actions.pictures import PICTURES
 from tui.actions.plot import PLOT
 from tui.actions.prompts import PROMPTS
 from tui.actions.training import TRAINING
 
-__all__ = ["ACTIONS", "SCREENS", "Action", "Scope", "actions_of", "shown_key"]
+__all__ = ["ACTIONS", "OVER_LISTS", "OVER_SCREENS", "SCREENS", "Action", "Scope", "actions_of", "shown_key"]
 
 ACTIONS: tuple[Action, ...] = (
     *EVERYWHERE,
@@ -30,6 +31,7 @@ ACTIONS: tuple[Action, ...] = (
     *PROMPTS,
     *PICTURES,
     *PLOT,
+    *OVERLAYS,
 )
 """Every action of the app."""
 

@@ -23,6 +23,18 @@ class Scope(StrEnum):
     PROMPTS = "prompts"
     PICTURES = "pictures"
     PLOT = "plot"
+    ANSWER = "answer"
+    CHOICE = "choice"
+    CAPTIONER = "captioner"
+    SWITCHES = "switches"
+    READING = "reading"
+    HELP = "help"
+    DOCTOR = "doctor"
+    LEAVING = "leaving"
+    SETTINGS = "settings"
+    LARGE = "large"
+    COMPARE = "compare"
+    CROP = "crop"
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -37,6 +49,18 @@ _TITLES = {
     Scope.DIALS: "In the settings",
     Scope.FIELD: "In a field",
     Scope.PLOT: "Grid",
+    Scope.ANSWER: "Answering yes or no",
+    Scope.CHOICE: "Choosing, or being asked for words",
+    Scope.CAPTIONER: "Choosing who writes captions",
+    Scope.SWITCHES: "Among switches",
+    Scope.READING: "Reading help, or what the doctor found",
+    Scope.HELP: "In the help",
+    Scope.DOCTOR: "At the doctor's",
+    Scope.LEAVING: "Leaving while a run is alive",
+    Scope.SETTINGS: "All settings",
+    Scope.LARGE: "A picture seen large",
+    Scope.COMPARE: "Two faces side by side",
+    Scope.CROP: "Cropping by hand",
 }
 
 SCREENS: tuple[Scope, ...] = (
@@ -48,6 +72,27 @@ SCREENS: tuple[Scope, ...] = (
     Scope.PICTURES,
 )
 """The six screens, in the order of the work; number keys follow it."""
+
+OVER_LISTS: tuple[Scope, ...] = (
+    Scope.ANSWER,
+    Scope.CHOICE,
+    Scope.CAPTIONER,
+    Scope.SWITCHES,
+    Scope.LEAVING,
+    Scope.SETTINGS,
+)
+"""What lies over a screen with a list in it; the keys of screens and of everywhere don't hold there."""
+
+OVER_SCREENS: tuple[Scope, ...] = (
+    *OVER_LISTS,
+    Scope.READING,
+    Scope.HELP,
+    Scope.DOCTOR,
+    Scope.LARGE,
+    Scope.COMPARE,
+    Scope.CROP,
+)
+"""All that lies over a screen."""
 
 
 @dataclass(frozen=True)

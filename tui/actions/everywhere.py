@@ -17,6 +17,7 @@ EVERYWHERE: tuple[Action, ...] = (
     Action("app.grid", "Go to the grid: pictures that differ in a few values", ("number_sign",)),
     Action("app.wider", "More room for what is beside the list", ("less_than_sign",)),
     Action("app.narrower", "More room for the list", ("greater_than_sign",)),
+    Action("app.settings", "Settings: every one with its meaning and its bounds", ("comma",)),
     Action("app.doctor", "Doctor: what this machine and this terminal can do, and what mends it"),
     Action("app.screenshot", "Save the screen as an SVG"),
     Action("app.quit", "Quit; what runs goes on", ("q",), "quit", 80),

@@ -19,6 +19,7 @@ from engine.errors import LimnerError, ProjectError
 from engine.project import Project
 from engine.refusals import explain
 from tui.actions import Scope
+from tui.keymap import keyed, keyed_line
 from tui.remembered import Left
 from tui.run_watch import Seen
 from tui.widgets.footer import KeyLine
@@ -47,7 +48,8 @@ class WorkScreen(Screen[None]):
     SCOPE: Scope
     QUESTION = ""
     EMPTY: tuple[Line, ...] = ()
-    """What the screen is for, what is missing and the key that gets it; shown while ``show_empty`` says so."""
+    """What the screen is for, what is missing and the key that gets it, by its action's id in braces; shown while
+    ``show_empty`` says so."""
 
     COMES_BACK: ClassVar[tuple[str, ...]] = ()
     """Text fields whose words come back when the app is opened again."""
@@ -55,13 +57,14 @@ class WorkScreen(Screen[None]):
     NO_PROJECT: ClassVar[tuple[Line, ...]] = (
         [("There is no project in this folder yet.", Ink.ATTENTION)],
         [],
-        key_line("1", "goes to Connect, where N makes one."),
+        key_line("{app.connect}", "goes to Connect, where {connect.new_project} makes one."),
     )
 
     def __init__(self) -> None:
         super().__init__()
         self._came_back = False
         self._beside: dict[str, int] = {}
+        self._nothing: tuple[Line, ...] | None = None
 
     @dataclass
     class Worked(Message):
@@ -83,7 +86,7 @@ class WorkScreen(Screen[None]):
         yield Static(id="question")
         with Container(id="body"):
             yield from self.body()
-        yield Static(content_of(*self.EMPTY), classes="empty")
+        yield Static(classes="empty")
         yield KeyLine(self.SCOPE)
 
     def body(self) -> Iterable[Widget]:
@@ -99,7 +102,8 @@ class WorkScreen(Screen[None]):
     def project(self) -> Project:
         """The project. Raises ProjectError where none is open yet."""
         if self.limner.project is None:
-            raise ProjectError("there is no project here yet", "make one on the Connect screen: 1, then N")
+            fix = self.keyed("make one on the Connect screen: {app.connect}, then {connect.new_project}")
+            raise ProjectError("there is no project here yet", fix)
         return self.limner.project
 
     def on_mount(self) -> None:
@@ -182,8 +186,9 @@ class WorkScreen(Screen[None]):
         question.update(content_of(line), layout=False)
 
     def keys_changed(self) -> None:
-        """What can be done has changed, so the footer is written anew."""
+        """What can be done has changed, or by which keys, so what names them is written anew."""
         self.query_one(KeyLine).draw()
+        self._draw_empty()
 
     def runs_seen(self, seen: Seen) -> None:
         """Something is new about the runs; subclasses that show more than the top line add to this."""
@@ -192,7 +197,16 @@ class WorkScreen(Screen[None]):
     def show_empty(self, lines: tuple[Line, ...] | None) -> None:
         """Shows the empty state with these lines, or the body."""
         self.set_class(lines is not None, "-empty")
-        if lines is not None:
+        self._nothing = lines
+        self._draw_empty()
+
+    def keyed(self, text: str) -> str:
+        """Words with the user's keys for the actions that they name: ``{prompts.edit} goes there``."""
+        return keyed(text, self.limner.keys)
+
+    def _draw_empty(self) -> None:
+        if self._nothing is not None:
+            lines = (keyed_line(line, self.limner.keys) for line in self._nothing)
             self.query_one(".empty", Static).update(content_of(*lines))
 
     def do(
@@ -230,8 +244,8 @@ class WorkScreen(Screen[None]):
         self.notify(fix or what, title=what if fix else "", severity="error", timeout=8, markup=False)
 
     def say(self, text: str) -> None:
-        """Tells that something was done."""
-        self.notify(text, timeout=3, markup=False)
+        """Tells that something was done; ``{prompts.edit}`` is told as the key of that action."""
+        self.notify(self.keyed(text), timeout=3, markup=False)
 
     def leave_field(self, field: Widget) -> None:
         """A text field was left by Esc: the focus goes to the screen's list."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.widgets.ink import Ink, Line, content_of
+from tui.actions import Scope
+from tui.screens.overlay import Hints, Overlay, overlay_bindings
+from tui.widgets.ink import Ink, Line
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from engine.faces.pick import Picked
 
 
-class Chosen(ModalScreen[bool]):
+class Chosen(Overlay[bool]):
     """Shows what would be kept, with the reason for each, and asks."""
 
     CSS_PATH = "choosing.tcss"
-    BINDINGS = [("y,enter", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
+    SCOPES = (Scope.ANSWER,)
+    BINDINGS = overlay_bindings(Scope.ANSWER)
 
     def __init__(self, question: str, picked: Sequence[Picked]) -> None:
         super().__init__()
@@ -35,23 +37,27 @@ class Chosen(ModalScreen[bool]):
         with Vertical() as box:
             box.border_title = self._question
             yield Rows["Picked"](_picked_line)
-            keys = [("y", Ink.ACTIVE), (" keep them   ", Ink.MUTED), ("n", Ink.ACTIVE), (" leave it", Ink.MUTED)]
-            yield Static(content_of(keys))
+            yield Hints("{answer.yes} keep them   {answer.no} leave it")
 
     def on_mount(self) -> None:
         """Fills the list."""
         self.query_one(Rows).show(self._picked)
 
-    def action_answer(self, yes: bool) -> None:
+    def action_yes(self) -> None:
         """Closes with the answer."""
-        self.dismiss(yes)
+        self.dismiss(True)
+
+    def action_no(self) -> None:
+        """Closes with the other."""
+        self.dismiss(False)
 
 
-class AskName(ModalScreen[str | None]):
+class AskName(Overlay[str | None]):
     """Asks for one word."""
 
     CSS_PATH = "choosing.tcss"
-    BINDINGS = [("escape", "cancel", "Cancel")]
+    SCOPES = (Scope.CHOICE,)
+    BINDINGS = overlay_bindings(Scope.CHOICE)
 
     def __init__(self, question: str, detail: str, value: str = "") -> None:
         super().__init__()
@@ -63,21 +69,22 @@ class AskName(ModalScreen[str | None]):
         """The question and a field."""
         with Vertical() as box:
             box.border_title = self._question
-            box.border_subtitle = "enter takes it · esc leaves it"
+            box.border_subtitle = self.keyed("{field.submit} takes it · {field.leave} leaves it")
             yield Static(self._detail, markup=False)
             yield TextLine(self._value)
 
     def leave_field(self, field: TextLine) -> None:
         """Esc in the field leaves the question."""
-        self.action_cancel()
-
-    def action_cancel(self) -> None:
-        """Leaves it."""
-        self.dismiss(None)
+        self.action_leave()
 
     @on(TextLine.Submitted)
-    def _answer(self, event: TextLine.Submitted) -> None:
-        self.dismiss(event.value.strip() or None)
+    def action_take(self) -> None:
+        """Closes with the words."""
+        self.dismiss(self.query_one(TextLine).value.strip() or None)
+
+    def action_leave(self) -> None:
+        """Leaves it."""
+        self.dismiss(None)
 
 
 def _picked_line(picked: Picked, width: int) -> Line:  # noqa: ARG001

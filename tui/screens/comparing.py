@@ -6,22 +6,22 @@ from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.faces.ledger import Decision, Face
+from tui.actions import Scope
+from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.face_lines import face_facts
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.portrait import Portrait, Subject
 
-KEYS: Line = [
-    *(("h l", Ink.ACTIVE), (" side  ", Ink.MUTED), ("j k", Ink.ACTIVE), (" another  ", Ink.MUTED)),
-    *(("y", Ink.ACTIVE), (" keep  ", Ink.MUTED), ("x", Ink.ACTIVE), (" reject  ", Ink.MUTED)),
-    *(("Y", Ink.ACTIVE), (" keep it, reject the other  ", Ink.MUTED), ("esc", Ink.ACTIVE), (" back", Ink.MUTED)),
-]
+KEYS = (
+    "{compare.left} {compare.right} side  {compare.next} {compare.previous} another  {compare.keep} keep  "
+    "{compare.reject} reject  {compare.choose} keep it, reject the other  {compare.leave} back"
+)
 
 
-class CompareScreen(ModalScreen[int | None]):
+class CompareScreen(Overlay[int | None]):
     """Shows two faces of a list; decisions are made on the side that is framed.
 
     Args:
@@ -32,18 +32,8 @@ class CompareScreen(ModalScreen[int | None]):
     """
 
     CSS_PATH = "comparing.tcss"
-    BINDINGS = [
-        ("h,left", "side(0)", "Left"),
-        ("l,right", "side(1)", "Right"),
-        ("tab", "other", "Other side"),
-        ("j,down,n", "move(1)", "Next"),
-        ("k,up,p", "move(-1)", "Before"),
-        ("y", "decide('keep')", "Keep"),
-        ("x", "decide('reject')", "Reject"),
-        ("c", "decide('undecided')", "Clear"),
-        ("Y", "choose", "Keep it, reject the other"),
-        ("escape,q,v,enter", "leave", "Back"),
-    ]
+    SCOPES = (Scope.COMPARE,)
+    BINDINGS = overlay_bindings(Scope.COMPARE)
 
     def __init__(
         self,
@@ -66,22 +56,49 @@ class CompareScreen(ModalScreen[int | None]):
                 with Vertical(id=side, classes="pane"):
                     yield Portrait()
                     yield Static(classes="facts")
-        yield Static(content_of(KEYS), id="keys")
+        yield Hints(KEYS, id="keys")
 
     def on_mount(self) -> None:
         """Shows both."""
         self._show()
 
-    def action_side(self, side: int) -> None:
-        """What is decided on from now."""
-        self._side = side
-        self._show()
+    def action_left(self) -> None:
+        """The left face is decided on from now."""
+        self._go_to(0)
+
+    def action_right(self) -> None:
+        """The right face is."""
+        self._go_to(1)
 
     def action_other(self) -> None:
         """The other side."""
-        self.action_side(1 - self._side)
+        self._go_to(1 - self._side)
 
-    def action_move(self, by: int) -> None:
+    def action_next(self) -> None:
+        """The next face on this side."""
+        self._move(1)
+
+    def action_previous(self) -> None:
+        """The face before."""
+        self._move(-1)
+
+    def action_keep(self) -> None:
+        """Keeps the face of this side."""
+        self._decide_on(Decision.KEEP)
+
+    def action_reject(self) -> None:
+        """Rejects it."""
+        self._decide_on(Decision.REJECT)
+
+    def action_clear(self) -> None:
+        """Takes its decision away."""
+        self._decide_on(Decision.UNDECIDED)
+
+    def _go_to(self, side: int) -> None:
+        self._side = side
+        self._show()
+
+    def _move(self, by: int) -> None:
         """Another face on this side; the one on the other side is passed over."""
         place = self._places[self._side] + by
         if place == self._places[1 - self._side]:
@@ -90,9 +107,8 @@ class CompareScreen(ModalScreen[int | None]):
             self._places[self._side] = place
             self._show()
 
-    def action_decide(self, decision: str) -> None:
-        """Decides on the face of this side."""
-        self._decide(self._faces[self._places[self._side]], Decision(decision))
+    def _decide_on(self, decision: Decision) -> None:
+        self._decide(self._faces[self._places[self._side]], decision)
         self._show()
 
     def action_choose(self) -> None:

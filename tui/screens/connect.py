@@ -58,8 +58,8 @@ class ConnectScreen(WorkScreen):
         [],
         [("There is no project in this folder yet.", Ink.ATTENTION)],
         [],
-        key_line("N", "makes one here: a settings file, a small database, nothing else."),
-        key_line("q", "leaves; “limner demo DIR” makes one with drawn people to try it all."),
+        key_line("{connect.new_project}", "makes one here: a settings file, a small database, nothing else."),
+        key_line("{app.quit}", "leaves; “limner demo DIR” makes one with drawn people to try it all."),
     )
     NO_PROJECT = EMPTY
 
@@ -244,8 +244,8 @@ class ConnectScreen(WorkScreen):
             self._look()
         else:
             first = [
-                *key_line("i", "goes to the address; "),
-                ("enter", Ink.ACTIVE),
+                *key_line(self.keyed("{connect.edit}"), "goes to the address; "),
+                (self.keyed("{field.submit}"), Ink.ACTIVE),
                 (" goes on, and tests in the end.", Ink.PLAIN),
             ]
             self._show_results([first, [("Nothing is ever written to the library.", Ink.MUTED)]])

@@ -6,12 +6,13 @@ from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.faces.geometry import Crop, Cut, Framing
 from engine.faces.ledger import Face
+from tui.actions import Scope
 from tui.face_pictures import crop_picture, whole_picture
+from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of, title_of
 from tui.widgets.portrait import Portrait, Subject
 
@@ -23,32 +24,19 @@ RESIZE = 1.05
 
 FRAMINGS = (Framing.CLOSE, Framing.HALF, Framing.FULL)
 
-KEYS: Line = [
-    *(("hjkl", Ink.ACTIVE), (" move  ", Ink.MUTED), ("HJKL", Ink.ACTIVE), (" far  ", Ink.MUTED)),
-    *(("+ -", Ink.ACTIVE), (" size  ", Ink.MUTED), ("f", Ink.ACTIVE), (" framing  ", Ink.MUTED)),
-    *(("r", Ink.ACTIVE), (" reset  ", Ink.MUTED), ("enter", Ink.ACTIVE), (" take  ", Ink.MUTED)),
-    *(("esc", Ink.ACTIVE), (" leave", Ink.MUTED)),
-]
+KEYS = (
+    "{crop.left} {crop.down} {crop.up} {crop.right} move  {crop.far_left} {crop.far_down} {crop.far_up} "
+    "{crop.far_right} far  {crop.tighter} {crop.wider} size  {crop.framing} framing  {crop.reset} reset  "
+    "{crop.take} take  {crop.leave} leave"
+)
 
 
-class CropScreen(ModalScreen[Cut | None]):
+class CropScreen(Overlay[Cut | None]):
     """The whole photo with the crop on it at the left, what is cut at the right. Closes with the cut, or None."""
 
     CSS_PATH = "comparing.tcss"
-    BINDINGS = [
-        *((key, f"move({x}, {y}, {by})", "Move") for by, keys in ((NUDGE, "hjkl"), (LEAP, "HJKL"))
-          for key, (x, y) in zip(keys, ((-1, 0), (0, 1), (0, -1), (1, 0)), strict=True)),
-        ("left", f"move(-1, 0, {NUDGE})", "Left"),
-        ("right", f"move(1, 0, {NUDGE})", "Right"),
-        ("up", f"move(0, -1, {NUDGE})", "Up"),
-        ("down", f"move(0, 1, {NUDGE})", "Down"),
-        ("plus,equals_sign", f"resize({RESIZE})", "Tighter"),
-        ("minus", f"resize({1 / RESIZE})", "Wider"),
-        ("f", "framing", "Framing"),
-        ("r", "reset", "Reset"),
-        ("enter,z", "take", "Take"),
-        ("escape,q", "leave", "Leave"),
-    ]  # fmt: skip
+    SCOPES = (Scope.CROP,)
+    BINDINGS = overlay_bindings(Scope.CROP)
 
     def __init__(self, face: Face) -> None:
         super().__init__()
@@ -66,19 +54,51 @@ class CropScreen(ModalScreen[Cut | None]):
             with Vertical(id="right", classes="pane -here"):
                 yield Portrait(id="crop")
                 yield Static(classes="facts")
-        yield Static(content_of(KEYS), id="keys")
+        yield Hints(KEYS, id="keys")
 
     def on_mount(self) -> None:
         """Shows the cut as it is."""
         self._show()
 
-    def action_move(self, x: int, y: int, by: float) -> None:
-        """Nudges the crop, as far as the photo goes."""
-        self._try(self._cut.moved(x * by, y * by))
+    def action_left(self) -> None:
+        """Nudges the crop to the left, as far as the photo goes."""
+        self._try(self._cut.moved(-NUDGE, 0))
 
-    def action_resize(self, factor: float) -> None:
-        """Makes it tighter or wider, as far as the photo goes."""
-        self._try(self._cut.resized(factor))
+    def action_right(self) -> None:
+        """Nudges it to the right."""
+        self._try(self._cut.moved(NUDGE, 0))
+
+    def action_up(self) -> None:
+        """Nudges it up."""
+        self._try(self._cut.moved(0, -NUDGE))
+
+    def action_down(self) -> None:
+        """Nudges it down."""
+        self._try(self._cut.moved(0, NUDGE))
+
+    def action_far_left(self) -> None:
+        """Far to the left."""
+        self._try(self._cut.moved(-LEAP, 0))
+
+    def action_far_right(self) -> None:
+        """Far to the right."""
+        self._try(self._cut.moved(LEAP, 0))
+
+    def action_far_up(self) -> None:
+        """Far up."""
+        self._try(self._cut.moved(0, -LEAP))
+
+    def action_far_down(self) -> None:
+        """Far down."""
+        self._try(self._cut.moved(0, LEAP))
+
+    def action_tighter(self) -> None:
+        """Makes it tighter."""
+        self._try(self._cut.resized(RESIZE))
+
+    def action_wider(self) -> None:
+        """Makes it wider, as far as the photo goes."""
+        self._try(self._cut.resized(1 / RESIZE))
 
     def action_framing(self) -> None:
         """The next framing, not nudged."""

@@ -73,8 +73,8 @@ class DatasetScreen(Seeking):
         [],
         [("No images have been built yet.", Ink.ATTENTION)],
         [],
-        key_line("b", "builds them from the faces that are kept."),
-        key_line("2", "goes to Faces, to keep some."),
+        key_line("{dataset.build}", "builds them from the faces that are kept."),
+        key_line("{app.faces}", "goes to Faces, to keep some."),
     )
 
     def __init__(self) -> None:

@@ -102,4 +102,4 @@ def _told(status: JobStatus) -> str:
     if status.phase is None or not status.phase.total:
         return "All captions were there; yours stay as they are."
     doubtful = f", {status.warnings} images may be no good" if status.warnings else ""
-    return f"Captions: {status.phase.done} of {status.phase.total} looked at{doubtful}. u takes it back."
+    return f"Captions: {status.phase.done} of {status.phase.total} looked at{doubtful}. {{dataset.undo}} takes it back."

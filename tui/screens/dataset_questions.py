@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.settings import Captioner, CaptionsSettings
+from tui.actions import Scope
 from tui.screens.dataset_lines import finding_line, step_line
+from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.meter import many
 from tui.widgets.rows import Rows
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from engine.dataset.tagwork import Edit
 
 
-class Preview(ModalScreen[bool]):
+class Preview(Overlay[bool]):
     """Shows what a change would do to every caption, its number first, and asks."""
 
     CSS_PATH = "dataset_questions.tcss"
-    BINDINGS = [("y,enter", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
+    SCOPES = (Scope.ANSWER,)
+    BINDINGS = overlay_bindings(Scope.ANSWER)
 
     def __init__(self, edit: Edit) -> None:
         super().__init__()
@@ -36,23 +38,27 @@ class Preview(ModalScreen[bool]):
             box.border_title = f"{self._edit.label[:1].upper()}{self._edit.label[1:]}"
             box.border_subtitle = f"{many(len(self._edit.steps), 'caption')} would change"
             yield Rows(step_line)
-            keys = [("y", Ink.ACTIVE), (" change them   ", Ink.MUTED), ("n", Ink.ACTIVE), (" leave it", Ink.MUTED)]
-            yield Static(content_of(keys))
+            yield Hints("{answer.yes} change them   {answer.no} leave it")
 
     def on_mount(self) -> None:
         """Fills the list."""
         self.query_one(Rows).show(self._edit.steps)
 
-    def action_answer(self, yes: bool) -> None:
+    def action_yes(self) -> None:
         """Closes with the answer."""
-        self.dismiss(yes)
+        self.dismiss(True)
+
+    def action_no(self) -> None:
+        """Closes with the other."""
+        self.dismiss(False)
 
 
-class AskCaptioner(ModalScreen["tuple[Captioner, bool] | None"]):
-    """Asks who shall write captions; ``o`` says whether also over those that are there."""
+class AskCaptioner(Overlay["tuple[Captioner, bool] | None"]):
+    """Asks who shall write captions, and whether also over those that are there."""
 
     CSS_PATH = "dataset_questions.tcss"
-    BINDINGS = [("enter", "choose", "Choose"), ("o", "overwrite", "Overwrite"), ("escape,q,n", "cancel", "Cancel")]
+    SCOPES = (Scope.CAPTIONER, Scope.CHOICE)
+    BINDINGS = overlay_bindings(*SCOPES)
 
     def __init__(self, settings: CaptionsSettings, server: str | None) -> None:
         super().__init__()
@@ -71,8 +77,7 @@ class AskCaptioner(ModalScreen["tuple[Captioner, bool] | None"]):
             box.border_title = "Who writes the captions?"
             yield Rows(_choice_line)
             yield Static(id="over")
-            keys = [("enter", Ink.ACTIVE), (" begin   ", Ink.MUTED), ("o", Ink.ACTIVE), (" overwrite   ", Ink.MUTED)]
-            yield Static(content_of([*keys, ("esc", Ink.ACTIVE), (" leave it", Ink.MUTED)]))
+            yield Hints("{choice.take} begin   {captioner.overwrite} overwrite   {choice.leave} leave it")
 
     def on_mount(self) -> None:
         """Fills the list."""
@@ -84,12 +89,12 @@ class AskCaptioner(ModalScreen["tuple[Captioner, bool] | None"]):
         self._overwrite = not self._overwrite
         self._say()
 
-    def action_choose(self) -> None:
+    def action_take(self) -> None:
         """Closes with the captioner under the cursor."""
         chosen = self.query_one(Rows).item
         self.dismiss((chosen[0], self._overwrite) if chosen else None)
 
-    def action_cancel(self) -> None:
+    def action_leave(self) -> None:
         """Leaves it."""
         self.dismiss(None)
 
@@ -99,11 +104,12 @@ class AskCaptioner(ModalScreen["tuple[Captioner, bool] | None"]):
         self.query_one("#over", Static).update(content_of(over if self._overwrite else mine))
 
 
-class Missing(ModalScreen["str | None"]):
+class Missing(Overlay["str | None"]):
     """Lists what is missing or doubtful; Enter goes to the first image of a line."""
 
     CSS_PATH = "dataset_questions.tcss"
-    BINDINGS = [("enter", "go", "Go there"), ("escape,q,m", "cancel", "Close")]
+    SCOPES = (Scope.CHOICE,)
+    BINDINGS = overlay_bindings(Scope.CHOICE)
 
     def __init__(self, found: list[Finding]) -> None:
         super().__init__()
@@ -114,19 +120,18 @@ class Missing(ModalScreen["str | None"]):
         with Vertical(classes="small") as box:
             box.border_title = "Before training"
             yield Rows(finding_line)
-            keys = [("enter", Ink.ACTIVE), (" to the image   ", Ink.MUTED), ("esc", Ink.ACTIVE), (" close", Ink.MUTED)]
-            yield Static(content_of(keys))
+            yield Hints("{choice.take} to the image   {choice.leave} close")
 
     def on_mount(self) -> None:
         """Fills the list."""
         self.query_one(Rows).show(self._found)
 
-    def action_go(self) -> None:
+    def action_take(self) -> None:
         """Closes with the name of an image."""
         found = self.query_one(Rows).item
         self.dismiss(found.images[0] if found is not None and found.images else None)
 
-    def action_cancel(self) -> None:
+    def action_leave(self) -> None:
         """Closes."""
         self.dismiss(None)
 

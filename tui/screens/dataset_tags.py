@@ -17,7 +17,7 @@ def rename_tag(screen: DatasetScreen) -> None:
     """Asks for another name of the tag under the tags' cursor."""
     tag = screen.tag
     if tag is None:
-        screen.say("There is no tag to rename: t goes to the tags.")
+        screen.say("There is no tag to rename: {dataset.tags} goes to the tags.")
         return
 
     def named(new: str | None) -> None:
@@ -33,7 +33,7 @@ def remove_tag(screen: DatasetScreen) -> None:
     """Takes the tag under the tags' cursor out of every caption shown."""
     tag = screen.tag
     if tag is None:
-        screen.say("There is no tag to remove: t goes to the tags.")
+        screen.say("There is no tag to remove: {dataset.tags} goes to the tags.")
         return
     from engine.dataset.tagwork import removed
 
@@ -70,7 +70,7 @@ def _look(screen: DatasetScreen, make: Callable[[], Edit]) -> None:
 
     def answered(yes: bool | None) -> None:
         if yes and screen.attempt(lambda: screen.journal.write(edit.captions, edit.label)) is not None:
-            screen.say(f"Done: {edit.label}. u takes it back.")
+            screen.say(f"Done: {edit.label}. {{dataset.undo}} takes it back.")
             screen.shown()
 
     screen.app.push_screen(Preview(edit), answered)

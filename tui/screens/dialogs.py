@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.widgets.ink import Ink, content_of
+from tui.actions import Scope
+from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.text_line import TextLine
 
 
-class Confirm(ModalScreen[bool]):
+class Confirm(Overlay[bool]):
     """Asks before something that can't be undone."""
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS = [("y,enter", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
+    SCOPES = (Scope.ANSWER,)
+    BINDINGS = overlay_bindings(Scope.ANSWER)
 
     def __init__(self, question: str, detail: str) -> None:
         super().__init__()
@@ -30,12 +31,15 @@ class Confirm(ModalScreen[bool]):
         with Vertical() as box:
             box.border_title = self._question
             yield Static(self._detail + "\n", markup=False)
-            keys = [("y", Ink.ACTIVE), (" yes   ", Ink.MUTED), ("n", Ink.ACTIVE), (" no", Ink.MUTED)]
-            yield Static(content_of(keys))
+            yield Hints("{answer.yes} yes   {answer.no} no")
 
-    def action_answer(self, yes: bool) -> None:
+    def action_yes(self) -> None:
         """Closes with the answer."""
-        self.dismiss(yes)
+        self.dismiss(True)
+
+    def action_no(self) -> None:
+        """Closes with the other."""
+        self.dismiss(False)
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,12 @@ class NewWords:
     class_word: str
 
 
-class NewProject(ModalScreen[NewWords | None]):
+class NewProject(Overlay[NewWords | None]):
     """Asks for the trigger word and the class word."""
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS = [("escape", "cancel", "Cancel")]
+    SCOPES = (Scope.CHOICE,)
+    BINDINGS = overlay_bindings(Scope.CHOICE)
 
     def __init__(self, folder: str) -> None:
         super().__init__()
@@ -60,7 +65,7 @@ class NewProject(ModalScreen[NewWords | None]):
         """Two fields."""
         with Vertical() as box:
             box.border_title = "A new project"
-            box.border_subtitle = "enter goes on · esc leaves it"
+            box.border_subtitle = self.keyed("{field.submit} goes on · {field.leave} leaves it")
             yield Static(f"in {self._folder}\n", markup=False)
             yield Static("a made-up word that comes to mean this person", classes="label")
             yield TextLine("jx265", id="trigger")
@@ -69,9 +74,13 @@ class NewProject(ModalScreen[NewWords | None]):
 
     def leave_field(self, field: TextLine) -> None:
         """Esc in a field leaves the whole question."""
-        self.action_cancel()
+        self.action_leave()
 
-    def action_cancel(self) -> None:
+    def action_take(self) -> None:
+        """What the field at the end does."""
+        self._answer()
+
+    def action_leave(self) -> None:
         """Makes nothing."""
         self.dismiss(None)
 

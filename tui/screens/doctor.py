@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, cast
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.doctor import Check, examine
+from tui.actions import Scope
+from tui.screens.overlay import overlay_bindings
+from tui.screens.reading import Reading
 from tui.terminal_checks import terminal_checks
 from tui.widgets.ink import Ink, Line, content_of, width_of
 from tui.widgets.portrait import Portrait, Subject
@@ -60,20 +62,12 @@ def test_picture() -> Image:
     return picture
 
 
-class DoctorScreen(ModalScreen[None]):
+class DoctorScreen(Reading):
     """What was found; any of its keys closes it."""
 
     CSS_PATH = "doctor.tcss"
-    BINDINGS = [
-        ("escape,q,question_mark,f1,enter", "dismiss", "Close"),
-        ("j,down", "scroll(1)", "Down"),
-        ("k,up", "scroll(-1)", "Up"),
-        ("ctrl+d,pagedown,space", "scroll(10)", "Page down"),
-        ("ctrl+u,pageup", "scroll(-10)", "Page up"),
-        ("G,end", "scroll(1000)", "To the end"),
-        ("g,home", "scroll(-1000)", "To the beginning"),
-        ("r", "look", "Look again"),
-    ]
+    SCOPES = (Scope.DOCTOR, Scope.READING)
+    BINDINGS = overlay_bindings(*SCOPES)
 
     @dataclass
     class Found(Message):
@@ -90,7 +84,9 @@ class DoctorScreen(ModalScreen[None]):
         """The checks, and beside them the picture."""
         with Vertical() as box:
             box.border_title = "doctor"
-            box.border_subtitle = "j k scroll · r looks again · q closes"
+            box.border_subtitle = self.keyed(
+                "{reading.down} {reading.up} scroll · {doctor.look} looks again · {reading.close} closes"
+            )
             with Horizontal():
                 with VerticalScroll(can_focus=False):
                     yield Static(content_of([("looking …", Ink.MUTED)]), id="checks")
@@ -121,14 +117,6 @@ class DoctorScreen(ModalScreen[None]):
     def on_resize(self) -> None:
         """Words wrap elsewhere."""
         self.call_after_refresh(self._draw)
-
-    def action_scroll(self, rows: int) -> None:
-        """Scrolls."""
-        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
-
-    async def action_dismiss(self, result: None = None) -> None:
-        """Closes."""
-        self.dismiss(None)
 
     def _draw(self) -> None:
         if self._checks:

@@ -117,7 +117,7 @@ def pick_faces(screen: FacesScreen, faces: list[Face], target: dict[Framing, int
 
             if yes and screen.attempt(lambda: keep_picked(screen.ledger, new)) is not None:
                 screen.update_faces([each.face.id for each in new])
-                screen.say(f"Picked {many(len(new), 'face')}. u takes it back.")
+                screen.say(f"Picked {many(len(new), 'face')}. {{faces.undo}} takes it back.")
 
         screen.app.push_screen(Chosen(f"Keep these {many(len(new), 'face')}?", new), answered)
 

@@ -47,7 +47,7 @@ class FacesScreen(FaceSight):
         [],
         [("No faces have been scanned yet.", Ink.ATTENTION)],
         [],
-        key_line("1", "goes to Connect; there, enter scans the person under the cursor."),
+        key_line("{app.connect}", "goes to Connect; there, {connect.scan} scans the person under the cursor."),
     )
 
     def __init__(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import Scope, actions_of
+from tui.bindings import bindings_for
 from tui.keymap import AS_THEY_COME, Keymap
+from tui.screens.reading import Reading
 from tui.widgets.ink import Ink, Line, content_of
 
 KEYS_WIDTH = 14
@@ -28,17 +30,16 @@ def help_lines(scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME) -> list
     return lines
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Reading):
     """The help overlay; any of its keys closes it."""
 
     CSS_PATH = "help.tcss"
+    SCOPES = (Scope.HELP, Scope.READING)
     BINDINGS = [
-        ("escape,q,question_mark,f1,enter", "dismiss", "Close"),
-        ("j,down", "scroll(1)", "Down"),
-        ("k,up", "scroll(-1)", "Up"),
-        ("ctrl+d,pagedown,space", "scroll(10)", "Page down"),
-        ("ctrl+u,pageup", "scroll(-10)", "Page up"),
-        ("d", "doctor", "The doctor"),
+        *bindings_for(Scope.READING),
+        *bindings_for(Scope.HELP),
+        # The key that opened it.
+        Binding("question_mark,f1", "close", "Close", show=False, id="app.help"),
     ]
 
     def __init__(self, scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME) -> None:
@@ -50,18 +51,12 @@ class HelpScreen(ModalScreen[None]):
         """A box with the keys."""
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys"
-            box.border_subtitle = "j k scroll · d doctor · q closes"
+            box.border_subtitle = self.keyed(
+                "{reading.down} {reading.up} scroll · {help.doctor} doctor · {reading.close} closes"
+            )
             yield Static(content_of(*help_lines(self._scopes, self._keymap)))
-
-    def action_scroll(self, rows: int) -> None:
-        """Scrolls the keys."""
-        self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
 
     def action_doctor(self) -> None:
         """Closes, and looks at the machine and the terminal."""
         self.dismiss(None)
         self.app.call_later(self.app.run_action, "doctor")
-
-    async def action_dismiss(self, result: None = None) -> None:
-        """Closes."""
-        self.dismiss(None)

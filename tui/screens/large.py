@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual.app import ComposeResult
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.actions import Scope
+from tui.screens.overlay import Overlay, overlay_bindings
 from tui.widgets.ink import Line, content_of
 from tui.widgets.portrait import Portrait, Subject
 
 
-class LargeScreen(ModalScreen[None]):
+class LargeScreen(Overlay[None]):
     """Shows what ``current`` says, and moves by ``step`` (−1 or 1) through the list below."""
 
     CSS_PATH = "large.tcss"
-    BINDINGS = [
-        ("escape,q,v,enter", "dismiss", "Close"),
-        ("j,down,right,l,space", "move(1)", "Next"),
-        ("k,up,left,h", "move(-1)", "Before"),
-    ]
+    SCOPES = (Scope.LARGE,)
+    BINDINGS = overlay_bindings(Scope.LARGE)
 
     def __init__(self, current: Callable[[], tuple[Subject | None, Line]], step: Callable[[int], None]) -> None:
         super().__init__()
@@ -36,12 +34,17 @@ class LargeScreen(ModalScreen[None]):
         """Shows what is under the cursor."""
         self._show()
 
-    def action_move(self, by: int) -> None:
+    def action_next(self) -> None:
         """Goes on in the list below."""
-        self._step(by)
+        self._step(1)
         self._show()
 
-    async def action_dismiss(self, result: None = None) -> None:
+    def action_previous(self) -> None:
+        """Goes back in it."""
+        self._step(-1)
+        self._show()
+
+    def action_close(self) -> None:
         """Closes."""
         self.dismiss(None)
 

@@ -7,10 +7,12 @@ from enum import StrEnum
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.training.runs import RunStatus
+from tui.actions import Scope
+from tui.keymap import key_of
+from tui.screens.overlay import Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.meter import clock
 from tui.widgets.rows import Rows
@@ -19,9 +21,9 @@ from tui.widgets.rows import Rows
 class Leave(StrEnum):
     """What becomes of the run."""
 
-    RUNNING = "r"
-    AFTER_EPOCH = "e"
-    NOW = "s"
+    RUNNING = "running"
+    AFTER_EPOCH = "after_epoch"
+    NOW = "now"
 
 
 WORDS: dict[Leave, tuple[str, str]] = {
@@ -31,15 +33,12 @@ WORDS: dict[Leave, tuple[str, str]] = {
 }
 
 
-class Leaving(ModalScreen[Leave | None]):
+class Leaving(Overlay[Leave | None]):
     """Asks; Enter takes the row under the cursor, which is to leave it running."""
 
     CSS_PATH = "leaving.tcss"
-    BINDINGS = [
-        ("enter", "take", "Take it"),
-        *((leave.value, f"answer('{leave.value}')", WORDS[leave][0]) for leave in Leave),
-        ("q,escape,n,backspace", "stay", "Stay"),
-    ]
+    SCOPES = (Scope.LEAVING,)
+    BINDINGS = overlay_bindings(Scope.LEAVING)
 
     def __init__(self, run: RunStatus) -> None:
         super().__init__()
@@ -49,9 +48,9 @@ class Leaving(ModalScreen[Leave | None]):
         """The run, the ways, the keys."""
         with Vertical() as box:
             box.border_title = "A run is alive"
-            box.border_subtitle = "enter leaves · q stays"
+            box.border_subtitle = self.keyed("{leaving.take} leaves · {leaving.stay} stays")
             yield Static(content_of(_run_line(self._run), []))
-            yield Rows[Leave](_leave_line)
+            yield Rows[Leave](self._line)
 
     def on_mount(self) -> None:
         """The cursor is on what loses nothing."""
@@ -67,21 +66,29 @@ class Leaving(ModalScreen[Leave | None]):
     def _clicked(self) -> None:
         self.action_take()
 
-    def action_answer(self, key: str) -> None:
-        """Takes the one of that key."""
-        self.dismiss(Leave(key))
+    def action_running(self) -> None:
+        """It goes on."""
+        self.dismiss(Leave.RUNNING)
+
+    def action_after_epoch(self) -> None:
+        """It stops after this epoch."""
+        self.dismiss(Leave.AFTER_EPOCH)
+
+    def action_now(self) -> None:
+        """It stops now."""
+        self.dismiss(Leave.NOW)
 
     def action_stay(self) -> None:
         """Leaves nothing."""
         self.dismiss(None)
+
+    def _line(self, leave: Leave, width: int) -> Line:
+        what, means = WORDS[leave]
+        key = key_of(f"leaving.{leave}", self.keymap) or ""
+        return [(f" {key}  ", Ink.ACTIVE), (f"{what:<23}", Ink.PLAIN), (means, Ink.MUTED)]
 
 
 def _run_line(run: RunStatus) -> Line:
     left = f", {clock(run.remaining_seconds)} left" if run.remaining_seconds is not None else ""
     epoch = f"epoch {run.epoch or 1} of {run.epochs}, {run.share:.0%}{left}" if run.epochs else run.state.value
     return [(f"{run.id}  ", Ink.STRONG), (epoch, Ink.MUTED)]
-
-
-def _leave_line(leave: Leave, width: int) -> Line:  # noqa: ARG001
-    what, means = WORDS[leave]
-    return [(f" {leave.value}  ", Ink.ACTIVE), (f"{what:<23}", Ink.PLAIN), (means, Ink.MUTED)]

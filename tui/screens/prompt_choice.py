@@ -43,6 +43,11 @@ class ChoosingWhatVaries(Seeking):
             by_model = bool(told.get("by_model"))
             self.choice = replace(self.choice, axes=axes & set(NAMES), locked=locked, size=size, by_model=by_model)
 
+    def keys_changed(self) -> None:
+        """What varies is told with its keys, too."""
+        super().keys_changed()
+        self.draw_choice()
+
     def action_size(self) -> None:
         """Small, medium or bold changes."""
         sizes = list(Size)
@@ -125,7 +130,7 @@ class ChoosingWhatVaries(Seeking):
 
     def draw_choice(self) -> None:
         """Writes what varies."""
-        self.write("#choice", lambda width: choice_line(self.choice, width))
+        self.write("#choice", lambda width: choice_line(self.choice, width, self.limner.keys))
 
     def _no_models(self, error: LimnerError) -> None:
         self.choose(by_model=False)

@@ -13,6 +13,7 @@ from engine.prompts.breakdown import Breakdown
 from engine.prompts.ladder import Size, parts_of
 from engine.prompts.library import SharedPrompt
 from engine.prompts.shelf import Mark, Prompt
+from tui.keymap import AS_THEY_COME, Keymap, key_of
 from tui.widgets.ink import Ink, Line, cut, text_of
 from tui.widgets.meter import many
 
@@ -21,9 +22,6 @@ MARKS: dict[Mark, tuple[str, Ink]] = {
     Mark.DROPPED: ("✗", Ink.BAD),
     Mark.NONE: ("·", Ink.FAINT),
 }
-
-KEYS = {"place": "P", "light": "L", "clothes": "O", "lens": "W", "expression": "E", "framing": "F"}
-"""The key that an axis is chosen with."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def breakdown_line(found: Breakdown | PromptError | None, width: int, locked: Se
     return cut(line, width)
 
 
-def choice_line(choice: Choice, width: int) -> Line:
+def choice_line(choice: Choice, width: int, keymap: Keymap = AS_THEY_COME) -> Line:
     """``vary P✓place L✓light O·clothes …   z medium   m grammar``: each key before what it changes."""
     roomy = width >= 100
     line: Line = [("vary  " if roomy else "", Ink.MUTED)]
@@ -128,13 +126,13 @@ def choice_line(choice: Choice, width: int) -> Line:
         chosen = axis in choice.axes
         name = axis if roomy or axis != "expression" else "look"
         line += [
-            (KEYS[axis], Ink.ACTIVE),
+            (key_of(f"prompts.{axis}", keymap) or "", Ink.ACTIVE),
             ("✓" if chosen else "·", Ink.GOOD if chosen else Ink.FAINT),
             (f"{name} ", Ink.STRONG if chosen else Ink.MUTED),
         ]
-    line += [("  z ", Ink.ACTIVE), (f"{choice.size.value:<6}", Ink.STRONG)]
+    line += [(f"  {key_of('prompts.size', keymap)} ", Ink.ACTIVE), (f"{choice.size.value:<6}", Ink.STRONG)]
     engine = (choice.model or "model") if choice.by_model else "grammar"
-    return cut([*line, ("  m ", Ink.ACTIVE), (engine, Ink.STRONG)], width)
+    return cut([*line, (f"  {key_of('prompts.engine', keymap)} ", Ink.ACTIVE), (engine, Ink.STRONG)], width)
 
 
 def family_line(entry: tuple[int, Prompt], width: int) -> Line:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
+from tui.actions import Scope
+from tui.screens.overlay import Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, cut
 from tui.widgets.rows import Rows
 
 
-class Locks(ModalScreen[None]):
+class Locks(Overlay[None]):
     """The parts of a prompt over the screen; a key locks one, and it holds at once.
 
     Args:
@@ -22,7 +23,8 @@ class Locks(ModalScreen[None]):
     """
 
     CSS_PATH = "prompt_locks.tcss"
-    BINDINGS = [("space,enter", "lock", "Lock it, or not"), ("escape,q,K", "leave", "Close")]
+    SCOPES = (Scope.SWITCHES,)
+    BINDINGS = overlay_bindings(Scope.SWITCHES)
 
     def __init__(self, parts: Sequence[str], locked: frozenset[str], tell: Callable[[frozenset[str]], object]) -> None:
         super().__init__()
@@ -34,14 +36,14 @@ class Locks(ModalScreen[None]):
         """The parts."""
         with Vertical() as box:
             box.border_title = "what stays while the rest varies"
-            box.border_subtitle = "space locks, or unlocks · esc closes"
+            box.border_subtitle = self.keyed("{switches.switch} locks, or unlocks · {switches.leave} closes")
             yield Rows[str](self._line)
 
     def on_mount(self) -> None:
         """Fills the list."""
         self.query_one(Rows).show(self._parts)
 
-    def action_lock(self) -> None:
+    def action_switch(self) -> None:
         """The part under the cursor stays, or may vary."""
         rows = self.query_one(Rows)
         if rows.item is not None:

@@ -8,10 +8,11 @@ from typing import Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from engine.prompts.library import SharedPrompt
 from engine.prompts.shelf import Prompt
+from tui.actions import Scope
+from tui.screens.overlay import Overlay, overlay_bindings
 from tui.screens.prompt_lines import family_line, library_line
 from tui.widgets.ink import Line, title_of
 from tui.widgets.rows import Rows
@@ -27,11 +28,12 @@ class Taken:
     negative: str = ""
 
 
-class PromptList(ModalScreen[Taken | None], Generic[Entry]):
+class PromptList(Overlay[Taken | None], Generic[Entry]):
     """A list over the screen; the prompt that is chosen is the answer."""
 
     CSS_PATH = "prompt_tree.tcss"
-    BINDINGS = [("enter", "choose", "Take it"), ("escape,q", "leave", "Close")]
+    SCOPES = (Scope.CHOICE,)
+    BINDINGS = overlay_bindings(Scope.CHOICE)
 
     def __init__(
         self,
@@ -50,14 +52,14 @@ class PromptList(ModalScreen[Taken | None], Generic[Entry]):
         """The prompts."""
         with Vertical() as box:
             box.border_title = title_of(self._title)
-            box.border_subtitle = "enter takes it up · esc closes"
+            box.border_subtitle = self.keyed("{choice.take} takes it up · {choice.leave} closes")
             yield Rows[Entry](self._draw)
 
     def on_mount(self) -> None:
         """Fills the list."""
         self.query_one(Rows).show(self._entries)
 
-    def action_choose(self) -> None:
+    def action_take(self) -> None:
         """Takes the prompt under the cursor up."""
         item = self.query_one(Rows).item
         self.dismiss(self._take(item) if item is not None else None)

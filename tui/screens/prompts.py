@@ -252,7 +252,7 @@ class PromptsScreen(ChoosingWhatVaries):
         """Hands what is kept, or the line under the cursor, to the painter, and goes to see."""
         variants = to_paint(self._variants, self.rows.item)
         if not variants:
-            self.say("Write a prompt first: i goes there.")
+            self.say("Write a prompt first: {prompts.edit} goes there.")
             return
         project, brush, negative = self.project, self._brush, self._desk().negative
 
