@@ -6,6 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageEnhance
 
+from engine.library.address import parse_address
+from engine.library.folder import FolderIndex, FolderLibrary, SeenFace, SeenPhoto, face_uid
+from engine.library.walk import walk
 from engine.project import create_project
 from tests.astronaut import astronaut, save
 from tests.tui.test_journeys import press, shown, until
@@ -33,6 +36,41 @@ async def test_a_folder_is_connected_looked_through_and_scanned(tmp_path: Path) 
         assert "not looked at" not in shown(pilot)
         assert project.settings.library.mounts == {"family": Path("/mnt/nas")}, "what has no field stays"
         pilot.app.screen.query_one("#people").focus()
+        await press(pilot, "r", *["backspace"] * len("person 1"), *"Eileen", "enter")
+        await until(pilot, lambda: "Eileen" in shown(pilot).split("people")[1])
+        await press(pilot, "m")
+        assert "Who is Eileen" not in shown(pilot), "there is nobody else"
         await press(pilot, "enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, FacesScreen))
+        assert project.settings.person.name == "Eileen"
+
+
+async def test_two_persons_of_a_folder_become_one_by_keys(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    save(photos / "0.jpg", astronaut())
+    project = create_project(tmp_path / "p", trigger="jx265", class_word="woman")
+    project.change({"library.url": f"folder://{photos}"})
+    with project.store() as store:
+        index = FolderIndex(store, photos)
+        photo = next(walk(photos))
+        boxes = ((0.1, 0.1, 0.2, 0.2), (0.5, 0.1, 0.2, 0.2))
+        faces = tuple(SeenFace(face_uid(photos, photo.name, box), box, 0.9) for box in boxes)
+        index.save([SeenPhoto(photo, (512, 512), None, faces)])
+        index.add_people((face.uid, [face.uid]) for face in faces)
+    with FolderLibrary(parse_address(f"folder://{photos}", None), project.root / "limner.db") as library:
+        first, second = library.people()
+    project.change({"person.uid": second.id, "person.name": second.name})
+    async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "1")
+        await until(pilot, lambda: "person 2" in shown(pilot))
+        pilot.app.screen.query_one("#people").focus()
+        await press(pilot, "g", "g", "m")
+        assert "Who is person 1, too?" in shown(pilot)
+        await press(pilot, "enter")
+        assert "Are person 1 and person 2 one person?" in shown(pilot)
+        await press(pilot, "n")
+        assert project.settings.person.uid == second.id, "nothing was agreed to"
+        await press(pilot, "m", "enter", "y")
+        await until(pilot, lambda: "2 faces" in shown(pilot) and "person 2" not in shown(pilot))
+        assert project.settings.person.uid == first.id, "the project is about whoever its person became"
         assert project.settings.person.name == "person 1"

@@ -20,6 +20,7 @@ from tui.bindings import bindings_for
 from tui.job_watch import JobFollower, JobStatus
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import NewProject, NewWords
+from tui.screens.folder_people import merge_person, rename_person
 from tui.screens.library_fields import FIELDS, Checked, Entered, look
 from tui.widgets.ink import Ink, Line, content_of, key_line, spread, title_of
 from tui.widgets.meter import bar, many
@@ -28,6 +29,7 @@ from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.library.people import Person
+    from engine.settings import LibrarySettings
 
 POLL_SECONDS = 0.25
 """How often a scan's log is looked at."""
@@ -72,6 +74,8 @@ class ConnectScreen(WorkScreen):
         self._timer: Timer | None = None
         self._password = ""
         self._chosen_uid: str | None = None
+        self._grouped: LibrarySettings | None = None
+        """The library, where it is a plain folder that was looked at."""
         self._faces = 0
 
     def body(self) -> Iterable[Widget]:
@@ -119,6 +123,8 @@ class ConnectScreen(WorkScreen):
             return self.limner.project is not None
         if action == "new_project":
             return self.limner.project is None
+        if action in ("rename", "merge"):
+            return bool(self._people) and self._grouped is not None
         return True
 
     def action_new_project(self) -> None:
@@ -137,6 +143,18 @@ class ConnectScreen(WorkScreen):
                 self.query_one("#address").focus()
 
         self.app.push_screen(NewProject(str(self.limner.folder)), made)
+
+    def action_rename(self) -> None:
+        """Gives the person under the cursor a name."""
+        person = self.query_one("#people", Rows).item
+        if person is not None and self._grouped is not None:
+            rename_person(self, person, self._grouped)
+
+    def action_merge(self) -> None:
+        """Makes one of the person under the cursor and another."""
+        person = self.query_one("#people", Rows).item
+        if person is not None and self._grouped is not None:
+            merge_person(self, person, list(self._people), self._grouped)
 
     def action_edit(self) -> None:
         """Into the address."""
@@ -262,6 +280,7 @@ class ConnectScreen(WorkScreen):
 
     def _looked(self, checked: Checked) -> None:
         self._people = checked.people
+        self._grouped = checked.settings if (checked.settings.url or "").startswith("folder://") else None
         about = checked.about
         said = " · ".join((about.about, many(about.photos, "photo")))
         self._faces = about.faces
@@ -270,10 +289,12 @@ class ConnectScreen(WorkScreen):
             lines.append([("✓ " if good else "✗ ", Ink.GOOD if good else Ink.BAD), (text, Ink.PLAIN)])
         self._show_results(lines)
         self._show_people()
+        self.keys_changed()
 
     def _not_looked(self, error: LimnerError) -> None:
         self._people = ()
         self._show_people()
+        self.keys_changed()
         lines: list[Line] = [[("✗ ", Ink.BAD), (error.what, Ink.PLAIN)]]
         if error.fix:
             lines.append([("  → ", Ink.ATTENTION), (error.fix, Ink.PLAIN)])
