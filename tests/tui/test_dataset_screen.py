@@ -217,3 +217,22 @@ async def test_words_are_found_in_the_captions_and_among_the_tags(six: Project, 
         await press(pilot, "t", "slash", *"lake", "enter")
         assert tags.has_focus
         assert tags.item.tag.lower() == "at the lake"
+
+
+async def test_rules_that_clean_captions_are_switched_by_keys_and_hold_at_once(six: Project, app: LimnerApp) -> None:
+    first = min(six.dataset.glob("*/*.txt"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        first.write_text("jx265, man, brown hair, full beard, outdoors\n")
+        await press(pilot, "3", "R")
+        assert "✓ on   hair" in shown(pilot)
+        assert "· off  beard" in shown(pilot)
+        await press(pilot, "j", "space")
+        assert "· off  hair" in shown(pilot)
+        assert "(usually on)" in shown(pilot)
+        await press(pilot, "G", "k", "k", "space", "escape")
+        assert [each.value for each in six.settings.captions.rules_off] == ["hair"]
+        assert [each.value for each in six.settings.captions.rules_on] == ["beard"]
+        await press(pilot, "C", "y")
+        assert first.read_text().strip() == "jx265, man, brown hair, outdoors"
+        await press(pilot, "R", "g", "g", "j", "space", "G", "k", "k", "space")
+        assert "rules_" not in six.settings_path.read_text(), "what is as usual is not written"

@@ -14,6 +14,7 @@ DATASET: tuple[Action, ...] = (
     Action("dataset.remove", "Remove the tag under the cursor from all captions", ("x",), "remove", 21),
     Action("dataset.add", "Add a tag to all captions", ("a",), "add", 22),
     Action("dataset.clean", "Clean all captions by the rules", ("C",), "", 40),
+    Action("dataset.rules", "The rules that clean captions, each switched on or off", ("R",), "rules", 27),
     Action("dataset.undo", "Undo the last change of captions, of an earlier day too", ("u",), "undo", 12),
     Action("dataset.redo", "Redo what was undone", ("U", "ctrl+r"), "", 41),
     Action("dataset.missing", "What is missing before training", ("m",), "missing", 17),

@@ -215,6 +215,14 @@ class DatasetScreen(Seeking):
         """Cleans all captions by the rules."""
         clean_captions(self)
 
+    def action_rules(self) -> None:
+        """Shows the rules of cleaning; each is switched by a key."""
+        from tui.screens.clean_up_rules import CleanUpRules
+
+        settings = self.attempt(lambda: self.project.settings)
+        if settings is not None:
+            self.app.push_screen(CleanUpRules(self.project, settings.captions))
+
     def action_undo(self) -> None:
         """Takes the last change back."""
         self._turn(lambda: self.journal.undo(), "Undid", "There is nothing to undo.")
