@@ -166,7 +166,7 @@ class GridScreen(GridSight):
                 return GridShelf(store).cancel(grid)
 
         def cancelled(count: int) -> None:
-            self.say(f"{count:,} taken off the queue; p goes on with them.")
+            self.say(f"{count:,} taken off the queue; {{plot.paint}} goes on with them.")
             self._look()
 
         self.do("cancel", cancel, cancelled)

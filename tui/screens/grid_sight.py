@@ -51,8 +51,8 @@ class GridSight(WorkScreen):
         [],
         [("There is no grid yet.", Ink.ATTENTION)],
         [],
-        key_line("X", "makes the newest run's: its checkpoints by three strengths, for a few prompts."),
-        key_line("N", "makes another: strength=0.6-1.0 (+0.2) x seed=1-4"),
+        key_line("{plot.usual}", "makes the newest run's: its checkpoints by three strengths, for a few prompts."),
+        key_line("{plot.make}", "makes another: strength=0.6-1.0 (+0.2) x seed=1-4"),
     )
 
     def __init__(self) -> None:

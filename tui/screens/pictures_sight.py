@@ -66,7 +66,7 @@ class PicturesSight(WorkScreen):
         [],
         [("Nothing has been painted yet.", Ink.ATTENTION)],
         [],
-        key_line("5", "goes to Prompts; there, enter paints."),
+        key_line("{app.prompts}", "goes to Prompts; there, {prompts.paint} paints."),
         [],
         [("Pictures made elsewhere are shown, too: drop them into the project's folder pictures.", Ink.MUTED)],
     )

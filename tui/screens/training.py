@@ -37,8 +37,8 @@ class TrainingScreen(WorkScreen):
         [],
         [("There are no training images yet.", Ink.ATTENTION)],
         [],
-        key_line("3", "goes to Dataset, where b builds them."),
-        key_line("2", "goes to Faces, to keep some."),
+        key_line("{app.dataset}", "goes to Dataset, where {dataset.build} builds them."),
+        key_line("{app.faces}", "goes to Faces, to keep some."),
     )
 
     def __init__(self) -> None:
@@ -171,7 +171,7 @@ class TrainingScreen(WorkScreen):
         job = JobFolder(run.folder)
         if run.live and run.state is not JobState.PAUSED:
             self.attempt(lambda: job.answered(Request.RESUME))
-            self._ask(Request.PAUSE, "It pauses after this step, and keeps the card. P goes on.")
+            self._ask(Request.PAUSE, "It pauses after this step, and keeps the card. {training.pause} goes on.")
         elif run.live:
             self._ask(Request.RESUME, "It goes on.")
         else:
