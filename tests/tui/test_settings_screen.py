@@ -58,6 +58,7 @@ async def test_a_setting_is_found_edited_checked_and_put_back_by_keys_alone(stor
         assert "greater than or equal to 1" in shown(pilot), "told while it is typed"
         await press(pilot, "enter")
         assert story.settings.training.epochs == 10, "what won't do is not written"
+        assert "greater than or equal to 1" in shown(pilot), "and it is still told why"
         await press(pilot, "backspace")
         await type_text(pilot, "12")
         assert "greater than" not in shown(pilot)

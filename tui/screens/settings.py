@@ -215,12 +215,14 @@ class SettingsScreen(Overlay[None]):
         """Writes a value; what won't do is told, and the file stays as it was."""
         try:
             self._settings = self._project.change({entry.key: entry.read(text)})
-            self._error = None
         except LimnerError as error:
             self._error = error
+            self._explain()
+            return False
+        self._error = None
         self.rows.show(self.rows.items)
         self._explain()
-        return self._error is None
+        return True
 
     def _choose(self, by: int) -> None:
         entry = self.rows.item
