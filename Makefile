@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-llm lint format bench chaos pictures wheel clean
+.PHONY: demo test test-long test-llm lint format bench chaos pictures wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/limner demo demo --run
@@ -12,7 +12,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@sh .ci/needs
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 2 --dist loadfile tests
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests
+
+# What takes longer than half a minute a piece: the whole demo from a wheel, every full disk, the GPU benchmark on a CPU.
+test-long: $(VENV)/.installed-dev
+	@sh .ci/needs
+	$(BIN)/pytest -m long tests
 
 # A real language model on this machine; a minute, and a package of 93 MB that nothing else needs.
 test-llm: $(VENV)/.installed-dev

@@ -20,6 +20,7 @@ def test_a_library_that_goes_away_in_mid_scan_is_waited_for(tmp_path: Path) -> N
     assert tally.faults == {"MariaDB killed in mid-scan": 4, "MariaDB gone for good": 1}
 
 
+@pytest.mark.long
 def test_a_full_disk_is_told_and_gone_on_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     tally = chaos.PARTS["disk"][0](tmp_path, 2, time.monotonic())

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 import venv
 import zipfile
 from collections.abc import Mapping
@@ -39,11 +40,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty environment with the wheel in it; returns its folder of programs."""
+    """An environment with the wheel in it, and of ours the packages alone; returns its folder of programs."""
     folder = tmp_path_factory.mktemp("elsewhere")
     venv.create(folder, with_pip=True, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    # A folder named so gives its packages; what is installed in it editably, this source tree, it does not give.
+    (site / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")
     programs = folder / "bin"
-    run(programs / "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel, cwd=folder)
+    run(programs / "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
     return programs
 
 
@@ -139,3 +143,12 @@ def test_the_app_is_there_without_the_source_tree(
     assert str(ROOT) not in themes["path"]
     assert list(Path(themes["path"]).glob("*.toml"))
     run(elsewhere / "python", "-c", "import tui.app, tui.screens", cwd=elsewhere, env=clean_env)
+
+
+@pytest.mark.long
+def test_the_wheel_brings_all_it_needs(wheel: Path, clean_env: dict[str, str], tmp_path: Path) -> None:
+    venv.create(tmp_path / "empty", with_pip=True, symlinks=True)
+    programs = tmp_path / "empty" / "bin"
+    run(programs / "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    done = run(programs / "limner", "demo", tmp_path / "demo", "--run", "--json", cwd=tmp_path, env=clean_env)
+    assert json.loads(done.stdout)["likeness"]["base"] < 0.5

@@ -282,14 +282,18 @@ class GridScreen(GridSight):
         if cell is None or cell.picture is None or not cell.painted:
             self.say("Only a painted picture can be voted on.")
             return
-        number, now = cell.picture, 0 if cell.vote == vote else vote
+        number = cell.picture
 
-        def cast() -> bool:
+        def cast() -> tuple[int]:
             with self.project.store() as store:
-                Votes(store).cast(number, now)
-            return True
+                votes = Votes(store)
+                # What is stored counts: what is shown may have been read before the last key.
+                now = 0 if votes.of([number]).get(number) == vote else vote
+                votes.cast(number, now)
+            return (now,)
 
-        if self.attempt(cast):
+        if done := self.attempt(cast):
+            (now,) = done
             # Equal cells are one picture: all of them have the vote.
             self._cells = {
                 place: replace(each, vote=now) if each.picture == number else each

@@ -15,7 +15,7 @@ from tests.bench.train_gpu import Measured, Variant, _ask, _markdown, _results, 
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_whole_benchmark_runs_unattended_and_leaves_a_table(tmp_path: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-m", "tests.bench", "train", "--gpu", "--tiny"],
