@@ -12,6 +12,7 @@ from engine.project import Project, create_project
 
 # Before torch is loaded: tests run side by side, see engine.jobs.start.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # How long an example takes says how busy the machine is, nothing about the code.

@@ -49,15 +49,17 @@ class Device:
 
 
 def choose_device(precision: Precision = Precision.AUTO) -> Device:
-    """The card where there is one, else the CPU with as many threads as there are cores for us.
+    """The card where there is one, else the CPU, with as many threads as OMP_NUM_THREADS says or cores are for us.
 
     ``auto`` is bf16 on a card that has it and float32 elsewhere: most CPUs compute bf16 many times slower.
     """
     if torch.cuda.is_available():
         half = precision is Precision.BF16 or (precision is Precision.AUTO and torch.cuda.is_bf16_supported())
         return Device("cuda", torch.bfloat16 if half else torch.float32)
-    # Processes that train together share the cores.
-    torch.set_num_threads(max(1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    # Processes that train together share the cores, whatever their launcher thinks.
+    together = os.environ.get("LOCAL_WORLD_SIZE")
+    if together or "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, usable_cores() // int(together or 1)))
     if torch.backends.mps.is_available():
         return Device("mps", torch.float32)
     return Device("cpu", torch.bfloat16 if precision is Precision.BF16 else torch.float32)
