@@ -24,6 +24,7 @@ def limner(*words: object, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_project_is_trained_elsewhere_and_its_run_paints_at_home(
     run: Run, scanned: Photos, project: Project, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_importing_all_of_limner_reaches_for_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_training_and_painting_with_what_is_here_reaches_for_nothing(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james", images=2, training__epochs=1, training__repeats=1)
     limner = ("-m", "tui.cli", "-C", project.root)

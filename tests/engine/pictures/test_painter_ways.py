@@ -283,7 +283,10 @@ def test_the_painter_gives_the_card_to_training_says_so_and_goes_on_after_it(pro
         until(lambda: state_of(project, number) is PictureState.PAINTING)
         with card.held_for_training(said.append, patience=DEADLINE):
             assert not card.painted_on()
-            assert state_of(project, number) is PictureState.QUEUED
+            deadline = time.monotonic() + DEADLINE
+            while state_of(project, number) is not PictureState.QUEUED:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
             until(lambda: _last_job(project).state is events.JobState.PAUSED)
             quicker(project, number)
         until(lambda: state_of(project, number) is PictureState.DONE)
