@@ -6,6 +6,7 @@ import os
 import stat
 import struct
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -41,6 +42,9 @@ LONGEST_REASON = 160
 
 ORIENTATION = 274
 """EXIF 2.32, tag 0x0112."""
+
+LARGEST_EXIF = 1 << 20
+"""Bytes; what a PNG claims beyond that is not read."""
 
 EXIF_PART, TAKEN, CHANGED = 0x8769, 0x9003, 0x0132
 """EXIF 2.32: where the camera's own tags are, DateTimeOriginal among them, and DateTime."""
@@ -88,13 +92,14 @@ def open_upright(path: Path, at_least: int | None = None) -> Image.Image:
     """
     with _open(path) as image:
         try:
+            orientation = _orientation(image)
             if at_least is not None:
                 longest = max(image.size)
                 share = min(1.0, at_least / longest)
                 image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
             with _decoding(image):
                 image.load()
-                return _turned(_rgb(image), _orientation(image))
+                return _turned(_rgb(image), orientation)
         except Exception as error:
             # Also what a kind of pixels raises that can't be turned into RGB.
             raise _broken(path, error) from error
@@ -119,7 +124,7 @@ def read_taken(path: Path) -> str | None:
     """
     with _open(path) as image:
         try:
-            exif = image.getexif()
+            exif = _exif(image)
             told = exif.get_ifd(EXIF_PART).get(TAKEN) or exif.get(CHANGED) or ""
             day, _, clock = str(told).strip("\0 ").partition(" ")
             moment = datetime.fromisoformat(f"{day.replace(':', '-')} {clock[:8]}")
@@ -182,6 +187,10 @@ def _decoding(image: Image.Image) -> Iterator[None]:
     with _LARGE_ONE if image.width * image.height > LARGE else nullcontext():
         try:
             yield
+        except Exception as error:
+            # The frames of what failed hold the decoder, and that the pixels, for as long as somebody has the error.
+            traceback.clear_frames(error.__traceback__)
+            raise
         finally:
             image.close()
 
@@ -240,11 +249,32 @@ def _orientation(image: Image.Image) -> int:
         # Pillow turns these itself, and tells the size of the upright picture.
         return 1
     try:
-        told = int(image.getexif().get(ORIENTATION, 1))
+        told = int(_exif(image).get(ORIENTATION, 1))
     except Exception:
         # Damaged EXIF is frequent and says nothing about the pixels: such a picture counts as upright.
         return 1
     return told if told in TURNS else 1
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """What the header holds. Pillow decodes a PNG for it, since its EXIF may stand behind the pixels."""
+    if not isinstance(image, PngImagePlugin.PngImageFile):
+        return image.getexif()
+    if "exif" not in image.info and (behind := _png_exif(Path(os.fsdecode(image.filename)))):
+        image.info["exif"] = b"Exif\0\0" + behind
+    return Image.Image.getexif(image)
+
+
+def _png_exif(path: Path) -> bytes:
+    """A PNG's eXIf chunk, wherever it stands; empty where there is none (PNG 3rd edition, 5.3 and 11.3.3.2)."""
+    with path.open("rb") as handle:
+        handle.seek(8)
+        while len(head := handle.read(8)) == 8:
+            length = int.from_bytes(head[:4], "big")
+            if head[4:] == b"eXIf":
+                return handle.read(min(length, LARGEST_EXIF))
+            handle.seek(length + 4, os.SEEK_CUR)
+    return b""
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

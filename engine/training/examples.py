@@ -11,19 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from engine.dataset.folder import SUFFIXES, DatasetFolder, read_caption
 from engine.dataset.manifest import read_manifest
 from engine.dataset.regularisation import regularisation_folders
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
 from engine.faces.ledger import Ledger
+from engine.faces.upright import BrokenImage, upright_size
 from engine.project import Project
 
 _FOLDER = re.compile(r"(\d+)_(.+)")
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)
-"""EXIF's tag, and its values for pictures whose sides change places."""
+"""kohya's way to name a folder of images: how often an epoch sees each, and what they show."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,8 @@ class Example:
     def size(self) -> tuple[int, int]:
         """The upright image's width and height. Raises DatasetError."""
         try:
-            with Image.open(self.image) as image:
-                turned = image.getexif().get(_ORIENTATION) in _TURNED
-                return (image.height, image.width) if turned else (image.width, image.height)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return upright_size(self.image)
+        except BrokenImage as error:
             raise DatasetError(f"{self.image} is not an image", "take it out, or build the dataset again") from error
 
 

@@ -112,10 +112,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from engine.faces.upright import BrokenImage, open_upright, proven_size
 
+kept = []
+
 def reason(path, look):
     try:
         look(path)
     except BrokenImage as error:
+        # As somebody does who collects what went wrong.
+        kept.append(error)
         return error.reason
 
 paths = sorted(Path(sys.argv[1]).iterdir())

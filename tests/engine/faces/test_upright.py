@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,24 @@ def test_a_photo_with_more_after_its_end_is_whole(tmp_path: Path) -> None:
     path = save(tmp_path / "a.jpg")
     path.write_bytes(path.read_bytes() + b"\0" * 500)
     assert proven_size(path) == (512, 512)
+
+
+def test_a_png_is_turned_by_exif_that_stands_behind_its_pixels_and_its_size_needs_no_decoding(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = exif.tobytes().removeprefix(b"Exif\0\0")
+    picture = tmp_path / "turned.png"
+    Image.new("RGB", (40, 30), "red").save(picture)
+    whole = picture.read_bytes()
+    chunk = struct.pack(">I", len(data)) + b"eXIf" + data + struct.pack(">I", zlib.crc32(b"eXIf" + data))
+    picture.write_bytes(whole[:-12] + chunk + whole[-12:])
+    assert open_upright(picture).size == proven_size(picture) == (30, 40)
+    # Its pixels are no pixels any more: who asks for the size does not look at them.
+    start = whole.index(b"IDAT") + 4
+    picture.write_bytes(whole[:start] + bytes(8) + whole[start + 8 : -12] + chunk + whole[-12:])
+    assert upright_size(picture) == (30, 40)
+    with pytest.raises(BrokenImage):
+        open_upright(picture)
 
 
 def test_a_missing_an_empty_and_a_text_file_are_told_apart(tmp_path: Path) -> None:
