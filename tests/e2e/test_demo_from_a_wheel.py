@@ -79,6 +79,7 @@ def test_the_wheel_is_small_enough_to_carry_around(wheel: Path) -> None:
     assert wheel.stat().st_size < 12_000_000
 
 
+@pytest.mark.long
 def test_the_portraits_become_the_person(demo: dict[str, Any]) -> None:
     likeness = demo["likeness"]
     wanted = likeness["recommended"]
@@ -91,12 +92,14 @@ def test_the_portraits_become_the_person(demo: dict[str, Any]) -> None:
     assert likeness["real"] > 0.8
 
 
+@pytest.mark.long
 def test_each_epoch_left_a_checkpoint_and_the_last_is_the_lora(demo: dict[str, Any]) -> None:
     lora = Path(demo["lora"])
     assert lora.is_file()
     assert len(list(lora.parent.glob("*.safetensors"))) == demo["epochs"]
 
 
+@pytest.mark.long
 def test_the_portraits_say_how_they_were_made(demo: dict[str, Any]) -> None:
     assert demo["portraits"]
     for portrait in demo["portraits"]:
@@ -105,6 +108,7 @@ def test_the_portraits_say_how_they_were_made(demo: dict[str, Any]) -> None:
             assert "Lora hashes" in picture.text["parameters"]
 
 
+@pytest.mark.long
 def test_the_last_words_say_where_things_are_and_how_to_go_on(demo: dict[str, Any]) -> None:
     last = demo["told"][-800:]
     assert str(Path(demo["portraits"][0]["path"]).parent) in last
@@ -112,11 +116,13 @@ def test_the_last_words_say_where_things_are_and_how_to_go_on(demo: dict[str, An
     assert "limner -C" in last
 
 
+@pytest.mark.long
 def test_progress_tells_loss_and_time_left_while_training(demo: dict[str, Any]) -> None:
     lines = [line for line in demo["told"].splitlines() if "loss" in line and "left" in line]
     assert lines, demo["told"][-3000:]
 
 
+@pytest.mark.long
 def test_the_photo_library_is_left_as_it_was(demo: dict[str, Any]) -> None:
     library = demo["folder"] / "library"
     rows = sqlite3.connect(f"file:{library / 'index.db'}?mode=ro", uri=True).execute(
@@ -133,12 +139,14 @@ def test_the_photo_library_is_left_as_it_was(demo: dict[str, Any]) -> None:
     assert sorted(path.name for path in library.iterdir()) == ["index.db", "originals", "sidecar"]
 
 
-def test_the_app_is_there_without_the_source_tree(
-    elsewhere: Path, clean_env: dict[str, str], demo: dict[str, Any]
+def test_the_demo_is_drawn_and_the_app_is_there_without_the_source_tree(
+    elsewhere: Path, clean_env: dict[str, str], tmp_path: Path
 ) -> None:
-    places = json.loads(
-        run(elsewhere / "limner", "-C", demo["folder"], "locate", "--json", cwd=elsewhere, env=clean_env).stdout
-    )
+    folder = tmp_path / "demo"
+    run(elsewhere / "limner", "demo", folder, "--json", cwd=tmp_path, env=clean_env)
+    people = json.loads(run(elsewhere / "limner", "-C", folder, "people", "--json", cwd=tmp_path, env=clean_env).stdout)
+    assert len(people["people"]) >= 5
+    places = json.loads(run(elsewhere / "limner", "-C", folder, "locate", "--json", cwd=tmp_path, env=clean_env).stdout)
     themes = next(place for place in places["places"] if place["name"].startswith("themes"))
     assert str(ROOT) not in themes["path"]
     assert list(Path(themes["path"]).glob("*.toml"))
