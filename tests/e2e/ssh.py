@@ -27,6 +27,7 @@ PasswordAuthentication no
 PubkeyAuthentication yes
 AcceptEnv LIMNER_*
 PermitUserEnvironment no
+Subsystem sftp internal-sftp
 """
 
 
