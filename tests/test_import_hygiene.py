@@ -38,6 +38,11 @@ def test_asking_for_the_version_loads_hardly_anything() -> None:
     assert not loaded & {"textual", "rich", "pydantic", "sqlalchemy", "PIL", "numpy", *HEAVY}
 
 
+def test_the_first_frame_waits_for_nothing_that_checks_settings_or_draws_pictures() -> None:
+    loaded = loaded_after("import tui.limner, tui.kept_looks, tui.screens.faces")
+    assert not loaded & {"pydantic", "tomlkit", "sqlalchemy", "PIL", "numpy", *HEAVY}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_is_there_under_its_name(name: str) -> None:
     module, attribute = COMMANDS[name][0].split(":")

@@ -16,8 +16,9 @@ def open_app(folder: Path) -> None:
     """Opens the app on the project in ``folder``; where there is none, the app offers to make one.
 
     Raises:
-        LimnerError: this is no terminal, the project's settings are broken, or its database can't be opened.
-        SystemExit: the app was ended by a signal or by an error of its own; its message is on standard error.
+        LimnerError: this is no terminal, or the project's database can't be opened.
+        SystemExit: the project's settings are broken, or the app was ended by a signal or by an error of its own; its
+            message is on standard error.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise LimnerError("the app needs a terminal", "run it in one, or use the commands: limner --help")
@@ -25,7 +26,6 @@ def open_app(folder: Path) -> None:
         raise LimnerError("this terminal can't be drawn in, says TERM", "use the commands: limner --help")
     project = _project_in(folder)
     if project is not None:
-        _ = project.settings
         # Refused here in one line, not on every screen, where a newer Limner made it; an older one's is migrated.
         with project.store():
             pass

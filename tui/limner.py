@@ -20,7 +20,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import WorkerCancelled, WorkerFailed
 
-from engine.errors import LimnerError
+from engine.errors import LimnerError, ProjectError
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.training.runs import RunStatus
@@ -38,6 +38,7 @@ from tui.screens.base import WorkScreen
 from tui.screens.overlay import Overlay
 from tui.terminal.asking import Asked
 from tui.terminal.driver import LimnerDriver
+from tui.terminal.harmless import harmless
 from tui.widgets.ink import DEFAULT_INKS
 
 POLL_SECONDS = 0.5
@@ -96,6 +97,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.remembered = Remembered(project) if project else None
         self.seen = Seen()
         self.farewell = ""
+        self.drawn = False
+        """Whether the first frame stands."""
         self._looking = False
         self._before_grid = Scope.PICTURES.value
         self._interrupted_at = 0.0
@@ -117,6 +120,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.set_interval(POLL_SECONDS, self._look_at_runs)
         self.looks.watch()
         self.attention.begin()
+        self.call_after_refresh(self._first_frame_stands)
 
     @property
     def live_run(self) -> RunStatus | None:
@@ -355,13 +359,26 @@ class LimnerApp(PictureApp, inherit_bindings=False):
 
         Once the app has been here, it begins where it was left.
         """
-        if self.project is None or self.project.settings.person.uid is None:
+        if self.project is None:
             return Scope.CONNECT
         if self.remembered is not None and self.remembered.screen in self.MODES:
             return Scope(self.remembered.screen)
+        with suppress(ProjectError):
+            if self.project.settings.person.uid is None:
+                return Scope.CONNECT
         if any(run.alive() for run in self.project.run_folders()[-1:]):
             return Scope.TRAINING
         return Scope.FACES
+
+    def _first_frame_stands(self) -> None:
+        """Reads what takes too long to be read before; a project whose settings are broken is left with one line."""
+        self.drawn = True
+        try:
+            if self.project is not None:
+                _ = self.project.settings
+        except ProjectError as error:
+            self.farewell = f"limner: {harmless(error.one_line())}"
+            self.exit(return_code=1)
 
     def _save_remembered(self) -> None:
         try:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tui.kept_looks import Stamp, read_looks, stamp_of
 from tui.keymap import keymap_of
-from tui.places import config_folder, shipped_themes_folder, user_themes_folder
-from tui.themes import DEFAULT_THEME, SIXTEEN_THEME, load_themes
-from tui.user_config import UserSettings, read_config, save_theme
+from tui.places import config_folder, user_themes_folder
+from tui.themes import DEFAULT_THEME, SIXTEEN_THEME
+from tui.user_config import UserSettings, save_theme
 
 if TYPE_CHECKING:
     from tui.limner import LimnerApp
@@ -19,8 +20,6 @@ LOOK_SECONDS = 1.0
 
 MOST_TOLD = 3
 """How many problems are told one by one."""
-
-Stamp = tuple[tuple[str, int, int], ...]
 
 
 class Looks:
@@ -39,16 +38,16 @@ class Looks:
         """Reads all of it."""
         self._stamp = self._stamp_now()
         app = self._app
-        themes, broken = load_themes((shipped_themes_folder(), user_themes_folder()))
+        told = read_looks()
+        themes, config = told.themes, told.config
         changed = [name for name, theme in themes.items() if app.available_themes.get(name) != theme]
         for name in changed:
             app.register_theme(themes[name])
         self.themes = tuple(themes)
-        config = read_config(config_folder())
         before, self.settings = self.settings.theme, config.settings
         keymap = keymap_of(config)
         app.use_keys(keymap)
-        problems = [f"{each.path}: {each.why}" for each in broken] + [each.one_line() for each in keymap.problems]
+        problems = [f"{each.path}: {each.why}" for each in told.broken] + [each.one_line() for each in keymap.problems]
         wanted = self.settings.theme
         if wanted is not None and wanted not in themes:
             line = config.line_of("theme")
@@ -96,18 +95,7 @@ class Looks:
             self._app.notify(f"and {len(new) - MOST_TOLD} more: limner keys", severity="warning", markup=False)
 
     def _stamp_now(self) -> Stamp:
-        """What tells that a file changed: names, sizes and times."""
-        found = []
-        for folder in (config_folder(), user_themes_folder()):
-            try:
-                with os.scandir(folder) as entries:
-                    for entry in entries:
-                        if entry.name.endswith(".toml"):
-                            told = entry.stat()
-                            found.append((entry.path, told.st_mtime_ns, told.st_size))
-            except OSError:
-                continue
-        return tuple(sorted(found))
+        return stamp_of(config_folder(), user_themes_folder())
 
 
 def _first_theme() -> str:

@@ -58,6 +58,11 @@ def places(folder: Path) -> dict[str, Path]:
     }
 
 
+def kept_looks_path() -> Path:
+    """What the files of themes and keys said the last time; safe to delete."""
+    return Path(platformdirs.user_cache_dir("limner", appauthor=False)) / "looks.json"
+
+
 def log_path() -> Path:
     """Where the app writes down its own mistakes."""
     return Path(platformdirs.user_log_dir("limner", appauthor=False)) / "app.log"

@@ -5,25 +5,24 @@ What is wrong in it is told with its line, and never fatal.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from engine.settings.lines import line_of
+from engine.toml_lines import line_of
 
 CONFIG_NAME = "config.toml"
 """The file's name in the config folder."""
 
 
-class UserSettings(BaseModel):
+@dataclass(frozen=True)
+class UserSettings:
     """What users may set for themselves, whatever the project."""
 
-    model_config = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     theme: str | None = None
     """The theme by its name; written when one is chosen in the app."""
@@ -33,7 +32,7 @@ class UserSettings(BaseModel):
     """Whether the terminal's title tells how the run goes."""
     pictures: Literal["auto", "half-blocks", "kitty", "sixel"] = "auto"
     """How pictures are drawn; auto: as well as the terminal can."""
-    keys: dict[str, str | list[str]] = Field(default_factory=dict)
+    keys: Mapping[str, str | list[str]] = field(default_factory=dict)
     """Keys by action: ``"faces.keep" = ["k", "space"]``."""
 
 
@@ -81,7 +80,10 @@ def read_config(folder: Path) -> UserConfig:
         return UserConfig(
             path, UserSettings(), (ConfigProblem(path, int(at[1]) if at else 0, f"no TOML: {why}"),), text
         )
-    return _checked(UserConfig(path, UserSettings(), (), text), record)
+    # What checks it takes a while to import, and the app seldom needs it: tui.kept_looks tells when.
+    from tui.user_file import checked
+
+    return checked(UserConfig(path, UserSettings(), (), text), record)
 
 
 def save_theme(folder: Path, name: str) -> None:
@@ -105,45 +107,3 @@ def save_theme(folder: Path, name: str) -> None:
     if document.get("theme") != name:
         document["theme"] = name
         write_whole(path, tomlkit.dumps(document))
-
-
-def _checked(config: UserConfig, record: dict[str, Any]) -> UserConfig:
-    """The entries that are right, and a problem for each that is not."""
-    problems: list[ConfigProblem] = []
-    if isinstance(record.get("keys"), dict):
-        record = {**record, "keys": _flat(record["keys"])}
-    while True:
-        try:
-            settings = UserSettings.model_validate(record)
-            return UserConfig(config.path, settings, tuple(problems), config.text)
-        except ValidationError as error:
-            for names, what in _reasons(error):
-                problems.append(ConfigProblem(config.path, config.line_of(*names), what))
-                holder = record
-                for name in names[:-1]:
-                    holder = holder[name]
-                holder.pop(names[-1], None)
-
-
-def _reasons(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
-    """Each wrong entry by its names, and what is wrong with it."""
-    found: dict[tuple[str, ...], str] = {}
-    for each in error.errors():
-        depth = 2 if each["loc"][0] == "keys" and len(each["loc"]) > 1 else 1
-        names = tuple(str(part) for part in each["loc"][:depth])
-        if each["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(names[0], UserSettings.model_fields, n=1)
-            found[names] = f"unknown key {names[0]}" + (f"; did you mean {near[0]}?" if near else "")
-        elif depth == 2:
-            found[names] = f'{names[1]} wants a key or a list of keys: ["k", "space"]'
-        else:
-            found.setdefault(names, f"{names[0]}: {each['msg'].lower()}")
-    return list(found.items())
-
-
-def _flat(table: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """``[keys.faces] keep = "k"`` and ``faces.keep = "k"`` mean what ``"faces.keep" = "k"`` means."""
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        flat.update(_flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value})
-    return flat

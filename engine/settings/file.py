@@ -18,12 +18,12 @@ from engine.jobs.folder import write_whole
 from engine.jobs.turns import one_at_a_time
 from engine.refusals import explained
 from engine.settings.captions import CaptionsSettings
-from engine.settings.lines import line_of
 from engine.settings.models import BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings
 from engine.settings.section import Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
+from engine.toml_lines import line_of
 
 LONGEST_SHOWN = 80
 """Letters of a value that won't do."""

@@ -11,7 +11,8 @@ from textual.color import Color
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
 from tui.places import config_folder, shipped_themes_folder, user_themes_folder
-from tui.themes import DEFAULT_THEME, SIXTEEN_THEME, load_themes, read_theme
+from tui.theme_file import read_theme
+from tui.themes import DEFAULT_THEME, SIXTEEN_THEME, load_themes
 from tui.widgets.ink import Ink, styles_of
 
 

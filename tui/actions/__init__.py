@@ -19,7 +19,7 @@ from tui.actions.plot import PLOT
 from tui.actions.prompts import PROMPTS
 from tui.actions.training import TRAINING
 
-__all__ = ["ACTIONS", "OVER_LISTS", "OVER_SCREENS", "SCREENS", "Action", "Scope", "actions_of", "shown_key"]
+__all__ = ["ACTIONS", "OVER_LISTS", "OVER_SCREENS", "SCREENS", "Action", "Scope", "actions_of", "shown_key", "verbs_of"]
 
 ACTIONS: tuple[Action, ...] = (
     *EVERYWHERE,
@@ -36,6 +36,16 @@ ACTIONS: tuple[Action, ...] = (
 """Every action of the app."""
 
 
+# Asked for at every key and whenever a footer is drawn, so sorted once.
+_BY_SCOPE = {scope: tuple(action for action in ACTIONS if action.scope is scope) for scope in Scope}
+_VERBS = {scope: frozenset(action.verb for action in actions) for scope, actions in _BY_SCOPE.items()}
+
+
 def actions_of(scope: Scope) -> tuple[Action, ...]:
     """The actions of one scope, in the order of the registry."""
-    return tuple(action for action in ACTIONS if action.scope is scope)
+    return _BY_SCOPE[scope]
+
+
+def verbs_of(scope: Scope) -> frozenset[str]:
+    """What can be done in one scope, by the names after it."""
+    return _VERBS[scope]

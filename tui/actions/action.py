@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 
@@ -118,12 +119,12 @@ class Action:
     palette: bool = True
     at_once: bool = False
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
         """Where its keys hold."""
         return Scope(self.id.partition(".")[0])
 
-    @property
+    @cached_property
     def verb(self) -> str:
         """The name after the scope: what is done by the method ``action_<verb>``."""
         return self.id.partition(".")[2]
