@@ -114,6 +114,13 @@ def test_a_job_outlives_the_process_that_started_it(
     assert follow.state(job).state is JobState.DONE
 
 
+def test_a_job_stands_behind_whoever_types(start_job: Callable[..., JobFolder]) -> None:
+    job = start_job(pieces=1, hold=True)
+    wait_until(lambda: states(job)[-1:] == [JobState.RUNNING])
+    pid = next(e.event.pid for e in job.entries() if isinstance(e.event, events.Job) and e.event.pid)
+    assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_a_job_that_is_asked_to_stop_says_so_at_its_end(start_job: Callable[..., JobFolder]) -> None:
     job = start_job(pieces=1, hold=True)
     wait_until(lambda: JobState.RUNNING in states(job))
