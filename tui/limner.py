@@ -51,13 +51,16 @@ WIDEN_CELLS = 4
 """How much wider or narrower a pane gets at a time."""
 
 
+def _module_of(scope: Scope) -> str:
+    return f"tui.screens.{'grid' if scope is Scope.PLOT else scope.value}"
+
+
 def _late(scope: Scope) -> Callable[[], Screen[Any]]:
     """A screen that is imported and made when it is first gone to."""
 
     def make() -> Screen[Any]:
-        name = "grid" if scope is Scope.PLOT else scope.value
-        module = import_module(f"tui.screens.{name}")
-        screen: Screen[Any] = getattr(module, f"{name.capitalize()}Screen")()
+        module = import_module(_module_of(scope))
+        screen: Screen[Any] = getattr(module, f"{module.__name__.rpartition('.')[2].capitalize()}Screen")()
         return screen
 
     return make
@@ -88,6 +91,12 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """The runs' logs were looked at and said something new."""
 
         seen: Seen
+
+    @dataclass
+    class Refused(Message):
+        """The project's settings are broken."""
+
+        error: ProjectError
 
     def __init__(self, folder: Path, project: Project | None, asked: Asked | None = None) -> None:
         super().__init__(asked, driver_class=LimnerDriver)
@@ -193,6 +202,11 @@ class LimnerApp(PictureApp, inherit_bindings=False):
     def look_now(self) -> None:
         """Looks at the runs without waiting for the next time."""
         self._look_at_runs()
+
+    def on_limner_app_refused(self, message: Refused) -> None:
+        """Leaves a project that can't be worked with, with one line."""
+        self.farewell = f"limner: {harmless(message.error.one_line())}"
+        self.exit(return_code=1)
 
     def on_limner_app_runs_seen(self, message: RunsSeen) -> None:
         """Tells the screen shown what is new."""
@@ -371,14 +385,20 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         return Scope.FACES
 
     def _first_frame_stands(self) -> None:
-        """Reads what takes too long to be read before; a project whose settings are broken is left with one line."""
+        """From now on there is time for what would have kept the first frame waiting."""
         self.drawn = True
+        self.run_worker(self._get_ready, thread=True, group="ready", exit_on_error=False)
+
+    def _get_ready(self) -> None:
+        """In a thread: reads the settings, and imports the other screens, so that going to one is quick."""
         try:
             if self.project is not None:
                 _ = self.project.settings
         except ProjectError as error:
-            self.farewell = f"limner: {harmless(error.one_line())}"
-            self.exit(return_code=1)
+            self.post_message(self.Refused(error))
+            return
+        for scope in (*SCREENS, Scope.PLOT):
+            import_module(_module_of(scope))
 
     def _save_remembered(self) -> None:
         try:
