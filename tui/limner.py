@@ -21,6 +21,7 @@ from textual.screen import Screen
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError, ProjectError
+from engine.faces.ledger import Ledger
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.training.runs import RunStatus
@@ -377,8 +378,9 @@ class LimnerApp(PictureApp, inherit_bindings=False):
             return Scope.CONNECT
         if self.remembered is not None and self.remembered.screen in self.MODES:
             return Scope(self.remembered.screen)
-        with suppress(ProjectError):
-            if self.project.settings.person.uid is None:
+        with self.project.store() as store:
+            # Not by the settings: reading them takes as long as all the rest up to the first frame.
+            if not Ledger(store).any():
                 return Scope.CONNECT
         if any(run.alive() for run in self.project.run_folders()[-1:]):
             return Scope.TRAINING

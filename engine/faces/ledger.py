@@ -102,6 +102,10 @@ class Ledger:
         query = f"SELECT * FROM {TABLES} WHERE {where} ORDER BY taken_at IS NULL, taken_at, faces.id"
         return [_face(row) for row in self._store.rows(query, *values)]
 
+    def any(self) -> bool:
+        """Whether any face was ever scanned."""
+        return bool(self._store.rows("SELECT 1 FROM faces LIMIT 1"))
+
     def version(self) -> int:
         """A number that grows whenever something else changed the project's database."""
         return self._store.version()
