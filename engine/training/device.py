@@ -39,8 +39,16 @@ class Device:
         return peak * (1 if sys.platform == "darwin" else 1024) / 1e9
 
     def taken_gb(self) -> float:
-        """The card's memory that this process holds now, in GB, whether it uses it or not; 0 on a CPU."""
-        return float(torch.cuda.memory_reserved()) / 1e9 if self.on_gpu else 0.0
+        """The card's memory that is taken now, in GB: by this process, used or not, and by others; 0 on a CPU."""
+        if not self.on_gpu:
+            return 0.0
+        free, total = torch.cuda.mem_get_info()
+        return max(float(torch.cuda.memory_reserved()), float(total - free)) / 1e9
+
+    def forget_peak(self) -> None:
+        """Lets ``memory_gb`` tell of a card what is taken from here on; a CPU's process has no such thing."""
+        if self.on_gpu:
+            torch.cuda.reset_peak_memory_stats()
 
     def free(self) -> None:
         """Gives back what the allocator holds for nobody."""
@@ -54,7 +62,9 @@ def choose_device(precision: Precision = Precision.AUTO) -> Device:
     ``auto`` is bf16 on a card that has it and float32 elsewhere: most CPUs compute bf16 many times slower.
     """
     if torch.cuda.is_available():
-        half = precision is Precision.BF16 or (precision is Precision.AUTO and torch.cuda.is_bf16_supported())
+        # Cards before Ampere take bf16, too, and compute it many times slower.
+        own = torch.cuda.is_bf16_supported(including_emulation=False)
+        half = precision is Precision.BF16 or (precision is Precision.AUTO and own)
         return Device("cuda", torch.bfloat16 if half else torch.float32)
     # Processes that train together share the cores, whatever their launcher thinks.
     together = os.environ.get("LOCAL_WORLD_SIZE")

@@ -18,8 +18,15 @@ SMALLER = 0.75
 SMALLEST = 0.5
 """The smallest share of the side that was asked for; below it a LoRA of faces is worth little."""
 
-WORDS = ("out of memory", "not enough memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
-"""How errors without a class of their own say it: MPS, torch's CPU allocator, cuBLAS."""
+WORDS = (
+    "out of memory",
+    "not enough memory",
+    "can't allocate memory",
+    "STATUS_ALLOC_FAILED",
+    "unable to find an engine to execute",
+)
+"""How errors without a class of their own say it: MPS, torch's CPU allocator, cuBLAS, cuDNN (which has no kernel left
+that needs so little)."""
 
 
 @dataclass(frozen=True)

@@ -142,8 +142,13 @@ class Learner:
 
     def _pass(self, batch: Batch, chance: Chance, share: float) -> torch.Tensor:
         """Goes forward and back over a batch that makes up that share of its step; returns its part of the loss."""
-        loss = self._loss(batch, chance) * share
-        loss.backward()  # type: ignore[no-untyped-call]
+        try:
+            loss = self._loss(batch, chance) * share
+            loss.backward()  # type: ignore[no-untyped-call]
+        except BaseException:
+            # Whoever tries again is not to add to what half a pass left.
+            self.weights.forget()
+            raise
         self.weights.receive(whole=share == 1)
         return loss.detach()
 
@@ -187,6 +192,8 @@ class Learner:
         """The U-Net as a checkpoint of now would make it, only looked at; afterwards it learns on as before."""
         learnt = self.weights.flat.clone() if self.average else None
         self._train(False)
+        # Looking for the quickest kernels takes memory, much of it for a VAE in float32.
+        benchmark, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
         try:
             if self.average is not None:
                 self.weights.flat.copy_(self.average.flat)
@@ -194,6 +201,7 @@ class Learner:
             with self._compiled.aside() if self._compiled is not None else contextlib.nullcontext():
                 yield self.unet
         finally:
+            torch.backends.cudnn.benchmark = benchmark
             if learnt is not None:
                 self.weights.flat.copy_(learnt)
                 self.weights.refresh()
@@ -253,7 +261,6 @@ class Learner:
         if compiled is None:
             return False
         compiled.undo()
-        self.weights.forget()
         return True
 
     def _optimizer(self, kind: Optimizer) -> torch.optim.Optimizer:

@@ -44,7 +44,15 @@ class _Pending:
 class Progress:
     """Turns losses on a device into events, and measures the pace between readings."""
 
-    def __init__(self, context: Context, device: Device, pace: Pace, epoch_loss: float, epoch_seconds: float) -> None:
+    def __init__(
+        self,
+        context: Context,
+        device: Device,
+        pace: Pace,
+        epoch_loss: float,
+        epoch_seconds: float,
+        usual_seconds: float | None = None,
+    ) -> None:
         self.pace = pace
         self.epoch_loss = epoch_loss
         """The sum of the losses of the epoch under way."""
@@ -55,7 +63,7 @@ class Progress:
         self._pending: list[_Pending] = []
         self._since = time.monotonic()
         self._estimated = -math.inf
-        self._spill = Spill(device.total_gb)
+        self._spill = Spill(device.total_gb, usual_seconds)
         self._vitals = VitalsReader() if device.on_gpu else None
 
     def add(self, step: int, epoch: int, images: int, lr: float, loss: torch.Tensor, gradient: torch.Tensor) -> None:

@@ -19,6 +19,7 @@ from engine import __version__
 from engine.settings import Settings
 from engine.training.base import Pipeline, native_resolution
 from engine.training.device import Device
+from engine.training.fit import is_out_of_memory
 from engine.training.judging import Judging
 from engine.training.start import sample_prompts
 
@@ -49,20 +50,22 @@ class Easel:
         self.prompts = sample_prompts(settings)
         self._settings, self._device, self._judging = settings, device, judging
         self._size = settings.training.resolution or native_resolution(pipeline)
-        self._components = dict(pipeline.components)
         self._type = type(pipeline)
         # Trained text encoders read the prompts anew each time.
         self._encoding = pipeline if settings.training.train_text_encoders else None
         self._texts = [] if self._encoding else self._encode(pipeline)
+        # Nothing else of the model is held on to: the encoders are gigabytes on a card that is to train.
+        self._components = {**pipeline.components, "unet": None, "text_encoder": None, "text_encoder_2": None}
+        pipeline.vae.to("cpu")
 
     def paint(self, unet: Any) -> Iterator[Painted]:
         """One picture a prompt, as the U-Net is now; it is to be in its evaluation mode."""
         vae = self._components["vae"]
         texts = self._encode(self._encoding) if self._encoding else self._texts
-        without = {"unet": unet, "vae": vae.to(self._device.name), "text_encoder": None, "text_encoder_2": None}
         scheduler = self._components["scheduler"]
-        without["scheduler"] = type(scheduler).from_config(scheduler.config)
-        pipeline = self._type(**{**self._components, **without}, add_watermarker=False)
+        own = {"unet": unet, "vae": vae.to(self._device.name)}
+        own["scheduler"] = type(scheduler).from_config(scheduler.config)
+        pipeline = self._type(**{**self._components, **own}, add_watermarker=False)
         pipeline.set_progress_bar_config(disable=True)
         painting, first = self._settings.painting, self._settings.training.sample_seed
         try:
@@ -108,11 +111,21 @@ class Easel:
         return texts
 
     def _decode(self, vae: Any, latent: torch.Tensor) -> Image.Image:
-        """In float32: SDXL's VAE overflows in half precision."""
+        """In float32, since SDXL's VAE overflows in half precision; in tiles where memory does not suffice."""
         shift = vae.config.get("shift_factor") or 0.0
-        with torch.autocast(self._device.name, enabled=False):
-            pixels = vae.decode(latent[None].float() / vae.config.scaling_factor + shift).sample[0]
-        levels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        scaled = latent[None].float() / vae.config.scaling_factor + shift
+        try:
+            pixels = vae.decode(scaled).sample
+        except (RuntimeError, MemoryError) as error:
+            if vae.use_tiling or not is_out_of_memory(error):
+                raise
+            pixels = None
+        if pixels is None:
+            # Outside of the except clause: the error holds on to all that was computed until then.
+            self._device.free()
+            vae.enable_tiling()
+            pixels = vae.decode(scaled).sample
+        levels = ((pixels[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
     def _png(self, image: Image.Image, prompt: str, seed: int) -> bytes:

@@ -23,10 +23,13 @@ class Spill:
 
     Args:
         total_gb: the card's memory; None on a CPU, where nothing can spill.
+        usual_seconds: what such a step takes on such a card, so that a run that spills from its first step on is
+            noticed too; None: not known.
     """
 
-    def __init__(self, total_gb: float | None) -> None:
+    def __init__(self, total_gb: float | None, usual_seconds: float | None = None) -> None:
         self._total_gb = total_gb
+        self._usual = usual_seconds
         self._best: float | None = None
         self._latest: deque[float] = deque(maxlen=LATEST)
         self._told = False
@@ -47,8 +50,11 @@ class Spill:
             return f"{taken_gb:.1f} GB are taken, more than the card's {total:.1f} GB; {fix}"
         if len(self._latest) < LATEST:
             return None
-        now = median(self._latest)
-        if self._best is not None and now > COLLAPSE * self._best and taken_gb > FULL * total:
+        now, full = median(self._latest), taken_gb > FULL * total
+        if self._best is not None and now > COLLAPSE * self._best and full:
             return f"steps are {now / self._best:.0f} times slower than before, and the card's memory is full; {fix}"
+        if self._usual is not None and now > COLLAPSE * self._usual and full:
+            slower = f"{now / self._usual:.0f} times slower than such a card takes them"
+            return f"steps are {slower}, and its memory is full; {fix}"
         self._best = min(now, self._best or now)
         return None

@@ -46,6 +46,7 @@ from engine.training.start import file_stem
 from engine.training.start_from import Begun
 from engine.training.state import Place, read_state
 from engine.training.text_encoders import TextEncoders
+from engine.training.timing import modelled
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
@@ -92,7 +93,9 @@ class Trainer:
             context.emit(events.Warning("Prodigy finds the learning rate by itself: set training.learning_rate to 1"))
         self.step = place.step
         pace = Pace(self.plan, self.settings.price_per_hour, place.spent_seconds)
-        self.progress = Progress(context, device, pace, place.epoch_loss, place.epoch_seconds)
+        card = card_here() if device.on_gpu else None
+        usual = modelled(self.setting, card).seconds_per_step
+        self.progress = Progress(context, device, pace, place.epoch_loss, place.epoch_seconds, usual)
         self.requests = Requests(context)
         self.easel = easel
         kept_checkpoints = Kept(self.settings.keep_checkpoints, self.settings.keep_epochs)
@@ -127,6 +130,8 @@ class Trainer:
             for choice in self.context.args.get("choices", ()):
                 self.context.emit(events.Fit(choice["what"], choice["why"]))
             self._keep_state()
+        # Encoding is over: what it took is no step's memory.
+        self.device.forget_peak()
         self.progress.restart_clock()
 
     def take_step(self) -> bool:
@@ -186,13 +191,24 @@ class Trainer:
         after, changed = step_down(before, self.resolution, self.grain, lambda kind: works(kind, self.device.name))
         self.context.emit(events.Fit(changed, f"out of memory at step {self.step + 1}: {why}"))
         if after.resolution != before.resolution:
-            images = len(self.data)
-            smaller = encode_smaller(self.context, self.base, after.resolution, self.device, images)
-            self.data = smaller.to(self.device.name, self.device.dtype)
+            self.data = self._encode_smaller(after.resolution).to(self.device.name, self.device.dtype)
         self.learner.refit(after)
+        self.device.forget_peak()
         self._keep_state()
         self.progress.pace.forget_steps()
         self.progress.restart_clock()
+
+    def _encode_smaller(self, resolution: int) -> TrainingData:
+        """The dataset at a lower resolution; on the CPU where the card has no room for it besides the U-Net."""
+        images = len(self.data)
+        try:
+            return encode_smaller(self.context, self.base, resolution, self.device, images)
+        except Exception as error:
+            if not is_out_of_memory(error) or not self.device.on_gpu:
+                raise
+        gc.collect()
+        self.device.free()
+        return encode_smaller(self.context, self.base, resolution, Device("cpu", torch.float32), images)
 
     def _go_back(self) -> None:
         """To the state on disk: memory ran out while the optimizer moved the weights."""
@@ -293,6 +309,7 @@ class Trainer:
             self.context.emit(events.Warning("memory does not suffice to paint samples: the run goes on without them"))
             self.easel = None
         self.device.free()
+        self.device.forget_peak()
         self.progress.pace.add_painting(time.monotonic() - began)
         self.progress.restart_clock()
 

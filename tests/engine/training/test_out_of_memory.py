@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,11 +16,13 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.settings import Optimizer, TrainingSettings
 from engine.training import learner
+from engine.training.device import Device
 from engine.training.fit import Fitting, fitting_for, is_out_of_memory, step_down
 from engine.training.lora_header import read_header
 from engine.training.runs import RunStatus
 from engine.training.spill import Spill
 from engine.training.state import read_state
+from engine.training.trainer import Trainer
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
@@ -168,6 +171,8 @@ def test_a_resumed_run_keeps_what_was_given_up(tmp_path: Path, monkeypatch: pyte
             True,
         ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("FIND was unable to find an engine to execute this computation"), True),
         (MemoryError(), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (TrainingError("the loss is no number"), False),
@@ -220,6 +225,30 @@ def test_a_pace_that_collapses_on_a_full_card_is_told_and_one_slow_step_is_not()
     told = [spill.look(23.5, 12.0) for _ in range(6)]
     assert len([each for each in told if each]) == 1
     assert "12 times slower" in next(each for each in told if each)
+
+
+def test_a_run_that_spills_from_its_first_step_on_is_told_by_what_such_a_card_takes() -> None:
+    spill, other = Spill(total_gb=24.0, usual_seconds=0.4), Spill(total_gb=24.0, usual_seconds=0.4)
+    told = [each for each in (spill.look(23.9, 12.0) for _ in range(8)) if each]
+    assert len(told) == 1
+    assert "30 times slower than such a card takes them" in told[0]
+    assert not any(other.look(23.9, 1.2) for _ in range(8)), "a slow card is not a full one"
+
+
+def test_where_the_card_has_no_room_to_encode_smaller_pictures_the_cpu_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def encode(_context: Any, _base: Any, resolution: int, device: Device, images: int) -> str:
+        asked.append(f"{resolution}, {device.name}, {images}")
+        if device.on_gpu:
+            raise torch.OutOfMemoryError(CUDA_SAYS)
+        return "the data"
+
+    monkeypatch.setattr("engine.training.trainer.encode_smaller", encode)
+    monkeypatch.setattr(Device, "free", lambda _self: None)
+    run = SimpleNamespace(context=None, base=None, device=Device("cuda", torch.bfloat16), data=[1, 2, 3])
+    assert Trainer._encode_smaller(cast("Trainer", run), 768) == "the data"
+    assert asked == ["768, cuda, 3", "768, cpu, 3"]
 
 
 def test_a_slow_step_on_a_card_with_room_is_no_spilling() -> None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from PIL import Image
 from safetensors.torch import load_file
 
 from engine import events
+from engine.base_model import find_base
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.settings import Settings
+from engine.training.base import load_pipeline
+from engine.training.device import Device
+from engine.training.run import let_go
+from engine.training.samples import Easel
 from engine.training.start import sample_prompts
 from tests.drawn_people import drawn_project
 from tests.run_here import losses, of_kind, ordered, run_here
@@ -113,6 +122,40 @@ def test_memory_that_does_not_suffice_for_samples_does_not_end_the_run(
         "memory does not suffice to paint samples: the run goes on without them"
     ]
     assert not list(Path(job.path).rglob("*.png"))
+
+
+def test_pictures_are_decoded_in_tiles_where_memory_does_not_suffice_for_a_whole_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tiled = AutoencoderKL.decode, []
+
+    def decode(self: AutoencoderKL, *args: Any, **more: Any) -> Any:
+        if not self.use_tiling:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        tiled.append(self)
+        return real(self, *args, **more)
+
+    monkeypatch.setattr(AutoencoderKL, "decode", decode)
+    job = done(ordered(project, "tiles", **SAMPLES))
+    assert len(of_kind(job, events.Sample)) == len(tiled) == 4
+    assert not of_kind(job, events.Warning)
+
+
+def test_what_paints_holds_on_to_no_text_encoder() -> None:
+    settings = Settings.model_validate(
+        {
+            "person": {"trigger": "jx265", "class_word": "man"},
+            "base": {"model": "demo"},
+            "training": {"sample_prompts": PROMPTS, "sample_inference_steps": 1},
+        }
+    )
+    pipeline = load_pipeline(find_base(settings.base))
+    encoders = [weakref.ref(each) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
+    easel = Easel(pipeline, settings, Device("cpu", torch.float32))
+    let_go(pipeline, settings.training)
+    gc.collect()
+    assert [each() for each in encoders] == [None, None], "gigabytes stay on the card"
+    assert len(list(easel.paint(pipeline.unet))) == len(PROMPTS)
 
 
 def test_without_prompts_of_ones_own_the_projects_style_is_painted() -> None:

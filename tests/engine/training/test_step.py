@@ -108,6 +108,30 @@ def test_a_capture_that_fails_is_told_once_and_training_goes_on_plainly(plain: l
     ]
 
 
+def test_a_capture_that_fails_in_mid_pass_leaves_nothing_that_the_next_pass_adds_to(
+    plain: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[events.Event] = []
+    trained = learner(told)
+    trained._passes = Passes(trained._pass, True, True, trained._give_compiling_up, told.append)
+    early = next(each for each in trained.unet.down_blocks.parameters() if each.requires_grad)
+    backward = [0]
+
+    def fails(gradient: torch.Tensor) -> torch.Tensor:
+        backward[0] += 1
+        # The first two passes are done as they come; in the third one captures, and its gradients are half there.
+        if backward[0] == 3:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return gradient
+
+    early.register_hook(fails)
+    monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
+    monkeypatch.setattr("torch.cuda.graph_pool_handle", lambda: (0, 0))
+    assert steps(trained) == plain
+    assert backward[0] == len(IMAGES) + 1
+    assert len(told) == 1
+
+
 def test_compiled_blocks_take_the_same_steps_and_stand_aside_for_pictures(plain: list[tuple[float, float]]) -> None:
     trained = learner()
     trained._compiled = CompiledBlocks(trained.unet, backend="aot_eager")
