@@ -176,6 +176,9 @@ def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Settin
         rank=training.rank,
         checkpointing=fitting.checkpointing,
         text_encoders=training.train_text_encoders,
+        processes=training.processes,
+        compiled=training.compile == "on",
+        graphed=training.graph == "on" and not training.dropout,
     )
 
 
@@ -183,7 +186,7 @@ def _estimate(
     chosen: Chosen, plan: events.Plan, images: int, timing: Timing, card: Card | None, warnings: tuple[str, ...]
 ) -> RunEstimate:
     training, costs = chosen.settings.training, timing.costs
-    steps = _seconds_of_steps(plan, training.batch * training.gradient_accumulation, timing.seconds_per_step)
+    steps = _seconds_of_steps(plan, training.step_images, timing.seconds_per_step)
     an_epoch = None if steps is None else steps + (costs.epoch_end or 0.0)
     fixed = Fixed(costs.loading, _caching(costs, images), _times(costs.epoch_end, plan.epochs))
     total = None if steps is None else steps * plan.epochs + fixed.known

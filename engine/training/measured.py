@@ -11,7 +11,7 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,13 @@ class Setting:
     batch: int
     """Images in one pass."""
     accumulation: int
-    """Passes a step."""
+    """Passes a step and process."""
     rank: int
     checkpointing: bool
     text_encoders: bool
+    processes: int = 1
+    compiled: bool = False
+    graphed: bool = False
 
     @property
     def shape(self) -> StepShape:
@@ -60,10 +63,9 @@ class Setting:
         return StepShape(self.resolution, self.batch, self.rank, self.checkpointing, self.text_encoders)
 
     def scales_to(self, other: Setting) -> bool:
-        """Whether the two differ only in what arithmetic tells: resolution, batch, rank, checkpointing."""
-        return (self.device, self.base, self.dtype, self.optimizer, self.text_encoders) == (
-            *(other.device, other.base, other.dtype, other.optimizer, other.text_encoders),
-        )
+        """Whether the two differ only in what arithmetic tells: resolution, batch, passes, rank, checkpointing."""
+        told = {"resolution": 0, "batch": 0, "accumulation": 0, "rank": 0, "checkpointing": False}
+        return replace(self, **told) == replace(other, **told)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

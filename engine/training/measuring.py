@@ -39,6 +39,9 @@ def setting_in(training: TrainingSettings, fitting: Fitting, base: BaseShape, de
         rank=training.rank,
         checkpointing=fitting.checkpointing,
         text_encoders=training.train_text_encoders,
+        processes=training.processes,
+        compiled=training.compile == "on",
+        graphed=training.graph == "on" and not training.dropout,
     )
 
 

@@ -20,6 +20,7 @@ from engine.training.measured import remember
 from engine.training.measuring import measure
 from engine.training.pace import WARM_UP
 from engine.training.run import let_go
+from engine.training.several import Alone, launch
 from engine.training.timing import Source
 from engine.training.trainer import Trainer
 
@@ -34,7 +35,16 @@ CHECKPOINTS = 3
 
 
 def work(context: Context) -> None:
-    """Does a probe's job."""
+    """Does a probe's job, in as many processes as the run will have."""
+    processes = Settings.model_validate(context.args["settings"]).training.processes
+    if processes > 1:
+        launch(context, processes, "engine.training.probe:probe")
+    else:
+        probe(context, Alone())
+
+
+def probe(context: Context, several: Alone) -> None:
+    """All of a probe, or one process's share."""
     settings = Settings.model_validate(context.args["settings"])
     seconds = float(context.args.get("seconds", SECONDS))
     device = choose_device(settings.training.precision)
@@ -43,31 +53,34 @@ def work(context: Context) -> None:
     pipeline = load_pipeline(base, device.dtype)
     context.emit(events.Phase("loading the base model", 1, 1))
     resolution = resolution_for(settings, pipeline)
-    data = run_data(context, pipeline, resolution, device)
+    data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
     if data is None:
         return
     let_go(pipeline, settings.training)
     device.free()
-    trainer = Trainer(context, settings, base, pipeline, data, resolution, device)
+    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, several=several)
     try:
         _take_steps(context, trainer, seconds)
     finally:
         trainer.keeper.close()
-        for name in ("state", "checkpoints"):
-            shutil.rmtree(context.folder.path / name, ignore_errors=True)
+        if several.first:
+            for name in ("state", "checkpoints"):
+                shutil.rmtree(context.folder.path / name, ignore_errors=True)
 
 
 def _take_steps(context: Context, trainer: Trainer, seconds: float) -> None:
     trainer.begin()
     ends = time.monotonic() + seconds
-    taken = 0
-    while taken < WARM_UP + FEWEST or (time.monotonic() < ends and taken < WARM_UP + MOST):
-        if context.should_stop():
+    taken, several = 0, trainer.several
+    while taken < WARM_UP + FEWEST or (taken < WARM_UP + MOST and several.first_says(lambda: time.monotonic() < ends)):
+        if several.first_says(context.should_stop):
             return
         if trainer.step >= trainer.plan.steps:
             trainer.step = 0
         trainer.take_step()
         taken += 1
+    if not several.first:
+        return
     for _ in range(CHECKPOINTS):
         trainer.keep_checkpoint("probe")
     measured = measure(Source.PROBE, context.folder, trainer.setting, trainer.progress.pace, trainer.device.memory_gb())

@@ -7,6 +7,7 @@ and is asked anything; the others follow it.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import traceback
@@ -112,8 +113,13 @@ class Follower(Context):
         return frozenset()
 
 
-def launch(context: Context, processes: int) -> None:
+def launch(context: Context, processes: int, work: str) -> None:
     """Starts the processes of a run and waits until they have ended, with torch's launcher, as accelerate does it.
+
+    Args:
+        context: the job's.
+        processes: how many.
+        work: what each does, ``MODULE:FUNCTION``; it gets its context and the processes.
 
     Raises:
         TrainingError: one of them failed, in its own words.
@@ -134,7 +140,7 @@ def launch(context: Context, processes: int) -> None:
         start_method="spawn",
     )
     try:
-        elastic_launch(config, _one_of_them)(str(context.folder.path))
+        elastic_launch(config, _one_of_them)(str(context.folder.path), work)
     except ChildFailedError as error:
         log = f"the whole story is in {context.folder.log_path}"
         raise TrainingError(*_words(said, ("one of the processes ended without a word", log))) from error
@@ -142,16 +148,15 @@ def launch(context: Context, processes: int) -> None:
         said.unlink(missing_ok=True)
 
 
-def _one_of_them(folder: str) -> None:
+def _one_of_them(folder: str, work: str) -> None:
     """What each of the processes does."""
     die_with_parent()
-    from engine.training.run import train
-
+    module, _, function = work.partition(":")
     job = JobFolder(Path(folder))
     together = Together()
     context = Context(job) if together.first else Follower(job)
     try:
-        train(context, together)
+        getattr(importlib.import_module(module), function)(context, together)
     except LimnerError as error:
         _say(job, error.what, error.fix)
         raise

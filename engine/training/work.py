@@ -13,7 +13,7 @@ def work(context: Context) -> None:
     if processes > 1:
         from engine.training.several import launch
 
-        launch(context, processes)
+        launch(context, processes, "engine.training.run:train")
     else:
         from engine.training.run import train
         from engine.training.several import Alone

@@ -177,7 +177,16 @@ class TestSources:
 
     @pytest.mark.parametrize(
         "other",
-        [{"device": "H100"}, {"base": "tiny"}, {"dtype": "float32"}, {"optimizer": "prodigy"}, {"text_encoders": True}],
+        [
+            {"device": "H100"},
+            {"base": "tiny"},
+            {"dtype": "float32"},
+            {"optimizer": "prodigy"},
+            {"text_encoders": True},
+            {"processes": 2},
+            {"compiled": True},
+            {"graphed": True},
+        ],
     )
     def test_what_differs_in_unknown_ways_is_no_measurement(self, other: dict[str, object]) -> None:
         found = best_timing(setting(), self.CARD, [], [measured(setting(**other), 0.1)])

@@ -16,8 +16,10 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import follow
 from engine.project import Project
+from engine.training.estimate import estimate_run
+from engine.training.measured import of_run
 from engine.training.runs import run_status
-from engine.training.start import resume_training, start_training
+from engine.training.start import resume_training, start_probe, start_training
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
@@ -77,6 +79,20 @@ def test_only_one_of_them_writes_and_both_stop_when_asked(together: JobFolder) -
     assert [each.path for each in of_kind(together, events.Checkpoint)] == ["checkpoints/jx265-000001.safetensors"]
     assert [each.name for each in (together.path / "checkpoints").iterdir()] == ["jx265-000001.safetensors"]
     assert not list(together.path.rglob("*.part"))
+
+
+def test_a_probe_takes_its_steps_in_as_many_processes_as_the_run_will_have(project: Project) -> None:
+    wanted = {"training.batch": 1, "training.processes": 2}
+    job = start_probe(project, wanted, seconds=0.5)
+    for entry in follow(job):
+        assert not isinstance(entry.event, events.Error), entry.event
+    found = of_run(job.path)
+    assert found is not None
+    assert (found.setting.processes, found.setting.batch, found.setting.accumulation) == (2, 1, 1)
+    estimate = estimate_run(project, wanted)
+    assert (estimate.source, estimate.steps_per_epoch) == ("probe", 5)
+    assert estimate.seconds_per_step == found.seconds_per_step
+    assert estimate_run(project, {"training.batch": 1}).source != "probe"
 
 
 def _lives(pid: int) -> bool:
