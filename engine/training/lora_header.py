@@ -16,9 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.errors import LoraFileError
 from engine.model_folder import PICKLES
-from engine.training.lora_names import SDXL_LAYERS_PER_BLOCK, Part, diffusers_name
+from engine.training.lora_names import SDXL_LAYERS_PER_BLOCK, Part
+from engine.training.lora_spelling import module_of
 
 LONGEST_HEADER = 20_000_000
 """Bytes, many times what a LoRA's header has; safetensors itself stops at 100 million."""
@@ -33,6 +36,14 @@ DTYPES = {
 
 LAYERS_PER_BLOCK = (SDXL_LAYERS_PER_BLOCK, 1, 3)
 """SDXL's, and those of smaller and larger models of its architecture, which number their blocks accordingly."""
+
+_EXPONENTS = {
+    "F16": ("<u2", 0x7C00),
+    "BF16": ("<u2", 0x7F80),
+    "F32": ("<u4", 0x7F800000),
+    "F64": ("<u8", 0x7FF0000000000000),
+}
+"""Of each type of number, as what it is read and where its exponent is."""
 
 _SCALARS = {"F16": "<e", "F32": "<f", "F64": "<d", "I64": "<q", "I32": "<i"}
 
@@ -82,7 +93,7 @@ class LoraHeader:
         keys = {Part.UNET: "unet", Part.TE1: "te1", Part.TE2: "te2"}
         for name in self.modules:
             try:
-                counts[keys[_part(name, layers_per_block)]] += 1
+                counts[keys[module_of(name, layers_per_block)[0]]] += 1
             except LoraFileError:
                 counts["unknown"] += 1
         return counts
@@ -136,6 +147,7 @@ class LoraHeader:
 PAIRS = (
     (".lora_down.weight", ".lora_up.weight"),
     (".lora_A.weight", ".lora_B.weight"),
+    (".lora_A.default.weight", ".lora_B.default.weight"),
     (".lora.down.weight", ".lora.up.weight"),
     ("_lora.down.weight", "_lora.up.weight"),
     (".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"),
@@ -187,6 +199,20 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of any safetensors file. Raises LoraFileError."""
     about = _read_record(path)[0].get("__metadata__", {})
     return {str(key): str(value) for key, value in about.items()} if isinstance(about, dict) else {}
+
+
+def no_numbers(header: LoraHeader) -> list[str]:
+    """The tensors that hold what is no number (NaN or endless): with them every picture is black."""
+    raw = np.memmap(header.path, np.uint8, "r")
+    found = []
+    for name, tensor in header.tensors.items():
+        kind, exponent = _EXPONENTS.get(tensor.dtype, ("", 0))
+        if kind:
+            # All bits of the exponent are set in those, and in those only.
+            values = np.frombuffer(raw[tensor.start : tensor.end], dtype=kind)
+            if ((values & exponent) == exponent).any():
+                found.append(name)
+    return found
 
 
 def lora_hash(path: Path) -> str:
@@ -247,20 +273,3 @@ def _check_places(path: Path, tensors: dict[str, Tensor], offset: int) -> None:
         if tensor.start < before:
             raise LoraFileError(f"{path}: {name} lies over another tensor", "give a whole .safetensors LoRA")
         before = tensor.end
-
-
-def _part(name: str, layers_per_block: int) -> Part:
-    """The part of a module by its name in the file, in whatever spelling."""
-    if name.startswith(tuple(Part)):
-        if has_diffusers_blocks(name):
-            return Part.UNET
-        return diffusers_name(name, layers_per_block)[0]
-    for prefix, part in (("unet.", Part.UNET), ("text_encoder.", Part.TE1), ("text_encoder_2.", Part.TE2)):
-        if name.startswith(prefix):
-            return part
-    raise LoraFileError(f"{name} is not a module of an SDXL LoRA")
-
-
-def has_diffusers_blocks(name: str) -> bool:
-    """Whether a kohya name has diffusers' block names after its prefix, as some trainers write them."""
-    return name.startswith(tuple(f"{Part.UNET}{block}_" for block in ("down_blocks", "mid_block", "up_blocks")))

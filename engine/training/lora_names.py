@@ -9,7 +9,9 @@ prefixes and targets, diffusers ``loaders/lora_conversion_utils.py`` for the blo
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 
 from engine.errors import LoraFileError
 
@@ -116,7 +118,32 @@ def diffusers_name(kohya: str, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) ->
     raise _unknown(kohya)
 
 
-def sdxl_modules() -> dict[str, tuple[int, int]]:
+def dotted_name(underscored: str, told: str) -> str:
+    """diffusers' dotted name of a U-Net's module that is spelt with underscores: ``down_blocks_1_attentions_0_…``.
+
+    Args:
+        underscored: the name without any prefix.
+        told: the name that an error tells.
+
+    Raises:
+        LoraFileError: not such a name.
+    """
+    if m := re.fullmatch(r"(?:(down|up)_blocks_(\d+)|mid_block)_attentions_(\d+)_(.+)", underscored):
+        return f"{_block(m[1], m[2])}.attentions.{m[3]}.{_attention_from_kohya(m[4], told)}"
+    if m := re.fullmatch(r"(?:(down|up)_blocks_(\d+)|mid_block)_resnets_(\d+)_(.+)", underscored):
+        if m[4] in _UNDERSCORED_RESNET:
+            return f"{_block(m[1], m[2])}.resnets.{m[3]}.{m[4]}"
+    elif m := re.fullmatch(r"(down|up)_blocks_(\d+)_(downsamplers|upsamplers)_0_conv", underscored):
+        return f"{m[1]}_blocks.{m[2]}.{m[3]}.0.conv"
+    raise _unknown(told)
+
+
+def _block(side: str | None, number: str | None) -> str:
+    return f"{side}_blocks.{number}" if side else "mid_block"
+
+
+@cache
+def sdxl_modules() -> Mapping[str, tuple[int, int]]:
     """Every linear that kohya trains in full-size SDXL: name to (inputs, outputs).
 
     722 of the U-Net, 72 of CLIP-L and 192 of OpenCLIP-bigG. Depths and widths are those of Stability AI's

@@ -147,6 +147,11 @@ def _check_start(settings: Settings) -> None:
     if path is None:
         return
     header = read_header(path)
+    if header.dora_modules:
+        raise TrainingError(
+            f"{path.name} is a DoRA, whose scales would be lost: {header.dora_modules} modules have one",
+            "start from a plain LoRA",
+        )
     if header.rank != rank:
         raise TrainingError(
             f"{path.name} has rank {header.rank or 'different in its modules'}, and training.rank is {rank}",

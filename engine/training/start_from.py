@@ -11,10 +11,8 @@ import torch
 from engine.errors import LoraFileError
 from engine.training.lora_file import load_lora
 from engine.training.lora_header import PAIRS, read_header
-from engine.training.lora_names import Part, kohya_name
-
-DOTTED = {Part.UNET: ("unet.", "base_model.model.", ""), Part.TE1: ("text_encoder.",), Part.TE2: ("text_encoder_2.",)}
-"""What dotted names begin with: diffusers' pipelines, PEFT's own files, and bare ones."""
+from engine.training.lora_names import Part
+from engine.training.lora_spelling import module_of
 
 
 @dataclass(frozen=True)
@@ -45,22 +43,18 @@ def read_start(
         LoraFileError: it can't be read, has another rank, or no module of the run's.
     """
     header, tensors = read_header(path), load_lora(path)
-    places = {
-        spelling: (part, module)
-        for part, names in modules.items()
-        for module in names
-        for spelling in _spellings(part, module, layers_per_block)
-    }
+    places = {(part, _plain(module)): module for part, names in modules.items() for module in names}
     found: dict[Part, dict[str, torch.Tensor]] = {part: {} for part in modules}
     left_out: list[str] = []
     for name, (_, its_rank, _) in header.modules.items():
-        place = places.get(name)
-        if place is None:
+        try:
+            part, spelt = module_of(name, layers_per_block)
+            module = places[part, _plain(spelt)]
+        except (LoraFileError, KeyError):
             left_out.append(name)
             continue
         if its_rank != rank:
             raise LoraFileError(f"{path.name}: {name} has rank {its_rank}, not {rank}", f"set training.rank {its_rank}")
-        part, module = place
         down, up = _pair(tensors, name)
         its_alpha = tensors.get(f"{name}.alpha")
         scale = (rank if its_alpha is None else float(its_alpha)) / alpha
@@ -72,14 +66,9 @@ def read_start(
     return Begun(found, tuple(left_out), fresh)
 
 
-def _spellings(part: Part, module: str, layers_per_block: int) -> Iterable[str]:
-    """All names that a module goes by in LoRA files."""
-    yield kohya_name(module, part, layers_per_block)
-    # Some trainers write diffusers' own blocks after kohya's prefix.
-    yield part + module.replace(".", "_")
-    for prefix in DOTTED[part]:
-        yield prefix + module
-        yield prefix + module.removeprefix("text_model.")
+def _plain(module: str) -> str:
+    """Without what some versions of transformers put before a text encoder's modules."""
+    return module.removeprefix("text_model.")
 
 
 def _pair(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,8 +8,13 @@ from typing import Any
 import click
 
 from engine.training.lora_clients import clients, context_width
-from engine.training.lora_header import LoraHeader, lora_hash, read_header
+from engine.training.lora_header import LoraHeader, lora_hash, no_numbers, read_header
 from tui.commands.report import document, json_option, table
+
+_TROUBLE = {
+    "no pair": "belong to no whole pair of matrices",
+    "no numbers": "hold NaN or endless values: pictures come out black",
+}
 
 
 @click.group()
@@ -42,7 +47,18 @@ def show(file: Path, as_json: bool) -> None:
         ("hash", record["hash"]),
         *record["clients"].items(),
     ]
+    for name, found in (("no pair", record["stray"]), ("no numbers", record["no_numbers"])):
+        if found:
+            rows.append((name, f"! {len(found)} tensors {_TROUBLE[name]}, such as {found[0]}"))
     table(("what", "in the file"), [(name, str(value)) for name, value in rows])
+
+
+def _left_over(header: LoraHeader) -> list[str]:
+    """Tensors that no network known here has a use for."""
+    if header.other_networks:
+        return []
+    used = (".lora_mid.weight", ".dora_scale", ".lora_magnitude_vector")
+    return [name for name in header.stray_tensors() if not name.endswith(used)]
 
 
 def describe(header: LoraHeader) -> dict[str, Any]:
@@ -63,6 +79,8 @@ def describe(header: LoraHeader) -> dict[str, Any]:
         "steps": about.get("ss_steps"),
         "dtypes": sorted({tensor.dtype for tensor in header.tensors.values()}),
         "tensors": len(header.tensors),
+        "stray": _left_over(header),
+        "no_numbers": no_numbers(header),
         "bytes": header.path.stat().st_size,
         "hash": lora_hash(header.path),
         "metadata": about,

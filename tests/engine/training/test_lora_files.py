@@ -171,6 +171,7 @@ def test_the_header_alone_tells_modules_rank_alpha_and_what_each_program_makes_o
     assert told["Forge"] == "loads 986 of 986 modules"
     assert told["ComfyUI"] == "loads 986 of 986 modules"
     assert told["diffusers"] == "loads 986 modules, at scale 0.5"
+    assert told["sd-scripts"] == "goes on with 986 of 986 modules"
 
 
 def test_an_alpha_that_half_precision_would_change_stays_exact(tmp_path: Path) -> None:
@@ -203,8 +204,8 @@ def test_other_layouts_are_told_apart_by_what_programs_make_of_them(full_file: P
     dotted = tmp_path / "peft.safetensors"
     save_file(
         {
-            "unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.zeros(4, 8),
-            "unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.zeros(8, 4),
+            "unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.zeros(4, 1280),
+            "unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.zeros(1280, 4),
         },
         dotted,
     )

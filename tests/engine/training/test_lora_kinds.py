@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,12 +37,37 @@ FILES: dict[str, tuple[dict[str, torch.Tensor], str, str]] = {
     "LoHa": ({f"{QUERY}.hada_{each}": torch.zeros(4, 4) for each in ("w1_a", "w1_b", "w2_a", "w2_b")},
              "ComfyUI", "1 LoHa"),
     "LoKr": ({f"{QUERY}.lokr_w1": torch.zeros(4, 4), f"{QUERY}.lokr_w2": torch.zeros(4, 4)}, "diffusers", "1 LoKr"),
-    "peft": ({"unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.zeros(4, 8),
-              "unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.zeros(8, 4)}, "A1111", "loads nothing"),
+    "peft": ({"unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.zeros(4, 1280),
+              "unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.zeros(1280, 4)}, "A1111", "loads nothing"),
     "diffusers' older names": (
-        {"unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight": torch.zeros(4, 8),
-         "unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.up.weight": torch.zeros(8, 4)},
+        {"unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight": torch.zeros(4, 1280),
+         "unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.up.weight": torch.zeros(1280, 4)},
         "InvokeAI", "fails"),
+    "attention processors in ComfyUI": (
+        {"unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora.down.weight":
+            torch.zeros(4, 1280),
+         "unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora.up.weight":
+            torch.zeros(1280, 4)}, "ComfyUI", "loads 1 of 1 modules"),
+    "peft without a pipeline": (
+        {"base_model.model.mid_block.attentions.0.proj_in.lora_A.weight": torch.zeros(4, 1280),
+         "base_model.model.mid_block.attentions.0.proj_in.lora_B.weight": torch.zeros(1280, 4)},
+        "diffusers", "loads nothing"),
+    "an adapter by its name": (
+        {"unet.mid_block.attentions.0.proj_in.lora_A.default.weight": torch.zeros(4, 1280),
+         "unet.mid_block.attentions.0.proj_in.lora_B.default.weight": torch.zeros(1280, 4)}, "diffusers", "fails"),
+    "two spellings": (
+        {"unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.zeros(4, 1280),
+         "unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.zeros(1280, 4),
+         "unet.mid_block.attentions.0.proj_out.lora.down.weight": torch.zeros(4, 1280),
+         "unet.mid_block.attentions.0.proj_out.lora.up.weight": torch.zeros(1280, 4)},
+        "diffusers", "loads 1 of 2 modules"),
+    "diffusers' blocks in kohya's names": (
+        pair("lora_unet_mid_block_attentions_0_proj_in", 1280, 1280), "sd-scripts", "goes on with 0 of 1 modules"),
+    "kohya's names": (pair(QUERY), "sd-scripts", "goes on with 1 of 1 modules"),
+    "another size": (pair(QUERY, 320, 320), "A1111", "other sizes than SDXL's"),
+    "Flux in kohya's names": (
+        pair("lora_unet_double_blocks_0_img_attn_qkv", 3072, 9216), "ComfyUI", "without a U-Net"),
+    "of no model known": (pair("lora_unet_something", 8, 8), "Forge", "none of its 1 modules"),
     "Flux": ({"transformer.single_transformer_blocks.0.attn.to_q.lora_A.weight": torch.zeros(4, 8),
               "transformer.single_transformer_blocks.0.attn.to_q.lora_B.weight": torch.zeros(8, 4)},
              "diffusers", "without a U-Net"),
@@ -58,11 +84,34 @@ def test_each_kind_of_file_is_told_of(kind: str, tmp_path: Path, capsys: pytest.
     assert not ended.value.code
     record = json.loads(capsys.readouterr().out)
     assert says in record["clients"][client]
-    assert set(record["clients"]) == {"A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers"}
+    assert set(record["clients"]) == {"A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers", "sd-scripts"}
     assert sum(record["modules"].values()) + sum(record["other_networks"].values()) > 0
     with pytest.raises(SystemExit) as ended:
         main(["lora", "show", str(path)])
     assert not ended.value.code
+
+
+def shown(tensors: dict[str, torch.Tensor], path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    save_file(tensors, path)
+    with pytest.raises(SystemExit):
+        main(["lora", "show", str(path), "--json"])
+    record: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return record
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_what_is_no_number_and_what_has_lost_its_pair_is_told(
+    dtype: torch.dtype, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tensors = {name: each.to(dtype) for name, each in (pair(QUERY) | pair(f"{CONV}_half")).items()}
+    tensors |= {f"{QUERY}.alpha": torch.tensor(65504.0).to(dtype)}
+    del tensors[f"{CONV}_half.lora_up.weight"]
+    record = shown(tensors, tmp_path / "sound.safetensors", capsys)
+    assert (record["no_numbers"], record["stray"]) == ([], [f"{CONV}_half.lora_down.weight"])
+    tensors[f"{QUERY}.lora_up.weight"][3, 1] = float("nan")
+    tensors[f"{QUERY}.lora_down.weight"][3, 1] = float("-inf")
+    record = shown(tensors, tmp_path / "broken.safetensors", capsys)
+    assert set(record["no_numbers"]) == {f"{QUERY}.lora_up.weight", f"{QUERY}.lora_down.weight"}
 
 
 def test_a_network_that_is_no_lora_is_not_painted_with_and_told_why(tmp_path: Path) -> None:

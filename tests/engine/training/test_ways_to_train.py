@@ -176,6 +176,42 @@ def test_a_run_starts_from_a_lora_in_whatever_naming_and_with_the_same_effect(
     assert not of_kind(job, events.Warning)
 
 
+SPELLINGS = {
+    "diffusers' blocks after kohya's prefix": lambda module: (
+        f"lora_unet_{module.replace('.', '_')}", ".lora_down.weight", ".lora_up.weight"),
+    "a pipeline's adapter": lambda module: (f"unet.{module}", ".lora_A.weight", ".lora_B.weight"),
+    "no prefix": lambda module: (module, ".lora_A.weight", ".lora_B.weight"),
+    "an adapter with its own name": lambda module: (
+        f"unet.base_model.model.{module}", ".lora_A.default.weight", ".lora_B.default.weight"),
+    "attention processors": lambda module: (
+        f"unet.{module.replace('.to_out.0', '.to_out').replace('.to_', '.processor.to_')}",
+        "_lora.down.weight", "_lora.up.weight"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_lora_to_start_from_is_found_whole_in_every_spelling(made: Path, tmp_path: Path, spelling: str) -> None:
+    pairs = read_lora(made, layers_per_block=1)
+    tensors = {}
+    for (_, module), pair in pairs.items():
+        name, down, up = SPELLINGS[spelling](module)
+        tensors |= {name + down: pair.down.contiguous(), name + up: (pair.up * pair.alpha / pair.rank).contiguous()}
+    save_file(tensors, tmp_path / "other.safetensors")
+    begun = read_start(tmp_path / "other.safetensors", {Part.UNET: [module for _, module in pairs]}, 4, 2, 1)
+    assert (begun.left_out, begun.fresh) == ((), 0)
+    for (_, module), pair in pairs.items():
+        up, down = (begun.tensors[Part.UNET][f"{module}.lora_{each}.weight"] for each in "BA")
+        assert torch.allclose(up @ down * 2 / 4, pair.delta(), atol=1e-4), module
+
+
+def test_a_dora_is_not_started_from_as_if_it_were_a_lora(project: Project, made: Path, tmp_path: Path) -> None:
+    path = tmp_path / "dora.safetensors"
+    name = "lora_unet_middle_block_1_proj_in"
+    save_file({**load_file(made), f"{name}.dora_scale": torch.ones(128, 1)}, path)
+    with pytest.raises(TrainingError, match="is a DoRA"):
+        start_training(project, {"training.start_from": str(path), "training.rank": 4})
+
+
 def test_a_lora_of_another_rank_is_refused_before_the_run_and_says_what_to_set(project: Project, made: Path) -> None:
     with pytest.raises(TrainingError, match=r"has rank 4, and training\.rank is 8: set training\.rank to 4"):
         start_training(project, {"training.start_from": str(made), "training.rank": 8})
