@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from tui.actions import ACTIONS, OVER_LISTS, OVER_SCREENS, SCREENS, Action, Scope, shown_key
 from tui.actions.keys import is_text, key_named, swallowed
+from tui.actions.overlays import ALSO
 from tui.lines import Ink, Line
 from tui.user_config import ConfigProblem, UserConfig
 
@@ -20,6 +21,9 @@ GRID_SCREENS = {Scope.FACES, Scope.PICTURES, Scope.PLOT}
 
 TOGETHER = ({Scope.READING, Scope.HELP}, {Scope.READING, Scope.DOCTOR}, {Scope.CHOICE, Scope.CAPTIONER})
 """What lies over a screen and has the keys of two scopes."""
+
+GOING_BACK = {"plot.back", "app.quit"}
+"""One key for both: it goes back where one was gone to from elsewhere, and leaves where there is nothing behind."""
 
 KEY_CELLS = 6
 """The width of a column of keys, as empty states have it."""
@@ -43,6 +47,19 @@ class Keymap:
     def all(self, actions: Iterable[Action]) -> tuple[Action, ...]:
         """Several of them."""
         return tuple(self.applied(action) for action in actions)
+
+    def in_turn(self, actions: Iterable[Action]) -> tuple[Action, ...]:
+        """Several of them in the order in which they are asked: a key that one of them has does nothing further on."""
+        taken: set[str] = set()
+        found: list[Action] = []
+        for action in self.all(actions):
+            found.append(replace(action, keys=tuple(key for key in action.keys if key not in taken)))
+            taken |= set(action.keys)
+        return tuple(found)
+
+    def is_for(self, id_: str, key: str) -> bool:
+        """Whether a key does an action."""
+        return key in self.applied(_BY_ID[id_]).keys
 
     def for_textual(self) -> dict[str, str]:
         """The keymap by binding id, as ``App.set_keymap`` takes it (``tui.bindings`` gives the ids)."""
@@ -124,6 +141,18 @@ def can_meet(one: Scope, other: Scope) -> bool:
     return Scope.LIST in pair and bool(pair & set(SCREENS))
 
 
+def can_clash(one: Action, other: Action) -> bool:
+    """Whether a key must not do both, for where one of them holds the other may hold, too."""
+    if {one.id, other.id} == GOING_BACK:
+        return False
+    return can_meet(one.scope, other.scope) or _holds_over(one, other) or _holds_over(other, one)
+
+
+def _holds_over(action: Action, other: Action) -> bool:
+    """Whether an action of a screen holds in what lies over it, where the other is at home."""
+    return action.id in ALSO.get(other.scope, ())
+
+
 def keymap_of(config: UserConfig) -> Keymap:
     """The user's keys over the registry's. What can't be is left out and named; what will surprise is named."""
     reading = _Reading(config)
@@ -165,7 +194,7 @@ class _Reading:
             for id_, taken in given.items():
                 keys = self.keys.get(action.id, action.keys)
                 lost = [key for key in keys if pressed(key) in taken]
-                if lost and can_meet(action.scope, self._by_id[id_].scope):
+                if lost and can_clash(action, self._by_id[id_]):
                     self.keys[action.id] = left = tuple(key for key in keys if key not in lost)
                     rest = f"keeps {_shown(left)}" if left else "is left with none"
                     self._say(id_, f"{id_} takes {_shown(lost)} from {action.id}, which {rest}")
@@ -184,7 +213,7 @@ class _Reading:
             self._say(action.id, f"{action.id}: {shown_key(key)} is text in a field; take a key that writes nothing")
             return None
         for other, keys in self.keys.items():
-            if pressed(key) in {pressed(each) for each in keys} and can_meet(action.scope, self._by_id[other].scope):
+            if pressed(key) in {pressed(each) for each in keys} and can_clash(action, self._by_id[other]):
                 self._say(action.id, f"{action.id}: {shown_key(key)} is given to {other} already")
                 return None
         if why := swallowed(key):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.binding import Binding, BindingType
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.widgets import Input
 
-from tui.actions import ACTIONS, Action, Scope
+from tui.actions import ACTIONS, Action, Scope, actions_of
 
 if TYPE_CHECKING:
     from tui.limner import LimnerApp
@@ -65,7 +66,16 @@ class ThemeCommands(Provider):
 
 
 class Palette(CommandPalette):
-    """Textual's palette with a cursor that stands still: nothing is written while nothing happens."""
+    """Textual's palette with a cursor that stands still: nothing is written while nothing happens.
+
+    What leaves a field leaves it, too.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(",".join(action.keys), "escape", action.description, show=False, id=action.id)
+        for action in actions_of(Scope.FIELD)
+        if action.id == "field.leave"
+    ]
 
     def on_mount(self) -> None:
         """Stops the blinking."""

@@ -1,4 +1,4 @@
-"""What a person says of pictures: stars, favourite, rejected; as a journal that can be undone across restarts.
+"""What a person says of pictures: stars, favourite, rejected, votes; as a journal that can be undone across restarts.
 
 A rejected picture stays on the disk; lists leave it out unless they are asked for it.
 """
@@ -18,11 +18,19 @@ from engine.store import Store
 
 
 class Verdict(StrEnum):
-    """What can be said; the name of its column."""
+    """What can be said; the name of its column, a vote's in a table of its own."""
 
     RATING = "rating"
     FAVOURITE = "favourite"
     REJECTED = "rejected"
+    VOTE = "vote"
+
+    @property
+    def value_of(self) -> str:
+        """What reads it from a row of ``pictures``."""
+        if self is Verdict.VOTE:
+            return "coalesce((SELECT vote FROM votes WHERE picture_id = pictures.id), 0)"
+        return f"coalesce({self.value}, 0)"
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,17 @@ class Verdicts:
         """Rejects pictures, or takes that back. Raises PictureError: one waits or is being painted."""
         return self._say(Verdict.REJECTED, "reject" if yes else "take back", numbers, lambda _: int(yes))
 
+    def vote(self, number: int, vote: int) -> Action:
+        """Votes for a painted picture (1), against it (-1), or takes the vote back (0).
+
+        Raises:
+            PictureError: that is no vote, or no painted picture.
+        """
+        if vote not in (-1, 0, 1):
+            raise PictureError(f"{vote} is no vote", "vote 1, -1, or 0 to take it back")
+        word = {1: "a vote for", -1: "a vote against", 0: "no vote for"}[vote]
+        return self._say(Verdict.VOTE, word, [number], lambda _: vote)
+
     def undo(self) -> Action | None:
         """Takes the last action back, also one of an earlier day; None where nothing is left to undo."""
         return self._turn("done", "undone", "before", "id DESC")
@@ -80,7 +99,7 @@ class Verdicts:
         with self._store.change() as change:
             for number in dict.fromkeys(numbers):
                 row = change.execute(
-                    f"SELECT state, coalesce({verdict.value}, 0) AS value FROM pictures WHERE id = ?", (number,)
+                    f"SELECT state, {verdict.value_of} AS value FROM pictures WHERE id = ?", (number,)
                 ).fetchone()
                 _refuse(number, row, verdict)
                 after = becomes(row["value"])
@@ -114,6 +133,8 @@ class Verdicts:
 
 
 def _refuse(number: int, row: sqlite3.Row | None, verdict: Verdict) -> None:
+    if verdict is Verdict.VOTE and (row is None or row["state"] != PictureState.DONE):
+        raise PictureError(f"picture {number} is not painted", "vote when it is")
     if row is None:
         raise PictureError(f"there is no picture {number}", "list them with: limner pictures list")
     if row["state"] in (PictureState.QUEUED, PictureState.PAINTING):
@@ -123,7 +144,11 @@ def _refuse(number: int, row: sqlite3.Row | None, verdict: Verdict) -> None:
 
 
 def _apply(change: sqlite3.Connection, steps: Sequence[tuple[int, str, int]]) -> None:
-    for verdict in Verdict:
+    for number, after in [(number, value) for number, field, value in steps if field == Verdict.VOTE]:
+        change.execute("DELETE FROM votes WHERE picture_id = ?", (number,))
+        if after:
+            change.execute("INSERT INTO votes (picture_id, t, vote) VALUES (?, ?, ?)", (number, time.time(), after))
+    for verdict in (Verdict.RATING, Verdict.FAVOURITE, Verdict.REJECTED):
         # NULL, not 0: a picture that nobody rated does not count in the mean of its prompt.
         keep = (lambda value: value or None) if verdict is Verdict.RATING else int
         values = [(keep(value), number) for number, field, value in steps if field == verdict.value]

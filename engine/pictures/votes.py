@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engine.errors import PictureError
 from engine.pictures.gallery import Gallery, Shown
-from engine.pictures.picture import PictureState
 from engine.pictures.queue import MOST_STARS
+from engine.pictures.verdicts import Verdicts
 from engine.store import Store
 
 CONFIDENCE_Z = 1.96
@@ -78,25 +76,12 @@ class Votes:
         self._store = store
 
     def cast(self, number: int, vote: int) -> None:
-        """Votes for a painted picture (1), against it (-1), or takes the vote back (0).
+        """Votes for a painted picture (1), against it (-1), or takes the vote back (0); ``Verdicts.undo`` undoes it.
 
         Raises:
             PictureError: that is no vote, or no painted picture.
         """
-        if vote not in (-1, 0, 1):
-            raise PictureError(f"{vote} is no vote", "vote 1, -1, or 0 to take it back")
-        with self._store.change() as change:
-            row = change.execute("SELECT state FROM pictures WHERE id = ?", (number,)).fetchone()
-            if row is None or row["state"] != PictureState.DONE:
-                raise PictureError(f"picture {number} is not painted", "vote when it is")
-            if vote:
-                change.execute(
-                    "INSERT INTO votes (picture_id, t, vote) VALUES (?, ?, ?)"
-                    " ON CONFLICT (picture_id) DO UPDATE SET vote = excluded.vote, t = excluded.t",
-                    (number, time.time(), vote),
-                )
-            else:
-                change.execute("DELETE FROM votes WHERE picture_id = ?", (number,))
+        Verdicts(self._store).vote(number, vote)
 
     def of(self, numbers: Iterable[int] | None = None) -> dict[int, int]:
         """The votes of these pictures, or all; pictures without one are left out."""

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import pkgutil
+import re
+from collections import Counter
 from importlib import import_module
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.screen import ModalScreen
 
+import tui.screens
+import tui.widgets
 from tui.actions import ACTIONS, SCREENS, Action, Scope, actions_of
 from tui.actions.keys import key_named, swallowed
+from tui.actions.overlays import ALSO
 from tui.cli import limner
-from tui.keymap import NO_KEY, can_meet, pressed, twice, twice_id
+from tui.keymap import NO_KEY, can_clash, pressed, twice, twice_id
 from tui.limner import LimnerApp
-from tui.screens import choosing, dataset_questions, dialogs, prompt_tree
-from tui.screens.choosing import AskName
 from tui.screens.comparing import CompareScreen
 from tui.screens.cropping import CropScreen
 from tui.screens.dataset_questions import AskCaptioner
@@ -27,7 +36,10 @@ from tui.screens.help import HelpScreen, help_lines
 from tui.screens.large import LargeScreen
 from tui.screens.leaving import Leaving
 from tui.screens.overlay import Overlay
+from tui.screens.pictures_compare import PicturesCompare
+from tui.screens.pictures_questions import ExportScreen
 from tui.screens.prompt_locks import Locks
+from tui.screens.reading import Reading
 from tui.screens.settings import SettingsScreen
 from tui.widgets.dials import Dials
 from tui.widgets.footer import footer_line
@@ -44,7 +56,7 @@ HANDLERS: dict[Scope, Any] = {
     Scope.FIELD: TextLine,
     Scope.PLOT: GridScreen,
     Scope.ANSWER: Confirm,
-    Scope.CHOICE: AskName,
+    Scope.CHOICE: ExportScreen,
     Scope.CAPTIONER: AskCaptioner,
     Scope.SWITCHES: Locks,
     Scope.READING: DoctorScreen,
@@ -53,7 +65,7 @@ HANDLERS: dict[Scope, Any] = {
     Scope.LEAVING: Leaving,
     Scope.SETTINGS: SettingsScreen,
     Scope.LARGE: LargeScreen,
-    Scope.COMPARE: CompareScreen,
+    Scope.COMPARE: PicturesCompare,
     Scope.CROP: CropScreen,
     **{
         scope: getattr(import_module(f"tui.screens.{scope.value}"), f"{scope.value.capitalize()}Screen")
@@ -86,22 +98,91 @@ class TestEachAction:
         assert (twice_id(action.id) in bindings) == (len(once) < len(action.keys))
 
 
-OVERLAYS = [
-    each
-    for module in (choosing, dataset_questions, dialogs, prompt_tree)
-    for each in vars(module).values()
-    if isinstance(each, type) and issubclass(each, Overlay) and each is not Overlay
-] + [cls for cls in HANDLERS.values() if issubclass(cls, Overlay)]
+MODULES = [
+    import_module(f"{package.__name__}.{each.name}")
+    for package in (tui.screens, tui.widgets)
+    for each in pkgutil.iter_modules(package.__path__)
+]
+
+BOUND = sorted(
+    {
+        cls
+        for module in MODULES
+        for cls in vars(module).values()
+        if isinstance(cls, type) and issubclass(cls, DOMNode) and cls.__module__ == module.__name__
+    },
+    key=lambda cls: cls.__name__,
+)
+"""Every screen and every widget of the app's own."""
+
+OVERLAYS = [cls for cls in BOUND if issubclass(cls, ModalScreen) and cls not in (Overlay, Reading)]
+
+LEFT_OUT = {"compare.two": {"CompareScreen"}, "compare.four": {"CompareScreen"}} | {
+    "choice.turn": {"AskCaptioner", "AskName", "AskPerson", "GridChoice", "Missing", "PromptList", "Stars"}
+}
+"""What some that lie over a screen have no use for."""
+
+
+@pytest.mark.parametrize("cls", BOUND, ids=lambda cls: cls.__name__)
+def test_no_screen_and_no_widget_has_a_key_that_is_not_the_registry_s(cls: type[DOMNode]) -> None:
+    known = {action.id: action for action in ACTIONS}
+    for binding in vars(cls).get("BINDINGS", ()):
+        assert isinstance(binding, Binding), f"{binding} has no id that a person could give another key"
+        assert binding.id is not None
+        action = known[binding.id.removesuffix("/twice")]
+        wanted = [key[0] if twice(key) else key for key in action.keys if twice(key) == binding.id.endswith("/twice")]
+        assert binding.key == (",".join(wanted) or NO_KEY)
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda cls: cls.__name__)
 def test_a_dialog_does_and_tells_all_that_its_keys_say(overlay: type[Overlay[object]]) -> None:
-    bound: dict[str | None, Any] = {binding.id: binding for binding in overlay.BINDINGS}  # type: ignore[union-attr]
-    for action in (each for scope in overlay.SCOPES for each in actions_of(scope)):
-        assert bound[action.id].action == action.verb
-        assert callable(getattr(overlay, f"action_{action.verb}", None))
+    assert issubclass(overlay, Overlay), "what lies over a screen says which keys are its own"
     assert overlay.SCOPES
+    bound: dict[str | None, Any] = {binding.id: binding for binding in overlay.BINDINGS}  # type: ignore[union-attr]
+    meant = {action.id for scope in overlay.SCOPES for action in actions_of(scope)} | set(overlay.ALSO)
+    assert meant <= bound.keys()
+    left_out = {id_ for id_, names in LEFT_OUT.items() if overlay.__name__ in names}
+    assert meant - {action.id for action in overlay.does()} == left_out
+    assert all(bound[action.id].action == action.verb for action in overlay.does())
     assert "app.help" in bound
+    told = "\n".join(text_of(line) for line in help_lines(overlay.SCOPES, over=overlay))
+    assert all(action.description in told for action in overlay.does())
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda cls: cls.__name__)
+def test_in_a_dialog_a_key_does_one_thing(overlay: type[Overlay[object]]) -> None:
+    keys = Counter(key for binding in overlay.BINDINGS for key in binding.key.split(","))  # type: ignore[union-attr]
+    assert [key for key, count in keys.items() if count > 1] == []
+
+
+def test_keys_that_hold_over_a_screen_too_are_known_to_the_registry() -> None:
+    held = {(scope, id_) for cls in OVERLAYS for scope in cls.SCOPES for id_ in cls.ALSO}
+    assert held == {(scope, id_) for scope, ids in ALSO.items() for id_ in ids}
+
+
+def test_escape_is_never_the_only_key() -> None:
+    alone = [action.id for action in ACTIONS if action.keys == ("escape",)]
+    assert alone == []
+
+
+def test_words_on_the_screen_name_keys_by_what_they_do() -> None:
+    """A key that is spelled out would be wrong for whoever has given it to something else."""
+    spelled = [
+        f"{Path(module.__file__ or '').name}: {words}"
+        for module in MODULES
+        for words in words_in(Path(module.__file__ or ""))
+        if re.search(r"(?i)\b(esc|escape|tab|enter|ctrl|backspace)\b", words)
+        or re.search(r"(?<![\w'’.\-{“/])[b-hj-wyzB-HJ-Z](?![\w'’.\-=}”/°])", words)
+    ]
+    assert spelled == []
+
+
+def words_in(file: Path) -> list[str]:
+    """What a module may show: its strings of several words that are no documentation."""
+    tree = ast.parse(file.read_text("utf-8"))
+    loose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    strings = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in loose]
+    return [node.value for node in strings if isinstance(node.value, str) and " " in node.value.strip()]
 
 
 def test_no_id_is_given_twice() -> None:
@@ -112,7 +193,7 @@ def test_no_key_means_two_things_where_it_is_pressed() -> None:
     clashes = [
         (one.id, other.id)
         for one, other in combinations(ACTIONS, 2)
-        if can_meet(one.scope, other.scope) and set(map(pressed, one.keys)) & set(map(pressed, other.keys))
+        if can_clash(one, other) and set(map(pressed, one.keys)) & set(map(pressed, other.keys))
     ]
     assert clashes == []
 

@@ -211,7 +211,7 @@ async def test_without_a_grid_the_screen_says_what_makes_one(project: Project) -
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "number_sign")
         assert "There is no grid yet" in shown(pilot)
-        await press(pilot, "N")
+        await press(pilot, "a")
         await type_text(pilot, "steps=2,3 x seed=1-4")
         await press(pilot, "enter")
         await until(pilot, lambda: "0 of 8 painted" in shown(pilot))

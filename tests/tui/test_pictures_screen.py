@@ -310,7 +310,11 @@ class TestGoingOn:
         async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:
             await press(pilot, "6", "l", "l", "i")
             assert "Seed: 35" in shown(pilot)
-            await press(pilot, "c")
+            await press(pilot, "i")
+            assert "Seed: 35" not in shown(pilot), "the key that opened it closes it"
+            await press(pilot, "i", "question_mark")
+            assert "C              Copy its parameters" in shown(pilot)
+            await press(pilot, "q", "C")
             await until(pilot, lambda: "Copied its parameters." in shown(pilot))
             told = read_parameters(saved(whole_story)[5].file)
             assert told is not None

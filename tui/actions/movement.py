@@ -21,8 +21,10 @@ MOVEMENT: tuple[Action, ...] = (
     Action("grid.page_up", "A page of thumbnails up", ("ctrl+u", "pageup"), palette=False),
     Action("dials.next", "To the next setting", ("j", "down"), palette=False),
     Action("dials.previous", "To the setting before", ("k", "up"), palette=False),
+    Action("dials.top", "To the first setting", ("gg", "home"), palette=False),
+    Action("dials.bottom", "To the last setting", ("G", "end"), palette=False),
     Action("dials.more", "More of it", ("l", "right"), "more", 12, palette=False),
     Action("dials.less", "Less of it", ("h", "left"), "less", 12, palette=False),
     Action("field.submit", "Take what was typed, and go on", ("enter",), "go on", 11, palette=False),
-    Action("field.leave", "Leave the field, to the list", ("escape",), "leave", 12, palette=False),
+    Action("field.leave", "Leave the field, to the list", ("escape", "ctrl+c"), "leave", 12, palette=False),
 )

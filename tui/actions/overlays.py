@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tui.actions.action import Action
+from collections.abc import Mapping
+
+from tui.actions.action import Action, Scope
 
 
 def _key(id_: str, description: str, *keys: str) -> Action:
@@ -15,6 +17,7 @@ OVERLAYS: tuple[Action, ...] = (
     _key("answer.no", "No, leave it", "n", "escape", "q"),
     _key("choice.take", "Take what is under the cursor, or what was typed", "enter"),
     _key("choice.leave", "Leave it", "escape", "q"),
+    _key("choice.turn", "To the other list, the other field, the other way", "tab", "shift+tab"),
     _key("captioner.overwrite", "Also over the captions that are there, or not", "o"),
     _key("switches.switch", "Switch it on or off", "space", "enter"),
     _key("switches.leave", "Close", "escape", "q"),
@@ -43,16 +46,18 @@ OVERLAYS: tuple[Action, ...] = (
     _key("large.next", "The next one", "j", "down", "right", "l", "space"),
     _key("large.previous", "The one before", "k", "up", "left", "h"),
     _key("large.close", "Back to the list", "escape", "q", "v", "enter"),
-    _key("compare.left", "To the left side", "h", "left"),
-    _key("compare.right", "To the right side", "l", "right"),
-    _key("compare.other", "To the other side", "tab"),
-    _key("compare.next", "The next face on this side", "j", "down", "n"),
-    _key("compare.previous", "The face before on this side", "k", "up", "p"),
-    _key("compare.keep", "Keep it", "y"),
-    _key("compare.reject", "Reject it", "x"),
-    _key("compare.clear", "Clear its decision", "c"),
-    _key("compare.choose", "Keep it, and reject the other", "Y"),
-    _key("compare.leave", "Back to the list", "escape", "q", "v", "enter"),
+    _key("compare.left", "To the side at the left", "h", "left"),
+    _key("compare.right", "To the side at the right", "l", "right"),
+    _key("compare.down", "To the side below; where there is none, as the next one", "j", "down"),
+    _key("compare.up", "To the side above; where there is none, as the one before", "k", "up"),
+    _key("compare.other", "To the next side, round the end", "tab"),
+    _key("compare.other_back", "To the side before", "shift+tab"),
+    _key("compare.next", "The next one on this side", "n"),
+    _key("compare.previous", "The one before on this side", "p"),
+    _key("compare.choose", "Keep it, or make it a favourite, and reject what is beside it", "Y"),
+    _key("compare.two", "Two pictures", "2"),
+    _key("compare.four", "Four pictures", "4"),
+    _key("compare.leave", "Back to where it was", "escape", "q", "v", "enter"),
     _key("crop.left", "Left", "h", "left"),
     _key("crop.down", "Down", "j", "down"),
     _key("crop.up", "Up", "k", "up"),
@@ -68,3 +73,21 @@ OVERLAYS: tuple[Action, ...] = (
     _key("crop.take", "Take it", "enter", "z"),
     _key("crop.leave", "Leave it as it was", "escape", "q"),
 )
+
+JUDGING_FACES = ("faces.keep", "faces.reject", "faces.clear", "faces.undo", "faces.redo")
+JUDGING_PICTURES = (
+    "pictures.favourite",
+    "pictures.reject",
+    "pictures.more_stars",
+    "pictures.fewer_stars",
+    "pictures.undo",
+    "pictures.redo",
+)
+OF_PARAMETERS = ("pictures.copy", "pictures.parameters")
+
+ALSO: Mapping[Scope, tuple[str, ...]] = {
+    Scope.COMPARE: (*JUDGING_FACES, *JUDGING_PICTURES),
+    Scope.READING: OF_PARAMETERS,
+}
+"""Actions of the screens below whose keys hold in what lies over them, too: what is said of a face or a picture is said
+by the same keys wherever it is seen."""

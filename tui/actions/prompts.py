@@ -7,9 +7,11 @@ from tui.actions.action import Action
 PROMPTS: tuple[Action, ...] = (
     Action("prompts.paint", "Paint what is kept, or the line under the cursor", ("enter",), "paint", 10),
     Action("prompts.vary", "Make variations of the prompt", ("V",), "vary", 11),
-    Action("prompts.cancel", "Take the question to the language model back", ("escape",), "cancel", 9),
+    Action("prompts.cancel", "Take the question to the language model back", ("escape", "s"), "cancel", 9),
     Action("prompts.keep", "Keep this variation", ("y",), "keep", 12),
     Action("prompts.drop", "Drop this variation", ("x",), "drop", 13),
+    Action("prompts.undo", "Undo the last mark", ("u",), "undo", 15),
+    Action("prompts.redo", "Redo what was undone", ("U", "ctrl+r")),
     Action("prompts.edit", "Edit the prompt", ("i",), "prompt", 16),
     Action("prompts.rewrite", "Edit this variation", ("e",), "edit", 17),
     Action("prompts.again", "Go on from this variation", ("a",), "go on from it", 18),

@@ -10,30 +10,33 @@ from textual.widgets import Static
 
 from engine.faces.ledger import Decision, Face
 from tui.actions import Scope
+from tui.actions.overlays import JUDGING_FACES
 from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.face_lines import face_facts
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.portrait import Portrait, Subject
 
 KEYS = (
-    "{compare.left} {compare.right} side  {compare.next} {compare.previous} another  {compare.keep} keep  "
-    "{compare.reject} reject  {compare.choose} keep it, reject the other  {compare.leave} back"
+    "{compare.left} {compare.right} side  {compare.down} {compare.up} next  {faces.keep} keep  {faces.reject} reject  "
+    "{compare.choose} this, not the other  {faces.undo} undo  {compare.leave} back"
 )
 
 
 class CompareScreen(Overlay[int | None]):
-    """Shows two faces of a list; decisions are made on the side that is framed.
+    """Shows two faces of a list; decisions are made on the side that is framed, by the keys of the list.
 
     Args:
         faces: the list; looked at anew after each decision.
         place: whose face stands at the left; the right one is the next.
         decide: decides on a face, saved before it returns.
         subject: a face's picture.
+        turn: takes the last decision back (True), or does it again.
     """
 
     CSS_PATH = "comparing.tcss"
     SCOPES = (Scope.COMPARE,)
-    BINDINGS = overlay_bindings(Scope.COMPARE)
+    ALSO = JUDGING_FACES
+    BINDINGS = overlay_bindings(Scope.COMPARE, also=JUDGING_FACES)
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class CompareScreen(Overlay[int | None]):
         place: int,
         decide: Callable[[Face, Decision], bool],
         subject: Callable[[Face], Subject],
+        turn: Callable[[bool], object],
     ) -> None:
         super().__init__()
         self._faces = faces
@@ -48,6 +52,7 @@ class CompareScreen(Overlay[int | None]):
         self._side = 1
         self._decide = decide
         self._subject = subject
+        self._turn = turn
 
     def compose(self) -> ComposeResult:
         """Two panes and the keys."""
@@ -74,6 +79,18 @@ class CompareScreen(Overlay[int | None]):
         """The other side."""
         self._go_to(1 - self._side)
 
+    def action_other_back(self) -> None:
+        """With two sides the same."""
+        self.action_other()
+
+    def action_down(self) -> None:
+        """There is no side below."""
+        self._move(1)
+
+    def action_up(self) -> None:
+        """Nor one above."""
+        self._move(-1)
+
     def action_next(self) -> None:
         """The next face on this side."""
         self._move(1)
@@ -93,6 +110,16 @@ class CompareScreen(Overlay[int | None]):
     def action_clear(self) -> None:
         """Takes its decision away."""
         self._decide_on(Decision.UNDECIDED)
+
+    def action_undo(self) -> None:
+        """Takes the last decision back, whatever face it was of."""
+        self._turn(True)
+        self._show()
+
+    def action_redo(self) -> None:
+        """Does it again."""
+        self._turn(False)
+        self._show()
 
     def _go_to(self, side: int) -> None:
         self._side = side

@@ -7,10 +7,12 @@ from textual.widgets import TextArea
 
 from tui.actions import Scope, actions_of
 from tui.bindings import bindings_for
+from tui.keymap import AS_THEY_COME
+from tui.widgets.text_line import COPIES
 
 
 class CaptionArea(TextArea):
-    """A text of several rows; Enter and Esc go back to the list, for a caption is one line."""
+    """A text of several rows; the keys of a field go back to the list, for a caption is one line."""
 
     SCOPE = Scope.FIELD
     BINDINGS = bindings_for(Scope.FIELD)
@@ -48,5 +50,10 @@ class CaptionArea(TextArea):
 
     async def on_key(self, event: events.Key) -> None:
         """Keys of a field are no text: Textual's area would take Enter for a new line."""
-        if any(event.key in action.keys for action in actions_of(Scope.FIELD)):
+        keymap = getattr(self.app, "keys", AS_THEY_COME)
+        if event.key == COPIES and self.selected_text:
+            event.stop()
+            event.prevent_default()
+            self.action_copy()
+        elif any(event.key in action.keys for action in keymap.all(actions_of(Scope.FIELD))):
             event.prevent_default()

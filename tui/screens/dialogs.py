@@ -73,8 +73,12 @@ class NewProject(Overlay[NewWords | None]):
             yield TextLine("person", id="class")
 
     def leave_field(self, field: TextLine) -> None:
-        """Esc in a field leaves the whole question."""
+        """Leaving a field leaves the whole question."""
         self.action_leave()
+
+    def action_turn(self) -> None:
+        """The other field."""
+        self.focus_next(TextLine)
 
     def action_take(self) -> None:
         """What the field at the end does."""

@@ -62,7 +62,7 @@ def test_picture() -> Image:
     return picture
 
 
-class DoctorScreen(Reading):
+class DoctorScreen(Reading[None]):
     """What was found; any of its keys closes it."""
 
     CSS_PATH = "doctor.tcss"

@@ -88,7 +88,8 @@ def decide_all(screen: FacesScreen, decision: Decision) -> None:
         screen.say("There is nothing to change.")
         return
     decided = sum(face.decision is not Decision.UNDECIDED for face in faces)
-    detail = f"{many(decided, 'decision')} made before would be changed." if decided else "One u takes it back."
+    taken_back = screen.keyed("One {faces.undo} takes it back.")
+    detail = f"{many(decided, 'decision')} made before would be changed." if decided else taken_back
 
     def answered(yes: bool | None) -> None:
         ids = [face.id for face in faces]

@@ -178,7 +178,8 @@ class FacesScreen(FaceSight):
             if place is not None:
                 self.rows.cursor = place
 
-        self.app.push_screen(CompareScreen(self.rows.items, self.rows.cursor, self._decide_on, self.subject), done)
+        faces, place = self.rows.items, self.rows.cursor
+        self.app.push_screen(CompareScreen(faces, place, self._decide_on, self.subject, self._turn), done)
 
     def action_pick(self) -> None:
         """Shows what would be picked and why; agreed to, it is kept as one action that one undo takes back."""

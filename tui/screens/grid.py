@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from textual import on
@@ -17,9 +18,10 @@ from engine.pictures.grid.painting import (
     sheet_path,
     usual_grid,
 )
-from engine.pictures.grid.plan import Grid
+from engine.pictures.grid.plan import Grid, Place
 from engine.pictures.grid.ranges import GridError
 from engine.pictures.grid.shelf import GridShelf
+from engine.pictures.verdicts import Action, Verdicts
 from engine.pictures.votes import Ranked, Ranking, Votes
 from tui.actions import Scope
 from tui.bindings import bindings_for
@@ -47,7 +49,7 @@ class GridScreen(GridSight):
             return self._progress.painted + self._progress.waiting < self._progress.cells
         if action == "cancel":
             return self._progress.waiting > 0
-        if action in ("vote_for", "vote_against", "next_open", "view", "export"):
+        if action in ("vote_for", "vote_against", "undo", "redo", "next_open", "previous_open", "view", "export"):
             return self._progress.painted > 0
         if action in ("next_page", "previous_page"):
             return len(self._grid.page_values) > 1
@@ -179,21 +181,21 @@ class GridScreen(GridSight):
         """Against it."""
         self._vote(-1)
 
+    def action_undo(self) -> None:
+        """Takes the last vote back, or what else was said of a picture."""
+        self._turn_back(lambda verdicts: verdicts.undo(), "undo", "Undid")
+
+    def action_redo(self) -> None:
+        """Says it again."""
+        self._turn_back(lambda verdicts: verdicts.redo(), "redo", "Redid")
+
     def action_next_open(self) -> None:
         """To the next painted cell without a vote, on another page if there is none on this."""
-        grid, here = self._grid, self.cells.item
-        if grid is None or here is None:
-            return
-        places = list(grid.places())
-        at = places.index(here.place) + 1
-        for place in (*places[at:], *places[:at]):
-            cell = self._cells.get(place)
-            if cell is not None and cell.painted and not cell.vote:
-                self._only_row = self._only_column = None
-                self._page = place.z
-                self._lay(place)
-                return
-        self.say("Every picture has a vote.")
+        self._go_to_open(1)
+
+    def action_previous_open(self) -> None:
+        """To the one before."""
+        self._go_to_open(-1)
 
     def action_next_page(self) -> None:
         """The next prompt, or what else the pages are."""
@@ -278,7 +280,7 @@ class GridScreen(GridSight):
         self.show_error(PictureError(f"{marked}: {error.what}", error.fix) if marked else error)
 
     def _vote(self, vote: int) -> None:
-        at, cell = self.cells.cursor, self.cells.item
+        cell = self.cells.item
         if cell is None or cell.picture is None or not cell.painted:
             self.say("Only a painted picture can be voted on.")
             return
@@ -293,15 +295,56 @@ class GridScreen(GridSight):
             return (now,)
 
         if done := self.attempt(cast):
-            (now,) = done
-            # Equal cells are one picture: all of them have the vote.
-            self._cells = {
-                place: replace(each, vote=now) if each.picture == number else each
-                for place, each in self._cells.items()
-            }
-            self.cells.take(self._page_cells())
-            self.cells.redraw(at)
-            self._show_cell()
+            self._take_votes({number: done[0]})
+
+    def _go_to_open(self, by: int) -> None:
+        grid, here = self._grid, self.cells.item
+        if grid is None or here is None:
+            return
+        places = list(grid.places())
+        at = places.index(here.place)
+        for step in range(1, len(places) + 1):
+            place = places[(at + by * step) % len(places)]
+            cell = self._cells.get(place)
+            if cell is not None and cell.painted and not cell.vote:
+                self._go_to(place)
+                return
+        self.say("Every picture has a vote.")
+
+    def _go_to(self, place: Place) -> None:
+        """To a cell, whatever is seen now."""
+        self._only_row = self._only_column = None
+        self._page = place.z
+        self._lay(place)
+
+    def _turn_back(self, turn: Callable[[Verdicts], Action | None], word: str, done: str) -> None:
+        """Undoes or redoes what was said of a picture, and goes to it where the grid has it."""
+
+        def work() -> tuple[Action | None, dict[int, int]]:
+            with self.project.store() as store:
+                action = turn(Verdicts(store))
+                return action, Votes(store).of(action.pictures) if action is not None else {}
+
+        if (found := self.attempt(work)) is None:
+            return
+        action, votes = found
+        if action is None:
+            self.say(f"There is nothing to {word}.")
+            return
+        self._take_votes({number: votes.get(number, 0) for number in action.pictures})
+        place = next((at for at, cell in self._cells.items() if cell.picture in action.pictures), None)
+        if place is not None and (self.cells.item is None or self.cells.item.picture not in action.pictures):
+            self._go_to(place)
+        self.say(f"{done}: {action.label}")
+        self._look()
+
+    def _take_votes(self, votes: Mapping[int, int]) -> None:
+        """Shows votes at once. Equal cells are one picture: all of them have its vote."""
+        self._cells = {
+            place: replace(cell, vote=votes.get(cell.picture or 0, cell.vote)) for place, cell in self._cells.items()
+        }
+        self.cells.take(self._page_cells())
+        self._show_cell()
 
     def _turn(self, by: int) -> None:
         if self._grid is not None:

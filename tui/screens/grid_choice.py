@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from engine.pictures.grid.plan import Grid
-from tui.widgets.ink import Ink, Line, content_of
+from tui.actions import Scope
+from tui.screens.overlay import Hints, Overlay, overlay_bindings
+from tui.widgets.ink import Ink, Line
 from tui.widgets.rows import Rows
 
 
@@ -21,7 +21,7 @@ def grid_line(grid: Grid, width: int) -> Line:  # noqa: ARG001
     return [(f"{grid.size:>6,}  ", Ink.MUTED), (axes, Ink.PLAIN), (f"  {grid.name}", Ink.MUTED)]
 
 
-class GridChoice(ModalScreen[Grid | None]):
+class GridChoice(Overlay[Grid | None]):
     """Shows the grids, the one that was changed last first.
 
     Args:
@@ -30,7 +30,8 @@ class GridChoice(ModalScreen[Grid | None]):
     """
 
     CSS_PATH = "ranking.tcss"
-    BINDINGS = [("enter", "take", "Open it"), ("escape,q,b", "leave", "Back")]
+    SCOPES = (Scope.CHOICE,)
+    BINDINGS = overlay_bindings(Scope.CHOICE)
 
     def __init__(self, grids: Sequence[Grid], at: str | None) -> None:
         super().__init__()
@@ -42,8 +43,7 @@ class GridChoice(ModalScreen[Grid | None]):
         with Vertical() as box:
             box.border_title = "grids"
             yield Rows[Grid](grid_line)
-            keys = [("enter", Ink.ACTIVE), (" open   ", Ink.MUTED), ("esc", Ink.ACTIVE), (" back", Ink.MUTED)]
-            yield Static(content_of(keys))
+            yield Hints("{choice.take} open   {choice.leave} back")
 
     def on_mount(self) -> None:
         """Fills the list."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tui.actions import Scope, actions_of
+from tui.actions import Action, Scope, actions_of
+from tui.actions.keys import is_text
 from tui.bindings import bindings_for
 from tui.keymap import AS_THEY_COME, Keymap
+from tui.screens.overlay import Overlay
 from tui.screens.reading import Reading
 from tui.widgets.ink import Ink, Line, content_of
 
@@ -17,20 +22,47 @@ KEYS_WIDTH = 14
 """Cells for the keys' column."""
 
 
-def help_lines(scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME) -> list[Line]:
-    """The keys of some scopes, each under its title."""
+def help_lines(
+    scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME, over: type[Overlay[Any]] | None = None
+) -> list[Line]:
+    """The keys of some scopes, each under its title; a key that does something else first is left out.
+
+    Args:
+        scopes: in the order in which keys are looked for.
+        keymap: what the keys are.
+        over: what is asked about, where it lies over a screen: only what it does is told.
+    """
+    held = [action for scope in scopes for action in actions_of(scope)]
+    typing = Scope.FIELD in scopes
+    if over is not None:
+        told = _told_over(over, held, typing, keymap)
+    else:
+        told = keymap.all(held) if typing else keymap.in_turn(held)
     lines: list[Line] = []
-    for scope in scopes:
-        lines += [[]] if lines else []
-        lines.append([(scope.title, Ink.STRONG)])
-        for action in keymap.all(actions_of(scope)):
-            keys = action.keys_text or "palette"
-            ink = Ink.ACTIVE if action.keys else Ink.MUTED
-            lines.append([(f"  {keys:<{KEYS_WIDTH}}", ink), (f" {action.description}", Ink.PLAIN)])
+    scope: Scope | None = None
+    for action in told:
+        if action.scope is not scope:
+            scope = action.scope
+            lines += [[]] if lines else []
+            lines.append([(scope.title, Ink.STRONG)])
+        ink = Ink.ACTIVE if action.keys else Ink.MUTED
+        lines.append([(f"  {action.keys_text or 'palette':<{KEYS_WIDTH}}", ink), (f" {action.description}", Ink.PLAIN)])
     return lines
 
 
-class HelpScreen(Reading):
+def _told_over(over: type[Overlay[Any]], held: list[Action], typing: bool, keymap: Keymap) -> tuple[Action, ...]:
+    """What keys do in something that lies over a screen; while a field is typed in, what writes a letter is no key."""
+    done = over.does()
+    here = [action for action in held if action.scope not in over.SCOPES or action in done]
+    here += [action for action in done if action not in here]
+    if not typing:
+        return keymap.in_turn(here)
+    told = keymap.in_turn(sorted(here, key=lambda action: action.scope is not Scope.FIELD))
+    left = [replace(action, keys=tuple(key for key in action.keys if not is_text(key))) for action in told]
+    return tuple(action for action in left if action.keys)
+
+
+class HelpScreen(Reading[None]):
     """The help overlay; any of its keys closes it."""
 
     CSS_PATH = "help.tcss"
@@ -54,7 +86,10 @@ class HelpScreen(Reading):
             box.border_subtitle = self.keyed(
                 "{reading.down} {reading.up} scroll · {help.doctor} doctor · {reading.close} closes"
             )
-            yield Static(content_of(*help_lines(self._scopes, self._keymap)))
+            stack = self.app.screen_stack
+            below = type(stack[stack.index(self) - 1])
+            over = below if issubclass(below, Overlay) else None
+            yield Static(content_of(*help_lines(self._scopes, self._keymap, over)))
 
     def action_doctor(self) -> None:
         """Closes, and looks at the machine and the terminal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
@@ -9,7 +10,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import Scope, actions_of
+from tui.actions import ACTIONS, Action, Scope, actions_of
 from tui.bindings import bindings_for
 from tui.keymap import AS_THEY_COME, Keymap, hint_line, keyed
 from tui.widgets.ink import content_of, title_of
@@ -17,17 +18,38 @@ from tui.widgets.ink import content_of, title_of
 Answer = TypeVar("Answer")
 
 
-def overlay_bindings(*scopes: Scope) -> list[BindingType]:
-    """The bindings of some scopes, and the key that tells what they are."""
+def overlay_bindings(*scopes: Scope, also: Iterable[str] = ()) -> list[BindingType]:
+    """The bindings of some scopes, and the key that tells what they are.
+
+    Args:
+        scopes: the overlay's.
+        also: ids of the actions of the screen below whose keys hold here, too.
+    """
     help_ = next(action for action in actions_of(Scope.APP) if action.id == "app.help")
     asking = Binding(",".join(help_.keys), "app.help", help_.description, show=False, id=help_.id)
-    return [*(binding for scope in scopes for binding in bindings_for(scope)), asking]
+    below = [
+        Binding(",".join(action.keys), action.verb, action.description, show=False, id=action.id)
+        for action in ACTIONS
+        if action.id in also
+    ]
+    return [*(binding for scope in scopes for binding in bindings_for(scope)), *below, asking]
 
 
 class Overlay(ModalScreen[Answer]):
-    """A dialog, a list to choose from, something seen large. Subclasses say their ``SCOPES``, and bind them."""
+    """A dialog, a list to choose from, something seen large.
+
+    Subclasses say their ``SCOPES`` and which actions of the screen below hold ``ALSO``, and bind them.
+    """
 
     SCOPES: ClassVar[tuple[Scope, ...]] = ()
+    ALSO: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def does(cls) -> tuple[Action, ...]:
+        """What its keys do: not every overlay has a use for all of a scope's."""
+        held = [action for scope in cls.SCOPES for action in actions_of(scope)]
+        held += [action for action in ACTIONS if action.id in cls.ALSO]
+        return tuple(action for action in held if hasattr(cls, f"action_{action.verb}"))
 
     @property
     def keymap(self) -> Keymap:

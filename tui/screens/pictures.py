@@ -15,6 +15,7 @@ from engine.pictures.verdicts import Action, Verdicts
 from tui.actions import Scope, actions_of
 from tui.bindings import bindings_for
 from tui.screens import pictures_choices
+from tui.screens.pictures_questions import Stars
 from tui.screens.pictures_queue import PicturesQueue
 from tui.screens.pictures_sight import as_shown
 from tui.thumbnail_cache import ThumbnailCache
@@ -29,7 +30,7 @@ POLL_SECONDS = 0.5
 
 OF_A_PICTURE = frozenset(
     {"view", "favourite", "reject", "more_stars", "fewer_stars", "rate", "mark", "compare", "another", "more"}
-    | {"prompt", "settings", "parameters", "copy", "face_fix"}
+    | {"prompt", "settings", "parameters", "copy", "face_fix", "next_open", "previous_open"}
 )
 """Actions that need a picture under the cursor."""
 
@@ -123,7 +124,7 @@ class PicturesScreen(PicturesQueue):
             if stars is not None:
                 self._judge(lambda verdicts: verdicts.rate([each.id for each in self.targets()], stars))
 
-        self.app.push_screen(pictures_choices.Stars(), rated)
+        self.app.push_screen(Stars(max((each.rating for each in self.targets()), default=0)), rated)
 
     def action_undo(self) -> None:
         """Takes the last verdict back."""
@@ -175,6 +176,14 @@ class PicturesScreen(PicturesQueue):
             first = pictures.index(at) if at in pictures else 0
             chosen = marked[: PicturesCompare.MOST] or pictures[first : first + 2]
             self.app.push_screen(PicturesCompare(pictures, chosen, self._judge, self._now, self.subject), done)
+
+    def action_next_open(self) -> None:
+        """To the next picture that nothing is said of."""
+        pictures_choices.go_to_open(self)
+
+    def action_previous_open(self) -> None:
+        """To the one before."""
+        pictures_choices.go_to_open(self, backwards=True)
 
     def action_another(self) -> None:
         """Orders the same with another seed."""

@@ -6,21 +6,14 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
-
 from engine.pictures.gallery import Shown
 from engine.pictures.picture import PictureState
 from tui.actions import Scope
 from tui.screens.choosing import AskName
 from tui.screens.dialogs import Confirm
+from tui.screens.pictures_questions import ExportScreen, ParametersScreen
 from tui.terminal.harmless import harmless
-from tui.widgets.ink import Ink, Line, content_of, title_of
 from tui.widgets.meter import many
-from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.pictures.exporting import Exported
@@ -29,8 +22,6 @@ if TYPE_CHECKING:
 
 SEVERAL, MOST_MORE = 4, 1000
 """How many more are offered, and how many there may be."""
-
-TO_EXPORT = "~/favourites"
 
 
 def paint_more(screen: PicturesScreen, count: int) -> None:
@@ -91,6 +82,19 @@ def ask_how_many(screen: PicturesScreen) -> None:
 
     what = targets[0].prompt if len(targets) == 1 else f"of each of {len(targets)} that are marked"
     screen.app.push_screen(AskName("Paint how many more like it?", harmless(what), str(SEVERAL)), answered)
+
+
+def go_to_open(screen: PicturesScreen, backwards: bool = False) -> None:
+    """Moves to the next picture that nothing is said of, or to the one before, going round."""
+    grid, by = screen.grid, -1 if backwards else 1
+    count = len(grid.items)
+    for step in range(1, count + 1):
+        at = (grid.cursor + by * step) % count
+        picture = grid.items[at]
+        if picture.painted and not (picture.rating or picture.favourite or picture.rejected):
+            grid.cursor = at
+            return
+    screen.say("Something is said of every picture here.")
 
 
 def to_prompts(screen: PicturesScreen) -> None:
@@ -195,7 +199,7 @@ def export(screen: PicturesScreen) -> None:
     favourites = [picture for picture in screen.pictures if picture.favourite and not picture.rejected]
     chosen = [picture for picture in marked or favourites if picture.painted and not picture.gone]
     if not chosen:
-        screen.say("There is no favourite yet: f makes one.")
+        screen.say("There is no favourite yet: {pictures.favourite} makes one.")
         return
     project = screen.project
 
@@ -236,119 +240,6 @@ def retry(screen: PicturesScreen) -> None:
         screen.reread()
 
     screen.do("retry", again, queued)
-
-
-class Stars(ModalScreen[int | None]):
-    """Waits for a digit."""
-
-    CSS_PATH = "pictures_choices.tcss"
-    BINDINGS = [
-        *[(str(stars), f"stars({stars})", f"{stars} stars") for stars in range(6)],
-        ("escape,q,r", "stars(-1)", "Leave it"),
-    ]
-
-    def compose(self) -> ComposeResult:
-        """The question in one line."""
-        with Vertical() as box:
-            box.border_title = "How many stars?"
-            yield Static(content_of([("0 1 2 3 4 5", Ink.ACTIVE), ("   esc leaves it", Ink.MUTED)]))
-
-    def action_stars(self, stars: int) -> None:
-        """Closes with the number."""
-        self.dismiss(stars if stars >= 0 else None)
-
-
-class ParametersScreen(ModalScreen[bool]):
-    """A picture's parameters as they stand in its file; closes with whether to copy them."""
-
-    CSS_PATH = "pictures_choices.tcss"
-    BINDINGS = [
-        ("c,C,y,enter", "close(True)", "Copy"),
-        ("escape,q,i", "close(False)", "Close"),
-        ("j,down", "scroll(1)", "Down"),
-        ("k,up", "scroll(-1)", "Up"),
-    ]
-
-    def __init__(self, name: str, text: str) -> None:
-        super().__init__()
-        self._file = name
-        self._text = text
-
-    def compose(self) -> ComposeResult:
-        """The text and the keys."""
-        with Vertical() as box:
-            box.border_title = title_of(self._file)
-            with VerticalScroll(can_focus=False):
-                yield Static(content_of(*[_parameter_line(line) for line in self._text.split("\n")]))
-            keys: Line = [("c", Ink.ACTIVE), (" copies it   ", Ink.MUTED), ("esc", Ink.ACTIVE), (" closes", Ink.MUTED)]
-            yield Static(content_of([], keys))
-
-    def action_close(self, copy: bool) -> None:
-        """Closes."""
-        self.dismiss(copy)
-
-    def action_scroll(self, by: int) -> None:
-        """Scrolls a line."""
-        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
-
-
-class ExportScreen(ModalScreen[tuple[str, bool] | None]):
-    """Asks for a folder, and whether what made the pictures goes with them."""
-
-    CSS_PATH = "pictures_choices.tcss"
-    BINDINGS = [("tab,shift+tab", "turn", "With metadata or without"), ("escape", "cancel", "Leave it")]
-
-    def __init__(self, question: str) -> None:
-        super().__init__()
-        self._question = question
-        self._metadata = True
-
-    def compose(self) -> ComposeResult:
-        """A field and a choice."""
-        with Vertical() as box:
-            box.border_title = self._question
-            box.border_subtitle = "enter copies · esc leaves it"
-            yield TextLine(TO_EXPORT)
-            yield Static(id="choice")
-
-    def on_mount(self) -> None:
-        """Shows the choice."""
-        self._show()
-
-    def leave_field(self, field: TextLine) -> None:
-        """Esc in the field leaves the question."""
-        self.action_cancel()
-
-    def action_turn(self) -> None:
-        """The other way."""
-        self._metadata = not self._metadata
-        self._show()
-
-    def action_cancel(self) -> None:
-        """Leaves it."""
-        self.dismiss(None)
-
-    @on(TextLine.Submitted)
-    def _answer(self, event: TextLine.Submitted) -> None:
-        if event.value.strip():
-            self.dismiss((event.value.strip(), self._metadata))
-
-    def _show(self) -> None:
-        words = ("with what made them", "the pixels alone, without a word of it")
-        lines: list[Line] = [
-            [(f"({'•' if here else ' '}) {word}", Ink.PLAIN if here else Ink.MUTED)]
-            for word, here in zip(words, (self._metadata, not self._metadata), strict=True)
-        ]
-        tab: Line = [("tab", Ink.ACTIVE), (" changes it", Ink.MUTED)]
-        self.query_one("#choice", Static).update(content_of([], *lines, tab))
-
-
-def _parameter_line(line: str) -> Line:
-    """A line of the parameters; the words before a colon stand back."""
-    head, colon, rest = line.partition(":")
-    if line.startswith(("Negative prompt:", "Steps:")):
-        return [(f"{head}{colon}", Ink.MUTED), (rest, Ink.PLAIN)]
-    return [(line, Ink.PLAIN)]
 
 
 def _told(value: Any) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.project import Project
     from tui.job_watch import JobFollower
 
-NOT_THERE = "Q goes to the queue; there, it acts on the picture under the cursor."
+NOT_THERE = "{pictures.queue} goes to the queue; there, it acts on the picture under the cursor."
 
 
 class PicturesQueue(PicturesSight):

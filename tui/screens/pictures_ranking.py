@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.pictures.gallery import Shown
+from tui.actions import Scope
+from tui.keymap import keyed
+from tui.screens.overlay import Overlay, overlay_bindings
 from tui.screens.pictures_lines import likeness_piece
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.rows import Rows
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from engine.project import Project
 
 
-class PicturesRanking(ModalScreen[str | None]):
+class PicturesRanking(Overlay[str | None]):
     """Checkpoints, or prompts, best first. Closes with the filter line that shows the one chosen.
 
     Args:
@@ -32,11 +34,8 @@ class PicturesRanking(ModalScreen[str | None]):
     """
 
     CSS_PATH = "pictures_ranking.tcss"
-    BINDINGS = [
-        ("tab", "turn", "Checkpoints or prompts"),
-        ("enter", "choose", "Show its pictures"),
-        ("escape,q,b", "leave", "Close"),
-    ]
+    SCOPES = (Scope.CHOICE,)
+    BINDINGS = overlay_bindings(Scope.CHOICE)
 
     def __init__(self, project: Project, pictures: Sequence[Shown]) -> None:
         super().__init__()
@@ -51,7 +50,9 @@ class PicturesRanking(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """The list and the keys."""
         with Vertical() as box:
-            box.border_subtitle = "tab checkpoints or prompts · enter shows its pictures · esc closes"
+            box.border_subtitle = self.keyed(
+                "{choice.turn} checkpoints or prompts · {choice.take} shows its pictures · {choice.leave} closes"
+            )
             yield Static(id="head")
             yield Rows["Ranked"](self._line)
 
@@ -64,7 +65,8 @@ class PicturesRanking(ModalScreen[str | None]):
         self._prompts = not self._prompts
         self._show()
 
-    def action_choose(self) -> None:
+    @on(Rows.Chosen)
+    def action_take(self) -> None:
         """Closes with what shows these pictures."""
         ranked = self.query_one(Rows).item
         self.dismiss(_line_for(ranked) if ranked is not None else None)
@@ -72,10 +74,6 @@ class PicturesRanking(ModalScreen[str | None]):
     def action_leave(self) -> None:
         """Closes."""
         self.dismiss(None)
-
-    @on(Rows.Chosen)
-    def _chosen(self) -> None:
-        self.action_choose()
 
     def _show(self) -> None:
         from engine.pictures.votes import Ranking, Votes
@@ -86,7 +84,8 @@ class PicturesRanking(ModalScreen[str | None]):
         what = "Prompts" if self._prompts else "Checkpoints"
         self.query_one(Vertical).border_title = f"{what}, those liked best first"
         head = f" {'sure':>5} {'liked':>6} {'of':>5} {'likeness':>9}  {what.lower()[:-1]}"
-        nothing: Line = [("Nothing is said of pictures yet: f, x and + say it.", Ink.MUTED)]
+        say_it = keyed("{pictures.favourite}, {pictures.reject} and {pictures.more_stars} say it", self.keymap)
+        nothing: Line = [(f"Nothing is said of pictures yet: {say_it}.", Ink.MUTED)]
         self.query_one("#head", Static).update(content_of([(head, Ink.MUTED)] if found else nothing))
         self.query_one(Rows).show(found, 0)
 

@@ -17,7 +17,6 @@ from engine.prompts.breakdown import Breakdown
 from engine.prompts.shelf import Mark
 from tui.actions import Scope
 from tui.bindings import bindings_for
-from tui.screens.prompt_choice import ChoosingWhatVaries
 from tui.screens.prompt_lines import (
     Brush,
     Variant,
@@ -29,6 +28,7 @@ from tui.screens.prompt_lines import (
     variant_line,
 )
 from tui.screens.prompt_locks import Locks
+from tui.screens.prompt_marks import MarkingVariations
 from tui.screens.prompt_tree import PromptList, Taken, library, tree
 from tui.screens.prompt_work import (
     Desk,
@@ -39,7 +39,6 @@ from tui.screens.prompt_work import (
     left_off,
     library_of,
     look_around,
-    marked,
     orders_for,
     parts_locked,
     parts_that_may_vary,
@@ -60,7 +59,7 @@ MOST_SEEDS = 64
 __all__ = ["PromptsScreen", "orders_for"]
 
 
-class PromptsScreen(ChoosingWhatVaries):
+class PromptsScreen(MarkingVariations):
     """A prompt at the top, its variations below; Enter paints."""
 
     SCOPE = Scope.PROMPTS
@@ -79,7 +78,6 @@ class PromptsScreen(ChoosingWhatVaries):
         super().__init__()
         self._brush = Brush()
         self._around: Surroundings | None = None
-        self._variants: list[Variant] = []
         self._note = ""
         self._round = 0
         self._filled = False
@@ -135,11 +133,6 @@ class PromptsScreen(ChoosingWhatVaries):
         self.query_one("#rewrite").display = False
         super().leave_field(field)
 
-    @property
-    def rows(self) -> Rows[Variant]:
-        """The list."""
-        return self.query_one("#variants", Rows)
-
     def edit(self, prompt: str, negative: str) -> None:
         """Takes a prompt from elsewhere."""
         self._filled = True
@@ -159,7 +152,7 @@ class PromptsScreen(ChoosingWhatVaries):
         if self.choice.by_model and server is None:
             return
         self._server = server
-        project, desk, choice = self.project, self._desk(), self.choice
+        project, desk, choice = self.project, self.desk(), self.choice
         self._round += 1
         seed = self._round
         self.keys_changed()
@@ -181,18 +174,6 @@ class PromptsScreen(ChoosingWhatVaries):
         """Takes the question to the language model back."""
         if self._server is not None:
             self._server.cancel()
-
-    def action_keep(self) -> None:
-        """Keeps the variation, and goes on."""
-        self._mark(Mark.KEPT)
-
-    def action_drop(self) -> None:
-        """Drops it, and goes on."""
-        self._mark(Mark.DROPPED)
-
-    def action_clear(self) -> None:
-        """Takes the mark away."""
-        self._mark(Mark.NONE, go_on=False)
 
     def action_again(self) -> None:
         """The variation under the cursor becomes the prompt, and is varied."""
@@ -218,7 +199,7 @@ class PromptsScreen(ChoosingWhatVaries):
 
     def action_lock(self) -> None:
         """Lists the parts of the prompt; each is locked, or not."""
-        prompt = self._desk().parent
+        prompt = self.desk().parent
         parts = self.attempt(lambda: parts_that_may_vary(prompt, self.project.settings.person))
         if parts:
             self.app.push_screen(Locks(parts, self.choice.locked, self._lock))
@@ -254,7 +235,7 @@ class PromptsScreen(ChoosingWhatVaries):
         if not variants:
             self.say("Write a prompt first: {prompts.edit} goes there.")
             return
-        project, brush, negative = self.project, self._brush, self._desk().negative
+        project, brush, negative = self.project, self._brush, self.desk().negative
 
         def order() -> int:
             from engine.pictures.orders import newest_lora
@@ -283,7 +264,7 @@ class PromptsScreen(ChoosingWhatVaries):
         if message.progress.variation is not None:
             new = message.progress.variation
             self._variants.append(Variant(new.text, self._plain_parent(), distance=new.distance))
-            self._show(self._variants, self.rows.cursor)
+            self.show_variants(self._variants, self.rows.cursor)
         self._title(f"asking {self.choice.model} on {self._server.place} … {message.progress.accepted}")
 
     @on(TextLine.Changed, "#prompt")
@@ -292,7 +273,7 @@ class PromptsScreen(ChoosingWhatVaries):
 
     @on(TextLine.Submitted, "#prompt,#negative")
     def _entered(self, event: TextLine.Submitted) -> None:
-        desk = self._desk()
+        desk = self.desk()
         self.edit(desk.parent, desk.negative)
         self.focus_list()
 
@@ -302,11 +283,11 @@ class PromptsScreen(ChoosingWhatVaries):
         self.leave_field(event.input)
         if variant is None or text == variant.text:
             return
-        negative = self._desk().negative
+        negative = self.desk().negative
 
         def written(new: Variant) -> None:
             self._variants[at] = new
-            self._show(self._variants, at)
+            self.show_variants(self._variants, at)
 
         self.do("rewrite", lambda: rewritten(project, variant, text, negative), written)
 
@@ -320,12 +301,13 @@ class PromptsScreen(ChoosingWhatVaries):
         def take(taken: Taken | None) -> None:
             if taken is not None:
                 # A prompt that says only what is not to be seen leaves the rest as it is, and the other way round.
-                desk = self._desk()
+                desk = self.desk()
                 self.edit(taken.text or desk.parent, taken.negative or desk.negative)
 
         self.app.push_screen(screen, take)
 
-    def _desk(self) -> Desk:
+    def desk(self) -> Desk:
+        """What lies on the screen."""
         prompt, negative = (self.query_one(name, TextLine).value.strip() for name in ("#prompt", "#negative"))
         return Desk(prompt, negative, tuple(self._variants))
 
@@ -336,26 +318,28 @@ class PromptsScreen(ChoosingWhatVaries):
         there = {variant.text for variant in desk.variants}
         kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in there]
         self._note = desk.note
-        self._show([*desk.variants, *kept], cursor=0)
+        self.show_variants([*desk.variants, *kept], cursor=0)
 
     def _varied(self, desk: Desk | None) -> None:
         self._server = None
         self.keys_changed()
         if desk is None:
-            self.edit(self._desk().parent, self._desk().negative)
+            self.edit(self.desk().parent, self.desk().negative)
             self.say("Taken back.")
             return
         new = {variant.text for variant in desk.variants}
         kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in new]
         first = sum(variant.mark is Mark.KEPT for variant in (*kept, *desk.variants))
         self._note = desk.note
-        self._show([*kept, *desk.variants], cursor=first)
+        self.show_variants([*kept, *desk.variants], cursor=first)
         self.focus_list()
 
     def _failed(self, error: LimnerError) -> None:
         self._server = None
         self.keys_changed()
-        self._show([each for each in self._variants if each.id is not None or not each.parent], self.rows.cursor)
+        self.show_variants(
+            [each for each in self._variants if each.id is not None or not each.parent], self.rows.cursor
+        )
         self.show_error(error)
 
     def _took_in(self, around: Surroundings) -> None:
@@ -365,10 +349,10 @@ class PromptsScreen(ChoosingWhatVaries):
         self._break_down()
 
     def _plain_parent(self) -> str:
-        return self._variants[0].text if self._variants and not self._variants[0].parent else self._desk().parent
+        return self._variants[0].text if self._variants and not self._variants[0].parent else self.desk().parent
 
     def _break_down(self) -> None:
-        prompt, around = self._desk().parent, self._around
+        prompt, around = self.desk().parent, self._around
         found = broken_down(prompt, around)
         locked = parts_locked(prompt, around.person, self.choice) if around and isinstance(found, Breakdown) else []
         self.write("#breakdown", lambda width: breakdown_line(found, width, locked))
@@ -377,23 +361,14 @@ class PromptsScreen(ChoosingWhatVaries):
         self.choose(locked=locked)
         self._break_down()
 
-    def _show(self, variants: list[Variant], cursor: int) -> None:
+    def show_variants(self, variants: list[Variant], cursor: int) -> None:
+        """Shows other variations, the cursor on one of them."""
         self._variants = variants
         self.rows.show(variants, cursor)
         self._title(self._note)
 
     def _title(self, note: str) -> None:
         self.query_one("#variants-pane").border_title = title_of(list_title(self._variants, note))
-
-    def _mark(self, mark: Mark, go_on: bool = True) -> None:
-        at, variant = self.rows.cursor, self.rows.item
-        if variant is None:
-            return
-        project, negative = self.project, self._desk().negative
-        new = self.attempt(lambda: marked(project, variant, negative, mark))
-        if new is not None:
-            self._variants[at] = new
-            self._show(self._variants, at + 1 if go_on else at)
 
     def _strengthen(self, by: float) -> None:
         strength = round(min(4.0, max(-4.0, self._brush.strength + by)), 2)

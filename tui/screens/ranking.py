@@ -6,26 +6,28 @@ from collections.abc import Mapping, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from engine.pictures.votes import Ranked, Ranking
+from tui.actions import Scope
 from tui.screens.grid_lines import ranked_line
+from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.ink import Ink, content_of
 from tui.widgets.rows import Rows
 
 TITLES = {Ranking.CHECKPOINT: "checkpoints by votes", Ranking.PROMPT: "prompts by votes"}
 
 
-class RankingScreen(ModalScreen[None]):
-    """Shows one ranking; tab goes to the other.
+class RankingScreen(Overlay[None]):
+    """Shows one ranking; a key goes to the other.
 
     Args:
         rankings: what was voted on, best first.
     """
 
     CSS_PATH = "ranking.tcss"
-    BINDINGS = [("escape,q,R,b,enter", "dismiss", "Close"), ("tab,shift+tab", "other", "The other")]
+    SCOPES = (Scope.CHOICE,)
+    BINDINGS = overlay_bindings(Scope.CHOICE)
 
     def __init__(self, rankings: Mapping[Ranking, Sequence[Ranked]]) -> None:
         super().__init__()
@@ -37,25 +39,29 @@ class RankingScreen(ModalScreen[None]):
         with Vertical():
             yield Static(content_of([("score  votes for      like", Ink.MUTED)]), id="head")
             yield Rows[Ranked](ranked_line)
-            keys = [("tab", Ink.ACTIVE), (" checkpoints or prompts   ", Ink.MUTED), ("esc", Ink.ACTIVE)]
-            yield Static(content_of([*keys, (" back", Ink.MUTED)]))
+            yield Hints("{choice.turn} checkpoints or prompts   {choice.leave} back")
 
     def on_mount(self) -> None:
         """Fills the list."""
         self._show()
 
-    def action_other(self) -> None:
+    def action_turn(self) -> None:
         """Checkpoints, or prompts."""
         self._shown = Ranking.PROMPT if self._shown is Ranking.CHECKPOINT else Ranking.CHECKPOINT
         self._show()
 
-    async def action_dismiss(self, result: None = None) -> None:
+    def action_take(self) -> None:
+        """There is nothing to take: back, as those press who have read it."""
+        self.dismiss(None)
+
+    def action_leave(self) -> None:
         """Closes."""
         self.dismiss(None)
 
     def _show(self) -> None:
         found = self._rankings[self._shown]
         self.query_one(Vertical).border_title = TITLES[self._shown]
-        self.query_one(Vertical).border_subtitle = "" if found else "nobody voted yet: + and - vote"
+        nobody = self.keyed("nobody voted yet: {plot.vote_for} and {plot.vote_against} vote")
+        self.query_one(Vertical).border_subtitle = "" if found else nobody
         self.query_one(Rows).show(found, 0)
         self.query_one(Rows).focus()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from textual.containers import VerticalScroll
 
-from tui.screens.overlay import Overlay
+from tui.screens.overlay import Answer, Overlay
 
 PAGE_LINES = 10
 """What a page key scrolls."""
 
 
-class Reading(Overlay[None]):
+class Reading(Overlay[Answer]):
     """An overlay with one ``VerticalScroll``. Its scopes have ``reading`` among them."""
 
     def action_down(self) -> None:

@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from tui.actions import Scope
 from tui.bindings import bindings_for
+from tui.widgets.counts import Counts
 from tui.widgets.ink import Ink, Line, spread, strip_of, styles_of
 from tui.widgets.rows import CURSOR
 
@@ -45,7 +46,7 @@ class Dial:
         return beyond[0] if by > 0 else beyond[-1]
 
 
-class Dials(Widget, can_focus=True):
+class Dials(Counts, Widget, can_focus=True):
     """Rows of settings with a cursor."""
 
     SCOPE = Scope.DIALS
@@ -122,26 +123,36 @@ class Dials(Widget, can_focus=True):
 
     def action_next(self) -> None:
         """The next setting."""
-        self.cursor += 1
+        self.cursor += self.counted(1)
+
+    def action_top(self) -> None:
+        """The first setting, or the one counted."""
+        self.cursor = self.counted(1) - 1
+
+    def action_bottom(self) -> None:
+        """The last one, or the one counted."""
+        self.cursor = self.counted(len(self.dials)) - 1
 
     def action_previous(self) -> None:
         """The one before."""
-        self.cursor -= 1
+        self.cursor -= self.counted(1)
 
     def action_more(self) -> None:
-        """More of it."""
-        self._turn(1)
+        """More of it, by as many steps as were counted."""
+        self._turn(self.counted(1))
 
     def action_less(self) -> None:
         """Less of it."""
-        self._turn(-1)
+        self._turn(-self.counted(1))
 
     def _turn(self, by: int) -> None:
         dial = self.dial
         value = self.values.get(dial.key)
         if value is None:
             return
-        turned = dial.step(value, by)
+        turned = value
+        for _ in range(min(abs(by), len(dial.ladder))):
+            turned = dial.step(turned, by)
         if turned != value:
             self.values[dial.key] = turned
             self.refresh()

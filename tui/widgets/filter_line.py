@@ -10,7 +10,8 @@ from rich.text import Text
 from textual import events
 from textual.suggester import Suggester
 
-from tui.widgets.text_line import TextLine
+from tui.keymap import AS_THEY_COME
+from tui.widgets.text_line import COPIES, TextLine
 
 
 class FilterLine(TextLine):
@@ -42,18 +43,22 @@ class FilterLine(TextLine):
         Textual looks bindings up once a key has travelled up to the app, by which time letters that followed it are in
         the field. So what ends or empties the line is done here, and keys that came after go where the focus is.
         """
-        focused = self.screen.focused
+        focused, keymap = self.screen.focused, getattr(self.app, "keys", AS_THEY_COME)
+        submits = keymap.is_for("field.submit", event.key)
         if focused is not self and focused is not None:
             event.stop()
             event.prevent_default()
             focused._forward_event(events.Key(event.key, event.character))
-        elif event.key in ("enter", "escape", "ctrl+u"):
+        elif event.key == "ctrl+u":
             event.stop()
             event.prevent_default()
-            if event.key == "ctrl+u":
-                self.action_delete_left_all()
-                return
-            if event.key == "enter":
+            self.action_delete_left_all()
+        elif event.key == COPIES and self.selected_text:
+            return
+        elif submits or keymap.is_for("field.leave", event.key):
+            event.stop()
+            event.prevent_default()
+            if submits:
                 await self.action_submit()
             self.action_leave()
 

@@ -73,7 +73,7 @@ class KeyLine(Static):
         scope = getattr(focused, "SCOPE", None)
         actions = [*(actions_of(scope) if scope is not None else ()), *actions_of(self._scope), *actions_of(Scope.APP)]
         keymap = getattr(self.app, "keys", AS_THEY_COME)
-        possible = keymap.all(action for action in actions if self._possible(action))
+        possible = keymap.in_turn(action for action in actions if self._possible(action))
         typing = isinstance(focused, (TextLine, TextArea))
         self.update(content_of(footer_line(possible, self.size.width, typing=typing)))
 

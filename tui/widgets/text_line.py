@@ -9,9 +9,12 @@ from textual.widgets import Input
 from tui.actions import Scope
 from tui.bindings import bindings_for
 
+COPIES = "ctrl+c"
+"""The key by which every terminal's user copies what is selected."""
+
 
 class TextLine(Input):
-    """An input of one row without a border; Esc, ↑ and ↓ leave it, Enter submits."""
+    """An input of one row without a border; its keys leave it or submit, ↑ and ↓ go to its neighbours."""
 
     SCOPE = Scope.FIELD
     BINDINGS = bindings_for(Scope.FIELD)
@@ -42,8 +45,12 @@ class TextLine(Input):
         super().action_copy()
 
     def on_key(self, event: events.Key) -> None:
-        """Up and down go to the neighbouring field."""
-        if event.key in ("up", "down"):
+        """Up and down go to the neighbouring field; ctrl+c copies what is selected before it means anything else."""
+        if event.key == COPIES and self.selected_text:
+            event.stop()
+            event.prevent_default()
+            self.action_copy()
+        elif event.key in ("up", "down"):
             event.stop()
             event.prevent_default()
             if event.key == "up":

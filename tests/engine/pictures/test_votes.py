@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PictureError
+from engine.pictures.gallery import Gallery
 from engine.pictures.orders import order_for
 from engine.pictures.queue import Queue
+from engine.pictures.verdicts import Verdicts
 from engine.pictures.votes import Ranking, Votes, wilson
 from engine.project import Project
 
@@ -82,6 +84,24 @@ def test_a_vote_is_changed_and_taken_back(painted: Project) -> None:
         votes.cast(21, 0)
         assert votes.of([21, 22]) == {22: 1}
         assert [each.label for each in votes.ranking(Ranking.CHECKPOINT)] == ["no LoRA"]
+
+
+def test_a_vote_is_undone_and_done_again_in_its_turn_after_a_restart_too(painted: Project) -> None:
+    with painted.store() as store:
+        Verdicts(store).rate([21], 4)
+        Votes(store).cast(21, 1)
+        Votes(store).cast(21, -1)
+    with painted.store() as store:
+        verdicts, votes = Verdicts(store), Votes(store)
+        undone = verdicts.undo()
+        assert undone is not None
+        assert (undone.label, undone.pictures) == ("a vote against 21", (21,))
+        assert votes.of() == {21: 1}
+        verdicts.undo()
+        assert votes.of() == {}
+        assert Gallery(store).picture(21).rating == 4
+        verdicts.redo()
+        assert votes.of() == {21: 1}
 
 
 def test_only_pictures_are_voted_on(painted: Project) -> None:
