@@ -39,17 +39,19 @@ async def test_settings_are_read_once_the_first_frame_stands(story: Project, mon
     read = Project.settings.fget
     assert read is not None
 
-    class Watched(LimnerApp):
-        def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-            super()._display(screen, renderable)
-            frames.append(type(screen).__name__)
+    display = LimnerApp._display
+
+    def displayed(self: LimnerApp, screen: Screen[object], renderable: RenderableType | None) -> None:
+        display(self, screen, renderable)
+        frames.append(type(screen).__name__)
 
     def watched(self: Project) -> object:
         read_after.append(len(frames))
         return read(self)
 
     monkeypatch.setattr(Project, "settings", property(watched))
-    app = Watched(story.root, story)
+    monkeypatch.setattr(LimnerApp, "_display", displayed)
+    app = LimnerApp(story.root, story)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         await app.workers.wait_for_complete()
