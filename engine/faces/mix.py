@@ -41,10 +41,26 @@ class Mix:
         return self.views.get(View.TURNED, 0) + self.views.get(View.PROFILE, 0)
 
     @property
+    def light_measured(self) -> int:
+        """How many of the kept were looked at for their light."""
+        return sum(count for light, count in self.lights.items() if light is not None)
+
+    @property
+    def well_lit(self) -> int:
+        """How many of the kept are neither dark, burnt out nor flat."""
+        return self.lights.get(Light.GOOD, 0)
+
+    @property
+    def lights_line(self) -> str:
+        """``22 good, 1 dark, 1 not measured``; empty where nothing is kept."""
+        named = [(self.lights.get(light, 0), light.value) for light in Light]
+        return _listed([*named, (self.lights.get(None, 0), "not measured")])
+
+    @property
     def views_line(self) -> str:
         """``20 front, 3 three-quarter, 1 not measured``; empty where nothing is kept."""
-        named = [(self.views.get(view, 0), view.value) for view in View] + [(self.views.get(None, 0), "not measured")]
-        return ", ".join(f"{count} {name}" for count, name in named if count)
+        named = [(self.views.get(view, 0), view.value) for view in View]
+        return _listed([*named, (self.views.get(None, 0), "not measured")])
 
     @property
     def missing(self) -> list[str]:
@@ -75,3 +91,7 @@ def mix_of(faces: Iterable[Face], target: Mapping[Framing, int]) -> Mix:
         lights=Counter(face.measures.light for face in kept),
         views=Counter(face.measures.view for face in kept),
     )
+
+
+def _listed(named: Iterable[tuple[int, str]]) -> str:
+    return ", ".join(f"{count} {name}" for count, name in named if count)

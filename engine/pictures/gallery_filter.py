@@ -254,6 +254,7 @@ def _one_of(known: Iterable[str], value: str, word: str) -> str:
 
 
 def _not_understood(word: str, known: list[str], value: str) -> PictureFilterError:
-    near = difflib.get_close_matches(value, known, n=1)
-    fix = f"did you mean {near[0]}?" if near else f"it may be {', '.join(known)}"
+    begun = [name for name in known if value.strip(":") and name.startswith(value.strip(":"))]
+    near = begun or difflib.get_close_matches(value, known, n=1)
+    fix = f"did you mean {' or '.join(near)}?" if near else f"it may be {', '.join(known)}"
     return PictureFilterError(f"“{word}” can't be understood", fix)

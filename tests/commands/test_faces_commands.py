@@ -89,6 +89,15 @@ def test_decisions_are_saved_and_taken_back_one_by_one(run: Run, scanned: Photos
     assert run("faces", "keep", "one").code == 2
 
 
+def test_a_pick_is_looked_at_before_it_is_made(run: Run, scanned: Photos) -> None:
+    looked = run("faces", "pick", "--dry-run")
+    assert "1 more would be kept, 1 in all. Nothing was changed." in looked.err
+    assert "close-up: confirmed, first of 20" in looked.out
+    assert run("faces", "pick", "--dry-run", "--json").record["kept"] == []
+    assert set(_decisions(run).values()) == {"undecided"}
+    assert "Nothing to change." in run("faces", "undo").err
+
+
 def test_a_pick_keeps_in_one_action_and_changes_no_decision(run: Run, scanned: Photos) -> None:
     run("faces", "reject", 5)
     picked = run("faces", "pick", "--count", 24, "--json").record
@@ -121,8 +130,9 @@ def test_what_was_measured_is_listed_and_selected(run: Run, scanned: Photos) -> 
 
 def test_a_bulk_decision_shows_its_number_first(run: Run, scanned: Photos) -> None:
     asked = run("faces", "reject", "--where", "is:confirmed -is:broken")
-    assert (asked.code, asked.out) == (130, "")
+    assert (asked.code, asked.out) == (2, "")
     assert "Reject 3 faces?" in asked.err
+    assert "Nobody is there to answer. Agree with --yes." in asked.err
     assert set(_decisions(run).values()) == {"undecided"}
     assert "Saved: reject 3 faces" in run("faces", "reject", "--where", "is:confirmed -is:broken", "--yes").err
     assert _decisions(run) == {1: "reject", 2: "reject", 3: "undecided", 4: "undecided", 5: "reject"}
@@ -152,6 +162,7 @@ def test_the_mix_is_shown_against_a_target_that_can_be_set(run: Run, scanned: Ph
         {"framing": "full", "kept": 0, "wanted": 0},
     ]
     assert shown["missing"] == ["3 close", "5 half"]
+    assert (shown["years"], sum(shown["lights"].values())) == ({"2015": 1}, 1)
     assert project.settings.faces.close == 3
     assert "missing: 3 close, 5 half" in run("faces", "target").err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
 
 import tui.screens.connect
 from engine.demo.library import DrawnLibrary, draw_library
@@ -486,6 +488,24 @@ class TestFacesTogether:
             await settle(pilot)
             assert "did you mean keep?" in shown(pilot)
 
+    async def test_a_word_left_unfinished_is_an_error_and_nothing_is_decided_by_it(
+        self, app: LimnerApp, story: Project
+    ) -> None:
+        before = decided(story)
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await settle(pilot)
+            await press(pilot, "slash")
+            await type_text(pilot, "is:bl")
+            assert "30 of 30" in shown(pilot)
+            await press(pilot, "enter")
+            assert "“is:bl” can't be understood: did you mean blurred?" in shown(pilot)
+            await press(pilot, "X")
+            assert "so nothing is decided" in shown(pilot)
+            assert not isinstance(pilot.app.screen, ModalScreen)
+            assert decided(story) == before
+            await press(pilot, "slash", "backspace", "right", "enter")
+            assert "1 of 30" in shown(pilot)
+
     async def test_the_meter_follows_each_decision(self, app: LimnerApp, story: Project) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             await settle(pilot)
@@ -494,6 +514,11 @@ class TestFacesTogether:
             assert "7/12" in shown(pilot)
             await press(pilot, "u")
             assert "missing: 6 close, 6 half, 6 full" in shown(pilot)
+
+    async def test_the_meter_tells_years_turned_heads_and_light(self, app: LimnerApp) -> None:
+        async with app.run_test(size=(120, 40)) as pilot:
+            await settle(pilot)
+            assert re.search(r"close .+ 6/12  half .+  20\d\d–20\d\d  turned .+  lit \d/6  missing", shown(pilot))
 
     async def test_new_faces_are_measured_without_being_asked(self, app: LimnerApp, story: Project) -> None:
         with story.store() as store:

@@ -101,6 +101,9 @@ class TestLooking:
             await type_filter(pilot, " ratng:1 x")
             assert "did you mean rating:?" in shown(pilot)
             await press(pilot, "slash", "ctrl+u", "escape")
+            await type_filter(pilot, "is:rej")
+            assert "“is:rej” can't be understood: did you mean rejected?" in shown(pilot), "not passed over"
+            await press(pilot, "slash", "ctrl+u", "escape")
             await type_filter(pilot, "sort:likeness")
             assert tiles(pilot) == [2, 3, 5, 6, 4, 1]
             await press(pilot, "g", "g", "l", "l", "5")

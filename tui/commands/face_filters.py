@@ -35,11 +35,15 @@ def target(folder: Path, close: int | None, half: int | None, full: int | None, 
             {"framing": each.value, "kept": mix.framings[each], "wanted": mix.target[each]} for each in mix.target
         ]
         views = {view.value if view else "not measured": count for view, count in mix.views.items()}
-        document({"framings": framings, "views": views, "kept": mix.kept, "missing": mix.missing})
+        lights = {light.value if light else "not measured": count for light, count in mix.lights.items()}
+        told = {"framings": framings, "views": views, "lights": lights, "years": dict(sorted(mix.years.items()))}
+        document({**told, "kept": mix.kept, "missing": mix.missing})
         return
     table(("framing", "kept", "wanted"), [(each.value, mix.framings[each], mix.target[each]) for each in mix.target])
     if mix.kept:
         narrate(f"heads: {mix.views_line}")
+        narrate(f"light: {mix.lights_line}")
+        narrate(f"years: {', '.join(f'{year} {count}' for year, count in sorted(mix.years.items()))}")
     narrate(f"{mix.kept:,} kept; missing: {', '.join(mix.missing) or 'nothing'}")
 
 

@@ -16,6 +16,7 @@ from engine.faces.ledger import Action, Decision, Face, Ledger
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
 from engine.project import Project, open_project
+from tui.commands.agreeing import agree
 from tui.commands.face_filters import filters, save, target, words
 from tui.commands.face_records import HEAD, face_path, face_record, face_row
 from tui.commands.filterline import FilterCommand
@@ -199,9 +200,10 @@ def redo(folder: Path, as_json: bool) -> None:
 
 @faces.command()
 @click.option("--count", type=click.IntRange(1, 10_000), default=24, show_default=True, help="How many to have kept.")
+@click.option("--dry-run", is_flag=True, help="Only say which faces it would be, and why.")
 @json_option
 @click.pass_obj
-def pick(folder: Path, count: int, as_json: bool) -> None:
+def pick(folder: Path, count: int, dry_run: bool, as_json: bool) -> None:
     """Keep a mix of sharp and varied faces, with a reason for each; one undo takes all of it back."""
     from engine.faces.measure import unmeasured
     from engine.faces.pick import keep_picked, target_of
@@ -216,17 +218,23 @@ def pick(folder: Path, count: int, as_json: bool) -> None:
     chosen = pick_faces(found, count, target)
     if not chosen:
         raise FaceError("there is no face to pick from", "scan first: limner faces scan --person NAME")
-    with project.store() as store:
-        action = keep_picked(Ledger(store), chosen)
+    kept: tuple[int, ...] = ()
+    if not dry_run:
+        with project.store() as store:
+            kept = keep_picked(Ledger(store), chosen).faces
     if as_json:
         picked = [
             {"face": each.face.id, "path": face_path(each.face), "framing": each.framing.value, "why": each.why}
             for each in chosen
         ]
-        document({"faces": picked, "kept": list(action.faces)})
+        document({"faces": picked, "kept": list(kept)})
         return
     table(("id", "file", "why"), [(each.face.id, each.face.file_name, each.why) for each in chosen])
-    narrate(f"{len(action.faces)} more kept, {len(chosen)} in all. Take it back with: limner faces undo")
+    if dry_run:
+        new = sum(each.face.decision is Decision.UNDECIDED for each in chosen)
+        narrate(f"{new} more would be kept, {len(chosen)} in all. Nothing was changed.")
+        return
+    narrate(f"{len(kept)} more kept, {len(chosen)} in all. Take it back with: limner faces undo")
 
 
 for each in (target, words, filters, save):
@@ -290,7 +298,7 @@ def _wanted(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, ver
         return ids
     found = tuple(face.id for face in _selected(open_project(folder), line))
     if found and not yes:
-        click.confirm(f"{verb.capitalize()} {len(found):,} faces?", abort=True, err=True)
+        agree(f"{verb.capitalize()} {len(found):,} faces?")
     return found
 
 

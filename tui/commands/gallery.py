@@ -22,6 +22,7 @@ from engine.pictures.start import order_pictures
 from engine.pictures.verdicts import Action, Verdicts
 from engine.project import Project, open_project
 from engine.store import Store
+from tui.commands.agreeing import agree
 from tui.commands.filterline import FilterCommand
 from tui.commands.report import document, json_option, narrate, table
 from tui.terminal.harmless import harmless
@@ -271,7 +272,7 @@ def _wanted(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, ver
     with open_project(folder).store() as store:
         found = tuple(each.id for each in read_picture_filter(line)(Gallery(store).pictures()) if each.painted)
     if found and not yes:
-        click.confirm(f"{verb}: {len(found):,} pictures?", abort=True, err=True)
+        agree(f"{verb}: {len(found):,} pictures?")
     return found
 
 

@@ -80,7 +80,11 @@ def crop_by_hand(screen: FacesScreen) -> None:
 
 
 def decide_all(screen: FacesScreen, decision: Decision) -> None:
-    """Decides on all faces shown, once their number was agreed to; what can't be used is never kept."""
+    """Decides on all faces shown, once their number was agreed to; what can't be used is never kept.
+    Never while the filter can't be understood: what is shown is then what an earlier one selected."""
+    if screen.filter_error is not None:
+        screen.say(f"{screen.filter_error.what}, so nothing is decided.")
+        return
     faces = [face for face in screen.rows.items if face.decision is not decision]
     if decision is Decision.KEEP:
         faces = [face for face in faces if not face.problem]

@@ -209,6 +209,11 @@ class FacesScreen(FaceSight):
         if self._store is not None:
             self._store.close()
 
+    @property
+    def filter_error(self) -> LimnerError | None:
+        """What can't be understood of the filter line; the faces shown are then those of the line before."""
+        return self._filter_error
+
     def remember(self, saved: dict[str, str]) -> None:
         """Other filters are saved now."""
         self._saved = saved

@@ -111,19 +111,51 @@ def face_facts(face: Face, whole: bool = False, narrow: bool = False) -> list[Li
     return [first, second, third, _who(face)]
 
 
+METER_CELLS = (10, 6, 4, 3)
+"""Cells of a bar in the meter, the widest first."""
+
+
 def meter_line(mix: Mix, width: int) -> Line:
-    """``close ████████──── 8/12  half ███─── 3/6  full █───── 1/6  missing: 4 close``."""
-    cells = 10 if width >= 100 else 6
+    """``close ██████── 8/12  half ███─── 3/6  2015–2024  turned 3/20  lit 22/24  missing: 4 close``.
+
+    Turned and well lit are told of those of which it was measured. In a narrow line bars are shorter, and what finds no
+    room is left out; what is missing never is.
+    """
+    missing = ", ".join(mix.missing)
+    last: Line = [(f"  missing: {missing}" if missing else "  the mix is met", Ink.ATTENTION if missing else Ink.GOOD)]
+    others = _others_of(mix)
+    room = next((cells for cells in METER_CELLS if _cells(_bars(mix, cells), *others, last) <= width), METER_CELLS[-1])
+    line = _bars(mix, room)
+    for piece in others:
+        if _cells(line, piece, last) <= width:
+            line += piece
+    return line + last
+
+
+def _bars(mix: Mix, cells: int) -> Line:
+    """Framings that are wanted or there, each with a bar."""
     line: Line = []
     for framing, wanted in mix.target.items():
         kept = mix.framings[framing]
+        if not wanted and not kept:
+            continue
         line += [(f"{'  ' if line else ''}{framing} ", Ink.MUTED), *bar(kept / wanted if wanted else 1.0, cells)]
         line.append((f" {kept}/{wanted}", Ink.GOOD if kept >= wanted else Ink.PLAIN))
-    years = f"  {min(mix.years)}–{max(mix.years)}" if mix.years and width >= 100 else ""
-    line.append((years, Ink.MUTED))
-    missing = ", ".join(mix.missing)
-    line.append((f"  missing: {missing}" if missing else "  the mix is met", Ink.ATTENTION if missing else Ink.GOOD))
     return line
+
+
+def _others_of(mix: Mix) -> list[Line]:
+    """Years, heads that are turned, faces that are well lit: most important first."""
+    if not mix.kept:
+        return []
+    years: Line = [(f"  {min(mix.years)}–{max(mix.years)}", Ink.MUTED)] if mix.years else []
+    turned = f"{mix.turned}/{mix.measured}" if mix.measured else "–"
+    lit = f"{mix.well_lit}/{mix.light_measured}" if mix.light_measured else "–"
+    return [years, [(f"  turned {turned}", Ink.MUTED)], [(f"  lit {lit}", Ink.MUTED)]]
+
+
+def _cells(*lines: Line) -> int:
+    return sum(len(text) for line in lines for text, _ in line)
 
 
 def _padded(flags: Line) -> Line:

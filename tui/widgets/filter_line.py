@@ -17,6 +17,9 @@ from tui.widgets.text_line import COPIES, TextLine
 class FilterLine(TextLine):
     """A line of filter words. ``→`` takes the completion that is shown.
 
+    While it is typed a last word that is only begun does not count yet. Once the line is left it does: a space is put
+    behind it, so that it is read as it stands, and an error points at it instead of its being passed over.
+
     Args:
         saved: the names of saved lines.
         complete: what the last word of a line could become; left out: as over faces.
@@ -33,7 +36,8 @@ class FilterLine(TextLine):
         id: str | None = None,
     ) -> None:
         super().__init__(placeholder=placeholder, id=id)
-        self.suggester = _Completions(complete or partial(_of_faces, saved))
+        self._complete = complete or partial(_of_faces, saved)
+        self.suggester = _Completions(self._complete)
         self._wrong = _Wrong()
         self.highlighter = self._wrong
 
@@ -58,9 +62,19 @@ class FilterLine(TextLine):
         elif submits or keymap.is_for("field.leave", event.key):
             event.stop()
             event.prevent_default()
+            self._finish()
             if submits:
                 await self.action_submit()
             self.action_leave()
+
+    def on_blur(self) -> None:
+        """However the line is left, its last word is whole now."""
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._complete(self.value):
+            self.value += " "
+            self.cursor_position = len(self.value)
 
     def point_at(self, start: int, end: int) -> None:
         """Sets a stretch of the line off as wrong; an empty one sets off nothing."""

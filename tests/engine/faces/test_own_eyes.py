@@ -227,6 +227,16 @@ def test_the_mix_says_how_many_turned_heads_are_missing(found: Callable[..., Fou
     assert missing(0, unknown=8) == [], "what was not measured is not said to be missing"
 
 
+def test_the_mix_tells_how_the_kept_faces_are_lit_and_which_were_not_measured(found: Callable[..., FoundFace]) -> None:
+    faces = [replace(_face(found(n), n), decision=Decision.KEEP) for n in range(1, 5)]
+    sight = faces[0].measures.sight
+    assert sight is not None
+    faces[0] = replace(faces[0], measures=Measures(sight=replace(sight, light=20)))
+    faces[1] = replace(faces[1], measures=Measures())
+    mix = mix_of(faces, dict.fromkeys(FRAMINGS, 1))
+    assert (mix.well_lit, mix.light_measured, mix.lights_line) == (2, 3, "2 good, 1 dark, 1 not measured")
+
+
 def test_the_only_profile_is_picked_and_the_reason_says_so(found: Callable[..., FoundFace]) -> None:
     faces = [_face(found(n), n, 80.0 if n == 7 else 2.0) for n in range(1, 31)]
     picked = {each.face.id: each.why for each in pick(faces, 12)}
