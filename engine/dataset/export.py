@@ -14,7 +14,8 @@ from pathlib import Path
 import tomlkit
 from PIL import Image
 
-from engine.dataset.folder import DatasetFolder, TrainingImage, folder_name, read_caption
+from engine.dataset.folder import SUFFIXES, DatasetFolder, TrainingImage, folder_name, read_caption
+from engine.dataset.readiness import caption_findings
 from engine.dataset.regularisation import RegularisationFolder, regularisation_folders
 from engine.errors import DatasetError, LimnerError
 from engine.faces.upright import open_upright
@@ -85,7 +86,10 @@ def export(
             config = _imagefolder(images, to)
     except OSError as error:
         raise DatasetError(f"{to} can't be written ({error.strerror or error})", "choose another folder") from error
-    told = [check for check in dataset.checks() if "missing" in check or "not first" in check]
+    told = [finding.line for finding in caption_findings(images, project.settings)]
+    folder = to / folder_name(project.settings) if format is ExportFormat.KOHYA else to
+    if left := _left_from_before(folder, len(images)):
+        told.append(f"images that are not of this dataset lie in {folder}, and are left alone: {left}")
     if others and format is ExportFormat.IMAGEFOLDER:
         told.append("regularisation images are left out: an image folder has no place for them")
     return Exported(to, config, len(images), tuple(told))
@@ -120,8 +124,13 @@ def _kohya(
         ]
     }
     path = to / "dataset.toml"
-    write_whole(path, tomlkit.dumps(record))
+    write_whole(path, f"# Where this folder is copied to another machine, image_dir changes.\n{tomlkit.dumps(record)}")
     return path
+
+
+def _left_from_before(folder: Path, images: int) -> int:
+    """How many images lie beside those that were written: an earlier export's, say, of faces that are rejected now."""
+    return sum(each.suffix.lower() in SUFFIXES for each in folder.iterdir()) - images
 
 
 def _write_folder(folder: Path, images: Sequence[tuple[Path, str]], extension: str) -> None:

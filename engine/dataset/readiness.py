@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,23 @@ def findings(
     """
     if not images:
         return [Finding("no images", stops=True)]
+    found = caption_findings(images, settings, count)
+    found.append(Finding("nothing but the person's words", _names(images, lambda each: _bare(each, settings))))
+    found += [Finding("the same caption", same) for same in _alike(images, settings)]
+    found.append(Finding("fewer than 1024 px in the photo", _names(images, lambda each: each.upscaled)))
+    return [*(each for each in found if each.images), *_balance(manifest, settings)]
+
+
+def caption_findings(
+    images: Sequence[TrainingImage], settings: Settings, count: CountTokens | None = None
+) -> list[Finding]:
+    """What is wrong with captions whatever learns from them: none, the trigger word not first or not once, too long.
+
+    Args:
+        images: the dataset's.
+        settings: the person's words.
+        count: how many tokens a caption takes, by the base model's own tokenizer; None: not told.
+    """
     person = settings.person
     found = [
         Finding("no caption", _names(images, lambda each: not each.caption), stops=True),
@@ -64,15 +82,13 @@ def findings(
             f"{person.trigger} not first",
             _names(images, lambda each: _has(each, person.trigger) and not leads(person, each.caption)),
         ),
+        Finding(f"{person.class_word} missing", _names(images, lambda each: _bare_of_class(each, person.class_word))),
         Finding(f"{person.trigger} twice", _names(images, lambda each: _words(each).count(person.trigger) > 1)),
-        Finding("nothing but the person's words", _names(images, lambda each: _bare(each, settings))),
     ]
     if count is not None:
         long = _names(images, lambda each: count(each.caption) > MOST_TOKENS)
         found.append(Finding(f"more than {MOST_TOKENS} tokens", long))
-    found += [Finding("the same caption", same) for same in _alike(images, settings)]
-    found.append(Finding("fewer than 1024 px in the photo", _names(images, lambda each: each.upscaled)))
-    return [*(each for each in found if each.images), *_balance(manifest, settings)]
+    return [each for each in found if each.images]
 
 
 def _balance(manifest: Manifest, settings: Settings) -> list[Finding]:
@@ -96,6 +112,11 @@ def _alike(images: Sequence[TrainingImage], settings: Settings) -> list[tuple[st
 
 def _bare(image: TrainingImage, settings: Settings) -> bool:
     return bool(image.caption) and not tags_of(image.caption, settings.person)
+
+
+def _bare_of_class(image: TrainingImage, class_word: str) -> bool:
+    found = re.search(rf"(?<!\w){re.escape(class_word)}(?!\w)", image.caption, re.IGNORECASE)
+    return bool(image.caption) and found is None
 
 
 def _has(image: TrainingImage, trigger: str) -> bool:

@@ -115,9 +115,28 @@ def test_an_export_says_what_is_missing_and_never_writes_over_what_is_there(buil
     assert not (tmp_path / "other").exists()
 
 
-def test_a_caption_without_the_trigger_is_told(built: Project, tmp_path: Path) -> None:
-    write_caption(DatasetFolder(built).path / "0002.png", "somebody")
-    assert export(built, tmp_path / "out", ExportFormat.KOHYA).warnings == ("trigger missing in 0002",)
+def test_captions_without_the_trigger_first_and_once_are_told(built: Project, tmp_path: Path) -> None:
+    write_caption(DatasetFolder(built).path / "0002.png", "some man")
+    assert export(built, tmp_path / "out", ExportFormat.KOHYA).warnings == ("jx265 missing: 0002",)
+    write_caption(DatasetFolder(built).path / "0002.png", "jx265, man, a shirt that says jx265")
+    assert export(built, tmp_path / "twice", ExportFormat.IMAGEFOLDER).warnings == ("jx265 twice: 0002",)
+    write_caption(DatasetFolder(built).path / "0002.png", "a man, jx265")
+    assert export(built, tmp_path / "late", ExportFormat.KOHYA).warnings == ("jx265 not first: 0002",)
+
+
+@pytest.mark.parametrize("form", list(ExportFormat))
+def test_images_of_an_earlier_export_are_told_and_left_alone(
+    built: Project, tmp_path: Path, form: ExportFormat
+) -> None:
+    first = export(built, tmp_path / "out", form)
+    assert first.warnings == ()
+    (DatasetFolder(built).path / "0002.png").unlink()
+    (told,) = export(built, tmp_path / "out", form, force=True).warnings
+    assert told.startswith("images that are not of this dataset lie in ")
+    assert told.endswith(
+        "out, and are left alone: 1" if form is ExportFormat.IMAGEFOLDER else "man, and are left alone: 1"
+    )
+    assert len(list((tmp_path / "out").rglob("0002.png"))) == 1
 
 
 def test_nothing_to_export_says_what_to_do(project: Project, tmp_path: Path) -> None:
