@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
@@ -10,6 +11,7 @@ from pathlib import Path
 from engine.errors import BaseModelError
 from engine.model_folder import PICKLES, check_pipeline
 from engine.settings import DEMO_BASE, BaseSettings
+from engine.settings.sizes import USUAL_SIDE
 
 
 class BaseKind(StrEnum):
@@ -36,6 +38,18 @@ class BaseModel:
         if self.source == str(_demo_folder()):
             return "limner-tiny-base"
         return Path(self.source).stem if self.kind is BaseKind.FILE else Path(self.source).name
+
+    @property
+    def native(self) -> int:
+        """Pixels a side that it was made for, as its folder tells; what SDXL was made for where no folder is here."""
+        folder = Path(self.source) if self.kind is BaseKind.FOLDER else self.config
+        if folder is None:
+            return USUAL_SIDE
+        try:
+            unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
+            return int(int(unet["sample_size"]) << (len(vae["block_out_channels"]) - 1))
+        except (OSError, ValueError, KeyError, TypeError):
+            return USUAL_SIDE
 
 
 def find_base(settings: BaseSettings) -> BaseModel:

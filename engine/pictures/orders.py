@@ -8,6 +8,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from engine.base_model import find_base
+from engine.errors import BaseModelError
 from engine.pictures.face_fix import FaceFix
 from engine.pictures.loras import known_loras
 from engine.pictures.picture import Picture, PictureOrder, Worn, checked, settled
@@ -15,6 +17,7 @@ from engine.project import Project
 from engine.prompts.grammar import fill, variations
 from engine.prompts.networks import strip
 from engine.settings import DEMO_BASE, Settings
+from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
 from engine.training.runs import run_status
 
 SEEDS = 2**32
@@ -53,6 +56,28 @@ def order_for(
     return replace(order_from_settings(settings, chosen, path, seed, lora, strength), prompt_id=prompt_id)
 
 
+def usual_size(settings: Settings) -> tuple[int | None, int | None]:
+    """Width and height in pixels as the settings say; None: what the base model was made for."""
+    painting = settings.painting
+    if painting.size is None or (painting.width is not None and painting.height is not None):
+        return painting.width, painting.height
+    return named_size(painting.size, settings)
+
+
+def named_size(name: SizeName, settings: Settings) -> tuple[int, int]:
+    """Width and height in pixels of a size by its name, for the project's base model."""
+    return size_of(name, native_side(settings))
+
+
+def native_side(settings: Settings) -> int:
+    """Pixels a side that the project's base model was made for."""
+    try:
+        return find_base(settings.base).native
+    except BaseModelError:
+        # Told where the model is needed.
+        return USUAL_SIDE
+
+
 def order_from_settings(
     settings: Settings, prompt: str, path: Path, seed: int, lora: Path | None = None, strength: float | None = None
 ) -> PictureOrder:
@@ -67,6 +92,7 @@ def order_from_settings(
         strength: its weight; None: the settings'.
     """
     painting = settings.painting
+    width, height = usual_size(settings)
     return PictureOrder(
         prompt=prompt,
         path=path,
@@ -78,8 +104,8 @@ def order_from_settings(
         negative=painting.negative,
         lora=lora,
         strength=(painting.strength if strength is None else strength) if lora else None,
-        width=painting.width,
-        height=painting.height,
+        width=width,
+        height=height,
         face_fix=FaceFix() if painting.face_fix else None,
     )
 

@@ -275,7 +275,9 @@ class Painter:
                 self._on_card.enter_context(self._card.held_for_painting())
             settings = self._project.settings.painting
             try:
-                self._painting = Painting(found, half_vae=settings.half_vae, tell=self._tell_fit)
+                self._painting = Painting(
+                    found, half_vae=settings.half_vae, compiled=settings.compile == "on", tell=self._tell_fit
+                )
             except BaseException:
                 self._unload()
                 raise

@@ -26,6 +26,7 @@ from engine.pictures.text_encoding import Conditioning, TextEncoding, Together
 from engine.pictures.vae import Vae, fitted, nearest_size
 from engine.pictures.wardrobe import Wardrobe
 from engine.training.base import load_pipeline, native_resolution
+from engine.training.compile import CompiledBlocks
 from engine.training.device import choose_device
 
 __all__ = ["Brush", "Painting", "Stopped", "Subject", "Watch", "Worn"]
@@ -43,10 +44,13 @@ class Painting:
     Args:
         base: the base model.
         half_vae: whether to decode in the card's half precision first.
+        compiled: whether the U-Net's blocks are compiled, where that works.
         tell: gets what was changed so that the work fits into memory, and why.
     """
 
-    def __init__(self, base: BaseModel, *, half_vae: bool = False, tell: Tell = lambda *_: None) -> None:
+    def __init__(
+        self, base: BaseModel, *, half_vae: bool = False, compiled: bool = False, tell: Tell = lambda *_: None
+    ) -> None:
         self.base = base
         self.device = choose_device()
         self._tell = tell
@@ -67,6 +71,9 @@ class Painting:
         self._most = 1_000_000
         """Pictures together that were found to fit."""
         self._hooks: list[Any] = []
+        self._compiled: CompiledBlocks | None = None
+        if compiled:
+            self.compile()
 
     @property
     def native(self) -> int:
@@ -102,6 +109,24 @@ class Painting:
         sized = replace(brush, width=width, height=height)
         self.size(sized)
         return sized
+
+    def compile(self) -> None:
+        """Has the U-Net's blocks compiled when they are first used, which takes a minute or so, and again for another
+        size, number of pictures together or strength of a LoRA. What fails then is done without, and told."""
+        try:
+            self._compiled = self._compiled or CompiledBlocks(self._whole.unet)
+        except Exception as error:
+            # torch and diffusers raise many kinds.
+            self._tell("pictures are painted without compiling", _words(error))
+
+    def _give_compiling_up(self, error: Exception) -> bool:
+        """Paints without it from now on. Whether it had been compiled."""
+        if self._compiled is None:
+            return False
+        self._compiled.undo()
+        self._compiled = None
+        self._tell("pictures are painted without compiling", _words(error))
+        return True
 
     def paint(
         self,
@@ -151,6 +176,8 @@ class Painting:
                     return self._paint_at_once(subjects[: self._most], texts[: self._most], brush, watch)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error):
+                    if self._give_compiling_up(error):
+                        continue
                     raise
             # Outside of the except: while the error lives, so do the tensors of its frames.
             free_memory()
@@ -291,3 +318,7 @@ def _strength(brush: Brush) -> float:
 def _steps(brush: Brush) -> int:
     """The steps that are run; diffusers rounds down."""
     return int(brush.steps * _strength(brush))
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

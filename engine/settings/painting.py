@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler, read_schedule, refuse_unscheduled
 from engine.settings.section import Section
+from engine.settings.sizes import SizeName
 
 __all__ = ["NoiseSchedule", "PaintingSettings", "Sampler"]
 
@@ -23,6 +24,8 @@ class PaintingSettings(Section):
     """``DPM++ 2M Karras`` says the schedule too."""
     schedule: NoiseSchedule = NoiseSchedule.AUTOMATIC
     """How the noise falls from step to step; Automatic: what is usual for the sampler."""
+    size: SizeName | None = None
+    """A usual size by its name; ``width`` and ``height``, where both are set, say it in pixels instead."""
     width: int | None = Field(None, ge=32, le=4096)
     """Pixels; left out: what the base model was made for."""
     height: int | None = Field(None, ge=32, le=4096)
@@ -37,6 +40,9 @@ class PaintingSettings(Section):
     """How many pictures are painted together; left out: as many as memory allows, at most 8."""
     half_vae: bool = False
     """Decode in the card's half precision: quicker; what overflows is decoded again in float32."""
+    compile: Literal["auto", "off", "on"] = "auto"
+    """The U-Net's blocks are compiled: a minute or so at first, and again for another size, number of pictures together
+    or strength of a LoRA; what fails is done without. For many pictures alike. auto: off, until it was measured."""
     share_card: bool = False
     """Paint while a run trains on the same card; otherwise the painter gives the card back and waits."""
     face_fix: bool = False

@@ -115,6 +115,8 @@ class _Bench:
         yield self._variant("with two LoRAs", "pictures/min", lambda: self._pace(paint(1, both), 1))
         yield self._variant("a LoRA seen first", "ms", lambda: self._first(painting, folder, one))
         yield self._variant("a LoRA swapped", "ms", lambda: self._swap(painting, one, other))
+        painting.compile()
+        yield self._variant("with a LoRA, compiled", "pictures/min", lambda: self._pace(paint(1, dressed), 1))
 
     def _memory(self, name: str) -> Iterator[Result]:
         """The most that was taken of the card; a processor doesn't tell."""

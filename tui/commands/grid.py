@@ -29,8 +29,9 @@ from engine.pictures.picture import Picture, PictureState
 from engine.pictures.start import wait_for
 from engine.pictures.votes import Ranked, Ranking, Votes
 from engine.project import Project, open_project
+from engine.settings import Settings
 from engine.settings.samplers import NoiseSchedule
-from tui.commands.paint_options import SamplerName, Size
+from tui.commands.paint_options import SIZE_HELP, SamplerName, Size, in_pixels
 from tui.commands.progress import Narrator
 from tui.commands.report import document, json_option, narrate, table
 from tui.widgets.meter import clock
@@ -50,7 +51,7 @@ AT_ONCE = 64
 @click.option("--steps", type=click.IntRange(1, 500))
 @click.option("--guidance", type=click.FloatRange(0, 50), help="Guidance scale (CFG).")
 @click.option("--sampler", type=SamplerName(), help="By A1111's name.")
-@click.option("--size", type=Size(), help="WxH in pixels.")
+@click.option("--size", type=Size(), help=SIZE_HELP)
 @click.option("--name", help="What it is called; alone, that grid goes on.")
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="The sheet, a PNG.")
 @click.option("--cell", "cell_pixels", type=click.IntRange(16, 4096), help="A cell's longer side in the sheet.")
@@ -184,7 +185,7 @@ def _grid(project: Project, run: str | None, given: list[str | None], options: d
         raise click.UsageError("--y needs an --x, and --z a --y")
     name: str | None = options.pop("name")
     prompts: tuple[str, ...] = options.pop("prompts")
-    common = _order({key: value for key, value in options.items() if value is not None})
+    common = _order({key: value for key, value in options.items() if value is not None}, project.settings)
     if name and not (axes or common or prompts or run):
         with project.store() as store:
             stored = GridShelf(store).grid(name)
@@ -203,13 +204,13 @@ def _grid(project: Project, run: str | None, given: list[str | None], options: d
     return kept(project, asked, exactly=name is not None), asked
 
 
-def _order(common: dict[str, Any]) -> dict[str, Any]:
+def _order(common: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Options as an order's fields."""
     if "sampler" in common:
         common["sampler"], schedule = common["sampler"]
         common["schedule"] = schedule or NoiseSchedule.AUTOMATIC
     if "size" in common:
-        common["width"], common["height"] = common.pop("size")
+        common["width"], common["height"] = in_pixels(common.pop("size"), settings)
     return common
 
 

@@ -17,7 +17,16 @@ from engine.pictures.start import order_pictures, wait_for
 from engine.project import Project, open_project
 from engine.settings.samplers import NoiseSchedule
 from engine.training.lora_header import read_header
-from tui.commands.paint_options import FaceFixSetting, LoraAtStrength, SamplerName, ScheduleName, SecondPass, Size
+from tui.commands.paint_options import (
+    SIZE_HELP,
+    FaceFixSetting,
+    LoraAtStrength,
+    SamplerName,
+    ScheduleName,
+    SecondPass,
+    Size,
+    in_pixels,
+)
 from tui.commands.report import document, json_option, narrate
 
 Lora = tuple[Path | None, float | None]
@@ -39,7 +48,7 @@ Lora = tuple[Path | None, float | None]
 @click.option("--guidance", type=click.FloatRange(0, 50), help="Guidance scale (CFG).")
 @click.option("--sampler", type=SamplerName(), help="By A1111's name: “Euler a”, “DPM++ 2M Karras” …")
 @click.option("--schedule", type=ScheduleName(), help="Noise schedule: Karras, Exponential, SGM Uniform, Uniform.")
-@click.option("--size", type=Size(), help="WxH in pixels; left out: what the base model was made for.")
+@click.option("--size", type=Size(), help=SIZE_HELP)
 @click.option("--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="A picture to begin from.")
 @click.option("--denoise", type=click.FloatRange(0, 1, min_open=True), help="How much of it is painted anew.")
 @click.option("--hires", type=SecondPass(), help="A second, larger pass.")
@@ -64,6 +73,8 @@ def paint(
 ) -> None:
     """Paint a picture of PROMPT (the project's own prompt where left out)."""
     project = open_project(folder)
+    if options["size"] is not None:
+        options["size"] = in_pixels(options["size"], project.settings)
     first = _order(project, prompt, loras, seed, out)
     orders = [_with_options(first, options)]
     for number in range(1, count):

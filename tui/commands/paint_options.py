@@ -10,8 +10,11 @@ from typing import Any
 import click
 
 from engine.pictures.face_fix import FaceFix
+from engine.pictures.orders import named_size
 from engine.pictures.picture import Hires, Upscaler
+from engine.settings import Settings
 from engine.settings.samplers import read_sampler, read_schedule
+from engine.settings.sizes import SizeName
 
 
 class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
@@ -34,18 +37,28 @@ class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]
-    """``832x1216``."""
+    """``832x1216``, or a usual size by its name: ``portrait``."""
 
     name = "wxh"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Width and height in pixels."""
+        """Width and height in pixels, or the name."""
         if not isinstance(value, str):
             return value
+        if value.lower() in list(SizeName):
+            return SizeName(value.lower())
         m = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
         if not m:
-            self.fail(f"{value!r} is no size; write it as 832x1216", param, ctx)
+            self.fail(f"{value!r} is no size; write it as 832x1216, or {', '.join(SizeName)}", param, ctx)
         return int(m[1]), int(m[2])
+
+
+SIZE_HELP = f"WxH in pixels, or {', '.join(SizeName)}; left out: as the settings and the base model have it."
+
+
+def in_pixels(size: SizeName | tuple[int, int], settings: Settings) -> tuple[int, int]:
+    """What ``Size`` read, in pixels."""
+    return named_size(size, settings) if isinstance(size, SizeName) else size
 
 
 class SamplerName(click.ParamType):  # type: ignore[type-arg]

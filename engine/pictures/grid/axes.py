@@ -22,6 +22,7 @@ from engine.pictures.picture import PictureOrder
 from engine.prompts.grammar import fill, variations
 from engine.settings import PersonSettings
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler
+from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
 from engine.training.lora_header import read_header
 
 NO_LORA = "none"
@@ -79,6 +80,10 @@ class Known:
     """Other names that a checkpoint may be called by."""
     seed: int = 1
     """Which choices of a prompt's ``{a|b}`` are taken."""
+    native: int = USUAL_SIDE
+    """Pixels a side that the base model was made for."""
+    last_epoch: int | None = None
+    """The epoch of the run's last checkpoint, whose name has no number; None: not known."""
 
 
 def read_axis(text: str, known: Known) -> Axis:
@@ -188,8 +193,10 @@ def _read_checkpoints(words: Sequence[Word], known: Known) -> list[str]:
 
 
 def _of_epoch(number: int, word: Word, known: Known) -> str:
-    """The checkpoint whose name ends with a number, as each but a run's last does."""
+    """The checkpoint of an epoch: its name ends with the number, but for the run's last."""
     numbers = {int(m[1]): each for each in known.checkpoints if (m := re.search(r"-(\d+)$", each.stem))}
+    if known.last_epoch is not None:
+        numbers.setdefault(known.last_epoch, known.checkpoints[-1])
     if number not in numbers:
         there = ", ".join(map(str, sorted(numbers))) or "none with a number"
         raise word.error(f"there is no checkpoint {number}", f"there are {there}; the run's last is: last")
@@ -221,12 +228,19 @@ def _from_root(path: Path, known: Known) -> str:
     return str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
 
 
-def _read_sizes(words: Sequence[Word], _known: Known) -> list[str]:
+def _read_sizes(words: Sequence[Word], known: Known) -> list[str]:
+    found: list[str] = []
     for word in words:
+        if word.text.lower() in list(SizeName):
+            width, height = size_of(SizeName(word.text.lower()), known.native)
+            found.append(f"{width}x{height}")
+            continue
         m = re.fullmatch(r"(\d{2,4})x(\d{2,4})", word.text)
         if m is None or not all(32 <= int(side) <= 4096 for side in m.groups()):
-            raise word.error(f"{word.text!r} is no size", "write it as 832x1216, each side from 32 to 4096")
-    return [word.text for word in words]
+            names = ", ".join(SizeName)
+            raise word.error(f"{word.text!r} is no size", f"write it as 832x1216, each side 32 to 4096, or {names}")
+        found.append(word.text)
+    return found
 
 
 def _read_samplers(words: Sequence[Word], _known: Known) -> list[str]:

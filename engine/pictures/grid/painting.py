@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from engine.base_model import find_base
-from engine.errors import PictureError
+from engine.errors import LoraFileError, PictureError
 from engine.jobs.folder import JobFolder
 from engine.pictures.grid.axes import NO_LORA, Axis, AxisKind, Known, read_axis
 from engine.pictures.grid.plan import Grid, Place, by_dearness, checked_grid, grids_folder, orders_of, slug
 from engine.pictures.grid.shelf import Cell, GridShelf
 from engine.pictures.loras import known_loras
-from engine.pictures.orders import order_for, ready_to_queue
+from engine.pictures.orders import native_side, order_for, ready_to_queue
 from engine.pictures.picture import Picture, PictureState
 from engine.pictures.queue import Queue
 from engine.pictures.start import wake_painter
 from engine.project import Project
 from engine.prompts.grammar import fill
+from engine.training.lora_header import read_metadata
 from engine.training.runs import run_status
 from engine.training.start import sample_prompts
 
@@ -65,7 +66,18 @@ class Progress:
 def known_of(project: Project, run: JobFolder | None, seed: int = USUAL_SEED) -> Known:
     """What the words of an axis are read against."""
     checkpoints = tuple(each for each in run_status(run).checkpoints if each.exists()) if run else ()
-    return Known(project.root, project.settings.person, checkpoints, known_loras(project), seed)
+    settings = project.settings
+    loras, native = known_loras(project), native_side(settings)
+    return Known(project.root, settings.person, checkpoints, loras, seed, native, _epoch_of(checkpoints))
+
+
+def _epoch_of(checkpoints: Sequence[Path]) -> int | None:
+    """The epoch that the last of some checkpoints was kept after, as its file tells."""
+    try:
+        told = read_metadata(checkpoints[-1]).get("ss_epoch", "") if checkpoints else ""
+    except LoraFileError:
+        return None
+    return int(told) if told.isdecimal() else None
 
 
 def make_grid(

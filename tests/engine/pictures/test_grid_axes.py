@@ -36,6 +36,20 @@ def values(text: str) -> list[str]:
     return list(read_axis(text, KNOWN).values)
 
 
+def test_sizes_are_taken_by_name_for_the_base_model_that_paints() -> None:
+    assert values("size=portrait,1024x1024,Cinema") == ["896x1152", "1024x1024", "1344x768"]
+    assert read_axis("size=square,tall", replace(KNOWN, native=64)).values == ("64x64", "52x76")
+
+
+def test_a_run_s_last_checkpoint_has_the_number_of_its_epoch_too() -> None:
+    known = replace(KNOWN, last_epoch=4)
+    wanted = ("runs/r/checkpoints/jx265-000002.safetensors", "jx265.safetensors")
+    assert read_axis("checkpoint=2-4 (+2)", known).values == wanted
+    assert read_axis("checkpoint=4,last", known).values == ("jx265.safetensors",)
+    stopped = replace(known, checkpoints=CHECKPOINTS[:2], last_epoch=2)
+    assert read_axis("checkpoint=2", stopped).values == ("runs/r/checkpoints/jx265-000002.safetensors",)
+
+
 class TestShortForms:
     @pytest.mark.parametrize(
         ("text", "whole", "means"),

@@ -120,6 +120,35 @@ def test_a_swap_costs_less_than_a_twentieth_of_a_picture(painting: Painting, lor
     assert min(swaps) < statistics.median(pictures) / 20
 
 
+def test_a_compiled_model_paints_the_same_with_loras_that_come_and_go(
+    painting: Painting, loras: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # inductor wants a C++ compiler and a minute; this one goes through all of it but the last step.
+    monkeypatch.setattr("engine.training.compile.BACKEND", "aot_eager")
+    compiled = Painting(find_base(BaseSettings(model="demo")), compiled=True)
+    for worn in ((), (Worn(loras[0], 0.7, 0.7),), (Worn(loras[1], 0.4, 0.4),), ()):
+        brush = replace(BARE, others=worn)
+        assert far(compiled.paint(PROMPT, [5], brush)[0], painting.paint(PROMPT, [5], brush)[0]) <= 1
+    assert compiled._compiled is not None
+
+
+def test_compiling_that_fails_is_told_and_the_picture_painted_without(
+    painting: Painting, fresh: tuple[Painting, list[tuple[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_graph: Any, _inputs: Any) -> Any:
+        raise RuntimeError("no C++ compiler here")
+
+    monkeypatch.setattr("engine.training.compile.BACKEND", broken)
+    compiled, told = fresh
+    compiled.compile()
+    assert far(compiled.paint(PROMPT, [5], BARE)[0], painting.paint(PROMPT, [5], BARE)[0]) <= 1
+    ((what, why),) = told
+    assert what == "pictures are painted without compiling"
+    assert "no C++ compiler here" in why
+    compiled.paint(PROMPT, [6], BARE)
+    assert len(told) == 1
+
+
 def test_a_lora_that_does_not_fit_is_refused_and_the_next_picture_is_as_before(
     painting: Painting, loras: tuple[Path, Path], tmp_path: Path
 ) -> None:
