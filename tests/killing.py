@@ -156,8 +156,10 @@ def differences(whole: JobFolder, broken: JobFolder) -> list[str]:
     if losses(whole) != losses(broken):
         found.append("losses")
     files = {each.name for each in (whole.path / "checkpoints").iterdir()}
-    if files != {each.name for each in (broken.path / "checkpoints").iterdir() if each.suffix != ".part"}:
+    if files != {each.name for each in (broken.path / "checkpoints").iterdir()}:
         found.append("the checkpoints that are there")
+    if halves := list(broken.path.glob("*/*.safetensors*.part")):
+        found.append(f"half-written files are left: {halves[0].name}")
     for name in sorted(files):
         one, other = (each.path / "checkpoints" / name for each in (whole, broken))
         if not other.exists() or tensors_of(one) != tensors_of(other) or about(one) != about(other):

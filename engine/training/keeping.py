@@ -46,6 +46,13 @@ class Kept:
         return found
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a killed process had half written: SDXL's state is a gigabyte, each time."""
+    for name in ("checkpoints", "state", "samples"):
+        for each in (folder / name).glob(".*.part"):
+            each.unlink(missing_ok=True)
+
+
 class Keeper:
     """Writes into a run's folder, in the background, in order.
 

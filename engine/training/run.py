@@ -12,6 +12,7 @@ from engine.training.base import Pipeline, load_pipeline
 from engine.training.device import choose_device
 from engine.training.encoding import resolution_for, run_data
 from engine.training.judging import judge_samples
+from engine.training.keeping import sweep
 from engine.training.record import write_record
 from engine.training.samples import Easel
 from engine.training.several import Alone
@@ -23,6 +24,8 @@ from engine.training.trainer import Trainer
 def train(context: Context, several: Alone) -> None:
     """Begins a run, or goes on with one that was stopped or killed; all of it, or one process's share."""
     began = time.monotonic()
+    if several.first:
+        sweep(context.folder.path)
     settings = Settings.model_validate(context.args["settings"])
     board = Board(context.folder.path) if settings.training.tensorboard and several.first else None
     if board is not None:
