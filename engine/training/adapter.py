@@ -9,6 +9,8 @@ import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
+from engine.training.adapted import ADAPTER, make_lean
+
 TARGETS = (
     *("to_q", "to_k", "to_v", "to_out.0"),
     *("ff.net.0.proj", "ff.net.2"),
@@ -18,9 +20,6 @@ TARGETS = (
 
 TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
 """All linears of a CLIP text encoder's layers: 72 and 192 in SDXL's two."""
-
-ADAPTER = "limner"
-"""The adapter's name inside the model."""
 
 
 def add_lora(
@@ -36,6 +35,7 @@ def add_lora(
         torch.manual_seed(seed)
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets))
         model.add_adapter(config, adapter_name=ADAPTER)
+    make_lean(model)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.data = parameter.data.float()

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from peft.tuners.lora.layer import Linear
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine import events
 from engine.base_model import find_base
 from engine.settings import BaseSettings, TrainingSettings
+from engine.training.adapted import LeanLinear, _Adapted
 from engine.training.base import load_pipeline, noise_schedule
 from engine.training.chance import step_chance
 from engine.training.compile import CompiledBlocks
@@ -155,6 +158,57 @@ def test_compiling_that_fails_is_told_and_the_step_is_done_without(plain: list[t
     trained._passes = Passes(trained._pass, False, False, trained._give_compiling_up, told.append)
     assert steps(trained) == plain
     assert ["without compiling" in each.message for each in told if isinstance(each, events.Warning)] == [True]
+
+
+class Kernels(TorchDispatchMode):
+    """Counts what is computed; what only looks at a tensor in another way is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not function.is_view
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_lora_is_computed_in_fewer_kernels_than_pefts_own_way_and_comes_to_the_same(
+    plain: list[tuple[float, float]],
+) -> None:
+    ours, theirs = learner(), learner()
+    linears = [each for each in theirs.unet.modules() if type(each) is LeanLinear]
+    assert len(linears) == 84
+    for each in linears:
+        each.__class__ = Linear
+    for one, other in zip(steps(theirs), plain, strict=True):
+        assert one == pytest.approx(other, rel=1e-4)
+    counts = []
+    for each in (ours, theirs):
+        with Kernels() as kernels:
+            steps(each, 1)
+        counts.append(kernels.count)
+    assert counts[1] - counts[0] > 3 * len(linears), counts
+
+
+def test_a_linear_with_its_lora_and_its_gradients_are_what_the_formula_says() -> None:
+    chance = torch.Generator().manual_seed(3)
+
+    def some(*shape: int) -> torch.Tensor:
+        return torch.randn(shape, generator=chance, dtype=torch.float64)
+
+    x, down, up = (each.requires_grad_() for each in (some(2, 3, 5), some(2, 5), some(4, 2)))
+    weight, bias = some(4, 5), some(4)
+    assert torch.allclose(_Adapted.apply(x, weight, bias, down, up, 0.3), x @ (weight + 0.3 * up @ down).T + bias)
+
+    def both(x: torch.Tensor, down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+        return _Adapted.apply(x, weight, bias, down, up, 0.3)
+
+    assert torch.autograd.gradcheck(both, (x, down, up))
+    assert torch.autograd.gradcheck(both, (x.detach(), down, up)), "the first layer: nothing flows further back"
+
+
+def test_a_lora_with_dropout_is_left_to_peft() -> None:
+    assert not [each for each in learner(dropout=0.2).unet.modules() if type(each) is LeanLinear]
 
 
 def test_a_base_in_bf16_is_trained_without_a_cast_inside_and_learns_the_same(plain: list[tuple[float, float]]) -> None:
