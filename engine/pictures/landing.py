@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -22,10 +23,33 @@ from engine.refusals import MAKE_ROOM, is_no_room
 UNFINISHED = ".part"
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Another version of a picture, which lies beside it as ``NAME-WORD.png``."""
+
+    word: str
+    image: Image.Image
+
+
 def land(
-    queue: Queue, picture: Picture, image: Image.Image, about: Parameters, claim: str, seconds: float
+    queue: Queue,
+    picture: Picture,
+    image: Image.Image,
+    about: Parameters,
+    claim: str,
+    seconds: float,
+    beside: Beside | None = None,
 ) -> Path | None:
     """Writes a painted picture and marks it done. Never over something that is there.
+
+    Args:
+        queue: which holds it.
+        picture: its order.
+        image: what was painted.
+        about: what made it.
+        claim: the painter's own word.
+        seconds: how long it took.
+        beside: what lies beside it from then on; it gets its name from the picture, and before that is done.
 
     Returns:
         Where it lies; None where it was cancelled meanwhile, and nothing was kept.
@@ -35,14 +59,19 @@ def land(
         PictureError: the folder can't be written.
     """
     hidden = picture.path.with_name(f".{picture.path.stem}.{picture.id}{UNFINISHED}")
+    other = _hidden_beside(hidden, beside.word) if beside else None
     try:
         write_png(image, hidden, about)
+        if beside is not None and other is not None:
+            write_png(beside.image, other, about)
         wanted = free_path(picture.path)
         if not queue.stage(picture.id, hidden, wanted, claim):
             return None
         path = give_name(hidden, wanted)
+        named = _name_beside(other, path) if other is not None else None
         if not queue.finish(picture.id, path, seconds, claim):
-            path.unlink(missing_ok=True)
+            for each in filter(None, (path, named)):
+                each.unlink(missing_ok=True)
             return None
         return path
     except OSError as error:
@@ -50,8 +79,9 @@ def land(
             raise DiskFull(f"there is no room to write {picture.path} ({error.strerror})", MAKE_ROOM) from error
         raise PictureError(f"{picture.path} can't be written ({error.strerror})", "choose another folder") from error
     finally:
-        with contextlib.suppress(OSError):
-            hidden.unlink()
+        for each in filter(None, (hidden, other)):
+            with contextlib.suppress(OSError):
+                each.unlink()
 
 
 def land_what_was_staged(queue: Queue) -> list[Picture]:
@@ -61,6 +91,9 @@ def land_what_was_staged(queue: Queue) -> list[Picture]:
         path = _where_it_landed(hidden, picture.path)
         if path is None:
             continue
+        for other in hidden.parent.glob(_escaped(hidden.name.removesuffix(UNFINISHED)) + f".*{UNFINISHED}"):
+            _name_beside(other, path)
+            other.unlink(missing_ok=True)
         queue.finish(picture.id, path, picture.seconds or 0.0)
         hidden.unlink(missing_ok=True)
         ended.append(queue.picture(picture.id))
@@ -110,6 +143,18 @@ def give_name(hidden: Path, path: Path) -> Path:
             # A file system without links.
             os.replace(hidden, taken)
         return taken
+
+
+def _hidden_beside(hidden: Path, word: str) -> Path:
+    return hidden.with_name(f"{hidden.name.removesuffix(UNFINISHED)}.{word}{UNFINISHED}")
+
+
+def _name_beside(other: Path, path: Path) -> Path | None:
+    """Names what lies beside a picture after it; None where it has a name already."""
+    if other.stat().st_nlink > 1:
+        return None
+    word = other.name.removesuffix(UNFINISHED).rpartition(".")[2]
+    return give_name(other, path.with_name(f"{path.stem}-{word}{path.suffix}"))
 
 
 def _where_it_landed(hidden: Path, path: Path) -> Path | None:

@@ -21,12 +21,11 @@ from engine.jobs.worker import Context
 from engine.pictures.brush import Brush, Watch, alike, brush_of, subject_of
 from engine.pictures.describing import describe, told_of_fix
 from engine.pictures.face_fix_painting import FaceFixer, Fixed, JudgedBy, with_trigger
-from engine.pictures.landing import land, land_what_was_staged, write_picture
+from engine.pictures.landing import Beside, land, land_what_was_staged
 from engine.pictures.likeness_identity import Identity, load_identity
 from engine.pictures.likeness_judge import Judge, Known, judge_if_any, known_photos
 from engine.pictures.loras import find_loras
 from engine.pictures.memory import free_memory, most_together
-from engine.pictures.parameters import Parameters
 from engine.pictures.picture import Picture, PictureState, Worn
 from engine.pictures.pipeline import Painting, Stopped
 from engine.pictures.preview import write_preview
@@ -189,10 +188,8 @@ class Painter:
             if fix is not None:
                 about = told_of_fix(about, picture.face_fix, fix)
             try:
-                other = self._other_of(picture, fix, about)
-                path = land(self._queue, picture, fix.kept if fix else image, about, self._claim, seconds)
-                if path is None and other is not None:
-                    other.unlink(missing_ok=True)
+                kept, other = (fix.kept, _other_of(picture, fix)) if fix else (image, None)
+                path = land(self._queue, picture, kept, about, self._claim, seconds, other)
             except LimnerError as error:
                 self._failed([picture], error)
                 continue
@@ -229,14 +226,6 @@ class Painter:
         if judge is not None:
             return judge.identity, JudgedBy(judge)
         return load_identity(identity_for(self._project.settings.base)), None
-
-    def _other_of(self, picture: Picture, fix: Fixed | None, about: Parameters) -> Path | None:
-        """Where the one of before and after that is not kept lies."""
-        if fix is None or fix.other is None or (picture.face_fix and picture.face_fix.only and fix.after):
-            # What was fixed only has its source beside it.
-            return None
-        word = "before-face-fix" if fix.after else "after-face-fix"
-        return write_picture(fix.other, picture.path.with_name(f"{picture.path.stem}-{word}.png"), about)
 
     def _with_named_loras(self, picture: Picture) -> Brush:
         """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``.
@@ -351,6 +340,14 @@ class _Watching:
         """Writes what is forming beside the job."""
         for picture, image in zip(self._taken, pictures, strict=False):
             write_preview(image, preview_path(self._project, picture.id))
+
+
+def _other_of(picture: Picture, fix: Fixed) -> Beside | None:
+    """The one of before and after that is not kept."""
+    if fix.other is None or (picture.face_fix and picture.face_fix.only and fix.after):
+        # What was fixed only has its source beside it.
+        return None
+    return Beside("before-face-fix" if fix.after else "after-face-fix", fix.other)
 
 
 def _find(project: Project, base: str | None) -> BaseModel:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.errors import PictureError
 from engine.pictures import landing
-from engine.pictures.landing import land, land_what_was_staged
+from engine.pictures.landing import Beside, land, land_what_was_staged
 from engine.pictures.orders import order_for, ready_to_queue
 from engine.pictures.parameters import Parameters
 from engine.pictures.picture import Hires, Picture, PictureOrder, Upscaler, Worn, order_from_record
@@ -175,6 +175,7 @@ def test_a_picture_whose_painter_was_killed_is_kept_once(
     def kill(*_: object, **__: object) -> None:
         raise Killed
 
+    before = Beside("before-face-fix", GREY.point(lambda level: 255 - level))
     with project.store() as store:
         queue = Queue(store)
         queue.add(orders(project, 1))
@@ -190,10 +191,10 @@ def test_a_picture_whose_painter_was_killed_is_kept_once(
             if after == "staged":
                 patch.setattr(landing, "give_name", kill)
             if after == "done":
-                land(queue, picture, GREY, Parameters("a man"), "dead", 1.0)
+                land(queue, picture, GREY, Parameters("a man"), "dead", 1.0, before)
             else:
                 with pytest.raises(Killed):
-                    land(queue, picture, GREY, Parameters("a man"), "dead", 1.0)
+                    land(queue, picture, GREY, Parameters("a man"), "dead", 1.0, before)
         land_what_was_staged(queue)
         queue.put_back_after_death()
         found = queue.picture(picture.id)
@@ -201,12 +202,15 @@ def test_a_picture_whose_painter_was_killed_is_kept_once(
             assert found.state is PictureState.QUEUED
             again = queue.take("next")
             assert again is not None
-            assert land(queue, again, GREY, Parameters("a man"), "next", 1.0)
+            assert land(queue, again, GREY, Parameters("a man"), "next", 1.0, before)
             found = queue.picture(picture.id)
         assert found.state is PictureState.DONE
         assert found.path.name.endswith("-2.png")
         assert picture.path.read_text() == "somebody's"
-        assert len(list(project.pictures.glob("[!.]*"))) == 2
+        assert len(list(project.pictures.glob("[!.]*"))) == 3
+        beside = found.path.with_name(f"{found.path.stem}-before-face-fix.png")
+        with Image.open(beside) as image:
+            assert np.array_equal(np.asarray(image), np.asarray(before.image)), "named after the picture it belongs to"
         with Image.open(found.path) as image:
             assert np.array_equal(np.asarray(image), np.asarray(GREY))
 
@@ -218,7 +222,7 @@ def test_a_picture_cancelled_while_it_was_painted_leaves_nothing(project: Projec
         picture = queue.take("p")
         assert picture is not None
         queue.cancel(picture.id)
-        assert land(queue, picture, GREY, Parameters("a man"), "p", 1.0) is None
+        assert land(queue, picture, GREY, Parameters("a man"), "p", 1.0, Beside("before-face-fix", GREY)) is None
         assert queue.state(picture.id) is PictureState.CANCELLED
         assert list(project.pictures.iterdir()) == []
 
