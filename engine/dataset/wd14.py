@@ -48,6 +48,9 @@ KAOMOJI = frozenset(
 )
 """Tags whose underscores are no spaces."""
 
+PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "CPUExecutionProvider")
+"""What runs the model, the quickest that is there. Not TensorRT, which builds an engine for minutes first."""
+
 
 @dataclass(frozen=True)
 class Tag:
@@ -74,7 +77,9 @@ class Tagger:
         model, names = find_files(source, ("model.onnx", "selected_tags.csv"), "captions.wd14")
         self._threshold, self._mcut = threshold, mcut
         try:
-            self._session = onnxruntime.InferenceSession(str(model), providers=onnxruntime.get_available_providers())
+            there = onnxruntime.get_available_providers()
+            providers = [each for each in PROVIDERS if each in there]
+            self._session = onnxruntime.InferenceSession(str(model), providers=providers)
         except Exception as error:
             # onnxruntime raises bare exceptions of its own for a file that is no model.
             raise DatasetError(f"{model} can't be loaded ({_first_line(error)})", "fetch it again") from error

@@ -74,6 +74,9 @@ def test_what_is_said_of_pictures_is_listed_and_taken_back(run: Run) -> None:
 def test_a_picture_tells_what_made_it(run: Run) -> None:
     assert run("pictures", "show", 1).out == "oil one\nSteps: 9, Sampler: Euler a, CFG scale: 6, Seed: 7\n"
     assert "does not tell how it was made" in run("pictures", "show", 4).err
+    file = run("pictures", "show", 1, "--json").record["path"]
+    assert run("pictures", "show", file).out == run("pictures", "show", 1).out, "of a file from anywhere, too"
+    assert "there is no picture nowhere.png" in run("pictures", "show", "nowhere.png").failure
     assert run("pictures", "show", 1, "--json").record["parameters"].startswith("oil one\n")
 
 

@@ -84,23 +84,29 @@ def words(as_json: bool) -> None:
 
 
 @pictures.command()
-@click.argument("number", metavar="ID", type=int)
+@click.argument("which", metavar="ID|FILE")
 @json_option
 @click.pass_obj
-def show(folder: Path, number: int, as_json: bool) -> None:
-    """What a picture's file says of how it was made, as A1111 reads it."""
+def show(folder: Path, which: str, as_json: bool) -> None:
+    """What a picture's file says of how it was made, as A1111 reads it; of a file from anywhere, too."""
     from engine.pictures.outside import what_it_tells
 
-    with open_project(folder).store() as store:
-        picture = Gallery(store).picture(number)
-    told = what_it_tells(picture.file) if picture.painted else None
+    if which.isdecimal():
+        with open_project(folder).store() as store:
+            picture = Gallery(store).picture(int(which))
+        path, known, there = picture.file, picture_record(picture), picture.painted
+    else:
+        path, known, there = Path(which).expanduser(), {"path": which}, True
+        if not path.is_file():
+            raise PictureError(f"there is no picture {which}", "give a picture's number, or a file")
+    told = what_it_tells(path) if there else None
     text = told.text if told is not None else None
     if as_json:
-        document({**picture_record(picture), "parameters": text})
+        document({**known, "parameters": text})
         return
-    narrate(picture.path)
+    narrate(str(path))
     if text is None:
-        raise PictureError(f"{picture.name} does not tell how it was made", "limner pictures show ID --json says more")
+        raise PictureError(f"{path.name} does not tell how it was made", "limner pictures show ID --json says more")
     # Whoever reads it by a program gets it to the letter; a terminal is not to be steered by it.
     click.echo("\n".join(map(harmless, text.split("\n"))) if sys.stdout.isatty() else text, color=True)
 

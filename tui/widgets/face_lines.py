@@ -192,4 +192,7 @@ def _who(face: Face) -> Line:
         return [(f"who? far from the others ({kin.distance:.2f})", Ink.ATTENTION)]
     if kin is not None and kin.copy_of is not None:
         return [(f"the same picture as face {kin.copy_of}", Ink.ATTENTION)]
+    if not face.confirmed and (kin is None or kin.wrong is None):
+        # Nobody said that it is the person, and nothing could be compared.
+        return [("matched", Ink.PLAIN), (" · who: not measured", Ink.MUTED)]
     return [(sure, Ink.PLAIN)]
