@@ -26,7 +26,6 @@ from tui.actions.overlays import ALSO
 from tui.cli import limner
 from tui.keymap import NO_KEY, can_clash, pressed, twice, twice_id
 from tui.limner import LimnerApp
-from tui.screens.comparing import CompareScreen
 from tui.screens.cropping import CropScreen
 from tui.screens.dataset_questions import AskCaptioner
 from tui.screens.dialogs import Confirm

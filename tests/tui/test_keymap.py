@@ -84,7 +84,8 @@ class TestWhatIsWrongIsNamedWithItsLine:
 
     def test_a_key_taken_from_another_action(self) -> None:
         told = [problem.what for problem in keymap('[keys]\n"faces.keep" = ["k", "space"]').problems]
-        assert told == [f"faces.keep takes k from {other}, which keeps ↑" for other in ("list.up", "grid.up", "compare.up")]
+        others = ("list.up", "grid.up", "compare.up")
+        assert told == [f"faces.keep takes k from {other}, which keeps ↑" for other in others]
         assert keymap('[keys]\n"faces.keep" = "x"').problems[0].what.endswith("faces.reject, which is left with none")
 
     def test_a_key_that_is_swallowed_on_the_way(self) -> None:

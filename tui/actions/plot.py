@@ -13,7 +13,7 @@ PLOT: tuple[Action, ...] = (
         "against",
         11,
     ),
-    Action("plot.undo", "Undo the last vote, stars, favourite or rejection, of an earlier day too", ("u",), "undo", 14),
+    Action("plot.undo", "Undo the last vote, stars, favourite or rejection, of an earlier day too", ("u",), "undo", 21),
     Action("plot.redo", "Redo what was undone", ("U", "ctrl+r")),
     Action("plot.view", "See the picture large", ("enter", "v"), "large", 12),
     Action("plot.next_page", "To the next page: the next prompt, say", ("tab",), "page", 13),
@@ -30,5 +30,5 @@ PLOT: tuple[Action, ...] = (
     Action("plot.usual", "The usual grid of the newest run", ("X",), "usual grid", 22),
     Action("plot.make", "Another grid, from axes as on the command line", ("a",), "new", 23),
     Action("plot.other", "Open another grid", ("b",), "grids", 24),
-    Action("plot.back", "Back to where you came from", ("q", "escape"), "back", 30),
+    Action("plot.back", "Back to where you came from", ("q", "escape"), "back", 14),
 )
