@@ -26,7 +26,6 @@ from engine.jobs.machine import boot_id
 from engine.private import keep_private
 from engine.refusals import explain
 
-
 NICE = 5
 """How far a job stands behind, of 19."""
 

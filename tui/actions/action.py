@@ -54,13 +54,13 @@ _TITLES = {
     Scope.CHOICE: "Choosing, or being asked for words",
     Scope.CAPTIONER: "Choosing who writes captions",
     Scope.SWITCHES: "Among switches",
-    Scope.READING: "Reading help, or what the doctor found",
+    Scope.READING: "Reading",
     Scope.HELP: "In the help",
     Scope.DOCTOR: "At the doctor's",
     Scope.LEAVING: "Leaving while a run is alive",
     Scope.SETTINGS: "All settings",
     Scope.LARGE: "A picture seen large",
-    Scope.COMPARE: "Two faces side by side",
+    Scope.COMPARE: "Side by side",
     Scope.CROP: "Cropping by hand",
 }
 
