@@ -105,12 +105,15 @@ class DatasetFolder:
         words = {image.path.stem: image.caption.replace(",", " ").split() for image in images}
         without = [name for name, parts in words.items() if trigger not in parts]
         late = [name for name, parts in words.items() if trigger in parts and parts[0] != trigger]
+        twice = [name for name, parts in words.items() if parts.count(trigger) > 1]
         found = [_count(len(images), "image"), f"{captioned} captioned", f"{upscaled} upscaled"]
         if without:
             found.append(f"trigger missing in {_some(without)}")
         if late:
             found.append(f"trigger not first in {_some(late)}")
-        if images and not without and not late:
+        if twice:
+            found.append(f"trigger twice in {_some(twice)}")
+        if images and not (without or late or twice):
             found.append("trigger ok")
         return found
 

@@ -98,6 +98,8 @@ def test_the_checks_say_what_holds_of_the_set(scanned: Project) -> None:
     write_caption(first, "a man called jx265")
     write_caption(second, "a man")
     assert DatasetFolder(scanned).checks()[3:] == ["trigger missing in 0002", "trigger not first in 0001"]
+    write_caption(DatasetFolder(scanned).images()[0], "jx265, man, the word jx265 on a shirt")
+    assert DatasetFolder(scanned).checks()[3:] == ["trigger missing in 0002", "trigger twice in 0001"]
 
 
 def test_building_again_cuts_nothing_and_keeps_edited_captions(scanned: Project) -> None:
