@@ -10,11 +10,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.dataset.folder import DatasetFolder, read_caption, write_caption
-from engine.errors import DatasetError
+from engine.errors import DatasetError, LimnerError
 from engine.store import Store
 
 
@@ -107,14 +108,7 @@ class CaptionJournal:
             with self._store.change() as change:
                 _note(change, action, {name: now}, {name: line})
         else:
-            with self._store.change() as change:
-                if line == rows[0]["before"]:
-                    # All of it was taken back by hand: nothing is left to undo.
-                    change.execute("DELETE FROM caption_changes WHERE id = ?", (rows[0]["id"],))
-                else:
-                    change.execute("UPDATE caption_changes SET after = ? WHERE id = ?", (line, rows[0]["id"]))
-            # A kill here leaves the file a letter behind, which is what it says.
-            write_caption(self._image(name), line)
+            self._amend(rows[0], name, now, line)
         self._settle()
         assert action is not None
         return action
@@ -126,6 +120,23 @@ class CaptionJournal:
     def redo(self) -> Change | None:
         """Does the last undone action again; None where nothing is left to redo."""
         return self._turn("undone", "done", "after", "ASC")
+
+    def _amend(self, row: sqlite3.Row, name: str, now: str, line: str) -> None:
+        """Brings a change and its file from ``now`` to ``line``, both or neither: where one of them were ahead of the
+        other, an undo would take the caption for somebody else's and leave it."""
+        try:
+            with self._store.change() as change:
+                if line == row["before"]:
+                    # All of it was taken back by hand: nothing is left to undo.
+                    change.execute("DELETE FROM caption_changes WHERE id = ?", (row["id"],))
+                else:
+                    change.execute("UPDATE caption_changes SET after = ? WHERE id = ?", (line, row["id"]))
+                write_caption(self._image(name), line)
+        except LimnerError:
+            if self._now(name) == line:
+                with suppress(LimnerError):
+                    self._put(self._folder.path / name, now)
+            raise
 
     def _turn(self, state: str, to_state: str, column: str, order: str) -> Change | None:
         with self._store.change() as change:

@@ -51,10 +51,15 @@ class SmallDisk:
         if not self.mounted:
             self.limit = but
             return
-        status = os.statvfs(self.folder)
         with self._ballast.open("ab") as ballast:
-            taken = max(0, status.f_bavail * status.f_frsize - but)
-            os.posix_fallocate(ballast.fileno(), ballast.tell(), max(1, taken))
+            # Others may write at the same moment, and then there is less to take.
+            while (taken := self._left() - but) > 0:
+                with contextlib.suppress(OSError):
+                    os.posix_fallocate(ballast.fileno(), os.fstat(ballast.fileno()).st_size, taken)
+
+    def _left(self) -> int:
+        status = os.statvfs(self.folder)
+        return status.f_bavail * status.f_frsize
 
     def make_room(self) -> None:
         """Gives it back."""

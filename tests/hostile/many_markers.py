@@ -1,11 +1,12 @@
-"""An index with very many markers, made in SQLite itself."""
+"""An index with very many markers, made in the database itself."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
 
-from tests.photoprism import COLUMNS
+from tests.mariadb import MariaServer
+from tests.photoprism import COLUMNS, Index
 
 PEOPLE = 20
 EVERY = 1800
@@ -50,3 +51,24 @@ def many_markers(path: Path, markers: int) -> str:
             index.execute(f"CREATE INDEX {table}_{column} ON {table} ({column})")
     index.close()
     return f"sqlite:///{path}"
+
+
+def many_in_mariadb(server: MariaServer, database: str, markers: int) -> str:
+    """The same on MariaDB, counted by its sequence engine."""
+    url = Index().to_mariadb(server, database)
+    numbers = f"FROM seq_1_to_{markers}"
+    server.run(
+        "INSERT INTO subjects (subj_uid, subj_type, subj_name, subj_hidden)"
+        f" SELECT concat('js', lpad(seq, 6, 0)), 'person', concat('Person ', seq), 0 FROM seq_1_to_{PEOPLE}",
+        "INSERT INTO photos (id, photo_uid, taken_at, photo_quality, photo_private)"
+        f" SELECT seq, concat('ps', lpad(seq, 8, 0)), '2019-06-02 15:58:24', 3, 0 {numbers}",
+        "INSERT INTO files (id, photo_id, file_uid, file_name, file_root, file_width, file_height, file_missing)"
+        " SELECT seq, seq, concat('fs', lpad(seq, 8, 0)), concat('2019/06/IMG_', lpad(seq, 8, 0), '.jpg'), '/', 4000,"
+        f" 3000, 0 {numbers}",
+        "INSERT INTO markers (marker_uid, file_uid, marker_type, marker_invalid, subj_uid, subj_src, x, y, w, h)"
+        " SELECT concat('ms', lpad(seq, 8, 0)), concat('fs', lpad(seq, 8, 0)), 'face', 0,"
+        f" concat('js', lpad(if(seq % {EVERY} = 0, 1, 2 + seq % {PEOPLE - 1}), 6, 0)), 'manual', 0.3, 0.3, 0.2, 0.2"
+        f" {numbers}",
+        database=database,
+    )
+    return url

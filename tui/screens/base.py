@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -11,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
@@ -34,6 +36,9 @@ Result = TypeVar("Result")
 
 BESIDE = "#picture-pane, #takes-pane"
 """The panes beside lists whose width the user may change."""
+
+AGAIN_SECONDS = 1.0
+"""How soon a screen that could not be read is read again."""
 
 LEAST_CELLS = 20
 """Neither a list nor what is beside it gets narrower."""
@@ -65,6 +70,8 @@ class WorkScreen(Screen[None]):
         self._came_back = False
         self._beside: dict[str, int] = {}
         self._nothing: tuple[Line, ...] | None = None
+        self._not_read = ""
+        self._reading_again: Timer | None = None
 
     @dataclass
     class Worked(Message):
@@ -160,10 +167,11 @@ class WorkScreen(Screen[None]):
             purpose: tuple[Line, ...] = () if told_there else (self.EMPTY[0], [])
             self.show_empty((*purpose, *self.NO_PROJECT))
         else:
-            self.shown()
+            self.read()
 
     def on_screen_suspend(self) -> None:
         """Another screen is gone to; how this one is left is written down."""
+        self._not_read = ""
         if self.is_running:
             self.limner.remember(self)
 
@@ -174,6 +182,26 @@ class WorkScreen(Screen[None]):
 
     def shown(self) -> None:
         """The screen was gone to; subclasses read what may have changed."""
+
+    def read(self) -> None:
+        """Shows what there is to show; what can't be read is told, and read as soon as it can be."""
+        try:
+            self.shown()
+        except (LimnerError, OSError, sqlite3.Error) as error:
+            self.could_not_read(explained(error))
+
+    def could_not_read(self, error: LimnerError) -> None:
+        """Tells it once a visit, and tries again while the screen is looked at: room is made elsewhere."""
+        if error.one_line() != self._not_read:
+            self._not_read = error.one_line()
+            self.show_error(error)
+        if self._reading_again is None:
+            self._reading_again = self.set_timer(AGAIN_SECONDS, self._read_again)
+
+    def _read_again(self) -> None:
+        self._reading_again = None
+        if self.is_current:
+            self.read()
 
     def status(self) -> Line:
         """What stands at the right end of the question's line."""
@@ -236,6 +264,10 @@ class WorkScreen(Screen[None]):
         except Exception as error:
             self.show_error(explained(error))
             return None
+
+    def could(self, work: Callable[[], object]) -> bool:
+        """Does quick work at once, for its own sake; whether it could be done: an error is shown."""
+        return self.attempt(lambda: (work(),)) is not None
 
     def show_error(self, error: LimnerError) -> None:
         """Tells what happened and what to do."""

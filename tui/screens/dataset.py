@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from engine.errors import LimnerError
 from engine.store import Store
 from tui.actions import Scope
 from tui.bindings import bindings_for
+from tui.screens.base import explained
 from tui.screens.building import build_dataset
 from tui.screens.dataset_captioning import Captioning
 from tui.screens.dataset_editor import CaptionArea
@@ -83,6 +85,7 @@ class DatasetScreen(Seeking):
         self._captioning = Captioning(self)
         self._store: Store | None = None
         self._typing: tuple[str, int] | None = None
+        self._unsaved: tuple[TrainingImage, str] | None = None
         self.filter = ""
         """The tag that the images shown have; empty: all are shown."""
 
@@ -104,7 +107,7 @@ class DatasetScreen(Seeking):
 
     def shown(self) -> None:
         """Reads the folder anew: other tools may have changed it."""
-        self.do("read", partial(_read, self), self._take)
+        self.do("read", partial(_read, self), self._take, self.could_not_read)
         self._captioning.find()
 
     def status(self) -> Line:
@@ -152,6 +155,7 @@ class DatasetScreen(Seeking):
 
     def focus_list(self) -> None:
         """The images; what was typed is saved already, and now counted."""
+        self._save_the_rest()
         self._typing = None
         self._show_image()
         self.rows.focus()
@@ -270,6 +274,7 @@ class DatasetScreen(Seeking):
 
     @on(Rows.Moved, "#images")
     def _moved(self) -> None:
+        self._save_the_rest()
         self._show_image()
 
     @on(Rows.Chosen, "#images")
@@ -281,20 +286,41 @@ class DatasetScreen(Seeking):
         """Every key is saved; the whole of what is typed about one image is one action."""
         image, area = self.rows.item, self.query_one("#caption", CaptionArea)
         text = " ".join(area.text.split())
-        if image is None or not area.has_focus or not text or text == image.caption:
+        if image is None or not area.has_focus or not text:
             return
+        if text != image.caption:
+            self._save(image, text)
+        else:
+            self._unsaved = None
+        self._title_caption(self.rows.item)
+
+    def _save(self, image: TrainingImage, text: str) -> None:
+        """Saves a caption; that it can't be is told once and not with every key, and stands over it until it is."""
         action = self._typing[1] if self._typing and self._typing[0] == image.path.name else None
-        made = self.attempt(lambda: self.journal.amend(action, image.path.name, text))
-        if made is None:
+        try:
+            made = self.journal.amend(action, image.path.name, text)
+        except (LimnerError, OSError, sqlite3.Error) as error:
+            if self._unsaved is None:
+                self.show_error(explained(error))
+            self._unsaved = image, text
             return
+        self._unsaved = None
         self._typing = (image.path.name, made)
         changed = replace(image, caption=text)
-        items = [changed if each.path == image.path else each for each in self.rows.items]
         images = [changed if each.path == image.path else each for each in self._read.images]
         self._read = replace(self._read, images=images)
-        self.rows.items = items
-        self.rows.redraw(self.rows.cursor)
-        self._title_caption(changed)
+        for at, shown in enumerate(self.rows.items):
+            if shown.path == image.path:
+                self.rows.items = [*self.rows.items[:at], changed, *self.rows.items[at + 1 :]]
+                self.rows.redraw(at)
+                break
+
+    def _save_the_rest(self) -> None:
+        """Tries once more, before it goes from the screen, what could not be saved while it was typed."""
+        if self._unsaved is not None:
+            rest, self._unsaved = self._unsaved, None
+            self._save(*rest)
+            self._unsaved = None
 
     def _turn(self, turn: Callable[[], Change | None], done: str, nothing: str) -> None:
         try:
@@ -356,7 +382,8 @@ class DatasetScreen(Seeking):
     def _title_caption(self, image: TrainingImage | None) -> None:
         words = self._read.words
         tokens = len(words.of(image.caption)) if words is not None and image is not None else None
-        self.query_one("#caption-pane").border_title = token_words(tokens)
+        unsaved = "" if self._unsaved is None else " · not saved"
+        self.query_one("#caption-pane").border_title = f"{token_words(tokens)}{unsaved}"
 
 
 def _read(screen: DatasetScreen) -> Read:

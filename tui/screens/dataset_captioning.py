@@ -66,8 +66,9 @@ class Captioning:
     def stop(self) -> None:
         """Asks the job to stop; what it wrote stays."""
         if self._job is not None and self._follower is not None:
-            self._job.ask(Request.STOP)
-            self._screen.say("Stopping after this caption …")
+            job = self._job
+            if self._screen.could(lambda: job.ask(Request.STOP)):
+                self._screen.say("Stopping after this caption …")
 
     def _begun(self, job: JobFolder) -> None:
         if self._follower is not None:

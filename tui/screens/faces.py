@@ -83,7 +83,7 @@ class FacesScreen(FaceSight):
                 gc.freeze()
             return columns, saved, target_of(settings.faces), unmeasured(faces)
 
-        self.do("read", read, self._take)
+        self.do("read", read, self._take, self._refused)
 
     def status(self) -> Line:
         """``214 of 1,098 · 18 kept``, how measuring goes, or what is wrong with the filter."""
@@ -229,6 +229,10 @@ class FacesScreen(FaceSight):
     def ledger(self) -> Ledger:
         """Faces and decisions."""
         return Ledger(self.store)
+
+    def _refused(self, error: LimnerError) -> None:
+        self._version = None
+        self.could_not_read(error)
 
     def _take(self, read: tuple[FaceColumns, dict[str, str], dict[Framing, int], int]) -> None:
         if self._columns is None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.timer import Timer
 
+from engine.errors import LimnerError
 from engine.pictures.gallery import Gallery, Shown
 from engine.pictures.picture import Picture, PictureState
 from engine.pictures.queue import Queue
@@ -53,11 +54,11 @@ class PicturesScreen(PicturesQueue):
 
     def shown(self) -> None:
         """Looks at what changed, now and while the screen is shown; and for pictures dropped into the folder."""
+        self.reread()
+        self._look_around()
         if self._timer is None:
             self._timer = self.set_interval(POLL_SECONDS, self._tick)
         self._timer.resume()
-        self.reread()
-        self._look_around()
 
     def on_screen_suspend(self) -> None:
         """Nobody looks."""
@@ -288,7 +289,11 @@ class PicturesScreen(PicturesQueue):
         return True
 
     def _turn(self, turn: Callable[[Verdicts], Action | None], word: str, done: str) -> None:
-        action = self.attempt(lambda: turn(Verdicts(self.store)))
+        try:
+            action = turn(Verdicts(self.store))
+        except LimnerError as error:
+            self.show_error(error)
+            return
         if action is None:
             self.say(f"There is nothing to {word}.")
             return
@@ -344,19 +349,20 @@ class PicturesScreen(PicturesQueue):
 
         def took(found: tuple[list[Shown], list[Picture]]) -> None:
             # A look that began before the last verdict would bring back what was before it.
-            if said == self._said:
-                self._take(found)
-            else:
+            if said != self._said:
                 self.reread()
+                return
+            self._take(found)
+            if found[1]:
+                # Apart from reading: where no painter can be started, what was painted is shown all the same.
+                self.do("paints", lambda: self.see_that_it_paints(project), lambda _: None)
 
         def read() -> tuple[list[Shown], list[Picture]]:
             with project.store() as store:
                 pictures, waiting = Gallery(store).pictures(), Queue(store).waiting_pictures()
-            if waiting:
-                self.see_that_it_paints(project)
             return pictures, waiting
 
-        self.do("read", read, took)
+        self.do("read", read, took, self.could_not_read)
 
     def _take(self, found: tuple[list[Shown], list[Picture]]) -> None:
         if not self._all:

@@ -126,5 +126,5 @@ class PicturesQueue(PicturesSight):
         from engine.pictures.start import MOST_WAKES, painter_folder, wake_painter
 
         if self._wakes < MOST_WAKES and not painter_folder(project).alive():
-            self._wakes += 1
             wake_painter(project)
+            self._wakes += 1

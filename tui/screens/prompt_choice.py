@@ -72,8 +72,8 @@ class ChoosingWhatVaries(Seeking):
                 return
             before = self.choice.model
             model = models[(models.index(before) + 1) % len(models)] if before in models else models[0]
-            self.attempt(lambda: self.project.change({"language_model.model": model}))
-            self.choose(by_model=True, model=model)
+            if self.attempt(lambda: self.project.change({"language_model.model": model})) is not None:
+                self.choose(by_model=True, model=model)
 
         self.do("models", server.models, chosen, self._no_models)
 

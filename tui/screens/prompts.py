@@ -109,9 +109,9 @@ class PromptsScreen(MarkingVariations):
         self.choice = replace(self.choice, model=settings.language_model.model)
         if not self._filled:
             self._filled = True
-            style = Desk(settings.painting.style, settings.painting.negative, ())
-            self.do("variants", lambda: left_off(project) or laid_out(project, style.parent, style.negative), self._lay)
-        self.do("read", lambda: look_around(project), self._took_in)
+            style = settings.painting.style, settings.painting.negative
+            self.do("variants", lambda: left_off(project) or laid_out(project, *style), self._lay, self._not_laid)
+        self.do("read", lambda: look_around(project), self._took_in, self.could_not_read)
         self.draw_choice()
 
     def status(self) -> Line:
@@ -320,6 +320,10 @@ class PromptsScreen(MarkingVariations):
         self._note = desk.note
         self.show_variants([*desk.variants, *kept], cursor=0)
 
+    def _not_laid(self, error: LimnerError) -> None:
+        self._filled = False
+        self.could_not_read(error)
+
     def _varied(self, desk: Desk | None) -> None:
         self._server = None
         self.keys_changed()
@@ -372,6 +376,6 @@ class PromptsScreen(MarkingVariations):
 
     def _strengthen(self, by: float) -> None:
         strength = round(min(4.0, max(-4.0, self._brush.strength + by)), 2)
-        self._brush = replace(self._brush, strength=strength)
-        self.attempt(lambda: self.project.change({"painting.strength": strength}))
-        self.ask()
+        if self.attempt(lambda: self.project.change({"painting.strength": strength})) is not None:
+            self._brush = replace(self._brush, strength=strength)
+            self.ask()

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from engine.errors import LimnerError
+from engine.errors import LimnerError, ProjectError
 from engine.project import Project
 from engine.settings import Settings, with_changes
 from engine.settings.form import Entry, entries
@@ -50,7 +50,8 @@ def meaning_lines(entry: Entry, width: int, error: LimnerError | None) -> list[L
     lines += [[(row, Ink.MUTED)] for row in wrap(told, width)]
     if error is None:
         return lines
-    wrong = wrap(f"✗ {(error.fix or error.what).replace('valid tuple', 'valid list')}", width, subsequent_indent="  ")
+    why = (error.fix or error.what) if isinstance(error, ProjectError) else error.one_line()
+    wrong = wrap(f"✗ {why.replace('valid tuple', 'valid list')}", width, subsequent_indent="  ")
     return [*lines[: MEANING_LINES - len(wrong)], *([(row, Ink.BAD)] for row in wrong)]
 
 

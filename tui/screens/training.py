@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual import on
 from textual.widget import Widget
 
-from engine.errors import DatasetError
+from engine.errors import DatasetError, DiskFull
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.training.runs import RunStatus
@@ -269,6 +269,8 @@ class TrainingScreen(WorkScreen):
             self.show_empty(None)
         elif self._planning and isinstance(event.error, DatasetError):
             self.show_empty((*self.NOTHING, [], [(event.error.one_line(), Ink.MUTED)]))
+        elif self._planning and isinstance(event.error, DiskFull):
+            self.could_not_read(event.error)
         elif self._planning:
             self.show_error(event.error)
         self._show()
@@ -315,8 +317,7 @@ class TrainingScreen(WorkScreen):
 
     def _ask(self, request: Request, told: str) -> None:
         run = self.shown_run
-        if run is not None:
-            self.attempt(lambda: JobFolder(run.folder).ask(request))
+        if run is not None and self.could(lambda: JobFolder(run.folder).ask(request)):
             self.say(told)
 
     def _switch(self, planning: bool) -> None:
