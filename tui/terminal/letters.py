@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 from typing import Any
+from unicodedata import combining, east_asian_width, normalize
 
 _PLAIN = {
     **dict.fromkeys("─━╌┄═╴╶▔▁⎯", "-"),
     **dict.fromkeys("│┃╎┆║▏▕▎▍▌▐", "|"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯┏┓┗┛", "+"),
-    **dict.fromkeys("█▓▇▆▅", "#"),
+    **dict.fromkeys("█▉▊▋▓▇▆▅", "#"),
     **dict.fromkeys("▀▄▒░▃▂", ":"),
     **dict.fromkeys("●•◉", "*"),
     **dict.fromkeys("○◌·", "."),
@@ -17,6 +18,15 @@ _PLAIN = {
     **dict.fromkeys("◂‹←", "<"),
     **dict.fromkeys("↑", "^"),
     **dict.fromkeys("↓", "v"),
+    **dict.fromkeys("“”„«»", '"'),
+    **dict.fromkeys("‘’", "'"),
+    "★": "*",
+    "☆": ".",
+    "♥": "&",
+    "◆": "o",
+    "▲": "^",
+    "▼": "v",
+    "−": "-",
     "✓": "v",
     "✗": "x",
     "×": "x",
@@ -32,7 +42,7 @@ _PLAIN = {
 
 
 def plain(error: UnicodeError) -> tuple[str, int]:
-    """Codec error handler: one ASCII character for each one that the terminal can't have."""
+    """Codec error handler: ASCII in as many cells as what the terminal can't have."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(_plain_letter(letter) for letter in error.object[error.start : error.end]), error.end
@@ -41,7 +51,15 @@ def plain(error: UnicodeError) -> tuple[str, int]:
 def _plain_letter(letter: str) -> str:
     if "⠀" <= letter <= "⣿":
         return " " if letter == "⠀" else "."
-    return _PLAIN.get(letter, "?")
+    # Of a letter with an accent the letter is left, of ² the 2.
+    bare = normalize("NFKD", letter).encode("ascii", "ignore").decode("ascii")
+    if combining(letter):
+        return ""
+    return _PLAIN.get(letter) or (bare if len(bare) == 1 else "?" * _cells(letter))
+
+
+def _cells(letter: str) -> int:
+    return 2 if east_asian_width(letter) in ("W", "F") else 1
 
 
 def make_tolerant(stream: Any) -> None:
