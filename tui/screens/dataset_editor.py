@@ -35,8 +35,13 @@ class CaptionArea(TextArea):
         self.move_cursor(self.document.end)
 
     def on_resize(self) -> None:
-        """Lines that were drawn for another width are drawn anew."""
-        self.call_after_refresh(self.notify_style_update)
+        """Lines that were wrapped and drawn for another width are so anew, once the width is what it will be."""
+        self.call_after_refresh(self._wrap_anew)
+
+    def _wrap_anew(self) -> None:
+        self.wrapped_document.wrap(self.wrap_width, self.indent_width)
+        self.notify_style_update()
+        self.refresh(layout=True)
 
     def action_submit(self) -> None:
         """What was typed is saved already."""
