@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from textwrap import wrap
 
 from rich.cells import cell_len, set_cell_size
 
@@ -64,6 +65,23 @@ def cut(line: Line, width: int) -> Line:
         kept.append((text, ink))
         left -= cell_len(text)
     return kept
+
+
+def end_of(text: str, width: int) -> str:
+    """The end of a path in at most ``width`` cells: as many whole names as fit, after an ellipsis: ``…/lake/1.jpg``."""
+    if cell_len(text) <= width:
+        return text
+    while text and cell_len(text) > max(0, width - 1):
+        text = text[1:]
+    at = text.find("/")
+    return f"…{text[at:] if at >= 0 else text}"[: max(0, width)]
+
+
+def hanging(first: Line, text: str, ink: Ink, width: int) -> list[Line]:
+    """Words wrapped beside what they begin with. A word is never broken, so that a command can be copied."""
+    indent = width_of(first)
+    rows = wrap(text, max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    return [[*(first if not number else [(" " * indent, Ink.PLAIN)]), (row, ink)] for number, row in enumerate(rows)]
 
 
 def joined(line: Line) -> Line:

@@ -154,9 +154,9 @@ def kept_line(kept: Kept, width: int) -> Line:
         size = "gone"
     right: Line = []
     if kept.validation is not None:
-        right += [("val ", Ink.FAINT), (f"{kept.validation:.4f}  ", Ink.ATTENTION)]
+        right += [("val ", Ink.MUTED), (f"{kept.validation:.4f}  ", Ink.ATTENTION)]
     if kept.likeness is not None:
-        right += [("likeness ", Ink.FAINT), (f"{kept.likeness:.0f}  ", Ink.STRONG)]
+        right += [("likeness ", Ink.MUTED), (f"{kept.likeness:.0f}  ", Ink.STRONG)]
     right.append((f"{size} ", Ink.MUTED))
     left: Line = [(f"{kept.number:>3}  ", Ink.MUTED), (kept.path.stem, Ink.PLAIN)]
     if width_of(left) + width_of(right) >= width:
@@ -177,7 +177,7 @@ def happened_lines(happened: Sequence[events.Entry]) -> list[tuple[str, Line]]:
 def happened_line(entry: tuple[str, Line], width: int) -> Line:
     """One of them as a row."""
     when, line = entry
-    return cut([(f" {when}  ", Ink.FAINT), *line], width)
+    return cut([(f" {when}  ", Ink.MUTED), *line], width)
 
 
 def _happening(event: events.Event) -> Line:
@@ -188,14 +188,15 @@ def _happening(event: events.Event) -> Line:
         case events.Phase():
             return [(_phase(event), Ink.MUTED)]
         case events.Epoch():
-            validation = "" if event.validation_loss is None else f"  validation {event.validation_loss:.4f}"
+            validation = "" if event.validation_loss is None else f"  val {event.validation_loss:.4f}"
             text = f"epoch {event.epoch}  loss {_figure(event.loss, '{:.4f}')}{validation}  {_seconds(event.seconds)}"
             return [(text, Ink.PLAIN)]
         case events.Checkpoint():
-            return [("✓ ", Ink.GOOD), (event.path, Ink.PLAIN)]
+            return [("✓ ", Ink.GOOD), (_name(event.path), Ink.PLAIN)]
         case events.Sample():
-            likeness = "" if event.likeness is None else f"  likeness {event.likeness:.0f}"
-            return [("✓ ", Ink.GOOD), (f"{event.path}  seed {event.seed}{likeness}", Ink.MUTED)]
+            told = "" if event.likeness is None else f"  likeness {event.likeness:.0f}"
+            which = f"sample of epoch {event.epoch}" if event.epoch else f"sample {_name(event.path)}"
+            return [("✓ ", Ink.GOOD), (f"{which}  seed {event.seed}{told}", Ink.MUTED)]
         case events.Fit():
             return [("! fit  ", Ink.ATTENTION), (f"{event.changed}: {event.why}", Ink.PLAIN)]
         case events.Warning():
@@ -237,6 +238,10 @@ def _rough(seconds: float) -> str:
 
 def _phase(phase: events.Phase) -> str:
     return f"{phase.name} {phase.done:,} of {phase.total:,}" if phase.total else phase.name
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _told_by_card(gpu: events.Step) -> str:

@@ -107,13 +107,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         CleanUp.FRAMING,
-        "how much of the body is shown: the crop is measured",
+        "how much of the body is shown",
         drop=r"portrait|close-?up|upper body|cowboy shot|full body|lower body|head out of frame|face focus|wide shot",
     ),
     Rule(CleanUp.PHOTO, "realistic becomes photo", swap=((r"(photo)?realistic", "photo"),)),
     Rule(
         CleanUp.BRACKETS,
-        "what is in brackets after a tag: x (object) becomes x",
+        "brackets after a tag: x (object) becomes x",
         swap=((r"(.+?) \((?:object|medium|place|clothing|food|animal|weapon|vehicle|company)\)", r"\1"),),
     ),
     Rule(

@@ -171,7 +171,7 @@ async def test_what_is_missing_before_training_is_told_and_gone_to(six: Project,
     paths[4].unlink()
     async with app.run_test(size=(100, 24)) as pilot:
         await press(pilot, "3")
-        assert "✗ no caption: 0005  and" in shown(pilot)
+        assert "✗ no caption: 0005   " in shown(pilot)
         assert "trigger missing in 0005, 0003" in shown(pilot) or "trigger missing in 0003" in shown(pilot)
         await press(pilot, "m")
         assert "jx265 missing: 0003" in shown(pilot)

@@ -159,7 +159,7 @@ class TestSaying:
             await press(pilot, "6", "l", "l", "plus", "plus", "minus", "f")
             assert (saved(whole_story)[5].rating, saved(whole_story)[5].favourite) == (1, 1)
             await press(pilot, "r", "4")
-            assert "★★★★ 31" in shown(pilot), "under the thumbnail"
+            assert "4★ 31" in shown(pilot), "under the thumbnail"
             assert "★★★★☆ · likeness 31" in shown(pilot), "under the picture"
             await press(pilot, "x")
             assert (saved(whole_story)[5].rejected, here(pilot)) == (1, 4), "out of sight, the next under the cursor"

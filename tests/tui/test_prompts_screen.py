@@ -123,7 +123,7 @@ async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: 
         await press(pilot, "5", "V", "j", "a", "a")
         third = screen(pilot).query_one("#prompt", TextLine).value
         await press(pilot, "T")
-        assert "who came from whom" in shown(pilot)
+        assert "Who came from whom" in shown(pilot)
         await press(pilot, "g", "enter")
         assert screen(pilot).query_one("#prompt", TextLine).value == "photo of jx265 man"
     family = on_shelf(project)
@@ -138,7 +138,7 @@ async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: 
 async def test_a_prompt_of_the_library_is_taken_up(project: Project) -> None:
     async with app(project).run_test(size=(120, 40)) as pilot:
         await press(pilot, "5", "b")
-        assert "prompts to begin with" in shown(pilot)
+        assert "Prompts to begin with" in shown(pilot)
         assert "golden hour" in shown(pilot)
         await press(pilot, "enter")
         await until(pilot, lambda: "professional headshot of jx265 man, navy suit" in shown(pilot))

@@ -5,21 +5,46 @@ After a change that is meant: ``pytest tests/tui/test_snapshots.py --snapshot-up
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 import tests.story
+import tui.screens.connect
 from engine.project import Project
 from tests.pictures import KEYS, SIZES, settle
-from tests.story import idle_painter
+from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
 from tests.tui.grids import with_grid, with_votes
 from tests.tui.test_journeys import press, shown, until
 from tui.actions import SCREENS, Scope
 from tui.limner import LimnerApp
+from tui.remembered import NAME
+from tui.screens.prompt_lines import Choice
+from tui.screens.prompt_work import laid_out, varied
 
 Compare = Callable[..., bool]
+
+WHERE = {Scope.FACES: "j j", Scope.DATASET: "j", Scope.PROMPTS: "j j", Scope.PICTURES: "l l l"}
+"""What is pressed on a screen that is only looked at."""
+
+OVER = {
+    "two_faces_beside_each_other": "2 j v",
+    "a_face_that_is_cropped": "2 j z",
+    "a_mix_of_faces_to_agree_to": "2 P",
+    "the_rules_that_clean_captions": "3 R",
+    "what_is_missing_before_training": "3 m",
+    "what_happened_in_a_run": "4 L",
+    "who_came_from_whom": "5 T",
+    "prompts_to_begin_with": "5 b",
+    "pictures_beside_each_other": "6 l l space l space l space v",
+    "what_made_a_picture": "6 l l i",
+    "who_was_liked_best": "6 b",
+    "every_action_by_its_name": "2 colon",
+    "leaving_while_a_run_is_alive": "2 q",
+}
+"""What lies over a screen, or is asked for by a key, and the keys that go there."""
 
 
 def pressing(*keys: str) -> Callable[[Pilot[None]], object]:
@@ -37,6 +62,62 @@ def the_clock_of_runs_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
 
 
+@pytest.fixture(scope="module")
+def project_looked_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The whole story with variations of its prompt, made once for all that is looked at and not changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.training.estimate.card_here", lambda: None)
+        project = with_pictures(with_dataset(story_project(tmp_path_factory.mktemp("looked_at") / "james")))
+        varied(project, laid_out(project, project.settings.painting.style, ""), Choice(), 1, None, lambda _: None)
+        with alive(with_run(project)), idle_painter(project):
+            yield project
+
+
+@pytest.fixture(scope="module")
+def project_with_a_grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Some faces, a run, and a grid that is half painted, looked at and not changed."""
+    project = story_project(tmp_path_factory.mktemp("grid") / "james", faces=3)
+    with idle_painter(project):
+        with_votes(project, with_grid(project, painted=11))
+        yield project
+
+
+@pytest.fixture
+def looked_at(project_looked_at: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The same, as if it was opened for the first time; a large library answers."""
+    monkeypatch.setattr(
+        tui.screens.connect, "look", lambda entered, private, base: checked(entered.settings(private, base))
+    )
+    monkeypatch.setattr("engine.training.estimate.card_here", lambda: None)
+    (project_looked_at.cache / NAME).unlink(missing_ok=True)
+    return project_looked_at
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("theme", ["limner-light", "limner-16"])
+@pytest.mark.parametrize("scope", SCREENS)
+def test_a_screen_in_other_colours(
+    snap_compare: Compare, looked_at: Project, scope: Scope, theme: str, size: tuple[int, int]
+) -> None:
+    app = LimnerApp(looked_at.root, looked_at)
+    app.theme = theme
+    keys = (str(SCREENS.index(scope) + 1), *WHERE.get(scope, "").split())
+    assert snap_compare(app, terminal_size=size, run_before=pressing(*keys))
+
+
+@pytest.mark.parametrize("keys", OVER.values(), ids=OVER)
+def test_over_a_screen(snap_compare: Compare, looked_at: Project, keys: str) -> None:
+    app = LimnerApp(looked_at.root, looked_at)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing(*keys.split()))
+
+
+@pytest.mark.parametrize("keys", ["2 P", "3 c", "2 q"], ids=["faces_to_agree_to", "captions", "leaving"])
+def test_over_a_screen_in_sixteen_colours(snap_compare: Compare, looked_at: Project, keys: str) -> None:
+    app = LimnerApp(looked_at.root, looked_at)
+    app.theme = "limner-16"
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing(*keys.split()))
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("scope", SCREENS)
 def test_a_screen_in_the_middle_of_the_work(
@@ -45,6 +126,15 @@ def test_a_screen_in_the_middle_of_the_work(
     keys = (str(SCREENS.index(scope) + 1), *KEYS.get(scope.value, ()))
     app = LimnerApp(whole_story.root, whole_story)
     assert snap_compare(app, terminal_size=size, run_before=pressing(*keys))
+
+
+@pytest.mark.parametrize("scope", SCREENS)
+def test_a_screen_without_a_project(
+    snap_compare: Compare, tmp_path: Path, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = LimnerApp(tmp_path, None)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing(str(SCREENS.index(scope) + 1)))
 
 
 @pytest.mark.parametrize("scope", SCREENS)
@@ -143,8 +233,12 @@ def test_faces_as_thumbnails(snap_compare: Compare, story: Project, theme: str, 
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_a_grid_while_it_is_painted(snap_compare: Compare, story: Project, size: tuple[int, int]) -> None:
-    with idle_painter(story):
-        with_votes(story, with_grid(story, painted=11))
-        app = LimnerApp(story.root, story)
-        assert snap_compare(app, terminal_size=size, run_before=pressing("number_sign", "l", "l", "j"))
+@pytest.mark.parametrize("theme", ["limner-dark", "limner-light", "limner-16"])
+def test_a_grid_while_it_is_painted(
+    snap_compare: Compare, project_with_a_grid: Project, theme: str, size: tuple[int, int]
+) -> None:
+    project = project_with_a_grid
+    (project.cache / NAME).unlink(missing_ok=True)
+    app = LimnerApp(project.root, project)
+    app.theme = theme
+    assert snap_compare(app, terminal_size=size, run_before=pressing("number_sign", "l", "l", "j"))

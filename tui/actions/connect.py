@@ -12,5 +12,5 @@ CONNECT: tuple[Action, ...] = (
     Action("connect.edit", "Edit the address", ("i",), "edit", 18),
     Action("connect.rename", "Give the person under the cursor a name, in a plain folder", ("r",), "name", 21),
     Action("connect.merge", "Make one person of two, in a plain folder", ("m",), "merge", 22),
-    Action("connect.new_project", "Make a project in this folder", ("N",)),
+    Action("connect.new_project", "Make a project in this folder", ("N",), "new project", 5),
 )

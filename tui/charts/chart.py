@@ -220,7 +220,7 @@ def _strip(name: str, measure: Measure, trace: Trace, view: View, across: Across
         begins, ends = (across.first + (across.last - across.first) * each / cells for each in (cell, cell + 1))
         value = None if begins > end else value_at(places, values, ends)
         text += " " if value is None else RAMP[min(7, max(0, round(value / top * 7)))]
-    return [(name[: GUTTER - 1].rjust(GUTTER - 1) + " ", Ink.FAINT), (text, Ink.FAINT)]
+    return [(name[: GUTTER - 1].rjust(GUTTER - 1) + " ", Ink.MUTED), (text, Ink.FAINT)]
 
 
 def _foot(marks: list[tuple[int, int]], view: View, across: Across, cells: int, several: bool) -> Line:
@@ -238,7 +238,7 @@ def _foot(marks: list[tuple[int, int]], view: View, across: Across, cells: int, 
         if start >= 0 and all(letter == " " for letter in text[max(0, start - 1) : start + len(word)]):
             text[start : start + len(word)] = word
     name = "time" if view.by_time else "step" if several else "epoch"
-    return [(name.rjust(GUTTER - 1) + " ", Ink.FAINT), ("".join(text), Ink.MUTED)]
+    return [(name.rjust(GUTTER - 1) + " ", Ink.MUTED), ("".join(text), Ink.MUTED)]
 
 
 def _legend(traces: Sequence[Trace], width: int) -> Line:

@@ -25,7 +25,7 @@ from tui.keymap import keyed, keyed_line
 from tui.remembered import Left
 from tui.run_watch import Seen
 from tui.widgets.footer import KeyLine
-from tui.widgets.ink import Ink, Line, content_of, key_line, spread
+from tui.widgets.ink import Ink, Line, content_of, cut, key_line, spread, width_of
 from tui.widgets.rows import Rows
 from tui.widgets.topbar import TopBar
 
@@ -208,10 +208,18 @@ class WorkScreen(Screen[None]):
         return []
 
     def ask(self) -> None:
-        """Writes the question and the status."""
-        question = self.query_one("#question", Static)
-        line = spread([(self.QUESTION, Ink.STRONG)], self.status(), max(10, self.size.width - 2))
-        question.update(content_of(line), layout=False)
+        """Writes the question and the status; a status that takes its place says more than half a question."""
+        width = max(10, self.size.width - 2)
+        question: Line = [(self.QUESTION, Ink.STRONG)]
+        # Where there is nothing to show, figures of it are noise.
+        status = [] if self.is_empty or self.limner.project is None else self.status()
+        line = cut(status, width) if width_of(question) + width_of(status) >= width else spread(question, status, width)
+        self.query_one("#question", Static).update(content_of(line), layout=False)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the empty state is shown in the body's place."""
+        return self._nothing is not None
 
     def keys_changed(self) -> None:
         """What can be done has changed, or by which keys, so what names them is written anew."""
@@ -224,9 +232,13 @@ class WorkScreen(Screen[None]):
 
     def show_empty(self, lines: tuple[Line, ...] | None) -> None:
         """Shows the empty state with these lines, or the body."""
+        turned = (lines is None) != (self._nothing is None)
         self.set_class(lines is not None, "-empty")
         self._nothing = lines
         self._draw_empty()
+        if turned:
+            self.ask()
+            self.query_one(KeyLine).draw()
 
     def keyed(self, text: str) -> str:
         """Words with the user's keys for the actions that they name: ``{prompts.edit} goes there``."""

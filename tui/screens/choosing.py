@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from tui.actions import Scope
 from tui.screens.overlay import Hints, Overlay, overlay_bindings
-from tui.widgets.ink import Ink, Line
+from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
@@ -37,11 +37,19 @@ class Chosen(Overlay[bool]):
         with Vertical() as box:
             box.border_title = self._question
             yield Rows["Picked"](_picked_line)
+            yield Static(id="why")
             yield Hints("{answer.yes} keep them   {answer.no} leave it")
 
     def on_mount(self) -> None:
         """Fills the list."""
         self.query_one(Rows).show(self._picked)
+
+    @on(Rows.Moved)
+    def _moved(self) -> None:
+        """A row is cut where it is too long; here all of it stands."""
+        picked: Picked | None = self.query_one(Rows).item
+        why = picked.why.partition(": ")[2] if picked is not None else ""
+        self.query_one("#why", Static).update(content_of([(why, Ink.MUTED)]))
 
     def action_yes(self) -> None:
         """Closes with the answer."""
@@ -90,4 +98,4 @@ class AskName(Overlay[str | None]):
 def _picked_line(picked: Picked, width: int) -> Line:  # noqa: ARG001
     kind, _, why = picked.why.partition(": ")
     date = (picked.face.taken_at or "no date")[:10]
-    return [(f"{date:<10} ", Ink.MUTED), (f"{kind:<10} ", Ink.ACTIVE), (why, Ink.PLAIN)]
+    return [(f" {date:<10} ", Ink.MUTED), (f"{kind:<10} ", Ink.ACTIVE), (why, Ink.PLAIN)]

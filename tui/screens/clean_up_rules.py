@@ -48,7 +48,7 @@ class CleanUpRules(Overlay[None]):
     def compose(self) -> ComposeResult:
         """The rules, the user's own words, the keys."""
         with Vertical() as box:
-            box.border_title = "what is taken out of captions"
+            box.border_title = "What is taken out of captions"
             yield Rows["Rule"](self._line)
             yield Static(id="own")
             yield Hints(
@@ -83,7 +83,7 @@ class CleanUpRules(Overlay[None]):
         from engine.dataset.rules import is_on
 
         on = is_on(rule, self._settings)
-        mark = ("✓ on   ", Ink.GOOD) if on else ("· off  ", Ink.FAINT)
+        mark = ("✓ on   ", Ink.GOOD) if on else ("· off  ", Ink.MUTED)
         usual = "" if on is rule.default else f"  (usually {'on' if rule.default else 'off'})"
         words = (rule.words, Ink.PLAIN if on else Ink.MUTED)
         return cut([mark, (f"{rule.id.value:<11}", Ink.STRONG if on else Ink.MUTED), words, (usual, Ink.MUTED)], width)

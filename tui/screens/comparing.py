@@ -155,4 +155,4 @@ class CompareScreen(Overlay[int | None]):
             pane.border_title = f"{'▸ ' if side == self._side else ''}{(face.taken_at or 'no date')[:10]}"
             words: Line = [(face.problem, Ink.ATTENTION)] if face.problem else []
             pane.query_one(Portrait).show(None if face.problem else self._subject(face), words=words)
-            pane.query_one(Static).update(content_of(*face_facts(face)))
+            pane.query_one(Static).update(content_of(*face_facts(face, narrow=self.size.width < 100)))

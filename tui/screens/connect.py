@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from engine.library.people import Person
     from engine.settings import LibrarySettings
 
+NOBODY = ([(" Here the people of the library are listed, once it was looked at.", Ink.MUTED)],)
+"""What stands in the list before that, and where it has none."""
+
+ROW_CELLS = 100
+"""No person's row is wider."""
+
 POLL_SECONDS = 0.25
 """How often a scan's log is looked at."""
 
@@ -43,6 +49,8 @@ def person_line(person: Person, width: int, chosen: str | None) -> Line:
     confirmed = " " * 17 if person.confirmed is None else f"{person.confirmed:>7,} confirmed"
     numbers = f"{person.faces:>7,} faces {confirmed}"
     right: Line = [(numbers, Ink.PLAIN), (f"   {years:<9} ", Ink.MUTED)]
+    # On a wide screen the eye would lose the row between a name and its numbers.
+    width = min(width, ROW_CELLS)
     mark = ("● " if person.id == chosen else "  ", Ink.ACTIVE)
     return spread([mark, (person.name, Ink.STRONG if person.id == chosen else Ink.PLAIN)], right, width)
 
@@ -56,12 +64,13 @@ class ConnectScreen(WorkScreen):
     QUESTION = "Where are your photos?"
     AUTO_FOCUS = "#people"
     EMPTY = (
-        [("Limner makes portraits of one person, from a photo library to a LoRA and its pictures.", Ink.PLAIN)],
+        [("Limner learns one person from your photos, and paints portraits.", Ink.PLAIN)],
         [],
         [("There is no project in this folder yet.", Ink.ATTENTION)],
         [],
         key_line("{connect.new_project}", "makes one here: a settings file, a small database, nothing else."),
-        key_line("{app.quit}", "leaves; “limner demo DIR” makes one with drawn people to try it all."),
+        [],
+        [("To try it all with drawn people, leave with {app.quit} and run: limner demo DIR", Ink.MUTED)],
     )
     NO_PROJECT = EMPTY
 
@@ -89,7 +98,7 @@ class ConnectScreen(WorkScreen):
         with Vertical(id="people-pane", classes="pane") as pane:
             pane.border_title = "people"
             yield TextLine(placeholder="a name", id="find")
-            yield Rows[Any](self._draw, id="people")
+            yield Rows[Any](self._draw, nothing=NOBODY, id="people")
 
     def on_mount(self) -> None:
         """Fills the fields from the settings, and looks at the library if there is one."""
@@ -119,7 +128,9 @@ class ConnectScreen(WorkScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without a project there is nothing but making one."""
-        if action in ("scan", "find", "test", "save", "edit"):
+        if action in ("scan", "find"):
+            return bool(self._people)
+        if action in ("test", "save", "edit"):
             return self.limner.project is not None
         if action == "new_project":
             return self.limner.project is None

@@ -18,6 +18,7 @@ from engine.errors import LimnerError
 from engine.store import Store
 from tui.actions import Scope
 from tui.bindings import bindings_for
+from tui.keymap import keyed_line
 from tui.screens.base import explained
 from tui.screens.building import build_dataset
 from tui.screens.dataset_captioning import Captioning
@@ -70,8 +71,8 @@ class DatasetScreen(Seeking):
     QUESTION = "What will it learn from?"
     AUTO_FOCUS = "#images"
     EMPTY = (
-        [("Here lie the training images, each with its caption: what differs from picture to", Ink.PLAIN)],
-        [("picture is named, and what is always there becomes the person.", Ink.PLAIN)],
+        [("Here lie the training images, each with a caption.", Ink.PLAIN)],
+        [("A caption names what differs; what is always there becomes the person.", Ink.MUTED)],
         [],
         [("No images have been built yet.", Ink.ATTENTION)],
         [],
@@ -339,7 +340,9 @@ class DatasetScreen(Seeking):
         had = bool(self._read.images)
         changed = read.images != self._read.images
         self._read = read
-        self.query_one("#findings", Static).update(content_of(findings_line(read.findings)))
+        self.query_one("#findings", Static).update(
+            content_of(keyed_line(findings_line(read.findings), self.limner.keys))
+        )
         if read.tags != self.query_one("#tags", Rows).items:
             self.query_one("#tags", Rows).show(read.tags)
         if changed:

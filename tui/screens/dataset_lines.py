@@ -49,7 +49,7 @@ def image_facts(image: TrainingImage) -> Line:
     if image.upscaled:
         return [
             (f"face {image.face_id} · ", Ink.MUTED),
-            (f"↑ cut from {image.source_px:,} px, enlarged", Ink.ATTENTION),
+            (f"↑ enlarged from {image.source_px:,} px", Ink.ATTENTION),
         ]
     return [(f"face {image.face_id} · cut from {image.source_px:,} px", Ink.MUTED)]
 
@@ -65,24 +65,26 @@ def token_words(tokens: int | None) -> str:
 
 
 def findings_line(found: list[Finding]) -> Line:
-    """The worst of what is missing, and how many there are."""
+    """The worst of what is missing, how many more there are, and the action that lists them, in braces."""
     if not found:
         return [("✓ ", Ink.GOOD), ("nothing is missing before training", Ink.MUTED)]
-    more = f"  and {len(found) - 1} more" if len(found) > 1 else ""
     mark = ("✗ ", Ink.BAD) if found[0].stops else ("! ", Ink.ATTENTION)
-    return [mark, (found[0].line, Ink.ATTENTION), (more, Ink.MUTED)]
+    line: Line = [mark, (found[0].line, Ink.ATTENTION)]
+    if len(found) > 1:
+        line.append((f"   {len(found) - 1} more: {{dataset.missing}}", Ink.MUTED))
+    return line
 
 
 def finding_line(found: Finding, width: int) -> Line:  # noqa: ARG001
     """A finding's row."""
     mark = ("✗ ", Ink.BAD) if found.stops else ("! ", Ink.ATTENTION)
-    return [mark, (found.line, Ink.PLAIN)]
+    return [(" ", Ink.PLAIN), mark, (found.line, Ink.PLAIN)]
 
 
 def step_line(step: Step, width: int) -> Line:  # noqa: ARG001
     """A change's row: what comes in and what goes, then the caption as it would be."""
     before, after = ([part.strip() for part in text.split(",")] for text in (step.before, step.after))
-    line: Line = [(f"{Path(step.image).stem:<5} ", Ink.MUTED)]
+    line: Line = [(f" {Path(step.image).stem:<5} ", Ink.MUTED)]
     gone = [part for part in before if part not in after]
     new = [part for part in after if part not in before]
     line += [(f"− {part}  ", Ink.BAD) for part in gone] + [(f"+ {part}  ", Ink.GOOD) for part in new]

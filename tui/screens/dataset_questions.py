@@ -63,12 +63,12 @@ class AskCaptioner(Overlay["tuple[Captioner, bool] | None"]):
     def __init__(self, settings: CaptionsSettings, server: str | None) -> None:
         super().__init__()
         self._overwrite = False
-        self._choices: list[tuple[Captioner, str]] = [
-            (Captioner.TEMPLATE, "what is measured and what the library knows"),
-            (Captioner.WD14, settings.wd14),
-            (Captioner.BLIP, settings.blip),
-            (Captioner.FLORENCE, settings.florence),
-            (Captioner.SERVER, server or "set captions.url in limner.toml"),
+        self._choices: list[tuple[Captioner, str, str]] = [
+            (Captioner.TEMPLATE, "tags", "what was measured and the library knows"),
+            (Captioner.WD14, "tags", settings.wd14),
+            (Captioner.BLIP, "a sentence", settings.blip),
+            (Captioner.FLORENCE, "sentences", settings.florence),
+            (Captioner.SERVER, "sentences", server or "set captions.url in limner.toml"),
         ]
 
     def compose(self) -> ComposeResult:
@@ -99,8 +99,8 @@ class AskCaptioner(Overlay["tuple[Captioner, bool] | None"]):
         self.dismiss(None)
 
     def _say(self) -> None:
-        mine: Line = [("where there is none, or only the template's", Ink.MUTED)]
-        over: Line = [("all of them, also those written by hand", Ink.ATTENTION)]
+        mine: Line = [("captions that are there stay, except the template's", Ink.MUTED)]
+        over: Line = [("every caption is written anew, those written by hand, too", Ink.ATTENTION)]
         self.query_one("#over", Static).update(content_of(over if self._overwrite else mine))
 
 
@@ -136,5 +136,6 @@ class Missing(Overlay["str | None"]):
         self.dismiss(None)
 
 
-def _choice_line(choice: tuple[Captioner, str], width: int) -> Line:  # noqa: ARG001
-    return [(f" {choice[0].value:<10}", Ink.ACTIVE), (choice[1], Ink.MUTED)]
+def _choice_line(choice: tuple[Captioner, str, str], width: int) -> Line:  # noqa: ARG001
+    """Who writes, what comes of it, and by what."""
+    return [(f" {choice[0].value:<10}", Ink.ACTIVE), (f"{choice[1]:<12}", Ink.PLAIN), (choice[2], Ink.MUTED)]

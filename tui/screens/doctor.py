@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
@@ -18,7 +17,7 @@ from tui.actions import Scope
 from tui.screens.overlay import overlay_bindings
 from tui.screens.reading import Reading
 from tui.terminal_checks import terminal_checks
-from tui.widgets.ink import Ink, Line, content_of, width_of
+from tui.widgets.ink import Ink, Line, content_of, hanging
 from tui.widgets.portrait import Portrait, Subject
 
 if TYPE_CHECKING:
@@ -32,21 +31,14 @@ def check_lines(checks: list[Check], width: int) -> list[Line]:
     lines: list[Line] = []
     for check in sorted(checks, key=lambda each: (each.ok, not each.needed)):
         if check.ok:
-            lines += _hanging([("✓ ", Ink.GOOD)], f"{check.name}: {check.detail}", Ink.MUTED, width)
+            lines += hanging([("✓ ", Ink.GOOD)], f"{check.name}: {check.detail}", Ink.MUTED, width)
             continue
         mark = ("✗ ", Ink.BAD) if check.needed else ("! ", Ink.ATTENTION)
         lines += [[mark, (check.name, Ink.STRONG)]]
-        lines += _hanging([("  ", Ink.PLAIN)], check.detail, Ink.PLAIN, width)
-        lines += _hanging([("  → ", Ink.ACTIVE)], check.fix, Ink.ACTIVE, width) if check.fix else []
+        lines += hanging([("  ", Ink.PLAIN)], check.detail, Ink.PLAIN, width)
+        lines += hanging([("  → ", Ink.ACTIVE)], check.fix, Ink.ACTIVE, width) if check.fix else []
         lines.append([])
     return lines
-
-
-def _hanging(first: Line, text: str, ink: Ink, width: int) -> list[Line]:
-    """Words wrapped beside what they begin with. A command is broken at its spaces alone, so that it can be copied."""
-    indent = width_of(first)
-    rows = wrap(text, max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
-    return [[*(first if not number else [(" " * indent, Ink.PLAIN)]), (row, ink)] for number, row in enumerate(rows)]
 
 
 def test_picture() -> Image:

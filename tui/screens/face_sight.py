@@ -15,9 +15,9 @@ from engine.faces.geometry import Framing
 from engine.faces.ledger import Face
 from tui.face_pictures import LARGE, SMALL, face_picture, whole_picture
 from tui.screens.base import WorkScreen
-from tui.widgets.face_lines import MARKS, face_caption, face_facts, face_line, meter_line
+from tui.widgets.face_lines import MARKS, WIDE, face_caption, face_facts, face_line, meter_line
 from tui.widgets.filter_line import FilterLine
-from tui.widgets.ink import Ink, Line, content_of, title_of
+from tui.widgets.ink import Ink, Line, content_of, end_of, title_of
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
 from tui.widgets.thumbnails import Thumbnail, Thumbnails
@@ -25,6 +25,12 @@ from tui.widgets.thumbnails import Thumbnail, Thumbnails
 if TYPE_CHECKING:
     from engine.faces.columns import FaceColumns
     from engine.faces.filter import Selection
+
+LARGE_KEYS = 24
+"""Cells for the keys beside what is told of a picture that is seen large."""
+
+FACTS_CELLS = 42
+"""From so many cells on all that is known of a face is told in whole words."""
 
 AHEAD = 3
 """How many pictures after the cursor are drawn before they are asked for."""
@@ -68,6 +74,11 @@ class FaceSight(WorkScreen):
         """Whether thumbnails are shown."""
         return self.has_class("-grid")
 
+    def on_resize(self) -> None:
+        """What is written under and over the picture has another width."""
+        super().on_resize()
+        self.call_after_refresh(self._fit_words)
+
     def focus_list(self) -> None:
         """The faces, at once: the next key may be here already."""
         self.set_focus(self.rows)
@@ -96,7 +107,8 @@ class FaceSight(WorkScreen):
 
         def current() -> tuple[Subject | None, Line]:
             face = self.rows.item
-            return (self.subject(face), face_line(face, 200)) if face is not None else (None, [])
+            room = max(WIDE, self.app.size.width - LARGE_KEYS)
+            return (self.subject(face), face_line(face, room)) if face is not None else (None, [])
 
         self.app.push_screen(LargeScreen(current, step))
 
@@ -153,9 +165,13 @@ class FaceSight(WorkScreen):
         """Writes what is known of it."""
         face = self.rows.item
         pane, facts = self.query_one("#picture-pane"), self.query_one("#facts", Static)
-        title = f"{(face.taken_at or 'no date')[:10]} {face.file_name}"[-60:] if face else ""
+        title = ""
+        if face is not None:
+            date = (face.taken_at or "no date")[:10]
+            # What a photo is called stands at the end of its path.
+            title = f"{date} {end_of(face.file_name, max(12, pane.size.width - len(date) - 3))}"
         pane.border_title = title_of(title)
-        facts.update(content_of(*face_facts(face, self._whole, narrow=self.size.width < 100)) if face else "")
+        facts.update(content_of(*face_facts(face, self._whole, narrow=pane.size.width < FACTS_CELLS)) if face else "")
 
     def show_meter(self) -> None:
         """Writes the mix of what is kept."""
@@ -167,6 +183,10 @@ class FaceSight(WorkScreen):
         kept = [columns.faces[row] for row in columns.states["keep"].nonzero()[0]]
         line = meter_line(mix_of(kept, self._target), max(20, self.size.width - 2))
         self.query_one("#meter", Static).update(content_of(line), layout=False)
+
+    def _fit_words(self) -> None:
+        self.show_facts()
+        self.show_meter()
 
     def _heads(self, face: Face) -> str | None:
         heads = self._selection.heads if self._selection else {}

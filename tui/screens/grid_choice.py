@@ -41,7 +41,7 @@ class GridChoice(Overlay[Grid | None]):
     def compose(self) -> ComposeResult:
         """The list and the keys."""
         with Vertical() as box:
-            box.border_title = "grids"
+            box.border_title = "Which grid?"
             yield Rows[Grid](grid_line)
             yield Hints("{choice.take} open   {choice.leave} back")
 

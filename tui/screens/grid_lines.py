@@ -109,13 +109,17 @@ def progress_line(progress: Progress) -> Line:
     return line
 
 
+RANKED_HEAD = f" {'score':>6}{'for':>7} of {'votes':<5}{'likeness':>8}"
+"""What stands over the rows of a ranking, the cursor's column first."""
+
+
 def ranked_line(ranked: Ranked, width: int) -> Line:  # noqa: ARG001
     """A checkpoint's or a prompt's row: its score, the votes, the likeness."""
-    likeness = f"{ranked.likeness:>4.0f}" if ranked.likeness is not None else "   –"
+    likeness = f"{ranked.likeness:.0f}" if ranked.likeness is not None else "–"
     return [
-        (f"{ranked.score:>5.2f} ", Ink.STRONG),
-        (f"{ranked.share:>5.0%} of {ranked.votes:<4,}", Ink.MUTED),
-        (f"{likeness}  ", Ink.ACTIVE),
+        (f"{ranked.score:>6.2f}", Ink.STRONG),
+        (f"{ranked.share:>7.0%} of {ranked.votes:<5,}", Ink.MUTED),
+        (f"{likeness:>8}  ", Ink.PLAIN),
         (ranked.label, Ink.PLAIN),
     ]
 

@@ -47,11 +47,11 @@ class GridSight(WorkScreen):
     QUESTION = "Which one is it?"
     AUTO_FOCUS = "#cells"
     EMPTY = (
-        [("Here checkpoints, strengths and prompts stand beside each other: a grid, an X/Y plot.", Ink.PLAIN)],
+        [("Here checkpoints, strengths and prompts are seen side by side.", Ink.PLAIN)],
         [],
         [("There is no grid yet.", Ink.ATTENTION)],
         [],
-        key_line("{plot.usual}", "makes the newest run's: its checkpoints by three strengths, for a few prompts."),
+        key_line("{plot.usual}", "makes the newest run's: its checkpoints by three strengths."),
         key_line("{plot.make}", "makes another: strength=0.6-1.0 (+0.2) x seed=1-4"),
     )
 

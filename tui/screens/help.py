@@ -16,14 +16,14 @@ from tui.bindings import bindings_for
 from tui.keymap import AS_THEY_COME, Keymap
 from tui.screens.overlay import Overlay
 from tui.screens.reading import Reading
-from tui.widgets.ink import Ink, Line, content_of
+from tui.widgets.ink import Ink, Line, content_of, hanging
 
 KEYS_WIDTH = 14
 """Cells for the keys' column."""
 
 
 def help_lines(
-    scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME, over: type[Overlay[Any]] | None = None
+    scopes: tuple[Scope, ...], keymap: Keymap = AS_THEY_COME, over: type[Overlay[Any]] | None = None, width: int = 120
 ) -> list[Line]:
     """The keys of some scopes, each under its title; a key that does something else first is left out.
 
@@ -31,6 +31,7 @@ def help_lines(
         scopes: in the order in which keys are looked for.
         keymap: what the keys are.
         over: what is asked about, where it lies over a screen: only what it does is told.
+        width: cells, in which what is longer is wrapped.
     """
     held = [action for scope in scopes for action in actions_of(scope)]
     typing = Scope.FIELD in scopes
@@ -46,7 +47,8 @@ def help_lines(
             lines += [[]] if lines else []
             lines.append([(scope.title, Ink.STRONG)])
         ink = Ink.ACTIVE if action.keys else Ink.MUTED
-        lines.append([(f"  {action.keys_text or 'palette':<{KEYS_WIDTH}}", ink), (f" {action.description}", Ink.PLAIN)])
+        first: Line = [(f"  {action.keys_text or 'palette':<{KEYS_WIDTH}}", ink), (" ", Ink.PLAIN)]
+        lines += hanging(first, action.description, Ink.PLAIN, width)
     return lines
 
 
@@ -90,6 +92,16 @@ class HelpScreen(Reading[None]):
             below = type(stack[stack.index(self) - 1])
             over = below if issubclass(below, Overlay) else None
             yield Static(content_of(*help_lines(self._scopes, self._keymap, over)))
+        self._over = over
+
+    def on_resize(self) -> None:
+        """What is longer than the box is wide wraps elsewhere."""
+        self.call_after_refresh(self._lay_out)
+
+    def _lay_out(self) -> None:
+        width = self.query_one(VerticalScroll).scrollable_content_region.width
+        lines = help_lines(self._scopes, self._keymap, self._over, width)
+        self.query_one(Static).update(content_of(*lines))
 
     def action_doctor(self) -> None:
         """Closes, and looks at the machine and the terminal."""

@@ -8,9 +8,12 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from tui.actions import Scope
+from tui.keymap import hint_line
 from tui.screens.overlay import Overlay, overlay_bindings
-from tui.widgets.ink import Line, content_of
+from tui.widgets.ink import Ink, Line, content_of, spread
 from tui.widgets.portrait import Portrait, Subject
+
+KEYS = "{large.next} {large.previous} next  {large.close} back"
 
 
 class LargeScreen(Overlay[None]):
@@ -34,6 +37,10 @@ class LargeScreen(Overlay[None]):
         """Shows what is under the cursor."""
         self._show()
 
+    def on_resize(self) -> None:
+        """The line has another width."""
+        self._show()
+
     def action_next(self) -> None:
         """Goes on in the list below."""
         self._step(1)
@@ -50,5 +57,7 @@ class LargeScreen(Overlay[None]):
 
     def _show(self) -> None:
         subject, caption = self._current()
-        self.query_one(Portrait).show(subject)
-        self.query_one("#caption", Static).update(content_of(caption))
+        self.query_one(Portrait).show(subject, words=[("there is no picture to show", Ink.MUTED)])
+        keys = hint_line(KEYS, self.keymap)
+        line = spread(caption, keys, max(10, self.size.width - 2))
+        self.query_one("#caption", Static).update(content_of(line), layout=False)

@@ -23,10 +23,13 @@ MARKS: dict[str, Piece] = {
 
 FAVOURITE: Piece = ("♥", Ink.ATTENTION)
 REJECTED: Piece = ("✗", Ink.BAD)
-MARKED: Piece = ("◆", Ink.ACTIVE)
+MARKED: Piece = ("◆ ", Ink.ACTIVE)
 
 LIKE, UNLIKE = 70, 40
 """From this likeness on a number is good, below that bad; only its colour follows."""
+
+MUCH = 3
+"""Pieces of a caption, after which the strength finds no room."""
 
 TAIL = 3
 """Letters of a checkpoint's name that tell it from its neighbours."""
@@ -50,20 +53,21 @@ def likeness_piece(likeness: float) -> Piece:
 
 
 def tile_caption(picture: Shown, marked: bool = False, phase: events.Phase | None = None) -> Line:
-    """Under a thumbnail: stars, likeness, the end of the checkpoint's name; or how far it is."""
+    """Under a thumbnail: ``4★ 87 008×0.8``, stars, likeness, the end of the checkpoint's name; or how far it is."""
     line: Line = [MARKED] if marked else []
     if picture.state == PictureState.PAINTING:
         return [*line, (steps_of(phase) or "painting", Ink.ATTENTION)]
     if not picture.painted:
         return [*line, (picture.state, Ink.MUTED)]
     if picture.rating:
-        line.append(("★" * picture.rating, Ink.ATTENTION))
+        line.append((f"{picture.rating}★ ", Ink.ATTENTION))
     if picture.likeness is not None:
-        line += [(" " if line else "", Ink.PLAIN), likeness_piece(picture.likeness)]
+        line += [likeness_piece(picture.likeness), (" ", Ink.PLAIN)]
     name = picture.lora_name
     short = name.rpartition("-")[2][-TAIL:] if "-" in name else name[:TAIL]
-    at = f"×{picture.strength:.1f}" if picture.strength is not None and name else ""
-    return [*line, (" " if line else "", Ink.PLAIN), (f"{short or 'base'}{at}", Ink.MUTED)]
+    # The strength goes first where there is much to tell; under the picture it is told again.
+    at = f"×{picture.strength:.1f}" if picture.strength is not None and name and len(line) < MUCH else ""
+    return [*line, (f"{short or 'base'}{at}", Ink.MUTED)]
 
 
 def picture_line(picture: Shown) -> Line:

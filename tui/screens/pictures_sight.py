@@ -68,7 +68,7 @@ class PicturesSight(WorkScreen):
         [],
         key_line("{app.prompts}", "goes to Prompts; there, {prompts.paint} paints."),
         [],
-        [("Pictures made elsewhere are shown, too: drop them into the project's folder pictures.", Ink.MUTED)],
+        [("Pictures from elsewhere are shown, too, once they lie in pictures/", Ink.MUTED)],
     )
 
     def __init__(self) -> None:

@@ -78,7 +78,7 @@ def variant_line(variant: Variant, width: int) -> Line:
     pieces = changed_pieces(variant.text, variant.parent, plain)
     # What both begin with says nothing; where there is little room, what is new is shown.
     if width < 100 and variant.parent and len(text_of(pieces)) > width - 8 and pieces[0][1] is plain:
-        pieces = [("… ", Ink.FAINT), *pieces[1:]]
+        pieces = [("… ", Ink.MUTED), *pieces[1:]]
     return cut([(f"{sign} ", ink), (f"{far}  ", Ink.MUTED), *pieces], width)
 
 

@@ -35,7 +35,7 @@ class Locks(Overlay[None]):
     def compose(self) -> ComposeResult:
         """The parts."""
         with Vertical() as box:
-            box.border_title = "what stays while the rest varies"
+            box.border_title = "What stays while the rest varies"
             box.border_subtitle = self.keyed("{switches.switch} locks, or unlocks · {switches.leave} closes")
             yield Rows[str](self._line)
 
@@ -57,5 +57,5 @@ class Locks(Overlay[None]):
 
     def _line(self, part: str, width: int) -> Line:
         stays = part in self._locked
-        said = ("✓ locked ", Ink.GOOD) if stays else ("· varies ", Ink.FAINT)
+        said = ("✓ locked ", Ink.GOOD) if stays else ("· varies ", Ink.MUTED)
         return cut([said, (f" {part}", Ink.STRONG if stays else Ink.PLAIN)], width)

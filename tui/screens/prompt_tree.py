@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.widgets import Static
 
 from engine.prompts.library import SharedPrompt
 from engine.prompts.shelf import Prompt
 from tui.actions import Scope
 from tui.screens.overlay import Overlay, overlay_bindings
 from tui.screens.prompt_lines import family_line, library_line
-from tui.widgets.ink import Line, title_of
+from tui.widgets.ink import Ink, Line, content_of, title_of
 from tui.widgets.rows import Rows
 
 Entry = TypeVar("Entry")
@@ -54,10 +56,19 @@ class PromptList(Overlay[Taken | None], Generic[Entry]):
             box.border_title = title_of(self._title)
             box.border_subtitle = self.keyed("{choice.take} takes it up · {choice.leave} closes")
             yield Rows[Entry](self._draw)
+            yield Static(id="whole")
 
     def on_mount(self) -> None:
         """Fills the list."""
         self.query_one(Rows).show(self._entries)
+
+    @on(Rows.Moved)
+    def _moved(self) -> None:
+        """A row is cut where it is too long; here the prompt stands as a whole."""
+        item = self.query_one(Rows).item
+        taken = self._take(item) if item is not None else Taken("")
+        without: Line = [(f"  without: {taken.negative}", Ink.MUTED)] if taken.negative else []
+        self.query_one("#whole", Static).update(content_of([(taken.text, Ink.PLAIN), *without]))
 
     def action_take(self) -> None:
         """Takes the prompt under the cursor up."""
@@ -71,10 +82,10 @@ class PromptList(Overlay[Taken | None], Generic[Entry]):
 
 def tree(families: Sequence[tuple[int, Prompt]]) -> PromptList[tuple[int, Prompt]]:
     """Each prompt under the one that it came from."""
-    title = "who came from whom" if families else "nothing was varied yet"
+    title = "Who came from whom" if families else "Nothing was varied yet"
     return PromptList(title, families, family_line, lambda entry: Taken(entry[1].text, entry[1].negative))
 
 
 def library(prompts: Sequence[SharedPrompt]) -> PromptList[SharedPrompt]:
     """The project's prompts, the user's own, and those that Limner comes with."""
-    return PromptList("prompts to begin with", prompts, library_line, lambda each: Taken(each.text, each.negative))
+    return PromptList("Prompts to begin with", prompts, library_line, lambda each: Taken(each.text, each.negative))

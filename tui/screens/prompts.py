@@ -66,6 +66,7 @@ class PromptsScreen(MarkingVariations):
     CSS_PATH = "prompts.tcss"
     BINDINGS = bindings_for(Scope.PROMPTS)
     QUESTION = "What shall be painted?"
+    EMPTY = ([("Here a prompt becomes many, and those that you keep are painted.", Ink.PLAIN)],)
     AUTO_FOCUS = "#variants"
 
     @dataclass

@@ -10,12 +10,12 @@ from textual.widgets import Static
 
 from engine.pictures.votes import Ranked, Ranking
 from tui.actions import Scope
-from tui.screens.grid_lines import ranked_line
+from tui.screens.grid_lines import RANKED_HEAD, ranked_line
 from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.ink import Ink, content_of
 from tui.widgets.rows import Rows
 
-TITLES = {Ranking.CHECKPOINT: "checkpoints by votes", Ranking.PROMPT: "prompts by votes"}
+TITLES = {Ranking.CHECKPOINT: "Liked best: checkpoints by votes", Ranking.PROMPT: "Liked best: prompts by votes"}
 
 
 class RankingScreen(Overlay[None]):
@@ -37,7 +37,7 @@ class RankingScreen(Overlay[None]):
     def compose(self) -> ComposeResult:
         """A heading, the list, the keys."""
         with Vertical():
-            yield Static(content_of([("score  votes for      like", Ink.MUTED)]), id="head")
+            yield Static(content_of([(RANKED_HEAD, Ink.MUTED)]), id="head")
             yield Rows[Ranked](ranked_line)
             yield Hints("{choice.turn} checkpoints or prompts   {choice.leave} back")
 

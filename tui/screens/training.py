@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import ClassVar
 
 from textual import on
 from textual.widget import Widget
@@ -32,7 +31,7 @@ class TrainingScreen(WorkScreen):
     CSS_PATH = "training.tcss"
     BINDINGS = bindings_for(Scope.TRAINING)
     AUTO_FOCUS = ""
-    NOTHING: ClassVar[tuple[Line, ...]] = (
+    EMPTY = (
         [("Here the LoRA is trained: settings first, then the loss as it falls.", Ink.PLAIN)],
         [],
         [("There are no training images yet.", Ink.ATTENTION)],
@@ -100,9 +99,9 @@ class TrainingScreen(WorkScreen):
         """A run is started from the plan, and stopped where it is seen."""
         run = self.shown_run
         if action in ("start", "leave_to_preset"):
-            return self._planning
+            return self._planning and not self.is_empty
         if action == "probe":
-            return self._planning and not self._probing.going
+            return self._planning and not self._probing.going and not self.is_empty
         if action == "stop_probe":
             return self._planning and self._probing.going
         if action in ("stop_after_epoch", "stop_now", "sample"):
@@ -268,7 +267,7 @@ class TrainingScreen(WorkScreen):
         if event.error is None:
             self.show_empty(None)
         elif self._planning and isinstance(event.error, DatasetError):
-            self.show_empty((*self.NOTHING, [], [(event.error.one_line(), Ink.MUTED)]))
+            self.show_empty(self.EMPTY)
         elif self._planning and isinstance(event.error, DiskFull):
             self.could_not_read(event.error)
         elif self._planning:

@@ -11,7 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widget import Widget
 
-from tui.widgets.dials import Dial, Dials, Number
+from tui.keymap import hint_line
+from tui.widgets.dials import ROOMY, Dial, Dials, Number
 from tui.widgets.ink import Ink, Line, cut, spread
 from tui.widgets.meter import bar, clock
 from tui.widgets.sheet import Sheet
@@ -62,7 +63,8 @@ def estimate_lines(estimate: RunEstimate, width: int) -> list[Line]:
         ("image-steps", f"{estimate.image_steps:,}", Ink.STRONG),
         ("optimizer steps", f"{estimate.steps:,}", Ink.PLAIN),
         ("an epoch", f"{clock(estimate.seconds_per_epoch)}{off}", Ink.STRONG),
-        ("loading, encoding", f"{clock(fixed.loading)}, {clock(fixed.caching)}", Ink.MUTED),
+        ("loading", clock(fixed.loading), Ink.MUTED),
+        ("encoding", clock(fixed.caching), Ink.MUTED),
         ("checkpoints", clock(fixed.saving), Ink.MUTED),
         ("in all", f"{clock(estimate.seconds_total)}{off}", Ink.STRONG),
     ]
@@ -122,7 +124,8 @@ def about_lines(planned: Planned, dial: Dial, width: int) -> list[Line]:
         lines.append([(f"{dial.label}  ", Ink.STRONG), *choice_words(own)])
     elif dial.key == IMAGES and planned.in_dataset not in (None, planned.estimate.images):
         lines.append([("photos  ", Ink.STRONG), (f"what if; the dataset has {planned.in_dataset}", Ink.ATTENTION)])
-    else:
+    elif width <= ROOMY:
+        # With more room each setting's note stands beside it.
         lines.append([(f"{dial.label}  ", Ink.STRONG), (dial.note, Ink.MUTED)])
     lines += [[], [("base    ", Ink.MUTED), (planned.base_name, Ink.PLAIN)]]
     lines.append([("device  ", Ink.MUTED), (planned.estimate.device, Ink.PLAIN)])
@@ -241,6 +244,8 @@ class TrainingPlan(Horizontal):
 
     def _takes(self, estimate: RunEstimate, width: int) -> list[Line]:
         lines = estimate_lines(estimate, width)
+        if estimate.source == "none" and not self._probing:
+            lines.append(hint_line("{training.probe} measures, in a few steps", self._work_screen.limner.keys))
         return [*lines[: -len(source_lines(estimate))], self._probing] if self._probing else lines
 
     @property

@@ -49,14 +49,17 @@ def printed_line(text: str, width: int) -> Line:
     return cut([(f" {text}", Ink.MUTED)], width)
 
 
-def chart_title(run: RunStatus, seen: Seen, view: View) -> str:
-    """``loss · average · ◆ validation · log``, or what is compared."""
+def chart_title(run: RunStatus, seen: Seen, view: View, width: int = 80) -> str:
+    """``loss · average · ◆ validation · log``, or what is compared; the run's name where ``width`` has room for it."""
     parts: list[str] = [view.measure.value]
     if len(seen.compared) > 1:
         parts = [f"{view.measure.value} of {len(seen.compared)} runs" + (", averaged" if _loss(view) else "")]
     elif _loss(view):
         parts += ["average", *(["◆ validation"] if seen.curves.validations else [])]
-    return " · ".join([*parts, *([view.words] if view.words else []), *([] if len(seen.compared) > 1 else [run.id])])
+    parts += [view.words] if view.words else []
+    named = [*parts, run.id]
+    # Half a name says less than none, and the checkpoints below have it.
+    return " · ".join(parts if len(seen.compared) > 1 or len(" · ".join(named)) > width else named)
 
 
 def _loss(view: View) -> bool:
@@ -156,7 +159,7 @@ class RunView(Vertical):
         drawn = [(each.status, each.curves) for each in seen.compared] if several else [(run, seen.curves)]
         self.query_one(LossChart).show([trace_of(*each) for each in drawn], self.view)
         pane = self.query_one("#chart-pane")
-        pane.border_title = title_of(chart_title(run, seen, self.view))
+        pane.border_title = title_of(chart_title(run, seen, self.view, pane.size.width - 2))
         number = seen.ids.index(run.id) + 1 if run.id in seen.ids else 1
         marked = " · marked" if run.id in seen.marked else ""
         pane.border_subtitle = f"run {number} of {len(seen.ids)}{marked}" if len(seen.ids) > 1 else ""
@@ -174,15 +177,17 @@ class RunView(Vertical):
         pane, portrait = self.query_one("#sample-pane"), self.query_one("#sample", Portrait)
         if sample is None:
             pane.border_title = "sample"
-            portrait.show(None, words=[("none yet", Ink.FAINT)])
+            portrait.show(None, words=[("none yet", Ink.MUTED)])
             return
-        pane.border_title = title_of(sample_words(sample))
+        pane.border_title = title_of(sample_words(sample, pane.size.width - 4))
         portrait.show(self.subject_of(sample))
 
 
-def sample_words(sample: events.Sample) -> str:
-    """``epoch 2 · seed 7 · likeness 63``."""
+def sample_words(sample: events.Sample, width: int = 80) -> str:
+    """``epoch 2 · seed 7 · likeness 63``, or as much of it as fits into ``width`` cells; the first part always."""
     parts = [f"epoch {sample.epoch}" if sample.epoch else "sample", f"seed {sample.seed}"]
     if sample.likeness is not None:
         parts.append(f"likeness {sample.likeness:.0f}")
+    while len(parts) > 1 and len(" · ".join(parts)) > width:
+        parts.pop()
     return " · ".join(parts)

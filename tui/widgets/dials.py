@@ -14,10 +14,13 @@ from textual.widget import Widget
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.widgets.counts import Counts
-from tui.widgets.ink import Ink, Line, spread, strip_of, styles_of
+from tui.widgets.ink import Ink, Line, strip_of, styles_of
 from tui.widgets.rows import CURSOR
 
 Number = int | float
+
+ROOMY = 61
+"""From more cells on the note of each setting stands beside it."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,8 @@ class Dials(Counts, Widget, can_focus=True):
         arrows = Ink.ACTIVE if here and self.has_focus else Ink.FAINT
         left: Line = [(f"{CURSOR if here else ' '} ", Ink.ACTIVE), (f"{dial.label:<14}", Ink.PLAIN)]
         left += [("◂ ", arrows), (f"{shown:>7}", Ink.STRONG), (" ▸", arrows)]
-        note: Line = [(dial.note, Ink.MUTED)] if width > 46 else []
-        return strip_of(spread(left, [*note, (" ", Ink.PLAIN)], width), width, styles_of(self.app), paper)
+        note: Line = [(f"   {dial.note}", Ink.MUTED)] if width > ROOMY else []
+        return strip_of([*left, *note], width, styles_of(self.app), paper)
 
     def on_click(self, event: events.Click) -> None:
         """A click chooses the setting."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.faces.ledger import Decision, Face
-from tui.widgets.ink import Ink, Line
+from tui.widgets.ink import Ink, Line, end_of, width_of
 from tui.widgets.meter import bar
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ MARKS: dict[Decision, tuple[str, Ink]] = {
 
 FLAGS = 5
 """Cells for what to be careful about, so that what follows is aligned."""
+
+MATCHED = "match"
+"""What is told of a face that only the library's machine takes for the person: nothing to be careful about."""
 
 WIDE = 56
 """From how many cells a row names the file, too."""
@@ -49,13 +52,15 @@ def face_line(face: Face, width: int, head: str | None = None) -> Line:
         (f"{date:<10}", settled),
         (f"{face.face_px or 0:>6,} px", settled),
         (f"{known} ", Ink.ATTENTION if face.measures.blurred else settled),
-        (f"{cut.framing:<5}{'+' if cut.by_hand else ' '} ", Ink.MUTED),
-        *_padded(_flags(face)),
     ]
+    if head and width < WIDE:
+        # Where there is no room for both, what begins here is told instead of what is told of each.
+        return [*line, (head, Ink.STRONG)]
+    line += [(f"{cut.framing:<5}{'+' if cut.by_hand else ' '} ", Ink.MUTED), *_padded(_flags(face))]
     if head:
         line.append((f" {head}", Ink.STRONG))
     elif width >= WIDE:
-        line.append((f" {face.file_name}", Ink.MUTED))
+        line.append((f" {end_of(face.file_name, width - width_of(line) - 1)}", Ink.MUTED))
     return line
 
 
@@ -69,11 +74,11 @@ def face_caption(face: Face, head: str | None = None) -> Line:
     from engine.faces.framing import cut_of
 
     if head:
-        return [(head, Ink.STRONG)]
+        return [(head.replace(" · ", " "), Ink.STRONG)]
     year = face.taken_at[:4] if face.taken_at else "–"
     if face.problem:
         return [(f"{year} ", Ink.MUTED), ("!", Ink.ATTENTION)]
-    flags: Line = [piece for piece in _flags(face) if piece[1] is not Ink.FAINT][:1]
+    flags: Line = [piece for piece in _flags(face) if piece[0] != MATCHED][:1]
     sharp = f"{face.measures.sharp:.0f}" if face.measures.sharp is not None else "–"
     told: Line = [(text.strip(), ink) for text, ink in flags] or [(sharp, Ink.PLAIN)]
     return [(f"{year} ", Ink.MUTED), *told, (f" {cut_of(face).framing}", Ink.MUTED)]
@@ -103,7 +108,7 @@ def face_facts(face: Face, whole: bool = False, narrow: bool = False) -> list[Li
     second: Line = [(f"{'↑ ' if small else ''}crop {crop.side:,} px", Ink.ATTENTION if small else Ink.PLAIN)]
     second.append((f" · {cut.framing}{' by hand' if cut.by_hand else ''}", Ink.PLAIN))
     if whole and (below := body_below(face)) is not None:
-        second.append((f" · {below:.1f} faces below", Ink.MUTED))
+        second.append((f" · {below:.1f} below" if narrow else f" · {below:.1f} faces below", Ink.MUTED))
     third: Line = [("not measured", Ink.MUTED)]
     if sight is not None:
         yaw = ("–" if narrow else "not measured") if sight.yaw is None else f"{sight.yaw:.0f}°"
@@ -179,7 +184,7 @@ def _flags(face: Face) -> Line:
     if face.warning:
         found.append(("box? ", Ink.ATTENTION))
     if not face.confirmed and not found:
-        found.append(("match", Ink.FAINT))
+        found.append((MATCHED, Ink.MUTED))
     return found
 
 

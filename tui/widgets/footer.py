@@ -12,6 +12,10 @@ from tui.widgets.ink import Ink, Line, content_of, width_of
 from tui.widgets.text_line import TextLine
 
 
+WITHOUT_PROJECT = ("connect.new_project", "plot.back")
+"""What can be done on a screen before there is a project; all else needs one."""
+
+
 def footer_line(actions: Iterable[Action], width: int, *, typing: bool = False) -> Line:
     """The keys of as many actions as fit into ``width``, in the registry's order; those of the highest rank go first.
 
@@ -78,6 +82,11 @@ class KeyLine(Static):
         self.update(content_of(footer_line(possible, self.size.width, typing=typing)))
 
     def _possible(self, action: Action) -> bool:
+        if self.screen.has_class("-empty") and action.scope not in (self._scope, Scope.APP):
+            # What has the focus is not shown.
+            return False
         if action.scope is not self._scope:
             return True
+        if getattr(self.app, "project", None) is None and action.id not in WITHOUT_PROJECT:
+            return False
         return bool(self.screen.check_action(action.verb, ()))

@@ -32,6 +32,7 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
 
     Args:
         draw: a row as a line, for an item and a width in cells; the cursor's column is not part of it.
+        nothing: what stands there while there are no rows.
     """
 
     SCOPE = Scope.LIST
@@ -45,6 +46,8 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
         overflow-x: hidden;
         & > .rows--cursor { background: $panel; }
         & > .rows--cursor-blurred { background: $surface; }
+        /* The 16 colours have none between the paper and the ink. */
+        &:ansi > .rows--cursor { text-style: bold; }
     }
     """
 
@@ -78,9 +81,12 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
             """The list."""
             return self.rows
 
-    def __init__(self, draw: Callable[[Item, int], Line], *, id: str | None = None) -> None:
+    def __init__(
+        self, draw: Callable[[Item, int], Line], *, nothing: Sequence[Line] = (), id: str | None = None
+    ) -> None:
         super().__init__(id=id)
         self._draw = draw
+        self._nothing = nothing
         self.items: Sequence[Item] = ()
         self._left_at: tuple[int, object] | None = None
         self._cache: dict[tuple[int, int, bool, bool], Strip] = {}
@@ -131,6 +137,12 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
                 return row
         return None
 
+    def say_nothing(self, lines: Sequence[Line]) -> None:
+        """Says something else where there are no rows."""
+        if list(lines) != list(self._nothing):
+            self._nothing = tuple(lines)
+            self.refresh()
+
     def redraw(self, index: int) -> None:
         """Draws one row anew because its item changed."""
         for key in [key for key in self._cache if key[0] == index]:
@@ -153,6 +165,9 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
         """One line of what is in sight."""
         index = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
+        if not self.items and y < len(self._nothing):
+            self._styles = self._styles or styles_of(self.app)
+            return strip_of(self._nothing[y], width, self._styles, self.rich_style)
         if not 0 <= index < len(self.items):
             return Strip.blank(width, self.rich_style)
         here = index == self.cursor
