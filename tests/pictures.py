@@ -13,6 +13,8 @@ import tui.screens.connect
 from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
 from tui.actions import SCREENS
 from tui.limner import LimnerApp
+from tui.remembered import NAME
+from tui.themes import DEFAULT_THEME
 from tui.widgets.portrait import Portrait
 from tui.widgets.thumbnails import Thumbnails
 
@@ -37,7 +39,11 @@ def main() -> None:
         project = with_pictures(with_dataset(story_project(Path(folder) / "james")))
         with alive(with_run(project)), idle_painter(project):
             for columns, rows in SIZES:
-                asyncio.run(_take_all(LimnerApp(project.root, project), out, columns, rows))
+                # As it is opened for the first time, whatever the terminal and the user's theme are.
+                (project.cache / NAME).unlink(missing_ok=True)
+                app = LimnerApp(project.root, project)
+                app.theme = DEFAULT_THEME
+                asyncio.run(_take_all(app, out, columns, rows))
 
 
 async def _take_all(app: LimnerApp, out: Path, columns: int, rows: int) -> None:

@@ -109,7 +109,7 @@ def progress_line(progress: Progress) -> Line:
     return line
 
 
-RANKED_HEAD = f" {'score':>6}{'for':>7} of {'votes':<5}{'likeness':>8}"
+RANKED_HEAD = f" {'score':>6}{'for':>7} of {'votes':<5}{'likeness':>10}"
 """What stands over the rows of a ranking, the cursor's column first."""
 
 
@@ -119,7 +119,7 @@ def ranked_line(ranked: Ranked, width: int) -> Line:  # noqa: ARG001
     return [
         (f"{ranked.score:>6.2f}", Ink.STRONG),
         (f"{ranked.share:>7.0%} of {ranked.votes:<5,}", Ink.MUTED),
-        (f"{likeness:>8}  ", Ink.PLAIN),
+        (f"{likeness:>10}  ", Ink.PLAIN),
         (ranked.label, Ink.PLAIN),
     ]
 
