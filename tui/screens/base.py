@@ -67,6 +67,8 @@ class WorkScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        # A screen that is made now is styled as the app is now. Textual would parse all stylesheets twice more for it.
+        self._css_update_count = self.app._css_update_count
         self._came_back = False
         self._beside: dict[str, int] = {}
         self._nothing: tuple[Line, ...] | None = None
@@ -166,8 +168,11 @@ class WorkScreen(Screen[None]):
             told_there = self.NO_PROJECT is self.EMPTY or not self.EMPTY
             purpose: tuple[Line, ...] = () if told_there else (self.EMPTY[0], [])
             self.show_empty((*purpose, *self.NO_PROJECT))
-        else:
+        elif self.limner.drawn:
             self.read()
+        else:
+            # A thread that reads would take turns with what draws the first frame.
+            self.call_after_refresh(self.read)
 
     def on_screen_suspend(self) -> None:
         """Another screen is gone to; how this one is left is written down."""

@@ -13,7 +13,7 @@ from engine.errors import LimnerError
 from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.store import Store
-from tui.actions import Scope, actions_of
+from tui.actions import Scope, verbs_of
 from tui.bindings import bindings_for
 from tui.screens import face_choices
 from tui.screens.face_sight import FaceSight
@@ -106,7 +106,7 @@ class FacesScreen(FaceSight):
         """Without faces there is nothing to decide; in a field a slash is a letter."""
         if action == "filter" and isinstance(self.focused, TextLine):
             return False
-        return bool(self._columns) or action not in {each.verb for each in actions_of(Scope.FACES)}
+        return bool(self._columns) or action not in verbs_of(Scope.FACES)
 
     def action_keep(self) -> None:
         """Keeps, and goes on."""

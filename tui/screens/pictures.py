@@ -13,7 +13,7 @@ from engine.pictures.gallery import Gallery, Shown
 from engine.pictures.picture import Picture, PictureState
 from engine.pictures.queue import Queue
 from engine.pictures.verdicts import Action, Verdicts
-from tui.actions import Scope, actions_of
+from tui.actions import Scope, verbs_of
 from tui.bindings import bindings_for
 from tui.screens import pictures_choices
 from tui.screens.pictures_questions import Stars
@@ -87,7 +87,7 @@ class PicturesScreen(PicturesQueue):
             return bool(self._all) and not isinstance(self.focused, TextLine)
         if not self._all and not self._waiting:
             # Before there is anything, and before the widgets are there that are asked below.
-            return action not in {each.verb for each in actions_of(Scope.PICTURES)}
+            return action not in verbs_of(Scope.PICTURES)
         if action in OF_THE_QUEUE or action == "queue":
             return bool(self._waiting) and (self.in_queue or action == "queue")
         if action == "cancel":

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
 
 from tui.actions import Action, Scope, actions_of, shown_key
 from tui.keymap import AS_THEY_COME
 from tui.widgets.ink import Ink, Line, content_of, width_of
-from tui.widgets.text_line import TextLine
-
 
 WITHOUT_PROJECT = ("connect.new_project", "plot.back")
 """What can be done on a screen before there is a project; all else needs one."""
@@ -78,7 +76,7 @@ class KeyLine(Static):
         actions = [*(actions_of(scope) if scope is not None else ()), *actions_of(self._scope), *actions_of(Scope.APP)]
         keymap = getattr(self.app, "keys", AS_THEY_COME)
         possible = keymap.in_turn(action for action in actions if self._possible(action))
-        typing = isinstance(focused, (TextLine, TextArea))
+        typing = scope is Scope.FIELD
         self.update(content_of(footer_line(possible, self.size.width, typing=typing)))
 
     def _possible(self, action: Action) -> bool:
