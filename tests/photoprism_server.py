@@ -54,6 +54,8 @@ class Prism:
     open_to_all: bool = False
     most_at_once: int = 0
     faults: list[tuple[re.Pattern[str], Fault]] = field(default_factory=list)
+    lists_private: bool = False
+    """Whether private photos are listed though only public ones were asked for."""
     _now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _logins: int = 0
@@ -115,7 +117,11 @@ class Prism:
         for file in self.index.rows["files"]:
             photo = by_id[file["photo_id"]]
             shown = not photo.get("deleted_at") and photo["photo_quality"] > -1 and not file["file_error"]
-            shown = shown and not file["file_missing"] and not (public and photo["photo_private"])
+            shown = (
+                shown
+                and not file["file_missing"]
+                and not (public and photo["photo_private"] and not self.lists_private)
+            )
             if file["file_uid"] in marked and shown:
                 found.append({"UID": photo["photo_uid"], "TakenAt": photo["taken_at"]})
         return sorted(found, key=lambda each: each["TakenAt"])

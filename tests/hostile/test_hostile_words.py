@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -98,11 +99,17 @@ def test_any_answer_of_a_language_model_is_read_or_left(answer: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["[" * 200_000, '{"a":' * 50_000, "```" * 50_000, "<think>" * 50_000, "1. " * 100_000, '["\\ud800 one two three"]'],
+    [
+        *("[" * 200_000, '{"a":' * 50_000, "```" * 50_000, "<think>" * 50_000, "1. " * 100_000),
+        *('["\\ud800 one two three"]', '{"prompt": "one \\q two three"', '["one \\u12 two", 3'),
+    ],
+    ids=lambda answer: f"{answer[:20]} and so on",
 )
 def test_answers_made_to_hurt_are_read_in_a_moment(answer: str) -> None:
+    began = time.process_time()
     assert isinstance(prompts_in(answer), list)
     assert isinstance(answer_of(answer), str)
+    assert time.process_time() - began < 5
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"

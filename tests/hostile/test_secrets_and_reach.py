@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 import engine.llm.server
+from engine.faces.scan import start_scan
 from engine.jobs.folder import JobKind
+from engine.jobs.follow import wait
 from engine.jobs.start import NEEDED_BY, _environment
 from engine.library.password import ENVIRONMENT
 from engine.project import Project
@@ -97,6 +99,26 @@ def test_a_password_is_in_no_file_no_list_of_processes_and_no_message(
         assert not re.search(r"Tr0ub4dor|correct-horse", told), told
     holding = [path for folder in (project.root, own_home) for path in _files(folder) if _holds(path, SECRET)]
     assert not holding
+
+
+def test_a_password_that_was_typed_is_told_to_the_scan_and_to_nobody_else(
+    project: Project,
+    photos: Photos,  # noqa: F811
+    index: str,
+    server: MariaServer,
+    own_home: Path,
+) -> None:
+    project.change({"library.url": index, "library.originals": photos.originals, "library.sidecar": photos.sidecar})
+    holder = server.root(index.rpartition("/")[2])
+    with holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLES markers WRITE")
+        scan = start_scan(project, "Jana", SECRET)
+        waited = _processes_of(project)
+        cursor.execute("UNLOCK TABLES")
+    wait(scan)
+    assert any("engine.jobs.worker" in line for line in waited)
+    assert not [line for line in waited if SECRET in line]
+    assert not [path for folder in (project.root, own_home) for path in _files(folder) if _holds(path, SECRET)]
 
 
 def test_every_file_is_the_user_s_alone_whatever_the_umask_says(

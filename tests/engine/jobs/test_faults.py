@@ -119,6 +119,10 @@ class TestAProcessThatIsGone:
         job = told(JobFolder(tmp_path / "run"), events.Job(JobState.RUNNING, 1, host=this_machine(), boot=boot_id()))
         assert "without a word" in (follow.state(job).reason or "")
 
+    def test_of_another_machine_is_not_blamed_on_a_restart_of_this_one(self, tmp_path: Path) -> None:
+        there = events.Job(JobState.RUNNING, 1, host="another-machine", boot="a start of that machine")
+        assert "without a word" in (follow.state(told(JobFolder(tmp_path / "run"), there)).reason or "")
+
     def test_is_known_by_its_lock_whoever_has_its_pid_now(self, tmp_path: Path) -> None:
         other = subprocess.Popen(["sleep", "60"])
         try:

@@ -106,6 +106,19 @@ def test_people_faces_and_neighbours_are_those_that_the_index_has(
         assert len(wanted) == 1
 
 
+def test_a_private_photo_is_not_asked_for_and_left_out_where_it_is_listed_all_the_same(
+    prism: Prism, library: HttpLibrary
+) -> None:
+    public = james(library)
+    assert prism.count("public=true")
+    prism.lists_private = True
+    with opened(prism, None) as again:
+        assert james(again) == public
+    assert ("/", "private.jpg") not in public
+    with opened(prism, None, private=True) as all_of_them:
+        assert ("/", "private.jpg") in james(all_of_them)
+
+
 def test_what_it_is_and_its_labels_are_told(library: HttpLibrary) -> None:
     assert library.describe().line == "over HTTP · PhotoPrism 241213 · read-only · 5 photos · 6 faces"
     uid = next(library.faces(library.people()[0])).photo_uid
