@@ -127,7 +127,14 @@ def give_way() -> None:
         Path("/proc/self/autogroup").write_text(str(NICE))
 
 
+def fetch_no_code() -> None:
+    """Lets no library run code that it fetches: where Hugging Face's ``kernels`` is installed, bitsandbytes does so as
+    soon as it is imported, and without it takes what it brings along."""
+    sys.modules["kernels"] = None  # type: ignore[assignment]
+
+
 if __name__ == "__main__":
     keep_private()
+    fetch_no_code()
     give_way()
     raise SystemExit(run(Path(sys.argv[1])))

@@ -34,6 +34,8 @@ WORK = """
                 raise ValueError("a bug")
             if context.args.get("refuse") == number:
                 raise JobError("the card is gone", "plug it in")
+            if name := context.args.get("import"):
+                __import__(name)
             while context.args.get("hold"):
                 if context.should_stop():
                     return
@@ -119,6 +121,17 @@ def test_a_job_stands_behind_whoever_types(start_job: Callable[..., JobFolder]) 
     wait_until(lambda: states(job)[-1:] == [JobState.RUNNING])
     pid = next(e.event.pid for e in job.entries() if isinstance(e.event, events.Job) and e.event.pid)
     assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_no_library_of_a_job_gets_at_the_package_that_fetches_code_from_a_hub(
+    start_job: Callable[..., JobFolder], tmp_path: Path
+) -> None:
+    (tmp_path / "code" / "kernels.py").write_text("def get_kernel(*_): ...")
+    (tmp_path / "code" / "others.py").write_text("")
+    job = start_job(**{"pieces": 1, "import": "others"})
+    wait_until(lambda: states(job)[-1:] == [JobState.DONE])
+    job = start_job(**{"pieces": 1, "import": "kernels"})
+    wait_until(lambda: states(job)[-1:] == [JobState.FAILED])
 
 
 def test_a_job_that_is_asked_to_stop_says_so_at_its_end(start_job: Callable[..., JobFolder]) -> None:
