@@ -104,7 +104,7 @@ def test_three_hundred_faces_become_twenty_four_images_by_keys_alone(project: Pr
         terminal.press("u", "u", "U")
         terminal.wait_for("2 kept")
         terminal.press("v")
-        terminal.wait_for("keep it, reject the other")
+        terminal.wait_for("this, not the other")
         terminal.press("Y")
         terminal.wait_for("✓ keep")
         terminal.press("Escape")

@@ -296,4 +296,5 @@ def test_many_markers_are_read_a_few_at_a_time(kind: str, tmp_path: Path, reques
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    assert peak < 500_000, f"{peak:,} bytes"
+    # Held all at once they would be some megabytes; what the interpreter itself keeps differs by what ran before.
+    assert peak < 1_000_000, f"{peak:,} bytes"

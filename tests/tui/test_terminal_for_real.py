@@ -163,12 +163,3 @@ def test_no_project_is_no_mistake(tmp_path: Path) -> None:
         terminal.wait_for("There is no project in this folder yet.")
         terminal.write(b"q")
         assert terminal.wait_until_ended() == 0
-
-
-def test_broken_settings_are_one_line_and_no_app(project: Project) -> None:
-    project.settings_path.write_text("[training]\nepoch = 3\n")
-    with opened(project.root) as terminal:
-        assert terminal.wait_until_ended() == 1
-        told = terminal.output.decode().strip().splitlines()
-        assert len(told) == 1
-        assert "did you mean training.epochs?" in told[0]
