@@ -48,6 +48,9 @@ POLL_SECONDS = 0.5
 TWICE_SECONDS = 2.0
 """How soon the second ctrl+c must follow."""
 
+MASK_SECONDS = 0.01
+"""How long nothing is drawn while screens change places, so that none is seen half made."""
+
 WIDEN_CELLS = 4
 """How much wider or narrower a pane gets at a time."""
 
@@ -199,6 +202,11 @@ class LimnerApp(PictureApp, inherit_bindings=False):
             target = self.screen.focused
         if target is not None and getattr(target, "SCOPE", None) is action.scope:
             target.call_later(self.run_action, action.verb, target)
+
+    def delay_update(self, delay: float = MASK_SECONDS) -> None:
+        """Holds drawing back while one screen takes another's place. Textual's own 50 ms were most of what somebody who
+        goes to a screen waited for."""
+        super().delay_update(min(delay, MASK_SECONDS))
 
     def look_now(self) -> None:
         """Looks at the runs without waiting for the next time."""
