@@ -32,7 +32,14 @@ LOOKED_AT = {
 }
 
 
-@pytest.mark.parametrize("keys", LOOKED_AT.values(), ids=LOOKED_AT)
+SOON = ("faces", "faces as thumbnails", "settings")
+"""Those that are looked at each time; all of them take half a minute and more."""
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [pytest.param(keys, id=name, marks=() if name in SOON else pytest.mark.long) for name, keys in LOOKED_AT.items()],
+)
 async def test_a_screen_comes_back_as_it_was(whole_story: Project, keys: str) -> None:
     app = LimnerApp(whole_story.root, whole_story)
     async with app.run_test(size=(80, 24)) as pilot:
