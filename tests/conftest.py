@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from engine.project import Project, create_project
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Hundreds of processes are begun; where nothing compiled may be kept, each would compile all of Limner anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says how busy the machine is, nothing about the code.
 settings.register_profile("limner", deadline=None, suppress_health_check=[HealthCheck.too_slow])

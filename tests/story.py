@@ -12,8 +12,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from random import Random
+
+from PIL import Image
 
 from engine import events
 from engine.dataset.build import build
@@ -37,6 +41,8 @@ from tui.screens.connect import Checked
 PERSON_UID = "js6sg6b1qekk9jx8"
 RUN = "20261121-1403-jx265"
 PER_EPOCH = 63
+SIDES = 700, 2400
+"""Between what a photo is wide."""
 
 CARD = {"gpu_percent": 97.0, "gpu_watts": 612.0, "gpu_celsius": 61.0, "gpu_memory_gb": 63.4, "gpu_total_gb": 85.5}
 
@@ -127,8 +133,7 @@ def with_pictures(project: Project) -> Project:
             parameters = Parameters(
                 prompt=order.prompt, steps=30, sampler="Euler", guidance=6.0, seed=order.seed, model="sd_xl_base_1.0"
             )
-            picture = draw_portrait(JAMES, random_scene(Random(order.seed)), 512)
-            picture.save(order.path, pnginfo=png_text(parameters))
+            _painted(order.seed).save(order.path, pnginfo=png_text(parameters))
             queue.finish(number, order.path, 4.2)
         for stars, number in ((3, 4), (5, 2)):
             Verdicts(store).rate([number], stars)
@@ -155,13 +160,28 @@ def checked(settings: object) -> Checked:
     )
 
 
-def _face(project: Project, number: int) -> FoundFace:
+@cache
+def _photo(number: int) -> bytes:
+    """A photo's bytes, drawn once: most tests of the screens begin with thirty of them."""
     chance = Random(number)
-    side = chance.randrange(700, 2400)
+    side = chance.randrange(*SIDES)
+    file = BytesIO()
+    draw_portrait(JAMES, random_scene(chance), 256).resize((side, side)).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@cache
+def _painted(seed: int) -> Image.Image:
+    """What stands for a painted picture."""
+    return draw_portrait(JAMES, random_scene(Random(seed)), 512)
+
+
+def _face(project: Project, number: int) -> FoundFace:
+    side = Random(number).randrange(*SIDES)
     path = project.root / "photos" / f"IMG_{2200 + number}.jpg"
     if number != 6:
         path.parent.mkdir(exist_ok=True)
-        draw_portrait(JAMES, random_scene(chance), 256).resize((side, side)).save(path, quality=90)
+        path.write_bytes(_photo(number))
     found = FoundFace(
         marker_uid=f"ms6sg6b{number:09}",
         person_uid=PERSON_UID,

@@ -125,7 +125,13 @@ def one_disk(disk: SmallDisk, folder: Path, chance: Random, tally: Tally) -> Non
             f"limner {' '.join(words)} on a full disk: {full.returncode}, {full.stderr[-600:]!r}",
         )
         disk.make_room()
-        whole(project, settings if words[0] != "connect" or full.returncode else None, words, tally)
+        # A folder is connected first and looked through then: with no room for the second, the first one stands.
+        connected = words[0] == "connect" and "Saved: " in full.stderr
+        whole(project, None if connected else settings, words, tally)
+        if connected:
+            tally.expect(
+                project.settings.library.url == words[1], "settings as they were told", f"{words} is told but not saved"
+            )
         again = ("resume",) if words[0] == "train" and project.run_folders() and full.returncode else words
         free = limner(disk, project, again)
         if again == ("resume",) and not free.returncode:

@@ -86,6 +86,8 @@ def connect(
     if project is not None and saved:
         project.change({f"library.{name}": _plain(getattr(settings, name)) for name in wanted})
     if project is not None and saved and address.kind is ServerKind.FOLDER:
+        # Told before anything else can fail: who reads an error next knows that the folder is connected all the same.
+        narrate(f"Saved: the photos lie in {address.where}.")
         _look_for_faces(project)
         with open_library(settings, None, base) as library:
             description, people = library.describe(), library.people()
