@@ -23,6 +23,7 @@ from engine.jobs import work
 from engine.jobs.card import all_held_for_training
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machine
 from engine.jobs.machine import boot_id
+from engine.jobs.quick_imports import quick_imports
 from engine.private import keep_private
 from engine.refusals import explain
 
@@ -86,7 +87,9 @@ def run(folder: Path) -> int:
         kind = context.folder.read_order().kind
         module, function = work.WORK[kind].split(":")
         with _cards(context, kind):
-            getattr(importlib.import_module(module), function)(context)
+            with quick_imports():
+                does = importlib.import_module(module)
+            getattr(does, function)(context)
     except Exception as error:
         context.fail(*_told(context, error))
         return 1

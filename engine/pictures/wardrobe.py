@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from engine.errors import LoraFileError
+from engine.jobs.quick_imports import without_the_unasked
 from engine.pictures.picture import Worn
 from engine.training.lora_file import LoraPair, load_lora, read_lora
 from engine.training.lora_header import read_header
@@ -117,7 +118,8 @@ class Wardrobe:
         self._on = None
         self._switch(True)
         try:
-            self._pipeline.load_lora_weights(load_lora(file), adapter_name=name)
+            with without_the_unasked():
+                self._pipeline.load_lora_weights(load_lora(file), adapter_name=name)
         except (ValueError, RuntimeError, KeyError, IndexError) as error:
             self._take_all_off()
             # Neither diffusers nor torch has a class of its own for it, and both say it in pages.

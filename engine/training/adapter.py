@@ -9,6 +9,7 @@ import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 
+from engine.jobs.quick_imports import without_the_unasked
 from engine.training.adapted import ADAPTER, make_lean
 
 TARGETS = (
@@ -34,7 +35,8 @@ def add_lora(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets))
-        model.add_adapter(config, adapter_name=ADAPTER)
+        with without_the_unasked():
+            model.add_adapter(config, adapter_name=ADAPTER)
     make_lean(model)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in parameters:

@@ -22,6 +22,7 @@ from engine import events
 from engine.errors import LimnerError, TrainingError
 from engine.jobs.folder import JobFolder, Request, write_whole
 from engine.jobs.machine import die_with_parent
+from engine.jobs.quick_imports import quick_imports
 from engine.jobs.worker import Context
 
 PATIENCE = timedelta(hours=6)
@@ -153,10 +154,11 @@ def _one_of_them(folder: str, work: str) -> None:
     die_with_parent()
     module, _, function = work.partition(":")
     job = JobFolder(Path(folder))
-    together = Together()
-    context = Context(job) if together.first else Follower(job)
     try:
-        getattr(importlib.import_module(module), function)(context, together)
+        with quick_imports():
+            does = importlib.import_module(module)
+        together = Together()
+        getattr(does, function)(Context(job) if together.first else Follower(job), together)
     except LimnerError as error:
         _say(job, error.what, error.fix)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.jobs.quick_imports import quick_imports
 from engine.jobs.worker import Context
 from engine.settings import Settings
 
@@ -15,7 +16,8 @@ def work(context: Context) -> None:
 
         launch(context, processes, "engine.training.run:train")
     else:
-        from engine.training.run import train
-        from engine.training.several import Alone
+        with quick_imports():
+            from engine.training.run import train
+            from engine.training.several import Alone
 
         train(context, Alone())
