@@ -14,7 +14,7 @@ noise schedule and for detectors of which Limner makes no use."""
 
 @contextmanager
 def without_the_unasked() -> Iterator[None]:
-    """What is done inside does without ``UNASKED``; afterwards they can be imported all the same, as 8-bit AdamW does."""
+    """What is done inside does without ``UNASKED``; they can be imported afterwards, as 8-bit AdamW does."""
     hidden = [name for name in UNASKED if name not in sys.modules]
     for name in hidden:
         # None in its place makes Python say that there is no such module (its reference, "The module cache").
