@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import AwaitMount
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError, ProjectError
@@ -25,9 +25,11 @@ from engine.faces.ledger import Ledger
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.training.runs import RunStatus
-from tui.actions import SCREENS, Action, Scope
+from tui.actions import Action, Scope
 from tui.attention import Attention
 from tui.bindings import bindings_for
+from tui.garbage import Garbage
+from tui.getting_ready import MODES, GettingReady, late
 from tui.keymap import AS_THEY_COME, Keymap
 from tui.looks import Looks
 from tui.palette import ActionCommands, Palette, ThemeCommands
@@ -55,21 +57,6 @@ WIDEN_CELLS = 4
 """How much wider or narrower a pane gets at a time."""
 
 
-def _module_of(scope: Scope) -> str:
-    return f"tui.screens.{'grid' if scope is Scope.PLOT else scope.value}"
-
-
-def _late(scope: Scope) -> Callable[[], Screen[Any]]:
-    """A screen that is imported and made when it is first gone to."""
-
-    def make() -> Screen[Any]:
-        module = import_module(_module_of(scope))
-        screen: Screen[Any] = getattr(module, f"{module.__name__.rpartition('.')[2].capitalize()}Screen")()
-        return screen
-
-    return make
-
-
 class LimnerApp(PictureApp, inherit_bindings=False):
     """Limner in a terminal.
 
@@ -82,9 +69,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
     TITLE = "Limner"
     SCOPE = Scope.APP
     BINDINGS = bindings_for(Scope.APP)
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
-        scope.value: _late(scope) for scope in (*SCREENS, Scope.PLOT)
-    }
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {scope.value: late(scope) for scope in MODES}
     COMMANDS = {ActionCommands}
     CSS_PATH = "screens/common.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
@@ -112,6 +97,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.farewell = ""
         self.drawn = False
         """Whether the first frame stands."""
+        self._is_whole = False
         self._looking = False
         self._before_grid = Scope.PICTURES.value
         self._interrupted_at = 0.0
@@ -120,6 +106,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.looks = Looks(self)
         self.keys = AS_THEY_COME
         self.attention = Attention(self)
+        self.ready = GettingReady(self)
+        self.garbage = Garbage(self)
         self.looks.take_up()
         self.gallery.prefer(self.looks.settings.pictures)
 
@@ -203,10 +191,19 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         if target is not None and getattr(target, "SCOPE", None) is action.scope:
             target.call_later(self.run_action, action.verb, target)
 
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """Goes to a screen. One that is made already is drawn at once."""
+        self._is_whole = self.ready.is_made(mode)
+        try:
+            return super().switch_mode(mode)
+        finally:
+            self._is_whole = False
+
     def delay_update(self, delay: float = MASK_SECONDS) -> None:
-        """Holds drawing back while one screen takes another's place. Textual's own 50 ms were most of what somebody who
-        goes to a screen waited for."""
-        super().delay_update(min(delay, MASK_SECONDS))
+        """Holds drawing back while a screen is made in another's place. Textual's own 50 ms, and drawing for nothing
+        while they last, were most of what somebody who goes to a screen waited for."""
+        if not self._is_whole:
+            super().delay_update(min(delay, MASK_SECONDS))
 
     def look_now(self) -> None:
         """Looks at the runs without waiting for the next time."""
@@ -397,18 +394,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
     def _first_frame_stands(self) -> None:
         """From now on there is time for what would have kept the first frame waiting."""
         self.drawn = True
-        self.run_worker(self._get_ready, thread=True, group="ready", exit_on_error=False)
-
-    def _get_ready(self) -> None:
-        """In a thread: reads the settings, and imports the other screens, so that going to one is quick."""
-        try:
-            if self.project is not None:
-                _ = self.project.settings
-        except ProjectError as error:
-            self.post_message(self.Refused(error))
-            return
-        for scope in (*SCREENS, Scope.PLOT):
-            import_module(_module_of(scope))
+        self.ready.begin()
+        self.garbage.begin()
 
     def _save_remembered(self) -> None:
         try:

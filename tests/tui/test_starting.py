@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
+
 import pytest
 from rich.console import RenderableType
 from textual.css.stylesheet import Stylesheet
+from textual.drivers.headless_driver import HeadlessDriver
 from textual.screen import Screen
 
-from engine.project import Project
+import tui.garbage
+import tui.getting_ready
+from engine.project import Project, create_project
+from tests.pictures import settle
+from tests.story import story_project
+from tests.tui.test_journeys import cursor, press, shown, until
 from tui.limner import LimnerApp
+from tui.remembered import NAME
 
 
 async def test_a_screen_that_is_gone_to_for_the_first_time_has_the_stylesheets_parsed_once(
@@ -33,7 +43,11 @@ async def test_a_screen_that_is_gone_to_for_the_first_time_has_the_stylesheets_p
     assert times == 1
 
 
-async def test_settings_are_read_once_the_first_frame_stands(story: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("first", "told"), [("FacesScreen", "30 of 30"), ("ConnectScreen", "jx265 person")])
+async def test_settings_are_read_once_the_first_frame_stands(
+    tmp_path: Path, first: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = (story_project if first == "FacesScreen" else create_project)(tmp_path / "p")
     frames: list[str] = []
     read_after: list[int] = []
     read = Project.settings.fget
@@ -51,10 +65,73 @@ async def test_settings_are_read_once_the_first_frame_stands(story: Project, mon
 
     monkeypatch.setattr(Project, "settings", property(watched))
     monkeypatch.setattr(LimnerApp, "_display", displayed)
-    app = LimnerApp(story.root, story)
+    app = LimnerApp(opened.root, opened)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        await app.workers.wait_for_complete()
+        await settle(pilot)
+        await until(pilot, lambda: told in shown(pilot))
     assert read_after
     assert min(read_after) > 0
-    assert frames[0] == "FacesScreen"
+    assert frames[0] == first
+
+
+async def test_screens_are_made_while_nobody_types_and_look_and_act_as_if_they_were_not(whole_story: Project) -> None:
+    looks = []
+    for ahead in (False, True):
+        (whole_story.cache / NAME).unlink(missing_ok=True)
+        app = LimnerApp(whole_story.root, whole_story)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await settle(pilot)
+            while ahead and await app.ready.make_one():
+                await settle(pilot)
+            assert app.ready.is_made("plot") == ahead
+            seen = []
+            for key in "123456":
+                await press(pilot, key, "j")
+                focused = app.focused
+                seen.append((shown(pilot), focused.id if focused else None))
+        looks.append(seen)
+    assert looks[0] == looks[1]
+
+
+async def test_a_screen_that_was_made_ahead_and_never_gone_to_is_left_as_it_was_the_last_time(story: Project) -> None:
+    for ahead in (False, True):
+        app = LimnerApp(story.root, story)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await settle(pilot)
+            if ahead:
+                while await app.ready.make_one():
+                    await settle(pilot)
+            else:
+                await press(pilot, "2", "j", "j", "j", "5")
+            app.exit()
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settle(pilot)
+        await press(pilot, "2")
+        assert cursor(pilot).id == 4
+
+
+class CalmDriver(HeadlessDriver):
+    """Nobody ever types into it."""
+
+    calm_seconds = 3600.0
+
+
+async def test_garbage_is_looked_for_while_nobody_types_and_never_in_the_middle_of_a_key(
+    story: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gc.unfreeze()
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    monkeypatch.setattr(tui.garbage, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(tui.getting_ready, "CALM_SECONDS", 0.01)
+    app = LimnerApp(story.root, story)
+    monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", CalmDriver)
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert gc.get_threshold() == (*before[:2], tui.garbage.SELDOM)
+            await until(pilot, lambda: app.ready.is_made("plot"))
+            await until(pilot, lambda: gc.get_freeze_count() > frozen)
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

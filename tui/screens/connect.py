@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -29,7 +29,7 @@ from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.library.people import Person
-    from engine.settings import LibrarySettings
+    from engine.settings import LibrarySettings, PersonSettings, Settings
 
 NOBODY = ([(" Here the people of the library are listed, once it was looked at.", Ink.MUTED)],)
 """What stands in the list before that, and where it has none."""
@@ -82,7 +82,7 @@ class ConnectScreen(WorkScreen):
         self._scanning = ""
         self._timer: Timer | None = None
         self._password = ""
-        self._chosen_uid: str | None = None
+        self._person: PersonSettings | None = None
         self._grouped: LibrarySettings | None = None
         """The library, where it is a plain folder that was looked at."""
         self._faces = 0
@@ -105,22 +105,31 @@ class ConnectScreen(WorkScreen):
         super().on_mount()
         self.query_one("#find").display = False
         if self.limner.project is not None:
-            self._fill()
+            # A thread that reads would take turns with what draws the first frame.
+            self.call_after_refresh(self._read_settings, self._fill)
 
     def status(self) -> Line:
-        """Whom the project is about."""
-        if self.limner.project is None:
+        """Whom the project is about, as soon as its settings are read."""
+        if self._person is None:
             return []
-        try:
-            person = self.project.settings.person
-        except LimnerError:
-            return []
+        person = self._person
         name = [(f"{person.name} is ", Ink.MUTED)] if person.name else []
         return [*name, (f"{person.trigger} {person.class_word}", Ink.ACTIVE)]
 
     def shown(self) -> None:
         """The settings may have changed elsewhere."""
-        self.ask()
+        self._read_settings(lambda _: None)
+
+    def _read_settings(self, then: Callable[[Settings], None]) -> None:
+        """In a thread: the first time they are read takes as long as all the rest up to the first frame."""
+        project = self.project
+
+        def read(settings: Settings) -> None:
+            self._person = settings.person
+            self.ask()
+            then(settings)
+
+        self.do("fill" if then == self._fill else "settings", lambda: project.settings, read)
 
     def focus_list(self) -> None:
         """The people."""
@@ -148,8 +157,7 @@ class ConnectScreen(WorkScreen):
             if project is not None:
                 self.limner.use_project(project)
                 self.show_empty(None)
-                self._fill()
-                self.ask()
+                self._read_settings(self._fill)
                 self.keys_changed()
                 self.query_one("#address").focus()
 
@@ -252,11 +260,8 @@ class ConnectScreen(WorkScreen):
     def _chosen(self) -> None:
         self.action_scan()
 
-    def _fill(self) -> None:
-        """Writes the settings into the fields."""
-        settings = self.attempt(lambda: self.project.settings)
-        if settings is None:
-            return
+    def _fill(self, settings: Settings) -> None:
+        """Writes the settings into the fields, but where somebody was quicker."""
         library = settings.library
         values = {"address": library.url or "", "originals": library.originals, "sidecar": library.sidecar}
         if library.url and library.url.startswith("folder://"):
@@ -268,7 +273,8 @@ class ConnectScreen(WorkScreen):
             user, at, host = rest.rpartition("@")
             values |= {"address": f"{scheme}://{host}", "user": user if at else ""}
         for name, value in values.items():
-            self.query_one(f"#{name}", TextLine).value = str(value or "")
+            field = self.query_one(f"#{name}", TextLine)
+            field.value = field.value or str(value or "")
         if library.url:
             self._look()
         else:
@@ -349,7 +355,9 @@ class ConnectScreen(WorkScreen):
     def _show_people(self) -> None:
         wanted = self.query_one("#find", TextLine).value.strip().casefold()
         people = [person for person in self._people if wanted in person.name.casefold()]
-        self._chosen_uid = self.project.settings.person.uid
+        # Whoever was scanned, named or merged since may be another.
+        self._person = self.project.settings.person
+        self.ask()
         rows: Rows[Any] = self.query_one("#people", Rows)
         rows.show(people)
         found = f"{len(people)} of {len(self._people)}" if wanted else f"{len(self._people):,}"
@@ -357,7 +365,7 @@ class ConnectScreen(WorkScreen):
         pane.border_title = title_of(f"people · {found} · {many(self._faces, 'face')}" if self._people else "people")
 
     def _draw(self, person: Person, width: int) -> Line:
-        return person_line(person, width, self._chosen_uid)
+        return person_line(person, width, self._person.uid if self._person is not None else None)
 
     def _poll(self) -> None:
         if self._scan is not None:
@@ -390,7 +398,7 @@ class ConnectScreen(WorkScreen):
         )
         text = f"{faces} of {self._scanning}{broken}"
         self._show_results([[("✓ ", Ink.GOOD), (text, Ink.PLAIN)]])
-        self.ask()
+        self.shown()
         if self.is_current:
             self.app.switch_mode(Scope.FACES.value)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -77,10 +76,8 @@ class FacesScreen(FaceSight):
                 faces, saved = Ledger(store).faces(settings.person.uid), SavedFilters(store).all()
             columns = FaceColumns(faces).ready()
             if len(columns) >= MANY:
-                # A hundred thousand faces are a million objects that stay: looking through all of them for garbage
-                # would hold up a key press now and then.
-                gc.collect()
-                gc.freeze()
+                # A hundred thousand faces are a million objects.
+                self.limner.garbage.keep_what_is_there()
             return columns, saved, target_of(settings.faces), unmeasured(faces)
 
         self.do("read", read, self._take, self._refused)
