@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@sh .ci/needs
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder tests
 
 # What takes longer than half a minute a piece: the whole demo from a wheel, every full disk, the GPU benchmark on a CPU.
 test-long: $(VENV)/.installed-dev

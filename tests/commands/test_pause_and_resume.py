@@ -46,6 +46,7 @@ def run(project: Project) -> Iterator[JobFolder]:
     wait_until(lambda: not job.alive())
 
 
+@pytest.mark.long
 def test_a_run_is_paused_goes_on_is_stopped_and_goes_on_again(
     capsys: pytest.CaptureFixture[str], project: Project, run: JobFolder
 ) -> None:

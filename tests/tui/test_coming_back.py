@@ -67,7 +67,7 @@ async def test_what_prompts_vary_in_comes_back(story: Project) -> None:
         assert left.axes == {"light", "clothes", "expression"}
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", [pytest.param((80, 24), marks=pytest.mark.long), (120, 40)])
 async def test_panes_are_made_wider_and_come_back_so(story: Project, size: tuple[int, int]) -> None:
     app = LimnerApp(story.root, story)
     async with app.run_test(size=size) as pilot:

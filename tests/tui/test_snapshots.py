@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from textual.pilot import Pilot
 
 import tests.story
@@ -45,6 +46,21 @@ OVER = {
     "leaving_while_a_run_is_alive": "2 q",
 }
 """What lies over a screen, or is asked for by a key, and the keys that go there."""
+
+
+USUAL = {("limner-dark", (80, 24)), ("limner-dark", (120, 40)), ("limner-light", (120, 40)), ("limner-16", (80, 24))}
+"""Themes and sizes that are looked at each time; the others by ``make test-long``."""
+
+
+def looks(*themes: str) -> list[ParameterSet]:
+    """Each theme at each size, as parameters of a test."""
+    return [
+        pytest.param(
+            theme, size, marks=() if (theme, size) in USUAL else pytest.mark.long, id=f"{theme}-{size[0]}x{size[1]}"
+        )
+        for size in SIZES
+        for theme in themes
+    ]
 
 
 def pressing(*keys: str) -> Callable[[Pilot[None]], object]:
@@ -93,8 +109,7 @@ def looked_at(project_looked_at: Project, monkeypatch: pytest.MonkeyPatch) -> Pr
     return project_looked_at
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("theme", ["limner-light", "limner-16"])
+@pytest.mark.parametrize(("theme", "size"), looks("limner-light", "limner-16"))
 @pytest.mark.parametrize("scope", SCREENS)
 def test_a_screen_in_other_colours(
     snap_compare: Compare, looked_at: Project, scope: Scope, theme: str, size: tuple[int, int]
@@ -224,16 +239,14 @@ def test_who_may_write_captions(snap_compare: Compare, whole_story: Project) -> 
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("3", "c"))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("theme", ["limner-dark", "limner-light", "limner-16"])
+@pytest.mark.parametrize(("theme", "size"), looks("limner-dark", "limner-light", "limner-16"))
 def test_faces_as_thumbnails(snap_compare: Compare, story: Project, theme: str, size: tuple[int, int]) -> None:
     app = LimnerApp(story.root, story)
     app.theme = theme
     assert snap_compare(app, terminal_size=size, run_before=pressing("t", "l", "l", "j", "o"))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("theme", ["limner-dark", "limner-light", "limner-16"])
+@pytest.mark.parametrize(("theme", "size"), looks("limner-dark", "limner-light", "limner-16"))
 def test_a_grid_while_it_is_painted(
     snap_compare: Compare, project_with_a_grid: Project, theme: str, size: tuple[int, int]
 ) -> None:

@@ -160,6 +160,8 @@ _SHOWN = {
     "minus": "-",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "underscore": "_",
     "at": "@",
 }

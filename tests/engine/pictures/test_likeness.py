@@ -290,6 +290,7 @@ def paths(scores: Sequence[Score]) -> list[Path]:
     return [Path(picture.path) for each in scores for picture in each.pictures]
 
 
+@pytest.mark.long
 def test_of_a_run_that_went_too_far_neither_the_base_nor_the_last_checkpoint_is_recommended(
     overtrained: tuple[Project, JobFolder],
 ) -> None:

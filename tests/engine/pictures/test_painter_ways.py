@@ -120,6 +120,7 @@ def test_a_swap_costs_less_than_a_twentieth_of_a_picture(painting: Painting, lor
     assert min(swaps) < statistics.median(pictures) / 20
 
 
+@pytest.mark.long
 def test_a_compiled_model_paints_the_same_with_loras_that_come_and_go(
     painting: Painting, loras: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def test_only_one_of_them_writes_and_both_stop_when_asked(together: JobFolder) -
     assert not list(together.path.rglob("*.part"))
 
 
+@pytest.mark.long
 def test_a_probe_takes_its_steps_in_as_many_processes_as_the_run_will_have(project: Project) -> None:
     wanted = {"training.batch": 1, "training.processes": 2}
     job = start_probe(project, wanted, seconds=0.5)

@@ -146,6 +146,7 @@ def test_settings_that_nothing_like_was_measured_of_are_not_guessed(project: Pro
     assert found.seconds_total is found.seconds_per_epoch is found.cost is found.memory_gb is None
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_and_stopped_and_resumed_takes_the_very_steps_of_an_unbroken_one(
     project: Project, run: JobFolder
 ) -> None:

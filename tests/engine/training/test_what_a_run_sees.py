@@ -106,6 +106,7 @@ def test_the_validation_loss_is_told_each_epoch(run: JobFolder) -> None:
     assert first != last
 
 
+@pytest.mark.long
 def test_killed_in_its_second_epoch_a_run_with_everything_ends_as_an_unbroken_one(
     project: Project, run: JobFolder
 ) -> None:
