@@ -97,10 +97,11 @@ class PictureApp(App[None], inherit_bindings=False):
     def redraw_pictures(self) -> None:
         """Draws what is in sight anew, by the way that holds now."""
         from tui.widgets.portrait import Portrait
+        from tui.widgets.thumbnails import Thumbnails
 
         for screen in self.screen_stack if self.is_running else ():
-            for portrait in screen.query(Portrait):
-                portrait.draw_again()
+            for shown in (*screen.query(Portrait), *screen.query(Thumbnails)):
+                shown.draw_again()
 
     def _answered(self) -> None:
         if self.gallery.answered():

@@ -77,6 +77,23 @@ def test_what_can_t_be_done_with_a_folder_is_said_in_one_line(run: Run, project:
     assert run("people", "merge", "James").code == 2
 
 
+def test_a_folder_that_is_connected_but_could_not_be_looked_through_is_told_and_looked_through_later(
+    run: Run, project: Project, photos: Path
+) -> None:
+    jobs = project.root / "jobs"
+    if jobs.is_dir():
+        jobs.rmdir()
+    jobs.write_text("in the way")
+    failed = run("connect", f"folder://{photos}")
+    assert failed.code == 1
+    saved, *_, why = failed.err.splitlines()
+    assert saved == f"Saved: the photos lie in {photos}."
+    assert why.startswith("limner: ")
+    assert project.settings.library.url == f"folder://{photos}"
+    jobs.unlink()
+    assert run("connect").out.splitlines()[0] == "a plain folder · read-only · 6 photos · 5 faces"
+
+
 def test_photoprism_s_people_are_named_in_photoprism(run: Run, project: Project, tmp_path: Path) -> None:
     index = Index()
     james = index.person("James")

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,5 +77,9 @@ def test_a_path_is_copied_through_tmux(project: Project, tmux_socket: str, tmp_p
         terminal.write(b"C")
         terminal.wait_for("Copied")
         command = ["tmux", "-L", tmux_socket, "show-buffer"]
-        copied = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert copied == str(project.root / "photos" / "IMG_2201.jpg")
+        deadline = time.monotonic() + 10
+        # A thread hands it to tmux.
+        while (copied := subprocess.run(command, capture_output=True, text=True, check=False)).returncode:
+            assert time.monotonic() < deadline, copied.stderr
+            terminal.take(0.05)
+        assert copied.stdout == str(project.root / "photos" / "IMG_2201.jpg")

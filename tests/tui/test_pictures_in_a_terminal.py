@@ -36,6 +36,14 @@ WEZTERM = b"\x1b_Gi=31;OK\x1b\\\x1bP>|WezTerm 20240203\x1b\\\x1b[6;20;10t\x1b[?6
 SENT = re.compile(rb"\x1b_Ga=T,U=1,q=2,f=100,t=d,i=(\d+),c=(\d+),r=(\d+),m=[01];")
 
 
+SENDING = re.compile(rb"\x1b_G[^\x1b]*\x1b\\\\")
+
+
+def tiles(output: bytes) -> set[bytes]:
+    """The numbers of the small pictures that were sent."""
+    return {number for number, columns, _ in SENT.findall(output) if int(columns) <= 24}
+
+
 class Answering(PseudoTerminal):
     """A terminal that answers the question: at once, late or never."""
 
@@ -205,6 +213,51 @@ class TestInTheApp:
             terminal.wait_until_quiet()
             assert len(SENT.findall(terminal.output)) == 1
             assert terminal.take(2.0) == b""
+
+    def test_thumbnails_are_sharp_once_a_page_is_looked_at_and_sent_once(self, tmp_path: Path) -> None:
+        project = story_project(tmp_path / "james", faces=40)
+        with opened(project, KITTY) as terminal:
+            terminal.wait_for(PLACEHOLDER)
+            terminal.wait_until_quiet()
+            alone = len(SENT.findall(terminal.output))
+            terminal.write(b"t")
+            terminal.wait_until_quiet(1.0)
+            page = tiles(terminal.output)
+            assert len(page) > 6
+            assert sum(len(each) for each in SENDING.findall(terminal.output)) < 400_000
+            terminal.write(b"G")
+            terminal.wait_until_quiet(1.0)
+            both = tiles(terminal.output)
+            assert len(both) > len(page) + 4
+            terminal.write(b"gg")
+            terminal.wait_until_quiet(1.0)
+            assert tiles(terminal.output) == both
+            seen = len(terminal.output)
+            terminal.write(b"I")
+            terminal.wait_until_quiet()
+            assert PLACEHOLDER.encode() not in terminal.output[seen:]
+            assert alone == 1
+            terminal.write(b"q")
+            assert terminal.wait_until_ended() == 0
+            assert all(b"\x1b_Ga=d,d=I,i=" + number + b",q=2" in terminal.output for number in both)
+
+    @pytest.mark.parametrize("keys", [b"", b"t"], ids=["a picture", "thumbnails"])
+    def test_below_a_question_half_blocks_are_shown_for_a_dimmed_number_is_another_picture(
+        self, faces: Project, keys: bytes
+    ) -> None:
+        with opened(faces, KITTY) as terminal:
+            terminal.wait_for(PLACEHOLDER)
+            terminal.write(keys)
+            terminal.wait_until_quiet(1.0)
+            seen = len(terminal.output)
+            terminal.write(b"\x1bOP")
+            terminal.wait_until_quiet()
+            assert PLACEHOLDER.encode() not in terminal.output[seen:]
+            seen = len(terminal.output)
+            terminal.write(b"q")
+            terminal.wait_until_quiet()
+            assert PLACEHOLDER.encode() in terminal.output[seen:]
+            assert not SENT.search(terminal.output[seen:])
 
     def test_sixel_is_drawn_where_the_picture_is(self, faces: Project) -> None:
         with opened(faces, XTERM) as terminal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -34,13 +35,13 @@ class MarkingVariations(ChoosingWhatVaries):
         """The list."""
         return self.query_one("#variants", Rows)
 
+    @abstractmethod
     def desk(self) -> Desk:
         """What lies on the screen."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show_variants(self, variants: list[Variant], cursor: int) -> None:
         """Shows other variations."""
-        raise NotImplementedError
 
     def action_keep(self) -> None:
         """Keeps the variation, and goes on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from textual import on
@@ -37,9 +38,9 @@ class Seeking(WorkScreen):
         self._began_at = 0
 
     @property
+    @abstractmethod
     def rows(self) -> Rows[Any]:
         """The list that is looked through unless another has the focus."""
-        raise NotImplementedError
 
     def compose(self) -> ComposeResult:
         """The frame, and the line for the words above the keys."""

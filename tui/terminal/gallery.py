@@ -30,8 +30,9 @@ TICK = 0.05
 PORTION = 24_000
 """Bytes of a portion; a sixel can't be divided and goes as one."""
 
-KEPT = 48
-"""How many pictures the terminal is asked to remember."""
+KEPT_CELLS = 200_000
+"""How many cells of pictures the terminal is asked to remember: on cells of 10 × 20 pixels half of the 320 MB that
+Kitty gives to all."""
 
 CALM = 0.15
 """Seconds without a key before anything is sent."""
@@ -186,7 +187,9 @@ class Gallery:
         if not first.parts:
             self._waiting.remove(first)
             self._shown[first.key] = first.number, first.sharp
-            if len(self._shown) > KEPT:
+            while (
+                len(self._shown) > 1 and sum(each.columns * each.rows for _, each in self._shown.values()) > KEPT_CELLS
+            ):
                 _, (number, _) = self._shown.popitem(last=False)
                 self._write(self._wrapped(forgetting(number)))
             first.done()

@@ -8,6 +8,7 @@ as text does (https://sw.kovidgoyal.net/kitty/graphics-protocol/#unicode-placeho
 from __future__ import annotations
 
 import base64
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,7 @@ def through_tmux(sequence: str) -> str:
     return f"\x1bPtmux;{sequence.replace(chr(27), chr(27) * 2)}\x1b\\"
 
 
+@lru_cache(maxsize=512)
 def placeholders(number: int, columns: int, rows: int) -> list[Strip]:
     """The cells in whose place the terminal shows the picture; at most as many as there are marks, each way."""
     style = Style(color=Color.from_rgb(number >> 16 & 255, number >> 8 & 255, number & 255))

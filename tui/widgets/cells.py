@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from textwrap import wrap
 
 from rich.cells import cell_len
-from rich.segment import Segment
 from textual import events
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from engine.pictures.grid.shelf import Cell
 from tui.widgets.ink import Ink, Line, cut, strip_of, styles_of, width_of
-from tui.widgets.thumbnails import HUGE_TILE, LARGE_TILE, MOST_LINES, SMALL_TILE, Thumbnail, Thumbnails
+from tui.widgets.thumbnails import HUGE_TILE, LARGE_TILE, SMALL_TILE, Thumbnail, Thumbnails
 
 TILES = (HUGE_TILE, LARGE_TILE, SMALL_TILE)
 """The largest with which everything fits is taken, else the smallest."""
@@ -104,7 +103,7 @@ class Cells(Thumbnails[Cell]):
             return Strip.blank(width, self._paper)
         segments = list(strip_of(self._label_line(row, line), self._gutter, self._styles, self._paper))
         for column in self._columns_in_sight():
-            segments += self._cell_line(row * self.across + column, line)
+            segments += self._line_of(row * self.across + column, line)
         return Strip(segments).adjust_cell_length(width, self._paper)
 
     def action_right(self) -> None:
@@ -176,19 +175,6 @@ class Cells(Thumbnails[Cell]):
         at = line - (self.tile[1] - len(words)) // 2
         text = words[at] if 0 <= at < len(words) else ""
         return [(text.rjust(self._gutter - 1), Ink.ACTIVE if row == self.cursor // self.across else Ink.MUTED)]
-
-    def _cell_line(self, index: int, line: int) -> list[Segment]:
-        here, focused = index == self.cursor, self.has_focus
-        key = (index, line, here, here and focused)
-        if key in self._lines:
-            return self._lines[key]
-        told = self._tell_of(self.items[index])
-        drawn = self._tile_line(told, here, line)
-        if told.load is None or (told.key, self.tile) in self._drawn:
-            if len(self._lines) > MOST_LINES:
-                self._lines.clear()
-            self._lines[key] = drawn
-        return drawn
 
     def _columns_in_sight(self) -> range:
         fitting = max(1, (self.size.width - self._gutter) // (self.tile[0] + 2))

@@ -178,7 +178,7 @@ class Portrait(Widget):
     def _way(self) -> Way | None:
         """How the terminal draws pictures itself; None where it does not, or where another screen dims this one."""
         gallery = self._gallery
-        return gallery.way if gallery is not None and self.screen.is_current else None
+        return gallery.way if gallery is not None and self.screen.is_active else None
 
     @property
     def _key(self) -> Hashable | None:

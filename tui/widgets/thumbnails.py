@@ -29,6 +29,7 @@ from tui.terminal.harmless import harmless
 from tui.widgets.counts import Counts
 from tui.widgets.ink import Ink, Line, Piece, strip_of, styles_of
 from tui.widgets.loading import Loader, Work
+from tui.widgets.sharp_tiles import SharpTiles
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -135,6 +136,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         self._drawn: OrderedDict[Hashable, list[Strip] | str] = OrderedDict()
         self._arrived: deque[tuple[Hashable, list[Strip] | str]] = deque()
         self._loader = Loader("limner-thumbnails")
+        self._sharp = SharpTiles(self, self._sharpened)
         self._styles: dict[Ink, Style] = {}
         self._paper = Style.null()
         self._lines: dict[tuple[int, int, bool, bool], list[Segment]] = {}
@@ -147,7 +149,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
     @property
     def ready(self) -> bool:
         """Whether nothing is being drawn."""
-        return self._loader.idle and not self._arrived
+        return self._loader.idle and self._sharp.idle and not self._arrived
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -201,21 +203,9 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         row, line = divmod(y + self.scroll_offset.y, rows + 1)
         first = row * self.across
         segments: list[Segment] = []
-        across, focused = self.across, self.has_focus
-        if not self._styles:
-            self._styles, self._paper = styles_of(self.app), self.rich_style
+        across = self.across
         for index in range(first, min(first + across, len(self.items))):
-            key = (index, line, here := index == self.cursor, here and focused)
-            if key in self._lines:
-                segments += self._lines[key]
-                continue
-            told = self._tell_of(self.items[index])
-            drawn = self._tile_line(told, here, line)
-            segments += drawn
-            if told.load is None or (told.key, self.tile) in self._drawn:
-                if len(self._lines) > MOST_LINES:
-                    self._lines.clear()
-                self._lines[key] = drawn
+            segments += self._line_of(index, line)
         used = max(0, min(across, len(self.items) - first)) * (columns + 2)
         segments.append(Segment(" " * (width - used), self._paper))
         return Strip(segments, width)
@@ -244,6 +234,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
     def on_unmount(self) -> None:
         """Nobody waits any more."""
         self._loader.close()
+        self._sharp.close()
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor; a click on the cursor's tile chooses it."""
@@ -269,6 +260,16 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         for index in self._in_sight():
             if self._key(index) in came:
                 self._refresh_tile(index)
+
+    def on_sharp_tiles_coded(self, message: SharpTiles.Coded) -> None:
+        """A thumbnail is ready for the terminal."""
+        self._sharp.take_in(message)
+
+    def draw_again(self) -> None:
+        """Pictures are drawn another way from now on, or another screen is above."""
+        self._lines.clear()
+        self.refresh()
+        self._want()
 
     def action_right(self) -> None:
         """An item on, into the next row after the last."""
@@ -302,6 +303,12 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         """As many rows up."""
         self._by_rows(-self.counted(1) * self._rows_in_sight())
 
+    def _sharpened(self, key: Hashable) -> None:
+        for index in self._in_sight():
+            if self._tell_of(self.items[index]).key == key:
+                self._forget(index)
+                self._refresh_tile(index)
+
     def _by_rows(self, rows: int) -> None:
         """Moves by rows as far as there are any, in the cursor's column where the row has it."""
         last = max(0, len(self.items) - 1)
@@ -333,6 +340,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         sight = self._in_sight()
         around = [index for index in self._in_sight(1) if index not in sight]
         work: list[Work] = []
+        seen = {}
         for index in (*sight, *around):
             told = self._tell_of(self.items[index])
             key = (told.key, self.tile)
@@ -340,7 +348,10 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
                 self._drawn.move_to_end(key)
             elif told.load is not None:
                 work.append((key, partial(self._load, key, told.load, self.tile)))
+            if told.load is not None and index in sight:
+                seen[told.key] = told.load
         self._loader.want(work)
+        self._sharp.look_at(seen, self.tile)
 
     def _load(self, key: Hashable, load: Callable[[], Image], tile: tuple[int, int]) -> None:
         """In a thread: loads and draws."""
@@ -355,7 +366,25 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         self._arrived.append((key, drawn))
         self.post_message(self.Loaded())
 
-    def _tile_line(self, told: Thumbnail, here: bool, line: int) -> list[Segment]:
+    def _line_of(self, index: int, line: int) -> list[Segment]:
+        """One line of an item's tile; of one that is drawn it is kept."""
+        if not self._styles:
+            self._styles, self._paper = styles_of(self.app), self.rich_style
+        here = index == self.cursor
+        key = (index, line, here, here and self.has_focus)
+        if key in self._lines:
+            return self._lines[key]
+        told = self._tell_of(self.items[index])
+        sharp = self._sharp.strips(told.key, self.tile)
+        drawn = self._tile_line(told, sharp, here, line)
+        # The terminal may be rid of a sharp one at any time.
+        if sharp is None and (told.load is None or (told.key, self.tile) in self._drawn):
+            if len(self._lines) > MOST_LINES:
+                self._lines.clear()
+            self._lines[key] = drawn
+        return drawn
+
+    def _tile_line(self, told: Thumbnail, sharp: list[Strip] | None, here: bool, line: int) -> list[Segment]:
         """One line of one tile: an edge, the picture's cells, an edge; or the caption."""
         (columns, rows), paper = self.tile, self._paper
         if here:
@@ -366,7 +395,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
             mark = (CURSOR if here else " ", Ink.ACTIVE if self.has_focus else Ink.MUTED)
             caption: Line = [mark, (f"{told.mark[0]} ", told.mark[1]), *told.caption]
             return list(strip_of(caption, columns + 2, self._styles, paper))
-        drawn: list[Strip] | str | None = self._drawn.get((told.key, self.tile))
+        drawn: list[Strip] | str | None = sharp or self._drawn.get((told.key, self.tile))
         if told.load is None:
             drawn = told.words or "no picture"
         if not isinstance(drawn, list):
