@@ -68,9 +68,10 @@ def one_life(
     job, pid = begin()
     # Often at its very beginning, where it takes things up.
     time.sleep(chance.uniform(0.0, longest) * chance.random())
-    # Held still, so that it can't end by itself while it is looked at.
+    # Held still, so that it can't end by itself while it is looked at. One that is ending already, whose lock may be
+    # free, doesn't stop any more: only what is told to have stopped has.
     os.kill(pid, signal.SIGSTOP)
-    if os.waitpid(pid, os.WNOHANG)[0] == 0:
+    if os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]):
         order = job.read_order()
         try:
             start(job.path, order.kind, order.project, order.args)
