@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 CALM_SECONDS = 0.4
 """How long nothing must have been typed before a screen is made ahead: making one takes longer than a key may."""
+
+SCREENS_FOLDER = Path(__file__).parent / "screens"
 
 MODES = (*SCREENS, Scope.PLOT)
 
@@ -67,6 +70,7 @@ class GettingReady:
         if not calm or await self.make_one():
             self._look_for_calm()
         else:
+            self._read_stylesheets()
             self._app.garbage.keep_what_is_there()
 
     async def make_one(self) -> bool:
@@ -86,6 +90,16 @@ class GettingReady:
                 screen._compositor.render_strips()
                 return True
         return False
+
+    def _read_stylesheets(self) -> None:
+        """Those of what lies over the screens: the first question takes no longer than the next."""
+        sheet = self._app.stylesheet
+        unread = [path for path in sorted(SCREENS_FOLDER.glob("*.tcss")) if not sheet.has_source(str(path))]
+        for path in unread:
+            sheet.read(path)
+        if unread:
+            sheet.reparse()
+            sheet.update(self._app)
 
     def is_made(self, mode: str) -> bool:
         """Whether a screen is there, ahead or because somebody went to it."""

@@ -8,7 +8,10 @@ process: same model, same modules, same batch.
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +28,7 @@ from PIL import Image
 from torch.nn.functional import mse_loss
 
 from engine.base_model import find_base
+from engine.events import Step
 from engine.jobs.folder import JobFolder, JobKind, Order
 from engine.jobs.worker import Context
 from engine.settings import BaseSettings
@@ -35,12 +39,14 @@ from engine.training.encoding import resolution_for, run_data
 from engine.training.trainer import Trainer
 from tests.bench.result import Result
 from tests.small_project import small_project
+from tests.tui.pseudo_terminal import REPOSITORY
 
 BATCH, RANK, RATE = 4, 16, 1e-3
 ROUNDS, STEPS = 12, 4
 """Each takes so many steps, so many times in turn; the first round warms up."""
 
-Step = Callable[[], object]
+Taking = Callable[[], object]
+"""What takes one step."""
 
 
 def results() -> Iterator[Result]:
@@ -66,6 +72,24 @@ def results() -> Iterator[Result]:
     note = "pictures and prompts encoded beforehand, as we do"
     yield Result("train: a step", ours * 1000, "ms", f"its U-Net alone: {bare * 1000:.0f}", bare / ours, note)
     yield Result("train: outside of forward and backward", share * 100, "%", "at most 5", 0.05 / share)
+    yield Result(
+        "train: the first step of a small run", _first_step(), "s", note="after the command; five runs, median"
+    )
+
+
+def _first_step() -> float:
+    """Seconds from ``limner train`` to the first step that the log tells of, on the tiny base."""
+    # As pip leaves it where it installs: compiled once, not at each start.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    taken = []
+    for _ in range(5):
+        with tempfile.TemporaryDirectory() as name:
+            project = small_project(Path(name) / "james")
+            began = time.time()
+            command = [sys.executable, "-m", "tui.cli", "-C", str(project.root), "train", "--wait"]
+            subprocess.run(command, check=True, capture_output=True, cwd=REPOSITORY, env=environment)
+            taken.append(next(each.t for each in project.run().entries() if isinstance(each.event, Step)) - began)
+    return statistics.median(taken)
 
 
 def gpu_results(tiny: bool) -> Iterator[Result]:
@@ -152,7 +176,7 @@ def _ours(folder: Path, project: Path) -> Trainer:
     return trainer
 
 
-def _in_turn(steps: list[Step]) -> list[float]:
+def _in_turn(steps: list[Taking]) -> list[float]:
     """The median seconds of a step of each; they take turns, so that load falls on all of them."""
     taken: list[list[float]] = [[] for _ in steps]
     for number in range(ROUNDS + 1):

@@ -19,6 +19,7 @@ from tests.story import story_project
 from tests.tui.test_journeys import cursor, press, shown, until
 from tui.limner import LimnerApp
 from tui.remembered import NAME
+from tui.screens.help import HelpScreen
 
 
 async def test_a_screen_that_is_gone_to_for_the_first_time_has_the_stylesheets_parsed_once(
@@ -132,6 +133,13 @@ async def test_garbage_is_looked_for_while_nobody_types_and_never_in_the_middle_
             assert gc.get_threshold() == (*before[:2], tui.garbage.SELDOM)
             await until(pilot, lambda: app.ready.is_made("plot"))
             await until(pilot, lambda: gc.get_freeze_count() > frozen)
+            await until(pilot, lambda: app.stylesheet.has_source(str(tui.getting_ready.SCREENS_FOLDER / "help.tcss")))
+            parsed = app.stylesheet.reparse
+            monkeypatch.setattr(app.stylesheet, "reparse", lambda: pytest.fail("read again"))
+            await pilot.press("question_mark")
+            await settle(pilot)
+            assert isinstance(app.screen, HelpScreen)
+            monkeypatch.setattr(app.stylesheet, "reparse", parsed)
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
