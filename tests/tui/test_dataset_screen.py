@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import RenderableType
+from textual.events import Key
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from engine.project import Project
 from engine.settings import DEMO_BASE
@@ -69,6 +72,31 @@ async def test_a_caption_is_saved_with_every_key_and_one_undo_takes_the_typing_b
         assert "Undid: edit 0002.png (1 caption)" in said(app)
         await press(pilot, "U")
         assert captions(six)[1].endswith("by the lake")
+
+
+async def test_what_is_drawn_of_a_caption_is_on_disk_however_quickly_it_is_typed(
+    six: Project, app: LimnerApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, str]] = []
+    display = LimnerApp._display
+
+    def displayed(self: LimnerApp, screen: Screen[object], renderable: RenderableType | None) -> None:
+        for area in screen.query(CaptionArea):
+            drawn.append((area.text, captions(six)[1]))
+        display(self, screen, renderable)
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "3", "j", "enter")
+        monkeypatch.setattr(LimnerApp, "_display", displayed)
+        driver = app._driver
+        assert driver is not None
+        for letter in ",red,scarf,by,the,lake":
+            event = Key("comma" if letter == "," else letter, letter)
+            event.set_sender(app)
+            driver.send_message(event)
+        await settle(pilot)
+    assert drawn[-1][0].endswith(",red,scarf,by,the,lake")
+    assert [(seen, saved) for seen, saved in drawn if seen != saved] == []
 
 
 async def test_captions_are_edited_one_after_the_other_without_leaving_the_editor(six: Project, app: LimnerApp) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from textual import on
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
 
 from engine.errors import LimnerError
 from engine.store import Store
@@ -104,7 +104,7 @@ class DatasetScreen(Seeking):
                     yield Portrait(id="picture")
                     yield Static(id="facts")
                 with Vertical(id="caption-pane", classes="pane"):
-                    yield CaptionArea(id="caption")
+                    yield CaptionArea(self._typed, id="caption")
 
     def shown(self) -> None:
         """Reads the folder anew: other tools may have changed it."""
@@ -282,7 +282,6 @@ class DatasetScreen(Seeking):
     def _chosen(self) -> None:
         self.action_edit()
 
-    @on(TextArea.Changed, "#caption")
     def _typed(self) -> None:
         """Every key is saved; the whole of what is typed about one image is one action."""
         image, area = self.rows.item, self.query_one("#caption", CaptionArea)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual import events
+from textual.message import Message
 from textual.widgets import TextArea
 
 from tui.actions import Scope, actions_of
@@ -24,14 +27,28 @@ class CaptionArea(TextArea):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, typed: Callable[[], None], *, id: str | None = None) -> None:
+        """``typed`` is called after each change that a person made, before it is drawn."""
+        self._typed = typed
+        self._showing = False
         super().__init__(id=id, compact=True, highlight_cursor_line=False, tab_behavior="focus")
         self.cursor_blink = False
+
+    def post_message(self, message: Message) -> bool:
+        """A change is told at once: what is seen of a caption is on disk. By way of the queue it would be told after
+        all the keys that wait there, and the screen be drawn in between."""
+        if isinstance(message, TextArea.Changed) and not self._showing:
+            self._typed()
+        return super().post_message(message)
 
     def show(self, text: str) -> None:
         """Shows another caption, the cursor at its end; nothing of it counts as typed."""
         if text != self.text:
-            self.load_text(text)
+            self._showing = True
+            try:
+                self.load_text(text)
+            finally:
+                self._showing = False
         self.move_cursor(self.document.end)
 
     def on_resize(self) -> None:
