@@ -133,7 +133,7 @@ class ConnectScreen(WorkScreen):
 
     def focus_list(self) -> None:
         """The people."""
-        self.query_one("#people").focus()
+        self.set_focus(self.query_one("#people"))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without a project there is nothing but making one."""
@@ -177,13 +177,13 @@ class ConnectScreen(WorkScreen):
 
     def action_edit(self) -> None:
         """Into the address."""
-        self.query_one("#address").focus()
+        self.set_focus(self.query_one("#address"))
 
     def action_find(self) -> None:
         """Shows the search line."""
         find = self.query_one("#find", TextLine)
         find.display = True
-        find.focus()
+        self.set_focus(find)
 
     def action_test(self) -> None:
         """Looks at what the fields name; saves nothing."""

@@ -159,7 +159,7 @@ class DatasetScreen(Seeking):
         self._save_the_rest()
         self._typing = None
         self._show_image()
-        self.rows.focus()
+        self.set_focus(self.rows)
         self.shown()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -173,7 +173,8 @@ class DatasetScreen(Seeking):
         if self.focused is self.query_one("#tags"):
             self.action_filter()
         elif self.rows.item is not None:
-            self.query_one("#caption", CaptionArea).focus()
+            # At once, so that what is typed right after the key goes there.
+            self.set_focus(self.query_one("#caption", CaptionArea))
 
     def action_build(self) -> None:
         """Builds the images from the kept faces."""
@@ -351,7 +352,7 @@ class DatasetScreen(Seeking):
         self.show_empty(None if read.images else self.EMPTY)
         if had != bool(read.images):
             self.keys_changed()
-            self.rows.focus()
+            self.set_focus(self.rows)
         self.ask()
 
     def _show_list(self) -> None:

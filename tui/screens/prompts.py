@@ -127,7 +127,7 @@ class PromptsScreen(MarkingVariations):
 
     def focus_list(self) -> None:
         """The variations."""
-        self.rows.focus()
+        self.set_focus(self.rows)
 
     def leave_field(self, field: Widget) -> None:
         """Esc in the field of a rewritten variation leaves it as it was."""
@@ -143,7 +143,7 @@ class PromptsScreen(MarkingVariations):
     def action_edit(self) -> None:
         """Into the prompt."""
         field = self.query_one("#prompt", TextLine)
-        field.focus()
+        self.set_focus(field)
         field.cursor_position = len(field.value)
 
     def action_vary(self) -> None:
@@ -190,7 +190,7 @@ class PromptsScreen(MarkingVariations):
             field = self.query_one("#rewrite", TextLine)
             field.display = True
             field.value = variant.text
-            field.focus()
+            self.set_focus(field)
             field.cursor_position = len(field.value)
 
     def action_tree(self) -> None:
