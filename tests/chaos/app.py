@@ -152,7 +152,9 @@ def shot(terminal: Terminal, chance: Random, tally: Tally) -> str:
 def caption_lines(shown: str) -> list[str]:
     """The lines of the caption's field, at the right of the screen."""
     lines = shown.splitlines()
-    first = next(number for number, line in enumerate(lines) if "caption ·" in line) + 1
+    titles = [number for number, line in enumerate(lines) if "caption ·" in line]
+    assert titles, f"no caption is to be seen:\n{shown}"
+    first = titles[0] + 1
     return [line for line in lines[first:] if "││" in line]
 
 
