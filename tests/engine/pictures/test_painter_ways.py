@@ -310,7 +310,8 @@ def test_the_painter_gives_the_card_to_training_says_so_and_goes_on_after_it(pro
     number = queue_up(project, steps=500)
     said: list[str] = []
     with serving(project, card):
-        until(lambda: state_of(project, number) is PictureState.PAINTING)
+        # A picture is taken off the queue a moment before the card is taken for it.
+        until(lambda: state_of(project, number) is PictureState.PAINTING and card.painted_on())
         with card.held_for_training(said.append, patience=DEADLINE):
             assert not card.painted_on()
             deadline = time.monotonic() + DEADLINE
