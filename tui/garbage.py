@@ -12,8 +12,8 @@ LOOK_SECONDS = 2.0
 CALM_SECONDS = 1.0
 """How often it is thought of, and how long nothing must have been typed."""
 
-ENOUGH = 10
-"""Of the younger objects' rounds before all are looked through; Python's own measure."""
+ENOUGH = 100
+"""Of the younger objects' rounds before all are looked through; ten times what Python waits for."""
 
 SELDOM = 2_000
 """Rounds after which Python does so by itself all the same."""
