@@ -68,7 +68,9 @@ def test_a_signal_ends_the_app_although_the_terminal_takes_nothing_more(story: P
     """A stopped screen, a dead line: decisions are saved, the modes are put back, nobody hangs."""
     with opened(story.root) as terminal:
         terminal.wait_for(" of 30 ")
+        terminal.wait_until_quiet()
         terminal.write(b"y")
+        terminal.wait_for("7 kept")
         # Nobody reads any more, and enough is asked for to fill every buffer on the way.
         deadline = time.monotonic() + 8
         while not blocked(terminal) and time.monotonic() < deadline:
