@@ -57,11 +57,11 @@ def run(folder: Path, chance: Random, until: float) -> Tally:
 
 
 def faces_life(project: Project, chance: Random, tally: Tally) -> None:
-    """Keep and reject down the list."""
+    """Keep and reject down the list, each face once: of two keys for one face the screen may yet show the first."""
     before = decisions(project)
     with app(project, "2", "Which faces are good?", f" of {FACES}") as terminal:
         send(terminal, "g", "g")
-        send(terminal, *(chance.choice("yxc") for _ in range(chance.randint(1, FACES - 2))))
+        send(terminal, *(key for _ in range(chance.randint(1, FACES - 2)) for key in chance.choice(("y", "x", "cj"))))
         shown = shot(terminal, chance, tally)
     marks = [MARKS[found[1]] for line in shown.splitlines() if (found := FACE_ROW.match(line))]
     after = decisions(project)

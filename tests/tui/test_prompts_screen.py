@@ -57,6 +57,37 @@ def pictures(project: Project) -> list[Picture]:
         return Queue(store).pictures()
 
 
+async def test_before_the_prompts_are_read_nothing_is_told_of_them_and_nothing_is_painted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = threading.Event()
+
+    def slow(project: Project) -> None:
+        assert read.wait(30)
+
+    monkeypatch.setattr("tui.screens.prompts.left_off", slow)
+    async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("5")
+        await comes(pilot, "no LoRA trained yet")  # What lies around the prompts is known by then.
+        await pilot.press("enter")
+        await comes(pilot, "still being read")
+        assert "75 tokens" not in shown(pilot)
+        read.set()
+        await until(pilot, lambda: "75 tokens" in shown(pilot))
+        await press(pilot, "enter")
+        await until(pilot, lambda: "What was painted?" in shown(pilot))
+    assert len(pictures(project)) == 1
+
+
+async def comes(pilot: Pilot[None], text: str) -> None:
+    """Waits for a text while something else is still at work."""
+    for _ in range(300):
+        await pilot.pause(0.05)
+        if text in shown(pilot):
+            return
+    raise AssertionError(f"it never says {text!r}\n{shown(pilot)}")
+
+
 async def test_from_a_parent_prompt_to_eight_painted_pictures(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "i")

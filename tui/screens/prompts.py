@@ -82,6 +82,7 @@ class PromptsScreen(MarkingVariations):
         self._note = ""
         self._round = 0
         self._filled = False
+        self._reading = True
         self._server: ModelServer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -233,6 +234,9 @@ class PromptsScreen(MarkingVariations):
     def action_paint(self) -> None:
         """Hands what is kept, or the line under the cursor, to the painter, and goes to see."""
         variants = to_paint(self._variants, self.rows.item)
+        if self._reading:
+            self.say("The prompts are still being read.")
+            return
         if not variants:
             self.say("Write a prompt first: {prompts.edit} goes there.")
             return
@@ -319,10 +323,11 @@ class PromptsScreen(MarkingVariations):
         there = {variant.text for variant in desk.variants}
         kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in there]
         self._note = desk.note
+        self._reading = False
         self.show_variants([*desk.variants, *kept], cursor=0)
 
     def _not_laid(self, error: LimnerError) -> None:
-        self._filled = False
+        self._filled = self._reading = False
         self.could_not_read(error)
 
     def _varied(self, desk: Desk | None) -> None:
@@ -357,6 +362,8 @@ class PromptsScreen(MarkingVariations):
         return self._variants[0].text if self._variants and not self._variants[0].parent else self.desk().parent
 
     def _break_down(self) -> None:
+        if self._reading:
+            return  # Nothing is told of a field that is only still empty.
         prompt, around = self.desk().parent, self._around
         found = broken_down(prompt, around)
         locked = parts_locked(prompt, around.person, self.choice) if around and isinstance(found, Breakdown) else []
