@@ -35,6 +35,8 @@ class Chance:
     def of(self, positions: Sequence[int]) -> Chance:
         """The chance of some of the images, by their places in the step."""
         index = list(positions)
+        if index == list(range(len(self.dropped))):
+            return self
         return Chance(
             self.timesteps[index],
             self.noises[index],

@@ -149,8 +149,11 @@ class Learner:
             # Whoever tries again is not to add to what half a pass left.
             self.weights.forget()
             raise
+        part = loss.detach()
+        # With it goes the graph of the pass, before room is taken for anything else.
+        del loss
         self.weights.receive(whole=share == 1)
-        return loss.detach()
+        return part
 
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
         """The LoRA as a checkpoint is to hold it, each part of it, copied to the CPU: the average if there is one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -28,15 +29,25 @@ class Noise:
 
     def add(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Noisy latents, √ᾱ·x + √(1-ᾱ)·ε (https://arxiv.org/abs/2006.11239, eq. 4); shapes [n, c, h, w], [n]."""
-        signal = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
-        return signal.sqrt() * latents + (1 - signal).sqrt() * noise
+        signal, rest = self._amplitudes(timesteps)
+        return signal * latents + rest * noise
 
     def target(self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """What the U-Net is to predict: ε, or v = √ᾱ·ε - √(1-ᾱ)·x (https://arxiv.org/abs/2202.00512)."""
         if self.prediction_type == "epsilon":
             return noise
-        signal = self.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
-        return signal.sqrt() * noise - (1 - signal).sqrt() * latents
+        signal, rest = self._amplitudes(timesteps)
+        return signal * noise - rest * latents
+
+    def _amplitudes(self, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """√ᾱ and √(1-ᾱ), each [n, 1, 1, 1]."""
+        found = self._every_amplitude[:, timesteps].view(2, -1, 1, 1, 1)
+        return found[0], found[1]
+
+    @cached_property
+    def _every_amplitude(self) -> torch.Tensor:
+        """[2, timesteps]"""
+        return torch.stack((self.alphas_cumprod.sqrt(), (1 - self.alphas_cumprod).sqrt()))
 
     def weights(self, timesteps: torch.Tensor, gamma: float | None) -> torch.Tensor:
         """Min-SNR weights [n] (https://arxiv.org/abs/2303.09556): min(SNR, γ)/SNR for ε, min(SNR, γ)/(SNR+1) for v."""

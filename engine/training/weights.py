@@ -71,11 +71,13 @@ class Weights:
         """
         straight = whole and not self._halved
         into, into_views = (self.gradient, self._gradients) if straight else (self._received, self._places)
-        left = [(place, each.grad) for place, each in zip(into_views, self._parameters, strict=True)]
-        places = [place for place, gradient in left if gradient is not None]
-        found = [gradient for _, gradient in left if gradient is not None]
-        self.forget()
-        if len(found) < len(left):
+        places, found = [], []
+        for place, each in zip(into_views, self._parameters, strict=True):
+            if each.grad is not None:
+                places.append(place)
+                found.append(each.grad)
+                each.grad = None
+        if len(found) < len(into_views):
             # Some layer had no part in it.
             into.zero_()
         if found:
@@ -99,7 +101,8 @@ class Weights:
     def clip(self, largest: float | None) -> torch.Tensor:
         """Scales the gradient down to this norm, as ``clip_grad_norm_`` does; returns what the norm was."""
         norm: torch.Tensor = torch.linalg.vector_norm(self.gradient)
-        if largest:
+        # Asked of a card, the question would make the CPU wait for it; scaling by 1 changes nothing.
+        if largest and (self.gradient.device.type != "cpu" or norm > largest):
             self.gradient.mul_((largest / (norm + 1e-6)).clamp_(max=1.0))
         return norm
 

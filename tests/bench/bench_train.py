@@ -190,22 +190,33 @@ def _in_turn(steps: list[Taking]) -> list[float]:
 
 
 def _outside(trainer: Trainer) -> float:
-    """The share of our steps that is neither the U-Net's forward pass nor the backward pass, by CPU time."""
-    inside = 0.0
+    """The share of our steps that is neither the U-Net's forward pass nor the backward pass, by CPU time.
 
-    def timed(work: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **more: Any) -> Any:
-            nonlocal inside
-            began = time.process_time()
-            try:
-                return work(*args, **more)
-            finally:
-                inside += time.process_time() - began
+    To the backward pass belongs that autograd takes its graph down afterwards, which ends where we fetch the gradients.
+    """
+    inside = began_back = 0.0
+    weights, unet = trainer.learner.weights, trainer.learner.unet
+    forward, backward, receive = unet.forward, torch.Tensor.backward, weights.receive
 
-        return call
+    def timed_forward(*args: Any, **more: Any) -> Any:
+        nonlocal inside
+        began = time.process_time()
+        found = forward(*args, **more)
+        inside += time.process_time() - began
+        return found
 
-    unet, forward, backward = trainer.learner.unet, trainer.learner.unet.forward, torch.Tensor.backward
-    unet.forward, torch.Tensor.backward = timed(forward), timed(backward)  # type: ignore[method-assign]
+    def timed_backward(*args: Any, **more: Any) -> None:
+        nonlocal began_back
+        began_back = time.process_time()
+        backward(*args, **more)
+
+    def timed_receive(whole: bool) -> None:
+        nonlocal inside
+        inside += time.process_time() - began_back
+        receive(whole)
+
+    unet.forward, torch.Tensor.backward = timed_forward, timed_backward  # type: ignore[method-assign]
+    weights.receive = timed_receive  # type: ignore[method-assign]
     began = time.process_time()
     try:
         for _ in range(ROUNDS * STEPS):
@@ -213,4 +224,5 @@ def _outside(trainer: Trainer) -> float:
         whole = time.process_time() - began
     finally:
         unet.forward, torch.Tensor.backward = forward, backward  # type: ignore[method-assign]
+        weights.receive = receive  # type: ignore[method-assign]
     return 1 - inside / whole
