@@ -275,10 +275,8 @@ def test_settings_that_will_not_do_are_told_before_anything_starts(
     assert project.run_folders() == []
 
 
-def test_the_order_holds_the_settings_of_the_moment_with_absolute_paths(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, project: Project
-) -> None:
-    order = project.run_folders()[0].read_order()
+def test_the_order_holds_the_settings_of_the_moment_with_absolute_paths(project: Project, run: JobFolder) -> None:
+    order = run.read_order()
     assert order.args["settings"]["training"]["rank"] == 4
     assert order.project == project.root
-    assert json.loads((project.run_folders()[0].path / "job.json").read_text())["kind"] == "train"
+    assert json.loads((run.path / "job.json").read_text())["kind"] == "train"
