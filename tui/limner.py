@@ -22,7 +22,7 @@ from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError, ProjectError
 from engine.faces.ledger import Ledger
-from engine.jobs.folder import JobFolder, Request
+from engine.jobs.folder import Request
 from engine.project import Project
 from engine.training.runs import RunStatus
 from tui.actions import Action, Scope
@@ -34,7 +34,6 @@ from tui.keymap import AS_THEY_COME, Keymap
 from tui.looks import Looks
 from tui.palette import ActionCommands, Palette, ThemeCommands
 from tui.picture_app import PictureApp
-from tui.places import log_path
 from tui.remembered import Left, Remembered
 from tui.run_watch import RunWatch, Seen
 from tui.screens.base import WorkScreen
@@ -356,18 +355,13 @@ class LimnerApp(PictureApp, inherit_bindings=False):
 
     def _leave(self, run: RunStatus, request: Request | None) -> None:
         """Leaves a live run, after asking it for something; the last line on the terminal says what becomes of it."""
-        told = {
-            None: f"The run {run.id} goes on. Follow it with: limner watch",
-            Request.STOP_AFTER_EPOCH: f"The run {run.id} stops after this epoch. Follow it with: limner watch",
-            Request.STOP: f"The run {run.id} stops now. Go on with it with: limner resume",
-        }
+        from tui.farewell import leave_run
+
         try:
-            if request is not None:
-                JobFolder(run.folder).ask(request)
+            self.farewell = leave_run(run, request)
         except OSError as error:
             self.notify(f"{run.id} can't be told ({error.strerror}); it goes on", severity="error", markup=False)
             return
-        self.farewell = told[request]
         self.exit()
 
     def get_driver_class(self) -> type[Driver]:
@@ -426,18 +420,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
             self._looking = False
 
     def _fatal_error(self) -> None:
-        """A mistake of ours: one line for the user, the whole story in the log."""
-        import traceback
+        """A mistake of ours ends the app with a line about it."""
+        from tui.farewell import mishap
 
-        error = self._exception
-        path = log_path()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as log:
-                log.write(time.strftime("%Y-%m-%d %H:%M:%S\n"))
-                traceback.print_exception(error, file=log)
-            where = f"the whole story is in {path}"
-        except OSError:
-            where = "its log could not be written either"
-        self.farewell = f"limner: {type(error).__name__}: {error}; {where}"
+        self.farewell = mishap(self._exception)
         self._close_messages_no_wait()

@@ -1,0 +1,37 @@
+"""The last line on the terminal: what becomes of a run that was left alive, or what went wrong."""
+
+from __future__ import annotations
+
+import time
+import traceback
+
+from engine.jobs.folder import JobFolder, Request
+from engine.training.runs import RunStatus
+from tui.places import log_path
+
+TOLD: dict[Request | None, str] = {
+    None: "The run {} goes on. Follow it with: limner watch",
+    Request.STOP_AFTER_EPOCH: "The run {} stops after this epoch. Follow it with: limner watch",
+    Request.STOP: "The run {} stops now. Go on with it with: limner resume",
+}
+
+
+def leave_run(run: RunStatus, request: Request | None) -> str:
+    """Asks a live run for something, or for nothing; returns what becomes of it. Raises OSError."""
+    if request is not None:
+        JobFolder(run.folder).ask(request)
+    return TOLD[request].format(run.id)
+
+
+def mishap(error: BaseException | None) -> str:
+    """A mistake of ours: one line for the user, the whole story in the log."""
+    path = log_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(time.strftime("%Y-%m-%d %H:%M:%S\n"))
+            traceback.print_exception(error, file=log)
+        where = f"the whole story is in {path}"
+    except OSError:
+        where = "its log could not be written either"
+    return f"limner: {type(error).__name__}: {error}; {where}"
