@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-MOST_LETTERS = 1500
+MOST_LETTERS = 6000
 """Of a loss; a whole screen may be part of it."""
 
 

@@ -15,6 +15,32 @@ from types import TracebackType
 DEADLINE = 60.0
 """Seconds after which a text that never comes fails the test."""
 
+LONGEST_LOOK = 1.0
+"""Seconds that one look counts at most: while a virtual machine stood still, the program could do nothing either."""
+
+
+class Patience:
+    """Waits by looking again and again, and tells in the end how often it did."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._looks = 0
+        self._at = time.monotonic()
+
+    def wait(self) -> bool:
+        """A little; False once that was for long enough."""
+        if self._left <= 0:
+            return False
+        time.sleep(0.05)
+        now = time.monotonic()
+        self._left -= min(now - self._at, LONGEST_LOOK)
+        self._looks += 1
+        self._at = now
+        return True
+
+    def __str__(self) -> str:
+        return f"after {self._looks} looks"
+
 
 class Terminal:
     """One tmux window that runs one command. Use it in a ``with``; leaving it ends the server."""
@@ -66,11 +92,10 @@ class Terminal:
         """Presses a key and waits until the screen looks different, colours counted: a focus that moved, say."""
         before = self._colours()
         self.press(key)
-        deadline = time.monotonic() + within
+        patience = Patience(within)
         while self._colours() == before:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{key} changed nothing\n{self.screen()}")
-            time.sleep(0.05)
+            if not patience.wait():
+                raise AssertionError(f"{key} changed nothing {patience}\n{self.screen()}")
 
     def _colours(self) -> str:
         return self._tmux("capture-pane", "-e", "-p", "-t", "main")
@@ -85,32 +110,29 @@ class Terminal:
 
     def wait_for(self, *texts: str, within: float = DEADLINE) -> str:
         """Waits until all the texts are on the screen, and returns the screen."""
-        deadline = time.monotonic() + within
+        patience = Patience(within)
         while True:
             shown = self.screen()
             missing = [text for text in texts if text not in shown]
             if not missing:
                 return shown
-            if time.monotonic() > deadline:
-                raise AssertionError(f"never on the screen: {missing}\n{shown}")
-            time.sleep(0.05)
+            if not patience.wait():
+                raise AssertionError(f"never on the screen {patience}: {missing}\n{shown}")
 
     def wait_until_gone(self, text: str, within: float = DEADLINE) -> str:
         """Waits until a text is no longer on the screen, and returns the screen."""
-        deadline = time.monotonic() + within
+        patience = Patience(within)
         while text in (shown := self.screen()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"still on the screen: {text}\n{shown}")
-            time.sleep(0.05)
+            if not patience.wait():
+                raise AssertionError(f"still on the screen {patience}: {text}\n{shown}")
         return shown
 
     def wait_until_ended(self, within: float = DEADLINE) -> int:
         """Waits until the command has ended, and returns its exit status."""
-        deadline = time.monotonic() + within
+        patience = Patience(within)
         while not (ended := re.search(r"\[ended with (\d+)\]", self.screen())):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"still running\n{self.screen()}")
-            time.sleep(0.05)
+            if not patience.wait():
+                raise AssertionError(f"still running {patience}\n{self.screen()}")
         return int(ended[1])
 
     def _tmux(self, *arguments: str, check: bool = True) -> str:
