@@ -22,7 +22,8 @@ from tui.screens.faces import FacesScreen
 from tui.terminal.clipboard import copy
 from tui.thumbnail_cache import ThumbnailCache
 from tui.widgets.ink import Ink
-from tui.widgets.thumbnails import KEPT, LARGE_TILE, Thumbnail, Thumbnails
+from tui.widgets.thumbnails import KEPT, LARGE_TILE, Thumbnails
+from tui.widgets.tile import Thumbnail
 
 
 def shown(pilot: Pilot[None]) -> str:

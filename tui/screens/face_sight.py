@@ -20,7 +20,8 @@ from tui.widgets.filter_line import FilterLine
 from tui.widgets.ink import Ink, Line, content_of, end_of, title_of
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
-from tui.widgets.thumbnails import Thumbnail, Thumbnails
+from tui.widgets.thumbnails import Thumbnails
+from tui.widgets.tile import Thumbnail
 
 if TYPE_CHECKING:
     from engine.faces.columns import FaceColumns

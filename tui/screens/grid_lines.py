@@ -11,7 +11,7 @@ from tui.thumbnail_cache import ThumbnailCache, stamp_of
 from tui.widgets.ink import Ink, Line, Piece
 from tui.widgets.meter import clock
 from tui.widgets.portrait import Subject
-from tui.widgets.thumbnails import Thumbnail
+from tui.widgets.tile import Thumbnail
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,7 +28,8 @@ from tui.screens.grid_lines import cell_facts, cell_subject, cell_thumbnail, pro
 from tui.widgets.cells import Cells
 from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
 from tui.widgets.portrait import Portrait, Subject
-from tui.widgets.thumbnails import Thumbnail, Thumbnails
+from tui.widgets.thumbnails import Thumbnails
+from tui.widgets.tile import Thumbnail
 
 POLL_SECONDS = 0.7
 """How often the cells are looked at while the screen is shown."""

@@ -24,7 +24,8 @@ from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
 from tui.widgets.meter import clock, many
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
-from tui.widgets.thumbnails import Thumbnail, Thumbnails
+from tui.widgets.thumbnails import Thumbnails
+from tui.widgets.tile import Thumbnail
 
 if TYPE_CHECKING:
     from PIL.Image import Image

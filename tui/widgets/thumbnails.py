@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rich.segment import Segment
@@ -25,11 +24,11 @@ from textual.strip import Strip
 from engine.errors import LimnerError
 from tui.actions import Scope
 from tui.bindings import bindings_for
-from tui.terminal.harmless import harmless
 from tui.widgets.counts import Counts
-from tui.widgets.ink import Ink, Line, Piece, strip_of, styles_of
+from tui.widgets.ink import Ink, styles_of
 from tui.widgets.loading import Loader, Work
 from tui.widgets.sharp_tiles import SharpTiles
+from tui.widgets.tile import Look, Picture, Thumbnail, tile_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,27 +46,6 @@ KEPT = 3000
 
 MOST_LINES = 20_000
 """How many lines of tiles stay in memory: some twenty pages."""
-
-CURSOR, EDGE = "▸", "┃"
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """What a tile shows of an item.
-
-    Args:
-        key: two pictures of one key look the same.
-        load: gets the picture, some hundred pixels a side (called in a thread); None: there is none.
-        mark: the decision or the state, told by its shape and its colour.
-        caption: what else stands under the picture.
-        words: what stands in its place where there is no picture.
-    """
-
-    key: Hashable
-    load: Callable[[], Image] | None
-    mark: Piece = ("", Ink.PLAIN)
-    caption: Line = field(default_factory=list)
-    words: str = ""
 
 
 class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
@@ -133,8 +111,8 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         super().__init__(id=id)
         self._tell_of = tell
         self.items: Sequence[Item] = ()
-        self._drawn: OrderedDict[Hashable, list[Strip] | str] = OrderedDict()
-        self._arrived: deque[tuple[Hashable, list[Strip] | str]] = deque()
+        self._drawn: OrderedDict[Hashable, Picture] = OrderedDict()
+        self._arrived: deque[tuple[Hashable, Picture]] = deque()
         self._loader = Loader("limner-thumbnails")
         self._sharp = SharpTiles(self, self._sharpened)
         self._styles: dict[Ink, Style] = {}
@@ -358,7 +336,7 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         from tui.terminal.pictures import half_blocks
 
         try:
-            drawn: list[Strip] | str = half_blocks(load(), *tile)
+            drawn: Picture = half_blocks(load(), *tile)
         except LimnerError as error:
             drawn = error.what
         except Exception as error:
@@ -375,47 +353,21 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         if key in self._lines:
             return self._lines[key]
         told = self._tell_of(self.items[index])
-        sharp = self._sharp.strips(told.key, self.tile)
-        drawn = self._tile_line(told, sharp, here, line)
+        sharp, drawn = self._sharp.strips(told.key, self.tile), self._drawn.get((told.key, self.tile))
+        segments = tile_line(told, sharp or drawn, line, self._look(here))
         # The terminal may be rid of a sharp one at any time.
-        if sharp is None and (told.load is None or (told.key, self.tile) in self._drawn):
+        if sharp is None and (told.load is None or drawn is not None):
             if len(self._lines) > MOST_LINES:
                 self._lines.clear()
-            self._lines[key] = drawn
-        return drawn
+            self._lines[key] = segments
+        return segments
 
-    def _tile_line(self, told: Thumbnail, sharp: list[Strip] | None, here: bool, line: int) -> list[Segment]:
-        """One line of one tile: an edge, the picture's cells, an edge; or the caption."""
-        (columns, rows), paper = self.tile, self._paper
+    def _look(self, here: bool) -> Look:
+        paper = self._paper
         if here:
             name = "thumbnails--cursor" if self.has_focus else "thumbnails--cursor-blurred"
             paper = paper + self.get_component_rich_style(name, partial=True)
-        edge = Segment(EDGE if here else " ", paper + self._styles[Ink.ACTIVE if self.has_focus else Ink.MUTED])
-        if line == rows:
-            mark = (CURSOR if here else " ", Ink.ACTIVE if self.has_focus else Ink.MUTED)
-            caption: Line = [mark, (f"{told.mark[0]} ", told.mark[1]), *told.caption]
-            return list(strip_of(caption, columns + 2, self._styles, paper))
-        drawn: list[Strip] | str | None = sharp or self._drawn.get((told.key, self.tile))
-        if told.load is None:
-            drawn = told.words or "no picture"
-        if not isinstance(drawn, list):
-            words = wrap(harmless(drawn), columns - 2) if drawn is not None else ["·"]
-            at = line - (rows - len(words)) // 2
-            ink = Ink.FAINT if drawn is None else Ink.MUTED
-            text: Line = [(words[at].center(columns), ink)] if 0 <= at < len(words) else []
-            inside = list(strip_of(text, columns, self._styles, paper))
-        else:
-            top = (rows - len(drawn)) // 2
-            inside = self._centred(drawn[line - top] if top <= line < top + len(drawn) else None, columns, paper)
-        return [edge, *inside, edge]
-
-    def _centred(self, strip: Strip | None, columns: int, paper: Style) -> list[Segment]:
-        if strip is None:
-            return [Segment(" " * columns, paper)]
-        left = (columns - strip.cell_length) // 2
-        right = columns - left - strip.cell_length
-        sides = [Segment(" " * left, paper)] if left else [], [Segment(" " * right, paper)] if right else []
-        return [*sides[0], *strip, *sides[1]]
+        return Look(self.tile, self._styles, paper, here, self.has_focus)
 
     def _forget(self, index: int) -> None:
         """What was drawn of a tile is no longer true."""
