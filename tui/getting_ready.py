@@ -22,6 +22,15 @@ SCREENS_FOLDER = Path(__file__).parent / "screens"
 
 MODES = (*SCREENS, Scope.PLOT)
 
+READ_WITH = (
+    "engine.dataset.captioning",
+    "engine.dataset.readiness",
+    "engine.dataset.tagwork",
+    "engine.training.estimate",
+    "tokenizers",
+)
+"""What the screens import to read what they show: a thread that imports keeps the screen from being drawn."""
+
 
 def module_of(scope: Scope) -> str:
     """Where a screen lives."""
@@ -45,6 +54,7 @@ class GettingReady:
 
     def __init__(self, app: LimnerApp) -> None:
         self._app = app
+        self._undrawn: Screen[Any] | None = None
 
     def begin(self) -> None:
         """Begins in a thread."""
@@ -57,8 +67,8 @@ class GettingReady:
         except ProjectError as error:
             self._app.post_message(self._app.Refused(error))
             return
-        for scope in MODES:
-            import_module(module_of(scope))
+        for name in (*map(module_of, MODES), *READ_WITH):
+            import_module(name)
         self._app.call_later(self._look_for_calm)
 
     def _look_for_calm(self) -> None:
@@ -67,6 +77,8 @@ class GettingReady:
     async def _make_next(self) -> None:
         # A driver that doesn't tell is a test's, which makes screens ahead where it wants to.
         calm = getattr(self._app._driver, "calm_seconds", 0.0) >= CALM_SECONDS
+        if calm:
+            self._draw_what_was_made()
         if not calm or await self.make_one():
             self._look_for_calm()
         else:
@@ -86,10 +98,16 @@ class GettingReady:
                 self._app._screen_stacks[scope.value] = [screen]
                 await mounted
                 screen._refresh_layout(self._app.size)
-                # Drawn once, its widgets know their lines.
-                screen._compositor.render_strips()
+                self._undrawn = screen
                 return True
         return False
+
+    def _draw_what_was_made(self) -> None:
+        """The screen made last, now that its widgets know their sizes: drawn once, they know their lines."""
+        screen, self._undrawn = self._undrawn, None
+        if screen is not None and not screen.is_current and screen.is_attached:
+            screen._refresh_layout(self._app.size)
+            screen._compositor.render_strips()
 
     def _read_stylesheets(self) -> None:
         """Those of what lies over the screens: the first question takes no longer than the next."""

@@ -194,9 +194,13 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """Goes to a screen. One that is made already is drawn at once."""
         self._is_whole = self.ready.is_made(mode)
         try:
-            return super().switch_mode(mode)
+            shown = super().switch_mode(mode)
         finally:
             self._is_whole = False
+        if self.ready.is_made(mode):
+            # Drawn as soon as it has resumed, not a sixtieth of a second later.
+            self.screen.call_later(self.screen._on_timer_update)
+        return shown
 
     def delay_update(self, delay: float = MASK_SECONDS) -> None:
         """Holds drawing back while a screen is made in another's place. Textual's own 50 ms, and drawing for nothing
