@@ -192,12 +192,12 @@ class LimnerApp(PictureApp, inherit_bindings=False):
 
     def switch_mode(self, mode: str) -> AwaitMount:
         """Goes to a screen. One that is made already is drawn at once."""
-        self._is_whole = self.ready.is_made(mode)
+        self._is_whole = made = self.ready.is_made(mode)
         try:
             shown = super().switch_mode(mode)
         finally:
             self._is_whole = False
-        if self.ready.is_made(mode):
+        if made:
             # Drawn as soon as it has resumed, not a sixtieth of a second later.
             self.screen.call_later(self.screen._on_timer_update)
         return shown

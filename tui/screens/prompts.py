@@ -137,7 +137,7 @@ class PromptsScreen(MarkingVariations):
 
     def edit(self, prompt: str, negative: str) -> None:
         """Takes a prompt from elsewhere."""
-        self._filled = True
+        self._filled, self._reading = True, False
         project = self.project
         self.do("variants", lambda: laid_out(project, prompt, negative), self._lay)
 
