@@ -45,6 +45,8 @@ OVERLAYS: tuple[Action, ...] = (
     _key("settings.leave", "Close", "escape", "q"),
     _key("large.next", "The next one", "j", "down", "right", "l", "space"),
     _key("large.previous", "The one before", "k", "up", "left", "h"),
+    _key("large.top", "The first one", "g", "home"),
+    _key("large.bottom", "The last one", "G", "end"),
     _key("large.close", "Back to the list", "escape", "q", "v", "enter"),
     _key("compare.left", "To the side at the left", "h", "left"),
     _key("compare.right", "To the side at the right", "l", "right"),

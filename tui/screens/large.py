@@ -13,11 +13,14 @@ from tui.screens.overlay import Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of, spread
 from tui.widgets.portrait import Portrait, Subject
 
+FAR = 1_000_000
+"""Further than any list is long."""
+
 KEYS = "{large.next} {large.previous} next  {large.close} back"
 
 
 class LargeScreen(Overlay[None]):
-    """Shows what ``current`` says, and moves by ``step`` (−1 or 1) through the list below."""
+    """Shows what ``current`` says, and moves by ``step``, as far as there is anything, through the list below."""
 
     CSS_PATH = "large.tcss"
     SCOPES = (Scope.LARGE,)
@@ -43,17 +46,27 @@ class LargeScreen(Overlay[None]):
 
     def action_next(self) -> None:
         """Goes on in the list below."""
-        self._step(1)
-        self._show()
+        self._go(1)
 
     def action_previous(self) -> None:
         """Goes back in it."""
-        self._step(-1)
-        self._show()
+        self._go(-1)
+
+    def action_top(self) -> None:
+        """Goes to its first."""
+        self._go(-FAR)
+
+    def action_bottom(self) -> None:
+        """Goes to its last."""
+        self._go(FAR)
 
     def action_close(self) -> None:
         """Closes."""
         self.dismiss(None)
+
+    def _go(self, by: int) -> None:
+        self._step(by)
+        self._show()
 
     def _show(self) -> None:
         subject, caption = self._current()
