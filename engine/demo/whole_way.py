@@ -163,9 +163,9 @@ def training_line(status: RunStatus) -> str:
     """A run in one line: where it is, its loss, its pace, and how long the rest takes."""
     return (
         f"epoch {status.epoch}/{status.epochs}  step {status.step}/{status.steps}"
+        f"  {_clock(status.remaining_seconds)} left, {_clock(status.epoch_remaining_seconds)} of this epoch"
         f"  loss {_number(status.loss)} (average {_number(status.average_loss)})"
         f"  {status.images_per_s or 0:.1f} images/s"
-        f"  {_clock(status.epoch_remaining_seconds)} left in this epoch, {_clock(status.remaining_seconds)} in all"
     )
 
 

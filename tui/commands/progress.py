@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -35,7 +36,7 @@ class Narrator:
         self._told_at = now
         text = harmless(text)
         if self._live:
-            self._write(f"\r\x1b[K  {text}")
+            self._write(f"\r\x1b[K  {text if last else self._fitted(text)}")
             self._shown = text
             if last:
                 self._finish_line()
@@ -46,6 +47,17 @@ class Narrator:
         """Something that is said once and stays."""
         self._finish_line()
         self._write(f"  {harmless(text)}\n")
+
+    @staticmethod
+    def _fitted(text: str) -> str:
+        """As much as fits into the line: what goes on in a second one can't be taken back."""
+        from tui.lines import Ink, cut, text_of
+
+        try:
+            width = os.get_terminal_size(sys.stderr.fileno()).columns
+        except (OSError, ValueError):
+            return text
+        return text_of(cut([(text, Ink.PLAIN)], width - 3)) if width > 3 else text
 
     def _finish_line(self) -> None:
         self._told_at = 0.0
