@@ -54,7 +54,6 @@ class GettingReady:
 
     def __init__(self, app: LimnerApp) -> None:
         self._app = app
-        self._undrawn: Screen[Any] | None = None
 
     def begin(self) -> None:
         """Begins in a thread."""
@@ -77,8 +76,6 @@ class GettingReady:
     async def _make_next(self) -> None:
         # A driver that doesn't tell is a test's, which makes screens ahead where it wants to.
         calm = getattr(self._app._driver, "calm_seconds", 0.0) >= CALM_SECONDS
-        if calm:
-            self._draw_what_was_made()
         if not calm or await self.make_one():
             self._look_for_calm()
         else:
@@ -98,16 +95,10 @@ class GettingReady:
                 self._app._screen_stacks[scope.value] = [screen]
                 await mounted
                 screen._refresh_layout(self._app.size)
-                self._undrawn = screen
+                # Drawn once, its widgets know their lines.
+                screen._compositor.render_strips()
                 return True
         return False
-
-    def _draw_what_was_made(self) -> None:
-        """The screen made last, now that its widgets know their sizes: drawn once, they know their lines."""
-        screen, self._undrawn = self._undrawn, None
-        if screen is not None and not screen.is_current and screen.is_attached:
-            screen._refresh_layout(self._app.size)
-            screen._compositor.render_strips()
 
     def _read_stylesheets(self) -> None:
         """Those of what lies over the screens: the first question takes no longer than the next."""

@@ -130,9 +130,9 @@ async def test_samples_are_seen_large_one_after_the_other(watched: Project) -> N
             await press(pilot, "k")
             await until(pilot, lambda: "epoch 1 · seed 1 · likeness 41" in shown(pilot))
             await press(pilot, "G")
-            await until(pilot, lambda: "epoch 2" in shown(pilot))
+            await until(pilot, lambda: "epoch 2 · seed 1 · likeness 51" in shown(pilot))
             await press(pilot, "g")
-            await until(pilot, lambda: "epoch 1" in shown(pilot))
+            await until(pilot, lambda: "epoch 1 · seed 1 · likeness 41" in shown(pilot))
 
 
 async def test_a_run_of_another_machine_that_fell_silent_is_not_said_to_run(watched: Project, tmp_path: Path) -> None:
