@@ -57,7 +57,7 @@ def pictures(project: Project) -> list[Picture]:
         return Queue(store).pictures()
 
 
-async def test_before_the_prompts_are_read_nothing_is_told_of_them_and_nothing_is_painted(
+async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = threading.Event()
@@ -69,12 +69,11 @@ async def test_before_the_prompts_are_read_nothing_is_told_of_them_and_nothing_i
     async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("5")
         await comes(pilot, "no LoRA trained yet")  # What lies around the prompts is known by then.
-        await pilot.press("enter")
-        await comes(pilot, "still being read")
+        await pilot.press("enter", "enter")
+        await pilot.pause(0.2)
         assert "75 tokens" not in shown(pilot)
+        assert pictures(project) == []
         read.set()
-        await until(pilot, lambda: "75 tokens" in shown(pilot))
-        await press(pilot, "enter")
         await until(pilot, lambda: "What was painted?" in shown(pilot))
     assert len(pictures(project)) == 1
 

@@ -83,6 +83,7 @@ class PromptsScreen(MarkingVariations):
         self._round = 0
         self._filled = False
         self._reading = True
+        self._asked_to_paint = False
         self._server: ModelServer | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -233,10 +234,11 @@ class PromptsScreen(MarkingVariations):
 
     def action_paint(self) -> None:
         """Hands what is kept, or the line under the cursor, to the painter, and goes to see."""
-        variants = to_paint(self._variants, self.rows.item)
         if self._reading:
-            self.say("The prompts are still being read.")
+            # Typed ahead: it is done with what is about to stand there.
+            self._asked_to_paint = True
             return
+        variants = to_paint(self._variants, self.rows.item)
         if not variants:
             self.say("Write a prompt first: {prompts.edit} goes there.")
             return
@@ -325,9 +327,12 @@ class PromptsScreen(MarkingVariations):
         self._note = desk.note
         self._reading = False
         self.show_variants([*desk.variants, *kept], cursor=0)
+        if self._asked_to_paint:
+            self._asked_to_paint = False
+            self.action_paint()
 
     def _not_laid(self, error: LimnerError) -> None:
-        self._filled = self._reading = False
+        self._filled = self._reading = self._asked_to_paint = False
         self.could_not_read(error)
 
     def _varied(self, desk: Desk | None) -> None:
