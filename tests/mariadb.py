@@ -70,14 +70,18 @@ def killable_server(*more: str) -> Iterator[Killable]:
     home = Path(tempfile.mkdtemp(prefix="limner-db-"))
     try:
         as_root = ["--user=root"] if os.getuid() == 0 else []
+        # Its temporary tables in a folder of its own: a server that starts sweeps the leftovers of others out of /tmp,
+        # and takes those that one beside it is just using.
+        temporary = home / "tmp"
+        temporary.mkdir()
         data = [f"--datadir={home / 'data'}"]
         install = [_program("mariadb-install-db"), "--no-defaults", *data, *as_root]
         install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, check=True, capture_output=True, timeout=120)
+        subprocess.run(install, env={**os.environ, "TMPDIR": str(temporary)}, check=True, capture_output=True, timeout=120)
         server = MariaServer(_free_port(), home / "s")
         options = [f"--socket={server.socket}", f"--port={server.port}", "--bind-address=127.0.0.1"]
         options += [f"--pid-file={home / 'pid'}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
-        options += ["--skip-name-resolve", "--performance-schema=off", *more]
+        options += ["--skip-name-resolve", "--performance-schema=off", f"--tmpdir={temporary}", *more]
         killable = Killable(server, [_program("mariadbd"), "--no-defaults", *data, *as_root, *options], home / "log")
         try:
             killable.start()
