@@ -77,7 +77,8 @@ def killable_server(*more: str) -> Iterator[Killable]:
         data = [f"--datadir={home / 'data'}"]
         install = [_program("mariadb-install-db"), "--no-defaults", *data, *as_root]
         install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, env={**os.environ, "TMPDIR": str(temporary)}, check=True, capture_output=True, timeout=120)
+        aside = {**os.environ, "TMPDIR": str(temporary)}
+        subprocess.run(install, env=aside, check=True, capture_output=True, timeout=120)
         server = MariaServer(_free_port(), home / "s")
         options = [f"--socket={server.socket}", f"--port={server.port}", "--bind-address=127.0.0.1"]
         options += [f"--pid-file={home / 'pid'}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
