@@ -39,7 +39,7 @@ class Prompt:
     tags: tuple[str, ...] = ()
     mark: Mark = Mark.NONE
     made_by: Mapping[str, Any] = field(default_factory=dict)
-    """What made it: engine, model, seed, axes, distance; empty where a person wrote it."""
+    """What made it: engine, model, seed, axes, distance, the prompt as written; empty where a person wrote it."""
     pictures: int = 0
     """How many pictures were rated that it made."""
     picture_stars: float | None = None
@@ -143,10 +143,10 @@ class Shelf:
             parent = found[-1].parent_id
         return found
 
-    def latest_parent(self) -> Prompt | None:
-        """The prompt that was varied last; None where none was."""
-        rows = self._store.rows("SELECT parent_id FROM prompts WHERE parent_id IS NOT NULL ORDER BY id DESC LIMIT 1")
-        return self.prompt(rows[0]["parent_id"]) if rows else None
+    def latest_variation(self) -> Prompt | None:
+        """The newest prompt that was made from another; None where none was."""
+        rows = self._store.rows("SELECT id FROM prompts WHERE parent_id IS NOT NULL ORDER BY id DESC LIMIT 1")
+        return self.prompt(rows[0]["id"]) if rows else None
 
     def families(self) -> list[tuple[int, Prompt]]:
         """The prompts that were varied, or came of it, as a tree: each with its depth, parents before children."""

@@ -20,6 +20,8 @@ from tests.model_server import Said, answering, prompts
 from tests.small_project import small_project
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
+from tui.remembered import NAME
+from tui.screens.prompt_work import Desk, Wrote, left_off
 from tui.screens.prompts import PromptsScreen
 from tui.widgets.text_line import TextLine
 
@@ -62,8 +64,9 @@ async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
 ) -> None:
     read = threading.Event()
 
-    def slow(project: Project) -> None:
+    def slow(project: Project, wrote: Wrote | None) -> Desk:
         assert read.wait(30)
+        return left_off(project, wrote)
 
     monkeypatch.setattr("tui.screens.prompts.left_off", slow)
     async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
@@ -146,6 +149,56 @@ async def test_everything_said_is_there_again_after_a_restart(project: Project) 
         assert texts[1] not in [variant.text for variant in found]
         assert {variant.text for variant in found} >= {text for text in texts if text != texts[1]}
     assert [prompt.made_by["engine"] for prompt in on_shelf(project) if prompt.made_by].count("person") == 1
+
+
+TEMPLATE = "photo of {trigger} {class}, {red|blue} shirt"
+
+
+async def write(pilot: Pilot[None], text: str, *after: str) -> None:
+    """Another prompt in the field."""
+    await press(pilot, "5", "i", "ctrl+u")
+    await type_text(pilot, text)
+    await press(pilot, *after)
+
+
+def written(pilot: Pilot[None]) -> tuple[str, ...]:
+    return tuple(screen(pilot).query_one(field, TextLine).value for field in ("#prompt", "#negative"))
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["left", "killed"])
+async def test_a_prompt_with_choices_comes_back_as_it_was_written_with_its_variations(
+    project: Project, killed: bool
+) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await write(pilot, TEMPLATE, "enter", "V", "y")
+        before = {variant.text for variant in screen(pilot).rows.items}
+        assert {text.rpartition(",")[2] for text in before} == {" blue shirt"}
+        await press(pilot, "q")
+    if killed:
+        (project.cache / NAME).unlink()
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5")
+        assert written(pilot) == (TEMPLATE, "")
+        assert {variant.text for variant in screen(pilot).rows.items} >= before
+
+
+@pytest.mark.parametrize("text", ["oil painting of {trigger}, at sea", "photo of {trigger}, {red|blue"])
+async def test_what_was_only_typed_and_how_many_of_each_come_back(project: Project, text: str) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await write(pilot, text, "escape", "+", "+", "q")
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5")
+        assert written(pilot) == (text, "")
+        assert "3 seeds each" in shown(pilot)
+
+
+async def test_where_nothing_was_written_another_style_of_the_settings_counts_the_next_time(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "q")
+    project.change({"painting.style": "etching of {trigger}", "painting.negative": "colour"})
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5")
+        assert written(pilot) == ("etching of {trigger}", "colour")
 
 
 async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: Project) -> None:

@@ -41,6 +41,10 @@ class Desk:
     note: str = ""
 
 
+Wrote = tuple[str, str]
+"""What stands in the two fields: what is to be seen, and what is not."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a prompt is read against."""
@@ -93,16 +97,33 @@ def parts_locked(prompt: str, person: PersonSettings, choice: Choice) -> list[st
     return [part for part in parts_that_may_vary(prompt, person) if part in choice.locked]
 
 
-def left_off(project: Project) -> Desk | None:
-    """Where the last session left off; None where nothing was varied yet."""
+def left_off(project: Project, wrote: Wrote | None = None) -> Desk:
+    """Where the last session left off: what was written last, else what was varied, else the style of the settings.
+
+    With the choices and slots as they were written, not as they were filled in.
+    """
+    if wrote is not None:
+        try:
+            return laid_out(project, *wrote)
+        except PromptError:
+            # Half written: it is told where it is taken apart.
+            return Desk(*wrote, ())
     with project.store() as store:
-        parent = Shelf(store).latest_parent()
-    return laid_out(project, parent.text, parent.negative) if parent else None
+        shelf = Shelf(store)
+        newest = shelf.latest_variation()
+        parent = shelf.ancestors(newest.id)[0] if newest else None
+    if newest is None or parent is None:
+        settings = project.settings.painting
+        return laid_out(project, settings.style, settings.negative)
+    desk = laid_out(project, parent.text, parent.negative)
+    template = str(newest.made_by.get("template") or parent.text)
+    # A person with another trigger since: what was filled in then is what there is.
+    return replace(desk, parent=template) if _filled(template, project) == parent.text else desk
 
 
 def laid_out(project: Project, prompt: str, negative: str) -> Desk:
     """A prompt, and what came from it before but the dropped ones."""
-    text = plain(fill(prompt, project.settings.person))
+    text = _filled(prompt, project)
     with project.store() as store:
         shelf = Shelf(store)
         found = [each for each in shelf.find(text, negative) if each.text]
@@ -131,7 +152,7 @@ def varied(
     note = ""
     about: dict[str, object] = {"seed": seed, "size": choice.size.value, "axes": sorted(choice.axes)}
     stay = tuple(parts_locked(desk.parent, person, choice))
-    about["locked"] = list(stay)
+    about |= {"locked": list(stay), "template": desk.parent}
     with project.store() as store:
         shelf = Shelf(store)
         known = shelf.texts()
@@ -155,7 +176,7 @@ def varied(
                 examples=tuple(shelf.best()),
                 stored=tuple(known),
             )
-            about = made_by(choice.model, wish, server)
+            about = {**made_by(choice.model, wish, server), "template": desk.parent}
 
             def came(progress: Progress) -> None:
                 if progress.variation is not None:
@@ -243,6 +264,11 @@ def orders_for(project: Project, variants: Sequence[Variant], negative: str, bru
 
 def _parts(text: str) -> set[str]:
     return set(map(tidy, parts_of(text)))
+
+
+def _filled(template: str, project: Project) -> str:
+    """The prompt that it stands for: the person's words in their slots, of choices the first. Raises PromptError."""
+    return plain(fill(template, project.settings.person))
 
 
 def _variant(prompt: Prompt, parent: str) -> Variant:

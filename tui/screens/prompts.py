@@ -17,22 +17,22 @@ from engine.prompts.breakdown import Breakdown
 from engine.prompts.shelf import Mark
 from tui.actions import Scope
 from tui.bindings import bindings_for
+from tui.remembered import Left
+from tui.screens.prompt_brush import ChoosingTheBrush
 from tui.screens.prompt_lines import (
-    Brush,
     Variant,
     breakdown_line,
-    brush_line,
     changed_pieces,
     list_title,
     to_paint,
     variant_line,
 )
 from tui.screens.prompt_locks import Locks
-from tui.screens.prompt_marks import MarkingVariations
 from tui.screens.prompt_tree import PromptList, Taken, library, tree
 from tui.screens.prompt_work import (
     Desk,
     Surroundings,
+    Wrote,
     broken_down,
     families,
     laid_out,
@@ -45,7 +45,7 @@ from tui.screens.prompt_work import (
     rewritten,
     varied,
 )
-from tui.widgets.ink import Ink, Line, content_of, title_of
+from tui.widgets.ink import Ink, content_of, title_of
 from tui.widgets.meter import many
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
@@ -54,12 +54,10 @@ if TYPE_CHECKING:
     from engine.llm.server import ModelServer
     from engine.prompts.llm.variations import Progress
 
-MOST_SEEDS = 64
-
 __all__ = ["PromptsScreen", "orders_for"]
 
 
-class PromptsScreen(MarkingVariations):
+class PromptsScreen(ChoosingTheBrush):
     """A prompt at the top, its variations below; Enter paints."""
 
     SCOPE = Scope.PROMPTS
@@ -77,7 +75,6 @@ class PromptsScreen(MarkingVariations):
 
     def __init__(self) -> None:
         super().__init__()
-        self._brush = Brush()
         self._around: Surroundings | None = None
         self._note = ""
         self._round = 0
@@ -85,6 +82,23 @@ class PromptsScreen(MarkingVariations):
         self._reading = True
         self._asked_to_paint = False
         self._server: ModelServer | None = None
+        self._wrote: Wrote | None = None
+        self._style: Wrote = ("", "")
+
+    def left_as(self) -> Left:
+        """And what is written, but where that is only the style of the settings: another one counts the next time."""
+        if not self._reading:
+            desk = self.desk()
+            written = desk.parent, desk.negative
+            self._wrote = None if written in (self._style, ("", "")) else written
+        return {**super().left_as(), "wrote": self._wrote and list(self._wrote)}
+
+    def come_back(self, left: Left) -> None:
+        """Takes it up again."""
+        super().come_back(left)
+        match left.get("wrote"):
+            case [str(prompt), str(negative)]:
+                self._wrote = prompt, negative
 
     def body(self) -> Iterable[Widget]:
         """The prompt taken apart, what varies, the variations, the whole line under the cursor."""
@@ -108,18 +122,15 @@ class PromptsScreen(MarkingVariations):
         settings = self.attempt(lambda: project.settings)
         if settings is None:
             return
+        self._style = settings.painting.style, settings.painting.negative
         self._brush = replace(self._brush, strength=settings.painting.strength)
         self.choice = replace(self.choice, model=settings.language_model.model)
         if not self._filled:
             self._filled = True
-            style = settings.painting.style, settings.painting.negative
-            self.do("variants", lambda: left_off(project) or laid_out(project, *style), self._lay, self._not_laid)
+            wrote = self._wrote
+            self.do("variants", lambda: left_off(project, wrote), self._lay, self._not_laid)
         self.do("read", lambda: look_around(project), self._took_in, self.could_not_read)
         self.draw_choice()
-
-    def status(self) -> Line:
-        """What painting will use."""
-        return brush_line(self._brush)
 
     def on_resize(self) -> None:
         """More or less of it fits."""
@@ -213,24 +224,6 @@ class PromptsScreen(MarkingVariations):
         """Prompts to begin with; the one chosen becomes the prompt."""
         project = self.project
         self.do("library", lambda: library_of(project), lambda found: self._offer(library(found)))
-
-    def action_more_seeds(self) -> None:
-        """One picture more of each."""
-        self._brush = replace(self._brush, seeds=min(MOST_SEEDS, self._brush.seeds + 1))
-        self.ask()
-
-    def action_fewer_seeds(self) -> None:
-        """One picture fewer of each."""
-        self._brush = replace(self._brush, seeds=max(1, self._brush.seeds - 1))
-        self.ask()
-
-    def action_stronger(self) -> None:
-        """More of the LoRA."""
-        self._strengthen(0.05)
-
-    def action_weaker(self) -> None:
-        """Less of the LoRA."""
-        self._strengthen(-0.05)
 
     def action_paint(self) -> None:
         """Hands what is kept, or the line under the cursor, to the painter, and goes to see."""
@@ -386,9 +379,3 @@ class PromptsScreen(MarkingVariations):
 
     def _title(self, note: str) -> None:
         self.query_one("#variants-pane").border_title = title_of(list_title(self._variants, note))
-
-    def _strengthen(self, by: float) -> None:
-        strength = round(min(4.0, max(-4.0, self._brush.strength + by)), 2)
-        if self.attempt(lambda: self.project.change({"painting.strength": strength})) is not None:
-            self._brush = replace(self._brush, strength=strength)
-            self.ask()
