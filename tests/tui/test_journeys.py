@@ -384,6 +384,12 @@ class TestEverywhere:
             await press(pilot, number)
             assert "There is no project in this folder yet." in shown(pilot)
 
+    @pytest.mark.parametrize("number", "12")
+    async def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path, number: str) -> None:
+        async with LimnerApp(tmp_path / "jmaes", None).run_test(size=(200, 24)) as pilot:
+            await press(pilot, number)
+            assert f"There is no folder {tmp_path / 'jmaes'} yet." in shown(pilot)
+
     def test_all_screens_are_shown_without_what_only_jobs_need(self, tmp_path: Path) -> None:
         code = (
             "import asyncio, sys\nfrom pathlib import Path\nfrom tests.pictures import settle\n"

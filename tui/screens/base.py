@@ -46,6 +46,8 @@ LEAST_CELLS = 20
 WIDE_COLUMNS = 100
 """From here on a terminal is wide, as the stylesheets' ``-wide`` has it."""
 
+NOTHING_HERE: Line = [("There is no project in this folder yet.", Ink.ATTENTION)]
+
 
 class WorkScreen(Screen[None]):
     """One of the six screens. Subclasses say their ``SCOPE``, ``QUESTION``, ``EMPTY`` and ``body``."""
@@ -60,7 +62,7 @@ class WorkScreen(Screen[None]):
     """Text fields whose words come back when the app is opened again."""
 
     NO_PROJECT: ClassVar[tuple[Line, ...]] = (
-        [("There is no project in this folder yet.", Ink.ATTENTION)],
+        NOTHING_HERE,
         [],
         key_line("{app.connect}", "goes to Connect, where {connect.new_project} makes one."),
     )
@@ -167,12 +169,18 @@ class WorkScreen(Screen[None]):
         if self.limner.project is None:
             told_there = self.NO_PROJECT is self.EMPTY or not self.EMPTY
             purpose: tuple[Line, ...] = () if told_there else (self.EMPTY[0], [])
-            self.show_empty((*purpose, *self.NO_PROJECT))
+            told = (self._nowhere() if line is NOTHING_HERE else line for line in self.NO_PROJECT)
+            self.show_empty((*purpose, *told))
         elif self.limner.drawn:
             self.read()
         else:
             # A thread that reads would take turns with what draws the first frame.
             self.call_after_refresh(self.read)
+
+    def _nowhere(self) -> Line:
+        """A folder that is not even there was likely meant to be another."""
+        folder = self.limner.folder
+        return NOTHING_HERE if folder.is_dir() else [(f"There is no folder {folder.absolute()} yet.", Ink.ATTENTION)]
 
     def on_screen_suspend(self) -> None:
         """Another screen is gone to; how this one is left is written down."""

@@ -18,7 +18,7 @@ from engine.project import create_project
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.job_watch import JobFollower, JobStatus
-from tui.screens.base import WorkScreen
+from tui.screens.base import NOTHING_HERE, WorkScreen
 from tui.screens.dialogs import NewProject, NewWords
 from tui.screens.folder_people import merge_person, rename_person
 from tui.screens.library_fields import FIELDS, Checked, Entered, look
@@ -66,7 +66,7 @@ class ConnectScreen(WorkScreen):
     EMPTY = (
         [("Limner learns one person from your photos, and paints portraits.", Ink.PLAIN)],
         [],
-        [("There is no project in this folder yet.", Ink.ATTENTION)],
+        NOTHING_HERE,
         [],
         key_line("{connect.new_project}", "makes one here: a settings file, a small database, nothing else."),
         [],
