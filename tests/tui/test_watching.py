@@ -17,6 +17,7 @@ from tests.tui.test_journeys import press, shown, until
 from tui.limner import LimnerApp
 from tui.screens.large import LargeScreen
 from tui.widgets.loss_chart import LossChart
+from tui.widgets.rows import Rows
 
 OTHER = "20261120-0911-jx265"
 
@@ -68,8 +69,36 @@ async def test_the_chart_is_turned_by_keys(watched: Project) -> None:
             for key, title in (("y", "· log ·"), ("t", "log · by time"), ("c", "learning rate"), ("c", "images/s")):
                 await press(pilot, key)
                 assert title in shown(pilot)
-                seen.append("\n".join(chart.render_line(y).text for y in range(chart.size.height)))
+                seen.append("\n".join(drawn(chart)))
             assert len(set(seen)) == 4
+
+
+@pytest.mark.parametrize("over", ["q", "question_mark", "colon"])
+async def test_the_curve_and_what_was_measured_stay_under_a_dialog_and_go_on(watched: Project, over: str) -> None:
+    job = JobFolder(watched.runs / RUN)
+    with alive(job):
+        async with app_on(watched).run_test(size=(120, 40)) as pilot:
+            await opened(pilot)
+            await until(pilot, lambda: "likeness 51" in shown(pilot))
+            app, training = pilot.app, pilot.app.screen
+            assert isinstance(app, LimnerApp)
+            chart, checkpoints = training.query_one(LossChart), training.query_one("#checkpoints", Rows)
+            before = drawn(chart)
+            await press(pilot, over)
+            assert app.screen is not training
+            tell(job, events.Step(181, 3, 0.01, 8e-5, 21.3, 61.2))
+            await until(pilot, lambda: app.seen.shown is not None and app.seen.shown.step == 181)
+            await until(pilot, lambda: drawn(chart) != before)
+            assert inked(drawn(chart)) >= inked(before)
+            assert all(kept.likeness for kept in checkpoints.items)
+
+
+def drawn(chart: LossChart) -> list[str]:
+    return [chart.render_line(y).text for y in range(chart.size.height)]
+
+
+def inked(lines: list[str]) -> int:
+    return sum(bool(line.strip()) for line in lines)
 
 
 async def test_two_runs_are_compared_on_one_chart_and_told_apart_without_colour(

@@ -72,7 +72,9 @@ class TrainingScreen(WorkScreen):
         self._plan.read()
 
     def on_screen_suspend(self) -> None:
-        """Nobody looks at the curve."""
+        """Nobody looks at the curve, unless it is only a dialog that lies over it."""
+        if self in self.app.screen_stack:
+            return
         if self.limner.watch_over_runs is not None:
             self.limner.watch_over_runs.with_curve = False
             self.limner.watch_over_runs.with_printed = False
