@@ -81,6 +81,26 @@ async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
     assert len(pictures(project)) == 1
 
 
+async def test_what_is_typed_before_the_prompts_are_read_is_not_lost(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = threading.Event()
+
+    def slow(project: Project, wrote: Wrote | None) -> Desk:
+        assert read.wait(30)
+        return left_off(project, wrote)
+
+    monkeypatch.setattr("tui.screens.prompts.left_off", slow)
+    async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
+        await pilot.press("5")
+        await comes(pilot, "no LoRA trained yet")
+        await pilot.press("V", "i", "comma", "space", *"smiling")
+        read.set()
+        await until(pilot, lambda: len(screen(pilot).rows.items) > 2)
+        assert written(pilot) == ("photo of {trigger} {class}, smiling", "")
+        assert all(", smiling" in variant.text for variant in screen(pilot).rows.items)
+
+
 async def comes(pilot: Pilot[None], text: str) -> None:
     """Waits for a text while something else is still at work."""
     for _ in range(300):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ class PromptsScreen(ChoosingTheBrush):
         self._round = 0
         self._filled = False
         self._reading = True
-        self._asked_to_paint = False
+        self._ahead: list[Callable[[], None]] = []
         self._server: ModelServer | None = None
         self._wrote: Wrote | None = None
         self._style: Wrote = ("", "")
@@ -161,6 +161,8 @@ class PromptsScreen(ChoosingTheBrush):
 
     def action_vary(self) -> None:
         """Makes variations of the prompt; what is kept stays."""
+        if self._typed_ahead(self.action_vary):
+            return
         self.action_cancel()
         server = self.model_server() if self.choice.by_model else None
         if self.choice.by_model and server is None:
@@ -213,6 +215,8 @@ class PromptsScreen(ChoosingTheBrush):
 
     def action_lock(self) -> None:
         """Lists the parts of the prompt; each is locked, or not."""
+        if self._typed_ahead(self.action_lock):
+            return
         prompt = self.desk().parent
         parts = self.attempt(lambda: parts_that_may_vary(prompt, self.project.settings.person))
         if parts:
@@ -227,9 +231,7 @@ class PromptsScreen(ChoosingTheBrush):
 
     def action_paint(self) -> None:
         """Hands what is kept, or the line under the cursor, to the painter, and goes to see."""
-        if self._reading:
-            # Typed ahead: it is done with what is about to stand there.
-            self._asked_to_paint = True
+        if self._typed_ahead(self.action_paint):
             return
         variants = to_paint(self._variants, self.rows.item)
         if not variants:
@@ -313,19 +315,28 @@ class PromptsScreen(ChoosingTheBrush):
 
     def _lay(self, desk: Desk) -> None:
         """A prompt and what came from it come to lie on the screen; what was kept of another stays."""
-        self.query_one("#prompt", TextLine).value = desk.parent
-        self.query_one("#negative", TextLine).value = desk.negative
+        for name, text in (("#prompt", desk.parent), ("#negative", desk.negative)):
+            field = self.query_one(name, TextLine)
+            field.value = text + field.value if self._reading else text
+            field.cursor_position = len(field.value)
         there = {variant.text for variant in desk.variants}
         kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in there]
         self._note = desk.note
         self._reading = False
         self.show_variants([*desk.variants, *kept], cursor=0)
-        if self._asked_to_paint:
-            self._asked_to_paint = False
-            self.action_paint()
+        ahead, self._ahead = self._ahead, []
+        for action in ahead:
+            action()
+
+    def _typed_ahead(self, action: Callable[[], None]) -> bool:
+        """Whether the prompts are still being read: then it is done with what is about to stand there."""
+        if self._reading and action not in self._ahead:
+            self._ahead.append(action)
+        return self._reading
 
     def _not_laid(self, error: LimnerError) -> None:
-        self._filled = self._reading = self._asked_to_paint = False
+        self._filled = self._reading = False
+        self._ahead = []
         self.could_not_read(error)
 
     def _varied(self, desk: Desk | None) -> None:
