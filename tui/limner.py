@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """Whether the first frame stands."""
         self._is_whole = False
         self._looking = False
+        self.keeping = ThreadPoolExecutor(1, "keeping")
+        """Where what keys asked for is carried out, one after the other. Python waits for it at the end."""
         self._before_grid = Scope.PICTURES.value
         self._interrupted_at = 0.0
         if "SSH_CONNECTION" in os.environ:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from textual.events import Key
 from textual.pilot import Pilot
 
 from engine.jobs.folder import Request
@@ -99,6 +100,21 @@ async def test_what_is_typed_before_the_prompts_are_read_is_not_lost(
         await until(pilot, lambda: len(screen(pilot).rows.items) > 2)
         assert written(pilot) == ("photo of {trigger} {class}, smiling", "")
         assert all(", smiling" in variant.text for variant in screen(pilot).rows.items)
+
+
+@pytest.mark.parametrize(("keys", "queued"), [("enter j enter j enter", 3), ("enter q", 1)])
+async def test_keys_that_a_slow_line_brings_all_at_once_queue_every_picture_asked_for(
+    project: Project, keys: str, queued: int
+) -> None:
+    limner = app(project)
+    async with limner.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "V")
+        for key in keys.split():
+            limner.post_message(Key(key, None))
+        await until(pilot, lambda: "What was painted?" in shown(pilot) or not limner.is_running)
+    limner.keeping.shutdown()  # As Python does at the end.
+    assert len(pictures(project)) == queued
+    assert len({each.prompt for each in pictures(project)}) == queued
 
 
 async def comes(pilot: Pilot[None], text: str) -> None:

@@ -269,7 +269,8 @@ class WorkScreen(Screen[None]):
         then: Callable[[Result], None],
         instead: Callable[[LimnerError], None] | None = None,
     ) -> None:
-        """Does blocking work in a thread. A newer call of the same group replaces an older one's result."""
+        """Does blocking work in a thread. A newer call of the same group takes an older one's place, which then may
+        not even have begun: what must not be lost is ``carry_out``'s."""
 
         def in_thread() -> None:
             worker = get_current_worker()
@@ -281,6 +282,24 @@ class WorkScreen(Screen[None]):
                 self.post_message(message)
 
         self.run_worker(in_thread, thread=True, exclusive=True, group=group, exit_on_error=False)
+
+    def carry_out(
+        self,
+        work: Callable[[], Result],
+        then: Callable[[Result], None],
+        instead: Callable[[LimnerError], None] | None = None,
+    ) -> None:
+        """Does what a key asked for in a thread: each key's, in their order, to its end even when the app is left."""
+        begun = self.limner.keeping.submit(work)
+
+        def wait() -> None:
+            try:
+                message: Message = self.Worked(then, begun.result())
+            except Exception as error:
+                message = self.Failed(explained(error), instead)
+            self.post_message(message)
+
+        self.run_worker(wait, thread=True, group="carry out", exit_on_error=False)
 
     def attempt(self, work: Callable[[], Result]) -> Result | None:
         """Does quick work at once; an error is shown, and then the result is None."""

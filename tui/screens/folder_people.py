@@ -127,7 +127,7 @@ def _change(
         screen.ask()
         screen.action_test()
 
-    screen.do("people", work, done)
+    screen.carry_out(work, done)
 
 
 def _person_line(person: Person, width: int) -> Line:

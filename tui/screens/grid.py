@@ -73,7 +73,7 @@ class GridScreen(GridSight):
             if new:
                 self.say("Queued. It is painted while you look, and when this terminal closes.")
 
-        self.do("make", make, made, self._refused)
+        self.carry_out(make, made, self._refused)
 
     def action_usual(self) -> None:
         """The newest run's."""
@@ -95,7 +95,7 @@ class GridScreen(GridSight):
                 paint_missing(project, grid)
                 return grid
 
-            self.do("make", make, self._open, self._refused)
+            self.carry_out(make, self._open, self._refused)
 
         detail = "columns x rows x pages:\ncheckpoint x strength=0.6-1.0 (+0.2) x seed=1-4"
         self.app.push_screen(AskName("A new grid", detail), answered)
@@ -118,7 +118,7 @@ class GridScreen(GridSight):
                 paint_missing(project, wider)
                 return wider
 
-            self.do("make", extend, self._open, self._refused)
+            self.carry_out(extend, self._open, self._refused)
 
         self.app.push_screen(AskName("More values", "strength=1.2 · seed=2-4 · checkpoint=all"), answered)
 
@@ -155,7 +155,7 @@ class GridScreen(GridSight):
             self.say(f"Queued; {count:,} to paint.")
             self._look()
 
-        self.do("paint", paint, queued, self._refused)
+        self.carry_out(paint, queued, self._refused)
 
     def action_cancel(self) -> None:
         """Takes the rest off the queue."""
@@ -171,7 +171,7 @@ class GridScreen(GridSight):
             self.say(f"{count:,} taken off the queue; {{plot.paint}} goes on with them.")
             self._look()
 
-        self.do("cancel", cancel, cancelled)
+        self.carry_out(cancel, cancelled)
 
     def action_vote_for(self) -> None:
         """For it."""

@@ -43,7 +43,7 @@ def paint_more(screen: PicturesScreen, count: int) -> None:
         screen.say(f"{many(queued, 'picture')} queued with new seeds.")
         screen.reread()
 
-    screen.do("order", order, ordered)
+    screen.carry_out(order, ordered)
 
 
 def fix_faces(screen: PicturesScreen) -> None:
@@ -65,7 +65,7 @@ def fix_faces(screen: PicturesScreen) -> None:
         screen.say(f"Face fix of {many(queued, 'picture')} queued.")
         screen.reread()
 
-    screen.do("order", order, ordered)
+    screen.carry_out(order, ordered)
 
 
 def ask_how_many(screen: PicturesScreen) -> None:
@@ -239,7 +239,7 @@ def retry(screen: PicturesScreen) -> None:
         screen.say(f"{many(count, 'picture')} queued again.")
         screen.reread()
 
-    screen.do("retry", again, queued)
+    screen.carry_out(again, queued)
 
 
 def _told(value: Any) -> str:

@@ -253,7 +253,7 @@ class PromptsScreen(ChoosingTheBrush):
             if self.is_current:
                 self.app.switch_mode(Scope.PICTURES.value)
 
-        self.do("paint", order, ordered)
+        self.carry_out(order, ordered)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a question that is being asked can be taken back."""
@@ -291,7 +291,7 @@ class PromptsScreen(ChoosingTheBrush):
             self._variants[at] = new
             self.show_variants(self._variants, at)
 
-        self.do("rewrite", lambda: rewritten(project, variant, text, negative), written)
+        self.carry_out(lambda: rewritten(project, variant, text, negative), written)
 
     @on(Rows.Moved, "#variants")
     def _moved(self) -> None:
