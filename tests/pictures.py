@@ -29,7 +29,7 @@ COVER = ("faces", (120, 40))
 
 def main() -> None:
     """Writes the pictures."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         print("python -m tests.pictures FOLDER", file=sys.stderr)
         raise SystemExit(2)
     out = Path(sys.argv[1])
