@@ -60,16 +60,22 @@ def pictures(project: Project) -> list[Picture]:
         return Queue(store).pictures()
 
 
-async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = threading.Event()
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The prompts are not read before it is set."""
+    event = threading.Event()
 
     def slow(project: Project, wrote: Wrote | None) -> Desk:
-        assert read.wait(30)
+        assert event.wait(30)
         return left_off(project, wrote)
 
     monkeypatch.setattr("tui.screens.prompts.left_off", slow)
+    return event
+
+
+async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
+    project: Project, read: threading.Event
+) -> None:
     async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("5")
         await comes(pilot, "no LoRA trained yet")  # What lies around the prompts is known by then.
@@ -82,16 +88,7 @@ async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
     assert len(pictures(project)) == 1
 
 
-async def test_what_is_typed_before_the_prompts_are_read_is_not_lost(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = threading.Event()
-
-    def slow(project: Project, wrote: Wrote | None) -> Desk:
-        assert read.wait(30)
-        return left_off(project, wrote)
-
-    monkeypatch.setattr("tui.screens.prompts.left_off", slow)
+async def test_what_is_typed_before_the_prompts_are_read_is_not_lost(project: Project, read: threading.Event) -> None:
     async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("5")
         await comes(pilot, "no LoRA trained yet")

@@ -274,10 +274,7 @@ class WorkScreen(Screen[None]):
 
         def in_thread() -> None:
             worker = get_current_worker()
-            try:
-                message: Message = self.Worked(then, work())
-            except Exception as error:
-                message = self.Failed(explained(error), instead)
+            message = self._outcome(work, then, instead)
             if not worker.is_cancelled:
                 self.post_message(message)
 
@@ -293,13 +290,22 @@ class WorkScreen(Screen[None]):
         begun = self.limner.keeping.submit(work)
 
         def wait() -> None:
-            try:
-                message: Message = self.Worked(then, begun.result())
-            except Exception as error:
-                message = self.Failed(explained(error), instead)
-            self.post_message(message)
+            message = self._outcome(begun.result, then, instead)
+            if not self.post_message(message) and isinstance(message, self.Failed):
+                logging.getLogger("limner").warning("after the app was left: %s", message.error.one_line())
 
         self.run_worker(wait, thread=True, group="carry out", exit_on_error=False)
+
+    def _outcome(
+        self,
+        work: Callable[[], Result],
+        then: Callable[[Result], None],
+        instead: Callable[[LimnerError], None] | None,
+    ) -> Message:
+        try:
+            return self.Worked(then, work())
+        except Exception as error:
+            return self.Failed(explained(error), instead)
 
     def attempt(self, work: Callable[[], Result]) -> Result | None:
         """Does quick work at once; an error is shown, and then the result is None."""

@@ -98,32 +98,30 @@ def parts_locked(prompt: str, person: PersonSettings, choice: Choice) -> list[st
 
 
 def left_off(project: Project, wrote: Wrote | None = None) -> Desk:
-    """Where the last session left off: what was written last, else what was varied, else the style of the settings.
+    """Where the last session left off: what was written last, else what was varied, else the style of the settings."""
+    style = project.settings.painting.style, project.settings.painting.negative
+    found = wrote or _varied_last(project) or style
+    try:
+        return laid_out(project, *found)
+    except PromptError:
+        # Half written, say: it is told where it is taken apart.
+        return Desk(*found, ())
 
-    With the choices and slots as they were written, not as they were filled in.
-    """
-    if wrote is not None:
-        try:
-            return laid_out(project, *wrote)
-        except PromptError:
-            # Half written: it is told where it is taken apart.
-            return Desk(*wrote, ())
+
+def _varied_last(project: Project) -> Wrote | None:
+    """With its choices and slots, as it was written."""
     with project.store() as store:
         shelf = Shelf(store)
         newest = shelf.latest_variation()
-        parent = shelf.ancestors(newest.id)[0] if newest else None
-    if newest is None or parent is None:
-        settings = project.settings.painting
-        return laid_out(project, settings.style, settings.negative)
-    desk = laid_out(project, parent.text, parent.negative)
-    template = str(newest.made_by.get("template") or parent.text)
-    # A person with another trigger since: what was filled in then is what there is.
-    return replace(desk, parent=template) if _filled(template, project) == parent.text else desk
+        if newest is None:
+            return None
+        parent = shelf.ancestors(newest.id)[0]
+    return str(newest.made_by.get("template") or parent.text), parent.negative
 
 
 def laid_out(project: Project, prompt: str, negative: str) -> Desk:
     """A prompt, and what came from it before but the dropped ones."""
-    text = _filled(prompt, project)
+    text = plain(fill(prompt, project.settings.person))
     with project.store() as store:
         shelf = Shelf(store)
         found = [each for each in shelf.find(text, negative) if each.text]
@@ -264,11 +262,6 @@ def orders_for(project: Project, variants: Sequence[Variant], negative: str, bru
 
 def _parts(text: str) -> set[str]:
     return set(map(tidy, parts_of(text)))
-
-
-def _filled(template: str, project: Project) -> str:
-    """The prompt that it stands for: the person's words in their slots, of choices the first. Raises PromptError."""
-    return plain(fill(template, project.settings.person))
 
 
 def _variant(prompt: Prompt, parent: str) -> Variant:
