@@ -292,7 +292,7 @@ class WorkScreen(Screen[None]):
         def wait() -> None:
             message = self._outcome(begun.result, then, instead)
             if not self.post_message(message) and isinstance(message, self.Failed):
-                logging.getLogger("limner").warning("after the app was left: %s", message.error.one_line())
+                logging.getLogger("limner").warning(message.error.one_line())
 
         self.run_worker(wait, thread=True, group="carry out", exit_on_error=False)
 
