@@ -70,14 +70,14 @@ def test_a_run_and_the_app_outlive_the_connection(server: SshServer, project: Pr
     with PseudoTerminal(command=server.command(attach), columns=100, rows=30) as terminal:
         terminal.wait_for(" of 8 ")
         terminal.write(b"y")
-        wait_until(lambda: decision(project, 1) is Decision.KEEP)
+        terminal.wait_until(lambda: decision(project, 1) is Decision.KEEP)
         terminal.write(b"B")
-        wait_until(lambda: len(list(project.dataset.glob("*/*.png"))) >= 4)
+        terminal.wait_until(lambda: len(list(project.dataset.glob("*/*.png"))) >= 4)
         terminal.wait_until_quiet(1.0)
         terminal.write(b"4")
         terminal.wait_for("image-steps")
         terminal.write(b"s")
-        wait_until(lambda: bool(project.run_folders()) and (run_status(project.run()).step or 0) >= 3)
+        terminal.wait_until(lambda: bool(project.run_folders()) and (run_status(project.run()).step or 0) >= 3)
         os.kill(terminal.pid, signal.SIGKILL)
 
     before = run_status(project.run()).step or 0
@@ -89,7 +89,7 @@ def test_a_run_and_the_app_outlive_the_connection(server: SshServer, project: Pr
         terminal.write(b"2")
         terminal.wait_for("Which faces are good?")
         terminal.write(b"u")
-        wait_until(lambda: decision(project, 1) is Decision.UNDECIDED)
+        terminal.wait_until(lambda: decision(project, 1) is Decision.UNDECIDED)
         terminal.write(b"q")
         terminal.wait_for("goes on")
     assert project.run().alive()

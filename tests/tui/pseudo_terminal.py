@@ -12,7 +12,7 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 DEADLINE = 40.0
@@ -81,18 +81,28 @@ class PseudoTerminal:
 
     def wait_for(self, text: str) -> float:
         """Waits until the program has written a text; returns the seconds since its start."""
-        wanted = text.encode()
+        wanted, end = text.encode(), time.monotonic() + DEADLINE
         while wanted not in self.output:
-            if time.monotonic() - self.started > DEADLINE:
+            if time.monotonic() > end:
                 raise AssertionError(f"never written: {text!r}\n{self.output[-3000:]!r}")
             self.take(0.02)
         return time.monotonic() - self.started
 
     def wait_until_quiet(self, seconds: float = 1.5) -> None:
         """Waits until nothing has been written for so long."""
+        end = time.monotonic() + DEADLINE
         while self.take(seconds):
-            if time.monotonic() - self.started > DEADLINE:
+            if time.monotonic() > end:
                 raise AssertionError("it never stops writing")
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float = 90.0) -> None:
+        """Waits until something outside the terminal holds. Meanwhile it reads, as a terminal does: Linux keeps 12 KB
+        for one that doesn't, and then ``ssh`` waits to write and takes no keys."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                raise AssertionError(f"it never comes to that\n{self.output[-3000:]!r}")
+            self.take(0.1)
 
     def wait_until_ended(self) -> int:
         """Waits for the program's end; returns its exit status, or minus the signal that ended it."""
