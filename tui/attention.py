@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from engine.events import JobState
+from tui.run_words import end_of
 from tui.terminal.harmless import harmless
 
 if TYPE_CHECKING:
@@ -61,8 +63,8 @@ class Attention:
         """Compares where the newest run stands with where it stood; tells where it has ended since."""
         if before is None or after is None or before.id != after.id or not before.live or after.live:
             return
-        mark, how = {"done": ("✓", "is done"), "failed": ("✗", "failed")}.get(after.state.value, ("–", "was stopped"))
-        failed = after.state.value == "failed"
+        mark, how = end_of(after)
+        failed = after.state is JobState.FAILED
         why = f": {after.error.message if after.error else after.reason or 'its log tells why'}" if failed else ""
         self._app.notify(
             f"{after.id}{why}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -23,7 +22,6 @@ from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError, ProjectError
 from engine.faces.ledger import Ledger
-from engine.jobs.folder import Request
 from engine.project import Project
 from engine.training.runs import RunStatus
 from tui.actions import Action, Scope
@@ -35,6 +33,7 @@ from tui.keymap import AS_THEY_COME, Keymap
 from tui.looks import Looks
 from tui.palette import ActionCommands, Palette, ThemeCommands
 from tui.picture_app import PictureApp
+from tui.quitting import Quitting
 from tui.remembered import Left, Remembered
 from tui.run_watch import RunWatch, Seen
 from tui.screens.base import WorkScreen
@@ -46,9 +45,6 @@ from tui.widgets.ink import DEFAULT_INKS
 
 POLL_SECONDS = 0.5
 """How often the runs' logs are looked at."""
-
-TWICE_SECONDS = 2.0
-"""How soon the second ctrl+c must follow."""
 
 MASK_SECONDS = 0.01
 """How long nothing is drawn while screens change places, so that none is seen half made."""
@@ -102,7 +98,6 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.keeping = ThreadPoolExecutor(1, "keeping")
         """Where what keys asked for is carried out, one after the other. Python waits for it at the end."""
         self._before_grid = Scope.PICTURES.value
-        self._interrupted_at = 0.0
         if "SSH_CONNECTION" in os.environ:
             self.animation_level = "none"
         self.looks = Looks(self)
@@ -110,6 +105,7 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.attention = Attention(self)
         self.ready = GettingReady(self)
         self.garbage = Garbage(self)
+        self.quitting = Quitting(self)
         self.looks.take_up()
         self.gallery.prefer(self.looks.settings.pictures)
 
@@ -221,11 +217,11 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.exit(return_code=1)
 
     def on_limner_app_runs_seen(self, message: RunsSeen) -> None:
-        """Tells the screen shown what is new."""
+        """Tells the screen shown what is new, and what lies over it."""
         self.attention.run_seen(self.seen.newest, message.seen.newest)
         self.seen = message.seen
         for screen in self.screen_stack:
-            if isinstance(screen, WorkScreen):
+            if isinstance(screen, WorkScreen | Overlay):
                 screen.runs_seen(message.seen)
 
     def action_connect(self) -> None:
@@ -324,29 +320,11 @@ class LimnerApp(PictureApp, inherit_bindings=False):
 
     async def action_quit(self) -> None:
         """Leaves; where a run is alive, asks what becomes of it."""
-        run = self.seen.newest
-        if run is None or not run.live:
-            self.exit()
-            return
-        from tui.screens.leaving import Leave, Leaving
-
-        def answered(leave: Leave | None) -> None:
-            if leave is not None:
-                self._leave(run, {Leave.AFTER_EPOCH: Request.STOP_AFTER_EPOCH, Leave.NOW: Request.STOP}.get(leave))
-
-        self.push_screen(Leaving(run), answered)
+        self.quitting.ask()
 
     async def action_interrupt(self) -> None:
         """Quits when pressed twice within two seconds."""
-        now = time.monotonic()
-        if now - self._interrupted_at <= TWICE_SECONDS:
-            run = self.seen.newest
-            if run is not None and run.live:
-                self._leave(run, None)
-            self.exit()
-            return
-        self._interrupted_at = now
-        self.notify("Once more quits; what runs goes on.", timeout=TWICE_SECONDS)
+        self.quitting.interrupted()
 
     def on_app_blur(self) -> None:
         """The window is not looked at."""
@@ -359,17 +337,6 @@ class LimnerApp(PictureApp, inherit_bindings=False):
     def on_key(self) -> None:
         """Somebody is there."""
         self.attention.noticed()
-
-    def _leave(self, run: RunStatus, request: Request | None) -> None:
-        """Leaves a live run, after asking it for something; the last line on the terminal says what becomes of it."""
-        from tui.farewell import leave_run
-
-        try:
-            self.farewell = leave_run(run, request)
-        except OSError as error:
-            self.notify(f"{run.id} can't be told ({error.strerror}); it goes on", severity="error", markup=False)
-            return
-        self.exit()
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice is replaced by ours on construction; tests get the headless one."""

@@ -57,7 +57,18 @@ def state_of(status: RunStatus) -> tuple[str, Ink]:
     """The state as a word; of a run elsewhere only what its log lets one guess."""
     if status.silent_seconds is not None:
         return "silent", Ink.ATTENTION
+    if status.stopped:
+        return "stopped", Ink.ATTENTION
     return status.state.value, STATES.get(status.state, Ink.ACTIVE)
+
+
+def end_of(status: RunStatus) -> tuple[str, str]:
+    """How a run that lives no more ended, as a mark and as words that follow its name: ``✓``, ``is done``."""
+    if status.silent_seconds is not None:
+        return "?", "is silent"
+    if status.state is JobState.FAILED:
+        return "✗", "failed"
+    return ("–", "was stopped") if status.stopped else ("✓", "is done")
 
 
 def figure_lines(status: RunStatus, width: int) -> list[Line]:

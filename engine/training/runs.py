@@ -94,6 +94,11 @@ class RunStatus:
         return not self.state.ended and self.state is not JobState.QUEUED and self.silent_seconds is None
 
     @property
+    def stopped(self) -> bool:
+        """Whether it ended before it was through, as it was asked to: one that did all has no reason to end."""
+        return self.state is JobState.DONE and self.reason is not None
+
+    @property
     def epoch_share(self) -> float:
         """How much of the epoch under way is done, 0 to 1."""
         if self.plan is None or not self.step:

@@ -194,6 +194,7 @@ def test_leaving_a_run_with_ctrl_c_leaves_it_running_and_stop_ends_it_and_resume
     assert "stopped on request" in err
     assert out.strip()
     assert run_status(live).state is JobState.DONE
+    assert " stopped " in limner(capsys, project, "runs")[1]
     assert told(capsys, project, "train", "--resume", live.id)["run"] == live.id
     assert limner(capsys, project, "stop")[0] == 0
     assert limner(capsys, project, "watch", live.id)[0] == 0

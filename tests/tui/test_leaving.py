@@ -61,6 +61,27 @@ class TestQuittingWithALiveRun:
             assert app.farewell == ""
             assert not app._exit
 
+    async def test_tells_how_far_the_run_is_while_it_asks(self, project: Project, run: JobFolder) -> None:
+        app = LimnerApp(project.root, project)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.seen.newest is not None)
+            await press(pilot, "q")
+            assert "29%" in shown(pilot)
+            tell(run, events.Step(315, 5, 0.1, 1e-4, 21.3, 61.2))
+            await until(pilot, lambda: "50%" in shown(pilot))
+
+    async def test_a_run_that_ends_meanwhile_is_not_said_to_be_stopped(self, project: Project, run: JobFolder) -> None:
+        app = LimnerApp(project.root, project)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: app.seen.newest is not None)
+            await press(pilot, "q")
+            tell(run, events.Job(events.JobState.DONE))
+            await until(pilot, lambda: "nothing left to decide" in shown(pilot))
+            assert "stop now" not in shown(pilot)
+            await press(pilot, "s")
+            assert app.farewell == f"The run {RUN} is done."
+        assert run.asked() == set()
+
     async def test_twice_ctrl_c_leaves_it_running_at_once(self, project: Project, run: JobFolder) -> None:
         app = LimnerApp(project.root, project)
         async with app.run_test(size=(80, 24)) as pilot:
@@ -69,7 +90,7 @@ class TestQuittingWithALiveRun:
             assert app.farewell == f"The run {RUN} goes on. Follow it with: limner watch"
 
 
-def ended(job: JobFolder, *told: events.Event) -> None:
+def tell(job: JobFolder, *told: events.Event) -> None:
     log = EventLog(job.events_path)
     for event in told:
         log.emit(event)
@@ -87,18 +108,24 @@ class TestARunsEnd:
         return story_project(tmp_path_factory.mktemp("story") / "james", faces=2)
 
     @pytest.mark.parametrize(
-        ("told", "title"),
+        ("told", "title", "on_top"),
         [
-            ((events.Job(events.JobState.DONE),), f"\x1b]2;✓ {RUN} is done\a"),
+            ((events.Job(events.JobState.DONE),), f"\x1b]2;✓ {RUN} is done\a", "run done"),
+            (
+                (events.Job(events.JobState.DONE, reason="stopped on request"),),
+                f"\x1b]2;– {RUN} was stopped\a",
+                "run stopped",
+            ),
             (
                 (events.Error("out of memory", "a smaller batch"), events.Job(events.JobState.FAILED)),
                 f"\x1b]2;✗ {RUN} failed\a",
+                "run failed",
             ),
         ],
-        ids=["done", "failed"],
+        ids=["done", "stopped", "failed"],
     )
     def test_rings_and_is_in_the_title_when_the_window_is_not_looked_at(
-        self, story: Project, told: tuple[events.Event, ...], title: str
+        self, story: Project, told: tuple[events.Event, ...], title: str, on_top: str
     ) -> None:
         job = with_run(story)
         with alive(job), PseudoTerminal("-C", str(story.root)) as terminal:
@@ -106,8 +133,9 @@ class TestARunsEnd:
             assert terminal.output.count(PUSHED) == 1
             terminal.write(LOOKED_AWAY)
             terminal.wait_until_quiet(0.5)
-            ended(job, *told)
+            tell(job, *told)
             terminal.wait_for(title)
+            terminal.wait_for(on_top)
             terminal.take(0.3)
             assert terminal.output.endswith(b"\a") or b"\a" in terminal.output.rpartition(title.encode())[2]
             terminal.write(b"\x1b[I")
@@ -123,7 +151,7 @@ class TestARunsEnd:
         with alive(job), PseudoTerminal("-C", str(story.root)) as terminal:
             terminal.wait_for("3/10")
             terminal.write(LOOKED_AWAY)
-            ended(job, events.Job(events.JobState.DONE))
+            tell(job, events.Job(events.JobState.DONE))
             terminal.wait_for("run done")
             terminal.write(b"q")
             assert terminal.wait_until_ended() == 0
@@ -138,7 +166,7 @@ class TestARunsEnd:
             terminal.write(LOOKED_AWAY + b"\x1b[I")
             terminal.wait_until_quiet(0.5)
             before = bells(terminal.output)
-            ended(job, events.Job(events.JobState.DONE))
+            tell(job, events.Job(events.JobState.DONE))
             terminal.wait_for("The run is done")
             terminal.take(0.3)
             assert bells(terminal.output) == before

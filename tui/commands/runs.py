@@ -23,11 +23,13 @@ def runs(folder: Path, as_json: bool) -> None:
     if as_json:
         document({"runs": [run_record(status) for status in found]})
         return
+    from tui.run_words import state_of
+
     if not found:
         narrate("No runs yet. Start one with: limner train")
         return
     rows = [
-        (s.id, _state(s), f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints)) for s in found
+        (s.id, state_of(s)[0], f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints)) for s in found
     ]
     table(("run", "state", "epoch", "step", "average loss", "checkpoints"), rows)
 
@@ -103,11 +105,6 @@ def _elsewhere(path: Path) -> tuple[JobFolder, bool]:
     except JobError:
         return job, True
     return job, (order.project / "runs" / job.id).resolve() != job.path
-
-
-def _state(status: RunStatus) -> str:
-    """The state; of a run elsewhere that says nothing any more, that."""
-    return status.state.value if status.silent_seconds is None else "silent"
 
 
 def _loss(status: RunStatus) -> str:

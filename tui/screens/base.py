@@ -50,7 +50,10 @@ NOTHING_HERE: Line = [("There is no project in this folder yet.", Ink.ATTENTION)
 
 
 class WorkScreen(Screen[None]):
-    """One of the six screens. Subclasses say their ``SCOPE``, ``QUESTION``, ``EMPTY`` and ``body``."""
+    """One of the six screens. Subclasses say their ``SCOPE``, ``QUESTION``, ``EMPTY`` and ``body``.
+
+    Textual calls the ``on_`` handlers of every class, the subclass's first, so none of them calls ``super()``'s.
+    """
 
     SCOPE: Scope
     QUESTION = ""

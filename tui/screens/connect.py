@@ -102,7 +102,6 @@ class ConnectScreen(WorkScreen):
 
     def on_mount(self) -> None:
         """Fills the fields from the settings, and looks at the library if there is one."""
-        super().on_mount()
         self.query_one("#find").display = False
         if self.limner.project is not None:
             # A thread that reads would take turns with what draws the first frame.

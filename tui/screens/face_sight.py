@@ -77,7 +77,6 @@ class FaceSight(WorkScreen):
 
     def on_resize(self) -> None:
         """What is written under and over the picture has another width."""
-        super().on_resize()
         self.call_after_refresh(self._fit_words)
 
     def focus_list(self) -> None:

@@ -99,7 +99,6 @@ class GridSight(WorkScreen):
 
     def on_screen_suspend(self) -> None:
         """Nobody looks."""
-        super().on_screen_suspend()
         if self._timer is not None:
             self._timer.pause()
 

@@ -9,9 +9,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from engine.jobs.folder import Request
 from engine.training.runs import RunStatus
 from tui.actions import Scope
 from tui.keymap import key_of
+from tui.run_watch import Seen
+from tui.run_words import end_of, state_of
 from tui.screens.overlay import Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.meter import clock
@@ -33,6 +36,12 @@ WORDS: dict[Leave, tuple[str, str]] = {
 }
 
 
+OVER = "leave", "there is nothing left to decide"
+
+REQUESTS: dict[Leave, Request] = {Leave.AFTER_EPOCH: Request.STOP_AFTER_EPOCH, Leave.NOW: Request.STOP}
+"""What the run is asked for; nothing where it is left running."""
+
+
 class Leaving(Overlay[Leave | None]):
     """Asks; Enter takes the row under the cursor, which is to leave it running."""
 
@@ -47,16 +56,28 @@ class Leaving(Overlay[Leave | None]):
     def compose(self) -> ComposeResult:
         """The run, the ways, the keys."""
         with Vertical() as box:
-            box.border_title = "A run is alive"
             box.border_subtitle = self.keyed("{leaving.take} leaves · {leaving.stay} stays")
-            yield Static(content_of(_run_line(self._run), []))
+            yield Static()
             yield Rows[Leave](self._line)
 
     def on_mount(self) -> None:
         """The cursor is on what loses nothing."""
-        rows = self.query_one(Rows)
-        rows.show(list(Leave))
-        rows.focus()
+        self.query_one(Rows).focus()
+        self._tell()
+
+    def runs_seen(self, seen: Seen) -> None:
+        """The run goes on, or ends, while the question stands there."""
+        if seen.newest is not None and seen.newest.id == self._run.id:
+            self._run = seen.newest
+            self._tell()
+
+    def _tell(self) -> None:
+        live = self._run.live
+        self.query_one(Vertical).border_title = "A run is alive" if live else f"The run {end_of(self._run)[1]}"
+        self.query_one(Static).update(content_of(_run_line(self._run), []), layout=False)
+        ways, rows = list(Leave) if live else [Leave.RUNNING], self.query_one(Rows)
+        if list(rows.items) != ways:
+            rows.show(ways)
 
     def action_take(self) -> None:
         """Takes the row under the cursor."""
@@ -83,12 +104,15 @@ class Leaving(Overlay[Leave | None]):
         self.dismiss(None)
 
     def _line(self, leave: Leave, width: int) -> Line:
-        what, means = WORDS[leave]
+        what, means = WORDS[leave] if self._run.live else OVER
         key = key_of(f"leaving.{leave}", self.keymap) or ""
         return [(f" {key}  ", Ink.ACTIVE), (f"{what:<23}", Ink.PLAIN), (means, Ink.MUTED)]
 
 
 def _run_line(run: RunStatus) -> Line:
     left = f", {clock(run.remaining_seconds)} left" if run.remaining_seconds is not None else ""
-    epoch = f"epoch {run.epoch or 1} of {run.epochs}, {run.share:.0%}{left}" if run.epochs else run.state.value
-    return [(f"{run.id}  ", Ink.STRONG), (epoch, Ink.MUTED)]
+    left = left if run.live else ""
+    state, ink = state_of(run)
+    if not run.epochs:
+        return [(f"{run.id}  ", Ink.STRONG), (state, ink)]
+    return [(f"{run.id}  ", Ink.STRONG), (f"epoch {run.epoch or 1} of {run.epochs}, {run.share:.0%}{left}", Ink.MUTED)]

@@ -13,6 +13,7 @@ from textual.widgets import Static
 from tui.actions import ACTIONS, Action, Scope, actions_of
 from tui.bindings import bindings_for
 from tui.keymap import AS_THEY_COME, Keymap, hint_line, keyed
+from tui.run_watch import Seen
 from tui.widgets.ink import content_of, title_of
 
 Answer = TypeVar("Answer")
@@ -50,6 +51,9 @@ class Overlay(ModalScreen[Answer]):
         held = [action for scope in cls.SCOPES for action in actions_of(scope)]
         held += [action for action in ACTIONS if action.id in cls.ALSO]
         return tuple(action for action in held if hasattr(cls, f"action_{action.verb}"))
+
+    def runs_seen(self, seen: Seen) -> None:
+        """Something is new about the runs, to overlays that tell of them."""
 
     @property
     def keymap(self) -> Keymap:

@@ -134,7 +134,6 @@ class PromptsScreen(ChoosingTheBrush):
 
     def on_resize(self) -> None:
         """More or less of it fits."""
-        super().on_resize()
         self._break_down()
         self.draw_choice()
 

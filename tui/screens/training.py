@@ -54,7 +54,6 @@ class TrainingScreen(WorkScreen):
 
     def on_mount(self) -> None:
         """Begins with the plan; a live run takes over when it is seen."""
-        super().on_mount()
         self._switch(planning=True)
 
     @property
@@ -81,7 +80,6 @@ class TrainingScreen(WorkScreen):
 
     def on_resize(self) -> None:
         """Everything has another width."""
-        super().on_resize()
         self.call_after_refresh(self._show)
 
     def status(self) -> Line:

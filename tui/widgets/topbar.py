@@ -26,6 +26,8 @@ def run_line(status: RunStatus | None) -> Line:
         return [("? ", Ink.ATTENTION), ("run silent", Ink.MUTED)]
     if status.state.value == "failed":
         return [("✗ ", Ink.BAD), ("run failed", Ink.BAD)]
+    if status.stopped:
+        return [("– ", Ink.ATTENTION), ("run stopped", Ink.MUTED)]
     return [("✓ ", Ink.GOOD), ("run done", Ink.MUTED)]
 
 
