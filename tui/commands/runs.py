@@ -29,7 +29,8 @@ def runs(folder: Path, as_json: bool) -> None:
         narrate("No runs yet. Start one with: limner train")
         return
     rows = [
-        (s.id, state_of(s)[0], f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints)) for s in found
+        (s.id, state_of(s)[0], f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints))
+        for s in found
     ]
     table(("run", "state", "epoch", "step", "average loss", "checkpoints"), rows)
 
