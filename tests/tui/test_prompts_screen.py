@@ -225,6 +225,16 @@ async def test_what_was_only_typed_and_how_many_of_each_come_back(project: Proje
         assert "3 seeds each" in shown(pilot)
 
 
+async def test_painting_a_half_written_prompt_tells_what_is_missing_of_it(project: Project) -> None:
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await write(pilot, "photo of {trigger}, {red|blue", "escape", "q")
+    async with app(project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "5", "enter")
+        (told,) = pilot.app._notifications
+        assert told.title.startswith("The brace at character")
+        assert told.message.startswith("Add }")
+
+
 async def test_where_nothing_was_written_another_style_of_the_settings_counts_the_next_time(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "q")

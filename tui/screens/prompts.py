@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.errors import LimnerError
+from engine.errors import LimnerError, PromptError
 from engine.prompts.breakdown import Breakdown
 from engine.prompts.shelf import Mark
 from tui.actions import Scope
@@ -234,7 +234,11 @@ class PromptsScreen(ChoosingTheBrush):
             return
         variants = to_paint(self._variants, self.rows.item)
         if not variants:
-            self.say("Write a prompt first: {prompts.edit} goes there.")
+            found = broken_down(self.desk().parent, self._around)
+            if isinstance(found, PromptError):
+                self.show_error(found)
+            else:
+                self.say("Write a prompt first: {prompts.edit} goes there.")
             return
         project, brush, negative = self.project, self._brush, self.desk().negative
 
