@@ -36,7 +36,7 @@ from tui.picture_app import PictureApp
 from tui.quitting import Quitting
 from tui.remembered import Left, Remembered
 from tui.run_watch import RunWatch, Seen
-from tui.screens.base import WorkScreen
+from tui.screens.base import LOW_ROWS, SLIM_COLUMNS, WIDE_COLUMNS, WorkScreen
 from tui.screens.overlay import Overlay
 from tui.terminal.asking import Asked
 from tui.terminal.driver import LimnerDriver
@@ -68,7 +68,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {scope.value: late(scope) for scope in MODES}
     COMMANDS = {ActionCommands}
     CSS_PATH = "screens/common.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM_COLUMNS, "-narrow"), (WIDE_COLUMNS, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW_ROWS, "-tall")]
     PAUSE_GC_ON_SCROLL = True
 
     @dataclass

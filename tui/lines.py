@@ -6,7 +6,7 @@ gives each ink its colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from textwrap import wrap
 
@@ -51,6 +51,18 @@ def spread(left: Line, right: Line, width: int) -> Line:
     if gap >= 1:
         return [*left, (" " * gap, Ink.PLAIN), *right]
     return [*cut(left, width - width_of(right) - 1), (" ", Ink.PLAIN), *right]
+
+
+def giving_way(left: Line, told: Sequence[Line], width: int, least: int | None = None) -> Line:
+    """``left`` at the left end and what else is told at the right; of that the last gives way first where it is tight.
+
+    Args:
+        least: how many cells are enough for ``left``; None: all that it has.
+    """
+    kept, wanted = list(told), width_of(left) if least is None else min(least, width_of(left))
+    while kept and wanted + sum(map(width_of, kept)) >= width:
+        kept.pop()
+    return spread(left, [piece for each in kept for piece in each], width)
 
 
 def cut(line: Line, width: int) -> Line:

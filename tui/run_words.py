@@ -12,7 +12,7 @@ from engine.errors import LimnerError
 from engine.events import JobState
 from engine.training.curves import Curves
 from engine.training.runs import RunStatus
-from tui.lines import Ink, Line, cut, spread, width_of
+from tui.lines import Ink, Line, cut, giving_way, spread, width_of
 from tui.widgets.meter import bar, clock, many
 
 STATES: dict[JobState, Ink] = {
@@ -158,21 +158,19 @@ def kept_of(status: RunStatus, curves: Curves) -> list[Kept]:
 
 
 def kept_line(kept: Kept, width: int) -> Line:
-    """A checkpoint's row: its number, its name, what was measured, its size."""
+    """A checkpoint's row: its number, its name, what was measured, its size; the last gives way first."""
     try:
         size = f"{kept.path.stat().st_size / 1e6:,.1f} MB"
     except OSError:
         size = "gone"
-    right: Line = []
-    if kept.validation is not None:
-        right += [("val ", Ink.MUTED), (f"{kept.validation:.4f}  ", Ink.ATTENTION)]
-    if kept.likeness is not None:
-        right += [("likeness ", Ink.MUTED), (f"{kept.likeness:.0f}  ", Ink.STRONG)]
-    right.append((f"{size} ", Ink.MUTED))
     left: Line = [(f"{kept.number:>3}  ", Ink.MUTED), (kept.path.stem, Ink.PLAIN)]
-    if width_of(left) + width_of(right) >= width:
-        right = right[:-1]
-    return spread(left, right, width)
+    told: list[Line] = []
+    if kept.validation is not None:
+        told.append([("val ", Ink.MUTED), (f"{kept.validation:.4f}  ", Ink.ATTENTION)])
+    if kept.likeness is not None:
+        told.append([("likeness ", Ink.MUTED), (f"{kept.likeness:.0f}  ", Ink.STRONG)])
+    told.append([(f"{size} ", Ink.MUTED)])
+    return giving_way(left, told, width)
 
 
 def happened_lines(happened: Sequence[events.Entry]) -> list[tuple[str, Line]]:

@@ -17,7 +17,7 @@ from tui.charts.chart import GUTTER, LETTERS, MARK, draw_chart
 from tui.charts.upwards import span
 from tui.charts.view import Measure, Trace, View
 from tui.terminal.pictures import fit, half_blocks
-from tui.widgets.ink import Ink, cut, spread, text_of, width_of
+from tui.widgets.ink import Ink, cut, giving_way, spread, text_of, width_of
 from tui.widgets.meter import bar, clock, many
 from tui.widgets.topbar import top_line
 
@@ -196,6 +196,11 @@ class TestWords:
     def test_a_line_that_is_too_long_says_so(self) -> None:
         assert text_of(cut([("portrait of ", Ink.PLAIN), ("James", Ink.STRONG)], 14)) == "portrait of J…"
         assert text_of(spread([("a long beginning", Ink.PLAIN)], [("end", Ink.MUTED)], 12)) == "a long… end"
+
+    def test_what_is_told_last_gives_way_first_and_the_name_stays(self) -> None:
+        told = [[("1,098 faces ", Ink.PLAIN)], [("212 confirmed", Ink.PLAIN)]]
+        rows = [text_of(giving_way([("James", Ink.STRONG)], told, width)) for width in (40, 24, 10)]
+        assert rows == [f"James{'1,098 faces 212 confirmed':>35}", "James       1,098 faces ", "James     "]
 
 
 class TestTheTopLine:

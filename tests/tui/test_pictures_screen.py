@@ -278,6 +278,18 @@ class TestTheQueue:
             await press(pilot, "6", "l", "R")
             await until(pilot, lambda: [each.id for each in waiting(whole_story)] == [7, 8, 6])
 
+    async def test_a_failed_one_says_why_with_the_files_name_and_all_of_it_beside(self, whole_story: Project) -> None:
+        why = "/srv/a/long/way/down/jx265-000002.safetensors is not a safetensors file: give a .safetensors LoRA"
+        with whole_story.store() as store:
+            Queue(store).fail(7, why)
+        async with app(whole_story).run_test(size=(80, 24)) as pilot:
+            await press(pilot, "6")
+            await until(pilot, lambda: "…/jx265-000002.safetensors is" in shown(pilot))
+            assert "give a │" in shown(pilot)
+            assert ".safetensors LoRA" in shown(pilot)
+            assert "…/jx265- " in shown(pilot), "the tile begins at the beginning"
+            assert "long/way" not in shown(pilot)
+
 
 class TestGoingOn:
     async def test_more_like_it_are_ordered_with_new_seeds(self, whole_story: Project) -> None:

@@ -120,6 +120,17 @@ def test_a_screen_in_other_colours(
     assert snap_compare(app, terminal_size=size, run_before=pressing(*keys))
 
 
+@pytest.mark.parametrize(
+    ("scope", "rows"),
+    [*((scope, 38) for scope in SCREENS), *((scope, 18) for scope in (Scope.FACES, Scope.DATASET, Scope.TRAINING))],
+)
+def test_a_screen_on_a_telephone(snap_compare: Compare, looked_at: Project, scope: Scope, rows: int) -> None:
+    """Upright, without its keyboard and with it: what stands side by side elsewhere stands one above the other."""
+    keys = (str(SCREENS.index(scope) + 1), *WHERE.get(scope, "").split())
+    app = LimnerApp(looked_at.root, looked_at)
+    assert snap_compare(app, terminal_size=(45, rows), run_before=pressing(*keys))
+
+
 @pytest.mark.parametrize("keys", OVER.values(), ids=OVER)
 def test_over_a_screen(snap_compare: Compare, looked_at: Project, keys: str) -> None:
     app = LimnerApp(looked_at.root, looked_at)

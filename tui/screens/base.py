@@ -43,8 +43,14 @@ AGAIN_SECONDS = 1.0
 LEAST_CELLS = 20
 """Neither a list nor what is beside it gets narrower."""
 
+SLIM_COLUMNS = 60
+"""Below, a terminal is a telephone's: panes stand under each other, as the stylesheets' ``-slim`` has it."""
+
 WIDE_COLUMNS = 100
 """From here on a terminal is wide, as the stylesheets' ``-wide`` has it."""
+
+LOW_ROWS = 26
+"""Below, a telephone shows its keyboard, too: of the panes the list stays, as the stylesheets' ``-low`` has it."""
 
 NOTHING_HERE: Line = [("There is no project in this folder yet.", Ink.ATTENTION)]
 
@@ -146,7 +152,7 @@ class WorkScreen(Screen[None]):
 
     def widen(self, cells: int) -> None:
         """Gives the pane beside the list more room, or less; kept for this width of terminal, narrow or wide."""
-        for pane in self.query(BESIDE).results(Widget):
+        for pane in self.query(BESIDE).results(Widget) if self._breadth != "slim" else ():
             if pane.display and pane.outer_size.width:
                 most = max(LEAST_CELLS, self.size.width - LEAST_CELLS)
                 self._beside[self._breadth] = max(LEAST_CELLS, min(pane.outer_size.width + cells, most))
@@ -155,6 +161,9 @@ class WorkScreen(Screen[None]):
 
     @property
     def _breadth(self) -> str:
+        """How wide the terminal is; what was made wider or narrower is kept for each, but for a slim one."""
+        if self.size.width < SLIM_COLUMNS:
+            return "slim"
         return "narrow" if self.size.width < WIDE_COLUMNS else "wide"
 
     def _fit_beside(self) -> None:

@@ -22,7 +22,7 @@ from tui.screens.base import NOTHING_HERE, WorkScreen
 from tui.screens.dialogs import NewProject, NewWords
 from tui.screens.folder_people import merge_person, rename_person
 from tui.screens.library_fields import FIELDS, Checked, Entered, look
-from tui.widgets.ink import Ink, Line, content_of, key_line, spread, title_of
+from tui.widgets.ink import Ink, Line, content_of, giving_way, key_line, title_of
 from tui.widgets.meter import bar, many
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
@@ -37,6 +37,9 @@ NOBODY = ([(" Here the people of the library are listed, once it was looked at."
 ROW_CELLS = 100
 """No person's row is wider."""
 
+NAME_CELLS = 16
+"""Enough of a person's name to know who it is, and the mark before it."""
+
 POLL_SECONDS = 0.25
 """How often a scan's log is looked at."""
 
@@ -47,12 +50,16 @@ def person_line(person: Person, width: int, chosen: str | None) -> Line:
     if person.first_year == person.last_year:
         years = f"{person.first_year or ''}"
     confirmed = " " * 17 if person.confirmed is None else f"{person.confirmed:>7,} confirmed"
-    numbers = f"{person.faces:>7,} faces {confirmed}"
-    right: Line = [(numbers, Ink.PLAIN), (f"   {years:<9} ", Ink.MUTED)]
+    told: list[Line] = [
+        [(f"{person.faces:>7,} faces ", Ink.PLAIN)],
+        [(confirmed, Ink.PLAIN)],
+        [(f"   {years:<9} ", Ink.MUTED)],
+    ]
     # On a wide screen the eye would lose the row between a name and its numbers.
     width = min(width, ROW_CELLS)
     mark = ("● " if person.id == chosen else "  ", Ink.ACTIVE)
-    return spread([mark, (person.name, Ink.STRONG if person.id == chosen else Ink.PLAIN)], right, width)
+    name: Line = [mark, (person.name, Ink.STRONG if person.id == chosen else Ink.PLAIN)]
+    return giving_way(name, told, width, least=NAME_CELLS)
 
 
 class ConnectScreen(WorkScreen):

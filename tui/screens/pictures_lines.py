@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from engine.pictures.picture import Picture, PictureState
@@ -113,7 +114,7 @@ def picture_facts(picture: Shown, told: Parameters | None = None) -> list[Line]:
     how = f"{picture.seconds:.1f} s" if picture.seconds else "from elsewhere" if picture.outside else ""
     head += [(f" · {how}" if how else "", Ink.MUTED), (" · its file is gone" if picture.gone else "", Ink.BAD)]
     if picture.reason:
-        return [head, [(picture.reason, Ink.BAD)]]
+        return [head, [(without_folders(picture.reason), Ink.BAD)]]
     made = [
         f"{picture.steps} steps" if picture.steps else "",
         f"cfg {picture.guidance:g}" if picture.guidance is not None else "",
@@ -127,6 +128,11 @@ def picture_facts(picture: Shown, told: Parameters | None = None) -> list[Line]:
         [(" · ".join(part for part in made if part), Ink.MUTED)],
         [(" · ".join(part for part in (size, model) if part), Ink.MUTED)],
     ]
+
+
+def without_folders(reason: str) -> str:
+    """A reason with the names of files in the place of their paths: ``…/a.safetensors is damaged``."""
+    return re.sub(r"(?<!\S)/\S*/(?=[^\s/])", "…/", reason)
 
 
 def _seed(picture: Shown) -> str:

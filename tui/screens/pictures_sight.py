@@ -17,7 +17,15 @@ from engine.pictures.gallery import Shown
 from engine.pictures.picture import Picture, PictureState
 from tui.remembered import Left
 from tui.screens.base import WorkScreen
-from tui.screens.pictures_lines import MARKS, mark_of, picture_facts, picture_line, queue_line, tile_caption
+from tui.screens.pictures_lines import (
+    MARKS,
+    mark_of,
+    picture_facts,
+    picture_line,
+    queue_line,
+    tile_caption,
+    without_folders,
+)
 from tui.thumbnail_cache import ThumbnailCache, stamp_of
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
@@ -208,7 +216,9 @@ class PicturesSight(WorkScreen):
         """Writes what is known of it, and its prompt."""
         if picture.painted and picture.id not in self._told:
             self._ask_the_file(picture)
-        self.query_one("#facts", Static).update(content_of(*picture_facts(picture, self._told.get(picture.id))))
+        facts = self.query_one("#facts", Static)
+        facts.set_class(bool(picture.reason), "-reason")
+        facts.update(content_of(*picture_facts(picture, self._told.get(picture.id))))
         without: Line = [("  without ", Ink.MUTED), (picture.negative, Ink.MUTED)] if picture.negative else []
         prompt = (picture.prompt, Ink.PLAIN) if picture.prompt else ("it does not tell its prompt", Ink.MUTED)
         self.query_one("#prompt-line", Static).update(content_of([prompt, *without]))
@@ -276,7 +286,7 @@ class PicturesSight(WorkScreen):
             load = partial(open_whole, self._preview(picture.id)) if stamp else None
             return Thumbnail((picture.id, stamp), load, mark, caption, "forming …")
         if picture.gone or not picture.painted:
-            return Thumbnail(picture.id, None, mark, caption, picture.reason or "its file is gone")
+            return Thumbnail(picture.id, None, mark, caption, without_folders(picture.reason or "its file is gone"))
         return Thumbnail(picture.id, partial(small_picture, self.project.cache, picture.file, SMALL), mark, caption)
 
     def _ask_the_file(self, picture: Shown) -> None:

@@ -12,7 +12,7 @@ from textual.color import Color
 from textual.content import Content
 from textual.strip import Strip
 
-from tui.lines import Ink, Line, Piece, cut, end_of, hanging, joined, key_line, spread, text_of, width_of
+from tui.lines import Ink, Line, Piece, cut, end_of, giving_way, hanging, joined, key_line, spread, text_of, width_of
 from tui.terminal.harmless import harmless
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "content_of",
     "cut",
     "end_of",
+    "giving_way",
     "hanging",
     "joined",
     "key_line",

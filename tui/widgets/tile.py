@@ -92,7 +92,7 @@ def tile_line(told: Thumbnail, drawn: Picture | None, line: int, look: Look) -> 
 
 def _words(said: str | None, line: int, look: Look) -> list[Segment]:
     columns, rows = look.size
-    words = wrap(harmless(said), columns - 2) if said is not None else ["·"]
+    words = wrap(harmless(said), columns - 2, max_lines=rows, placeholder=" …") if said is not None else ["·"]
     at = line - (rows - len(words)) // 2
     ink = Ink.FAINT if said is None else Ink.MUTED
     text: Line = [(words[at].center(columns), ink)] if 0 <= at < len(words) else []
