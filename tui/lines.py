@@ -92,7 +92,7 @@ def end_of(text: str, width: int) -> str:
 def hanging(first: Line, text: str, ink: Ink, width: int) -> list[Line]:
     """Words wrapped beside what they begin with. A word is never broken, so that a command can be copied."""
     indent = width_of(first)
-    rows = wrap(text, max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    rows = wrap(text, max(12, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
     return [[*(first if not number else [(" " * indent, Ink.PLAIN)]), (row, ink)] for number, row in enumerate(rows)]
 
 

@@ -31,11 +31,16 @@ LEFT_OUT = "–"
 
 def entry_line(entry: Entry, settings: Settings, width: int) -> Line:
     """A setting's row: its name, whether the file sets it, its value, and what it comes as where that is another."""
-    section, _, name = entry.key.partition(".")
+    section, dot, name = entry.key.partition(".")
+    cells = min(KEY_CELLS, width * 11 // 20)
+    if len(entry.key) >= cells:
+        # Where it is tight, what the section's settings have in common is said by those above.
+        section, name = "…", name if len(name) < cells - 1 else f"{name[: cells - 3]}…"
+        dot = ""
+    gap = " " * max(1, cells - len(section + dot + name))
     by_hand, text = entry.by_hand(settings), entry.text(settings)
-    gap = " " * max(1, KEY_CELLS - len(entry.key))
     mark = ("● ", Ink.ACTIVE) if by_hand else ("  ", Ink.PLAIN)
-    line: Line = [mark, (f"{section}.", Ink.MUTED), (f"{name}{gap}", Ink.STRONG if by_hand else Ink.PLAIN)]
+    line: Line = [mark, (section + dot, Ink.MUTED), (f"{name}{gap}", Ink.STRONG if by_hand else Ink.PLAIN)]
     line.append((text or LEFT_OUT, Ink.STRONG if by_hand else Ink.MUTED))
     if by_hand and entry.default and text != entry.default:
         line.append((f"  (comes as {entry.default})", Ink.MUTED))
