@@ -69,7 +69,12 @@ def is_balanced(template: str) -> bool:
 
 
 def fill(template: str, person: PersonSettings) -> str:
-    """The template with ``{trigger}`` and ``{class}`` replaced by the person's words."""
+    """The template with ``{trigger}`` and ``{class}`` replaced by the person's words.
+
+    Raises:
+        PromptError: the template can't be read; its place is the one in what was written, which is gone once it is filled.
+    """
+    guarded(template)
     for slot, name in SLOTS.items():
         template = template.replace(slot, escape(str(getattr(person, name))))
     return template

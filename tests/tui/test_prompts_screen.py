@@ -231,7 +231,7 @@ async def test_painting_a_half_written_prompt_tells_what_is_missing_of_it(projec
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "enter")
         (told,) = pilot.app._notifications
-        assert told.title.startswith("The brace at character")
+        assert told.title.startswith("The brace at character 21 "), "where it stands on the screen"
         assert told.message.startswith("Add }")
 
 
