@@ -72,7 +72,7 @@ def fill(template: str, person: PersonSettings) -> str:
     """The template with ``{trigger}`` and ``{class}`` replaced by the person's words.
 
     Raises:
-        PromptError: the template can't be read; its place is the one in what was written, which is gone once it is filled.
+        PromptError: the template can't be read; the place told is the one in what was written.
     """
     guarded(template)
     for slot, name in SLOTS.items():
