@@ -17,9 +17,7 @@ def bindings_for(scope: Scope) -> list[BindingType]:
     bindings: list[BindingType] = []
     for action in actions_of(scope):
         once = ",".join(key for key in action.keys if not twice(key))
-        bindings.append(
-            Binding(once or NO_KEY, action.verb, action.description, show=False, priority=action.at_once, id=action.id)
-        )
+        bindings.append(Binding(once or NO_KEY, action.verb, action.description, show=False, id=action.id))
         if letters := ",".join(key[0] for key in action.keys if twice(key)):
             verb = f"twice({action.verb!r})"
             bindings.append(Binding(letters, verb, action.description, show=False, id=twice_id(action.id)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rich.console import RenderableType
+from textual import events, on
 from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.driver import Driver
@@ -29,6 +30,7 @@ from tui.attention import Attention
 from tui.bindings import bindings_for
 from tui.garbage import Garbage
 from tui.getting_ready import MODES, GettingReady, late
+from tui.key_turns import KeyTurns, Passed
 from tui.keymap import AS_THEY_COME, Keymap
 from tui.looks import Looks
 from tui.palette import ActionCommands, Palette, ThemeCommands
@@ -107,8 +109,20 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         self.ready = GettingReady(self)
         self.garbage = Garbage(self)
         self.quitting = Quitting(self)
+        self.key_turns = KeyTurns(self, super().on_event)
         self.looks.take_up()
         self.gallery.prefer(self.looks.settings.pictures)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and what is pasted take turns; everything else comes as it comes."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self.key_turns.take(event)
+        else:
+            await super().on_event(event)
+
+    @on(Passed)
+    async def _passed(self, message: Passed) -> None:
+        await self.key_turns.passed(message)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What a theme that is not ours writes with."""

@@ -107,8 +107,6 @@ class Action:
         label: the footer's short word; empty: not in the footer.
         rank: the smaller, the longer it stays in a footer that is too narrow.
         palette: whether the command palette offers it.
-        at_once: whether its keys act before what has the focus sees them, so that letters typed fast after them
-            reach the right place.
     """
 
     id: str
@@ -117,7 +115,6 @@ class Action:
     label: str = ""
     rank: int = 50
     palette: bool = True
-    at_once: bool = False
 
     @cached_property
     def scope(self) -> Scope:

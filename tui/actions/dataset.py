@@ -18,7 +18,7 @@ DATASET: tuple[Action, ...] = (
     Action("dataset.undo", "Undo the last change of captions, of an earlier day too", ("u",), "undo", 12),
     Action("dataset.redo", "Redo what was undone", ("U", "ctrl+r"), "", 41),
     Action("dataset.missing", "What is missing before training", ("m",), "missing", 17),
-    Action("dataset.find", "Find words in the list: captions, or tags", ("slash",), "find", 26, at_once=True),
+    Action("dataset.find", "Find words in the list: captions, or tags", ("slash",), "find", 26),
     Action("dataset.next_match", "To the next row that has the words", ("n",), "", 42),
     Action("dataset.previous_match", "To the row before that has the words", ("N",), "", 43),
     Action("dataset.next", "To the next image, also while a caption is edited", ("f8", "ctrl+n"), "next image", 30),

@@ -16,7 +16,7 @@ FACES: tuple[Action, ...] = (
     Action("faces.previous_undecided", "To the undecided face before", ("N",), "", 41),
     Action("faces.grid", "Thumbnails, or the list", ("t",), "thumbnails", 18),
     Action("faces.best", "To the best of this burst", ("b",), "best", 32),
-    Action("faces.filter", "Filter the faces", ("slash",), "filter", 13, at_once=True),
+    Action("faces.filter", "Filter the faces", ("slash",), "filter", 13),
     Action("faces.save_filter", "Save the filter under a name", ("F",), "", 45),
     Action("faces.pick", "Pick a mix of faces that fit together", ("P",), "pick 24", 20),
     Action("faces.build", "Build the dataset from the kept faces", ("B",), "build", 21),

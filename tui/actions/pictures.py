@@ -15,7 +15,7 @@ PICTURES: tuple[Action, ...] = (
     Action("pictures.redo", "Redo what was undone", ("U", "ctrl+r"), "", 42),
     Action("pictures.next_open", "To the next picture that nothing is said of", ("n",), "", 51),
     Action("pictures.previous_open", "To the picture before that nothing is said of", ("N",), "", 52),
-    Action("pictures.filter", "Filter the pictures", ("slash",), "filter", 14, at_once=True),
+    Action("pictures.filter", "Filter the pictures", ("slash",), "filter", 14),
     Action("pictures.compare", "Compare two or four side by side", ("v",), "compare", 15),
     Action("pictures.another", "Paint one more like it, with a new seed", ("a",), "another", 16),
     Action("pictures.more", "Paint several more like it, with new seeds", ("A",), "", 43),

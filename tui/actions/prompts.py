@@ -23,7 +23,7 @@ PROMPTS: tuple[Action, ...] = (
     Action("prompts.stronger", "More of the LoRA", ("l", "right"), "stronger", 31),
     Action("prompts.weaker", "Less of the LoRA", ("h", "left"), "weaker", 31),
     Action("prompts.lock", "Lock parts of the prompt, so that they stay", ("K",), "lock", 27),
-    Action("prompts.find", "Find words in the list", ("slash",), "find", 28, at_once=True),
+    Action("prompts.find", "Find words in the list", ("slash",), "find", 28),
     Action("prompts.next_match", "To the next row that has the words", ("n",)),
     Action("prompts.previous_match", "To the row before that has the words", ("N",)),
     Action("prompts.size", "Small, medium or bold changes", ("z",)),

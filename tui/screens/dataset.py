@@ -83,6 +83,7 @@ class DatasetScreen(Seeking):
     def __init__(self) -> None:
         super().__init__()
         self._read = Read([], [], [], [], None)
+        self._was_read = False
         self._captioning = Captioning(self)
         self._store: Store | None = None
         self._typing: tuple[str, int] | None = None
@@ -166,6 +167,9 @@ class DatasetScreen(Seeking):
         """Without images there is only building them; stopping is there while captions are written."""
         if action == "stop":
             return self._captioning.running
+        if action == "find" and not self._was_read and self.limner.project is not None:
+            # The images are still being read; what is typed behind a slash must not be done to them.
+            return super().check_action(action, parameters)
         return action == "build" or (bool(self._read.images) and super().check_action(action, parameters))
 
     def action_edit(self) -> None:
@@ -339,7 +343,7 @@ class DatasetScreen(Seeking):
     def _take(self, read: Read) -> None:
         had = bool(self._read.images)
         changed = read.images != self._read.images
-        self._read = read
+        self._read, self._was_read = read, True
         self.query_one("#findings", Static).update(
             content_of(keyed_line(findings_line(read.findings), self.limner.keys))
         )

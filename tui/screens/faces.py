@@ -103,6 +103,9 @@ class FacesScreen(FaceSight):
         """Without faces there is nothing to decide; in a field a slash is a letter."""
         if action == "filter" and isinstance(self.focused, TextLine):
             return False
+        if action == "filter" and self._columns is None and self.limner.project is not None:
+            # They are still being read; what is typed behind a slash must not become decisions on them.
+            return True
         return bool(self._columns) or action not in verbs_of(Scope.FACES)
 
     def action_keep(self) -> None:

@@ -84,7 +84,9 @@ class PicturesScreen(PicturesQueue):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that have nothing to act on are not offered; in a field a letter is a letter."""
         if action == "filter":
-            return bool(self._all) and not isinstance(self.focused, TextLine)
+            # While they are still being read, too: what is typed behind a slash must not be done to them.
+            unread = not self.was_read and self.limner.project is not None
+            return (bool(self._all) or unread) and not isinstance(self.focused, TextLine)
         if not self._all and not self._waiting:
             # Before there is anything, and before the widgets are there that are asked below.
             return action not in verbs_of(Scope.PICTURES)

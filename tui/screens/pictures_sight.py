@@ -83,6 +83,7 @@ class PicturesSight(WorkScreen):
     def __init__(self) -> None:
         super().__init__()
         self._all: list[Shown] = []
+        self.was_read = False
         self._waiting: list[Picture] = []
         self._total = self._found = 0
         self._checkpoints: list[str] = []
@@ -170,7 +171,7 @@ class PicturesSight(WorkScreen):
 
     def know(self, pictures: list[Shown]) -> None:
         """Takes all pictures in, and what is counted over them."""
-        self._all = pictures
+        self._all, self.was_read = pictures, True
         self._total = sum(picture.painted for picture in pictures)
         files = {picture.lora: picture for picture in pictures}
         self._checkpoints = sorted({picture.lora_name for picture in files.values()} - {""})
