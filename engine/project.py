@@ -129,8 +129,9 @@ def create_project(root: Path, trigger: str = "jx265", class_word: str = "person
     Raises:
         ProjectError: there is one already, the folder can't be made, or the words won't do.
     """
-    from engine.settings import read_settings
+    from engine.settings import Settings, read_settings, with_changes
 
+    with_changes(Settings(), {"person.trigger": trigger, "person.class_word": class_word})
     project = Project(root.resolve())
     if project.settings_path.exists():
         raise ProjectError(f"{project.root} is a project already", f"open it with: limner -C {root}")

@@ -12,7 +12,7 @@ from engine.errors import LimnerError
 from engine.events import JobState
 from engine.training.curves import Curves
 from engine.training.runs import RunStatus
-from tui.lines import Ink, Line, cut, giving_way, spread, width_of
+from tui.lines import Ink, Line, cut, giving_way, hanging, spread, width_of
 from tui.widgets.meter import bar, clock, many
 
 STATES: dict[JobState, Ink] = {
@@ -21,6 +21,9 @@ STATES: dict[JobState, Ink] = {
     JobState.STOPPING: Ink.ATTENTION,
     JobState.PAUSED: Ink.ATTENTION,
 }
+
+MOST_TROUBLE = 4
+"""Lines that what went wrong may take."""
 
 LEAST_BAR = 8
 """Cells; what stands behind a bar gives way first."""
@@ -125,6 +128,15 @@ def trouble(status: RunStatus) -> Line:
         words = f"on {status.host or 'another machine'}; whether it lives is judged by its log's age"
         return [("· ", Ink.MUTED), (words, Ink.MUTED)]
     return []
+
+
+def trouble_lines(status: RunStatus, width: int) -> list[Line]:
+    """The same on as many lines as it takes: what it tells to do stands at its end."""
+    said = trouble(status)
+    if len(said) < 2:
+        return [said]
+    (mark, (words, ink)) = said
+    return hanging([mark], words, ink, width)[:MOST_TROUBLE]
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,9 @@ class ThumbnailCache:
         """Writes the picture whole; a full disk costs time later, nothing else."""
         beside = at.with_name(f".{at.name}.{os.getpid()}.{get_ident()}")
         try:
-            at.parent.mkdir(parents=True, exist_ok=True)
+            # Not its parents, too: a project that was moved away is not made anew in its old place.
+            self.folder.parent.mkdir(exist_ok=True)
+            self.folder.mkdir(exist_ok=True)
             beside.write_bytes(coded)
             beside.replace(at)
         except OSError:

@@ -28,6 +28,12 @@ from engine.toml_lines import line_of
 LONGEST_SHOWN = 80
 """Letters of a value that won't do."""
 
+PLAINLY = {
+    "string_pattern_mismatch": "write one word, without spaces or commas",
+    "string_too_short": "write something, it can't be empty",
+}
+"""What pydantic would tell in a programmer's words, by its type of error."""
+
 
 class Settings(Section):
     """A project's settings, as ``limner.toml`` holds them."""
@@ -141,7 +147,7 @@ def _explain(path: Path, error: ValidationError, text: str = "") -> tuple[str, s
         near = difflib.get_close_matches(key, _all_keys(), n=1)
         fix = f"did you mean {near[0]}?" if near else "take it out"
         return f"{where}: unknown key {key}", fix
-    return f"{where}: {key} = {_shortly(first.get('input'))} won't do", first["msg"].lower()
+    return f"{where}: {key} = {_shortly(first.get('input'))} won't do", PLAINLY.get(first["type"], first["msg"].lower())
 
 
 def _shortly(value: object) -> str:

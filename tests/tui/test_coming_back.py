@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from engine.project import Project
 from tests.pictures import settle
-from tests.story import alive, story_project, with_run
+from tests.story import alive, story_project, with_dataset, with_run
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
 from tui.screens.faces import FacesScreen
@@ -78,7 +79,9 @@ async def test_panes_are_made_wider_and_come_back_so(story: Project, size: tuple
         assert pane.outer_size.width == before + 8
         await press(pilot, *["greater_than_sign"] * 30)
         assert pane.outer_size.width == 20
-        await press(pilot, *["less_than_sign"] * 40)
+        for _ in range(40):
+            pilot.app.post_message(events.Key("less_than_sign", "<"))  # In one breath, as a key that is held down.
+        await settle(pilot)
         assert pane.outer_size.width == size[0] - 20
         await press(pilot, "greater_than_sign", "q")
     again = LimnerApp(story.root, story)
@@ -135,3 +138,47 @@ async def test_without_a_project_each_screen_says_what_it_is_for_and_where_one_i
         await press(pilot, number)
         assert purpose in shown(pilot)
         assert "goes to Connect, where N makes one" in shown(pilot)
+
+
+async def test_thumbnails_and_the_face_under_the_cursor_come_back(story: Project) -> None:
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "2", "t", "l", "l", "q")
+    again = LimnerApp(story.root, story)
+    async with again.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert isinstance(again.screen, FacesScreen)
+        assert again.screen.in_grid
+        assert again.screen.focused is again.screen.rows
+        assert again.screen.rows.item is not None
+        assert again.screen.rows.item.id == 3
+
+
+async def test_the_tag_that_images_are_shown_of_comes_back(story: Project) -> None:
+    with_dataset(story)
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "3", "t", "j", "f")
+        assert "1 with ginger beard" in shown(pilot)
+        await press(pilot, "q")
+    again = LimnerApp(story.root, story)
+    async with again.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "1 with ginger beard" in shown(pilot))
+
+
+async def test_the_run_that_was_looked_at_and_how_come_back(story: Project) -> None:
+    with_run(story, done=True)
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "4", "tab", "y", "L")
+        assert "what happened" in shown(pilot)
+        await press(pilot, "q")
+    again = LimnerApp(story.root, story)
+    async with again.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "What will it take?" not in shown(pilot) and "what happened" in shown(pilot))
+        assert "log" in shown(pilot)
+        await press(pilot, "p", "q")
+    third = LimnerApp(story.root, story)
+    async with third.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        assert "What will it take?" in shown(pilot)

@@ -23,6 +23,7 @@ from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
 from tui.screens.grid import GridScreen, axes_of
 from tui.widgets.cells import Cells
+from tui.widgets.text_line import TextLine
 
 
 @pytest.fixture
@@ -167,6 +168,7 @@ async def test_more_values_are_typed_and_only_they_are_painted(project: Project,
         await type_text(pilot, "strength=much")
         await press(pilot, "enter")
         assert "»much«" in said(pilot)
+        assert pilot.app.screen.query_one(TextLine).value == "strength=much", "to be mended"
 
 
 async def test_the_ranking_tells_who_was_liked(project: Project, grid: Grid) -> None:

@@ -258,6 +258,27 @@ async def test_the_fields_of_a_new_project_are_gone_through(tmp_path: Path, key:
         assert pilot.app.focused.id == "class"
 
 
+async def test_words_that_wont_do_are_told_plainly_and_are_there_to_be_mended(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    async with LimnerApp(folder, None).run_test(size=(100, 30)) as pilot:
+        await press(pilot, "N", "ctrl+u")
+        await type_text(pilot, "my name")
+        await press(pilot, "enter", "enter")
+        (told,) = pilot.app._notifications
+        assert told.message == "Write one word, without spaces or commas"
+        assert "limner.toml" not in f"{told.title}{told.message}", "there is no such file"
+        assert pilot.app.screen.query_one("#trigger", TextLine).value == "my name"
+        assert not folder.exists()
+
+
+async def test_the_last_face_is_compared_with_the_one_before_it(story: Project) -> None:
+    async with app(story).run_test(size=(120, 40)) as pilot:
+        await press(pilot, "2", "G", "v")
+        assert isinstance(pilot.app.screen, CompareScreen)
+        left, right = (str(pane.border_title) for pane in pilot.app.screen.query(".pane"))
+        assert left != right.removeprefix("▸ ")
+
+
 def grid_cells(pilot: Pilot[None]) -> Cells:
     return pilot.app.screen.query_one(Cells)
 

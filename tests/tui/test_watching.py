@@ -149,6 +149,39 @@ async def test_a_run_is_paused_sampled_and_let_go_on_by_keys(watched: Project) -
             assert Request.RESUME in job.asked()
 
 
+async def test_a_run_that_was_stopped_goes_on_by_the_same_key(
+    watched: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resumed: list[str] = []
+
+    def resume(_: Project, run: str) -> JobFolder:
+        resumed.append(run)
+        return JobFolder(watched.runs / run)
+
+    monkeypatch.setattr("engine.training.start.resume_training", resume)
+    job = JobFolder(watched.runs / RUN)
+    tell(job, events.Job(events.JobState.DONE, reason="stopped on request"))
+    async with app_on(watched).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "4", "tab")
+        await until(pilot, lambda: "stopped" in shown(pilot))
+        await press(pilot, "P")
+        await until(pilot, lambda: resumed == [RUN])
+    tell(job, events.Job(events.JobState.DONE))
+    async with app_on(watched).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "4")
+        await until(pilot, lambda: "run done" in shown(pilot))
+        assert "P pause" not in shown(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_of_a_run_that_died_all_is_read_that_is_to_be_done(watched: Project, size: tuple[int, int]) -> None:
+    async with app_on(watched).run_test(size=size) as pilot:
+        await press(pilot, "4", "tab")
+        await until(pilot, lambda: "gone without a word" in shown(pilot))
+        words = " ".join(line.strip(" │") for line in shown(pilot).splitlines())
+        assert f"limner resume {RUN}" in words
+
+
 async def test_samples_are_seen_large_one_after_the_other(watched: Project) -> None:
     with alive(JobFolder(watched.runs / RUN)):
         async with app_on(watched).run_test(size=(80, 24)) as pilot:

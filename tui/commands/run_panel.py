@@ -11,8 +11,8 @@ from engine.training.curves import Curves
 from engine.training.runs import RunFollower, RunStatus
 from tui.charts.chart import draw_chart
 from tui.charts.view import View, trace_of
-from tui.lines import Ink, Line, cut, spread
-from tui.run_words import bar_lines, figures, state_of, trouble
+from tui.lines import Ink, Line, spread
+from tui.run_words import bar_lines, figures, state_of, trouble_lines
 from tui.terminal.harmless import harmless
 
 REDRAW_SECONDS = 0.5
@@ -79,9 +79,7 @@ def panel_lines(status: RunStatus, curves: Curves, view: View, columns: int, row
     width = min(columns - 1, WIDEST)
     word, ink = state_of(status)
     below = [*bar_lines(status, width), *_figure_rows(status, width)]
-    said = trouble(status)
-    if said:
-        below.append(cut(said, width))
+    below += [line for line in trouble_lines(status, width) if line]
     head = spread([(status.id, Ink.STRONG)], [(view.words + "  " if view.words else "", Ink.MUTED), (word, ink)], width)
     room = rows - 2 - len(below)
     chart = draw_chart([trace_of(status, curves)], view, width, min(room, 14)) if room >= 4 and curves.steps else []

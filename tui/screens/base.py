@@ -155,7 +155,9 @@ class WorkScreen(Screen[None]):
         for pane in self.query(BESIDE).results(Widget) if self._breadth != "slim" else ():
             if pane.display and pane.outer_size.width:
                 most = max(LEAST_CELLS, self.size.width - LEAST_CELLS)
-                self._beside[self._breadth] = max(LEAST_CELLS, min(pane.outer_size.width + cells, most))
+                # What the last key asked for may not be laid out yet.
+                now = min(most, self._beside.get(self._breadth, pane.outer_size.width))
+                self._beside[self._breadth] = max(LEAST_CELLS, min(now + cells, most))
                 self._fit_beside()
                 return
 

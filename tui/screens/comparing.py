@@ -48,7 +48,9 @@ class CompareScreen(Overlay[int | None]):
     ) -> None:
         super().__init__()
         self._faces = faces
-        self._places = [place, min(place + 1, len(faces) - 1)]
+        # The last one is beside the one before it.
+        left = max(0, min(place, len(faces) - 2))
+        self._places = [left, min(left + 1, len(faces) - 1)]
         self._side = 1
         self._decide = decide
         self._subject = subject

@@ -160,12 +160,15 @@ class ConnectScreen(WorkScreen):
             if words is None:
                 return
             project = self.attempt(lambda: create_project(self.limner.folder, words.trigger, words.class_word))
-            if project is not None:
-                self.limner.use_project(project)
-                self.show_empty(None)
-                self._read_settings(self._fill)
-                self.keys_changed()
-                self.query_one("#address").focus()
+            if project is None:
+                # What was written is there to be mended.
+                self.app.push_screen(NewProject(str(self.limner.folder), words), made)
+                return
+            self.limner.use_project(project)
+            self.show_empty(None)
+            self._read_settings(self._fill)
+            self.keys_changed()
+            self.query_one("#address").focus()
 
         self.app.push_screen(NewProject(str(self.limner.folder)), made)
 

@@ -19,6 +19,7 @@ from engine.store import Store
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.keymap import keyed_line
+from tui.remembered import Left
 from tui.screens.base import explained
 from tui.screens.building import build_dataset
 from tui.screens.dataset_captioning import Captioning
@@ -149,6 +150,16 @@ class DatasetScreen(Seeking):
         if self._store is None:
             self._store = Store(self.project.root / "limner.db")
         return CaptionJournal(self._store, DatasetFolder(self.project))
+
+    def left_as(self) -> Left:
+        """Also the tag that images are shown of."""
+        return {**super().left_as(), "tag": self.filter}
+
+    def come_back(self, left: Left) -> None:
+        """Takes it up again; where no image has it, all are shown."""
+        super().come_back(left)
+        tag = left.get("tag")
+        self.filter = tag if isinstance(tag, str) else ""
 
     def on_unmount(self) -> None:
         """Lets the database go."""

@@ -50,6 +50,10 @@ class NewWords:
     class_word: str
 
 
+COMMON = NewWords("jx265", "person")
+"""What the fields of a new project begin with."""
+
+
 class NewProject(Overlay[NewWords | None]):
     """Asks for the trigger word and the class word."""
 
@@ -57,9 +61,10 @@ class NewProject(Overlay[NewWords | None]):
     SCOPES = (Scope.CHOICE,)
     BINDINGS = overlay_bindings(Scope.CHOICE)
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, words: NewWords = COMMON) -> None:
         super().__init__()
         self._folder = folder
+        self._words = words
 
     def compose(self) -> ComposeResult:
         """Two fields."""
@@ -68,9 +73,9 @@ class NewProject(Overlay[NewWords | None]):
             box.border_subtitle = self.keyed("{field.submit} goes on · {field.leave} leaves it")
             yield Static(f"in {self._folder}\n", markup=False)
             yield Static("a made-up word that comes to mean this person", classes="label")
-            yield TextLine("jx265", id="trigger")
+            yield TextLine(self._words.trigger, id="trigger")
             yield Static("what the person is: man, woman, person", classes="label")
-            yield TextLine("person", id="class")
+            yield TextLine(self._words.class_word, id="class")
 
     def leave_field(self, field: TextLine) -> None:
         """Leaving a field leaves the whole question."""

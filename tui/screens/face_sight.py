@@ -14,6 +14,7 @@ from textual.widgets import Static
 from engine.faces.geometry import Framing
 from engine.faces.ledger import Face
 from tui.face_pictures import LARGE, SMALL, face_picture, whole_picture
+from tui.remembered import Left
 from tui.screens.base import WorkScreen
 from tui.widgets.face_lines import MARKS, WIDE, face_caption, face_facts, face_line, meter_line
 from tui.widgets.filter_line import FilterLine
@@ -49,6 +50,7 @@ class FaceSight(WorkScreen):
         self._saved: dict[str, str] = {}
         self._target: dict[Framing, int] = {}
         self._whole = False
+        self._left_on: int | None = None
 
     def body(self) -> Iterable[Widget]:
         """The filter, the list or the grid, the picture with its facts, the meter."""
@@ -64,6 +66,19 @@ class FaceSight(WorkScreen):
                 yield Portrait(id="picture")
                 yield Static(id="facts")
         yield Static(id="meter")
+
+    def left_as(self) -> Left:
+        """Also whether they were seen as thumbnails."""
+        return {**super().left_as(), "thumbnails": self.in_grid, "face": self.rows.item.id if self.rows.item else None}
+
+    def come_back(self, left: Left) -> None:
+        """Takes it up again; the cursor goes to its face once the faces are read."""
+        super().come_back(left)
+        if left.get("thumbnails") is True:
+            self.add_class("-grid")
+            self.focus_list()
+        face = left.get("face")
+        self._left_on = face if isinstance(face, int) else None
 
     @property
     def rows(self) -> FacesView:

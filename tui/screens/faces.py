@@ -173,6 +173,10 @@ class FacesScreen(FaceSight):
         """Two faces side by side."""
         from tui.screens.comparing import CompareScreen
 
+        if len(self.rows.items) < 2:
+            self.say("Two faces are compared, and there is only one here.")
+            return
+
         def done(face_id: int | None) -> None:
             place = self._place(face_id) if face_id is not None else None
             if place is not None:
@@ -262,7 +266,9 @@ class FacesScreen(FaceSight):
             self.ask()
             return
         before = self.rows.item
-        place = self._selection.place(before.id) if before is not None else None
+        # As it was left, as far as the list itself does not come back to it.
+        on = before.id if before is not None else self._left_on if self.in_grid else None
+        place = self._selection.place(on) if on is not None else None
         self.show_faces(self._selection, place or 0)
         self.ask()
 

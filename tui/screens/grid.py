@@ -95,10 +95,13 @@ class GridScreen(GridSight):
                 paint_missing(project, grid)
                 return grid
 
-            self.carry_out(make, self._open, self._refused)
+            self.carry_out(make, self._open, lambda error: self._ask_again(error, lambda: ask(line)))
 
-        detail = "columns x rows x pages:\ncheckpoint x strength=0.6-1.0 (+0.2) x seed=1-4"
-        self.app.push_screen(AskName("A new grid", detail), answered)
+        def ask(line: str = "") -> None:
+            detail = "columns x rows x pages:\ncheckpoint x strength=0.6-1.0 (+0.2) x seed=1-4"
+            self.app.push_screen(AskName("A new grid", detail, line), answered)
+
+        ask()
 
     def action_extend(self) -> None:
         """Asks for more values; only the new cells are painted."""
@@ -118,9 +121,18 @@ class GridScreen(GridSight):
                 paint_missing(project, wider)
                 return wider
 
-            self.carry_out(extend, self._open, self._refused)
+            self.carry_out(extend, self._open, lambda error: self._ask_again(error, lambda: ask(line)))
 
-        self.app.push_screen(AskName("More values", "strength=1.2 · seed=2-4 · checkpoint=all"), answered)
+        def ask(line: str = "") -> None:
+            self.app.push_screen(AskName("More values", "strength=1.2 · seed=2-4 · checkpoint=all", line), answered)
+
+        ask()
+
+    def _ask_again(self, error: LimnerError, ask: Callable[[], None]) -> None:
+        """What can't be understood is there to be mended."""
+        self._refused(error)
+        if self.is_current:
+            ask()
 
     def action_other(self) -> None:
         """Chooses among the grids there are."""

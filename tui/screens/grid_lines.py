@@ -104,7 +104,7 @@ def progress_line(progress: Progress) -> Line:
         line.append((f" · {progress.waiting:,} waiting", Ink.ATTENTION))
     if progress.failed:
         line.append((f" · {progress.failed:,} not", Ink.BAD))
-    if progress.left and progress.seconds_left is not None:
+    if progress.waiting and progress.seconds_left is not None:
         line.append((f" · about {clock(progress.seconds_left)} left", Ink.MUTED))
     return line
 

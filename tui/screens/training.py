@@ -14,6 +14,8 @@ from engine.jobs.folder import JobFolder, Request
 from engine.training.runs import RunStatus
 from tui.actions import Scope
 from tui.bindings import bindings_for
+from tui.charts.view import Measure, View
+from tui.remembered import Left
 from tui.run_watch import Seen
 from tui.screens.base import WorkScreen
 from tui.screens.dialogs import Confirm
@@ -55,6 +57,30 @@ class TrainingScreen(WorkScreen):
     def on_mount(self) -> None:
         """Begins with the plan; a live run takes over when it is seen."""
         self._switch(planning=True)
+
+    def left_as(self) -> Left:
+        """Also which run was looked at, none while planning, and how."""
+        run, view = self.shown_run, self._run_view.view
+        how = {"measure": view.measure.value, "by_time": view.by_time, "logarithmic": view.logarithmic}
+        return {
+            **super().left_as(),
+            "run": run.id if run is not None else None,
+            "below": self._run_view.below.value,
+            "view": how,
+        }
+
+    def come_back(self, left: Left) -> None:
+        """Takes all of it up again, the run if it is still there."""
+        super().come_back(left)
+        run, below, how = left.get("run"), left.get("below"), left.get("view")
+        if isinstance(below, str) and below in list(Below):
+            self._run_view.go_below(Below(below))
+        if isinstance(how, dict) and how.get("measure") in list(Measure):
+            straight = View(Measure(how["measure"]), how.get("by_time") is True, how.get("logarithmic") is True)
+            self._run_view.look(straight)
+        if isinstance(run, str) and any(folder.id == run for folder in self.project.run_folders()):
+            self._want(run)
+            self._switch(planning=False)
 
     @property
     def shown_run(self) -> RunStatus | None:
@@ -107,7 +133,7 @@ class TrainingScreen(WorkScreen):
         if action in ("stop_after_epoch", "stop_now", "sample"):
             return run is not None and run.live
         if action == "pause":
-            return run is not None and run.state is not JobState.DONE
+            return run is not None and (run.state is not JobState.DONE or run.stopped)
         if action in ("plan", "log", "scale", "axis", "curve"):
             return not self._planning
         if action == "mark":

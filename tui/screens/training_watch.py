@@ -18,7 +18,16 @@ from engine.training.runs import RunStatus
 from tui.charts.view import Measure, View, trace_of
 from tui.lines import Ink, Line, cut
 from tui.run_watch import Seen
-from tui.run_words import Kept, bar_lines, figure_lines, happened_line, happened_lines, kept_line, kept_of, trouble
+from tui.run_words import (
+    Kept,
+    bar_lines,
+    figure_lines,
+    happened_line,
+    happened_lines,
+    kept_line,
+    kept_of,
+    trouble_lines,
+)
 from tui.screens.dataset_lines import open_picture, picture_key
 from tui.widgets.ink import title_of
 from tui.widgets.loss_chart import LossChart
@@ -126,7 +135,7 @@ class RunView(Vertical):
         self._run, self._seen = run, seen
         self._show_chart(run, seen)
         self.query_one("#now", Sheet).draw(lambda width: figure_lines(run, width))
-        self.query_one("#bars", Sheet).draw(lambda width: [*bar_lines(run, width), trouble(run)])
+        self.query_one("#bars", Sheet).draw(lambda width: [*bar_lines(run, width), *trouble_lines(run, width)])
         self._fill(Below.CHECKPOINTS, kept_of(run, seen.curves))
         self._fill(Below.HAPPENED, happened_lines(run.happened))
         self._fill(Below.PRINTED, seen.printed or (f"{run.folder.name}/worker.log says nothing",))
