@@ -279,6 +279,16 @@ async def test_the_last_face_is_compared_with_the_one_before_it(story: Project) 
         assert left != right.removeprefix("▸ ")
 
 
+@pytest.mark.parametrize("number", ["2", "6"])
+async def test_all_that_a_filter_word_may_be_is_told_on_enter(whole_story: Project, number: str) -> None:
+    async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:
+        await press(pilot, number, "slash")
+        await type_text(pilot, "is:zzz")
+        await press(pilot, "enter")
+        (told,) = pilot.app._notifications
+        assert told.message.count(", ") > 4
+
+
 def grid_cells(pilot: Pilot[None]) -> Cells:
     return pilot.app.screen.query_one(Cells)
 

@@ -163,7 +163,7 @@ async def test_a_run_that_was_stopped_goes_on_by_the_same_key(
     tell(job, events.Job(events.JobState.DONE, reason="stopped on request"))
     async with app_on(watched).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "tab")
-        await until(pilot, lambda: "stopped" in shown(pilot))
+        await until(pilot, lambda: "P go on" in shown(pilot))
         await press(pilot, "P")
         await until(pilot, lambda: resumed == [RUN])
     tell(job, events.Job(events.JobState.DONE))

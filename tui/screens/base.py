@@ -20,7 +20,7 @@ from textual.worker import get_current_worker
 from engine.errors import LimnerError, ProjectError
 from engine.project import Project
 from engine.refusals import explain
-from tui.actions import Scope
+from tui.actions import Action, Scope
 from tui.keymap import keyed, keyed_line
 from tui.remembered import Left
 from tui.run_watch import Seen
@@ -247,6 +247,10 @@ class WorkScreen(Screen[None]):
     def is_empty(self) -> bool:
         """Whether the empty state is shown in the body's place."""
         return self._nothing is not None
+
+    def label_of(self, action: Action) -> str:
+        """The footer's word for a key; subclasses whose keys do one thing or its opposite say which."""
+        return action.label
 
     def keys_changed(self) -> None:
         """What can be done has changed, or by which keys, so what names them is written anew."""

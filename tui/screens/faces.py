@@ -206,6 +206,9 @@ class FacesScreen(FaceSight):
 
     @on(TextLine.Submitted, "#filter")
     def _filtered(self) -> None:
+        if self._filter_error is not None:
+            # Over the list there is room for its beginning only.
+            self.show_error(self._filter_error)
         self.focus_list()
 
     def on_unmount(self) -> None:

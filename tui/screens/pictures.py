@@ -240,6 +240,9 @@ class PicturesScreen(PicturesQueue):
 
     @on(TextLine.Submitted, "#filter")
     def _filtered(self) -> None:
+        if self._filter_error is not None:
+            # Over the pictures there is room for its beginning only.
+            self.show_error(self._filter_error)
         self.focus_list()
 
     def select(self) -> None:
@@ -250,11 +253,11 @@ class PicturesScreen(PicturesQueue):
         try:
             found, self._hints = filter_pictures(line.value, self._all, self._checkpoints)
         except PictureFilterError as error:
-            self._filter_error = error.one_line()
+            self._filter_error = error
             line.point_at(error.start, error.end)
             self.ask()
             return
-        self._filter_error, self._found = "", sum(picture.painted for picture in found)
+        self._filter_error, self._found = None, sum(picture.painted for picture in found)
         line.point_at(0, 0)
         if not self._hints:
             understood = read_picture_filter(line.value)

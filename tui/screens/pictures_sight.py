@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.errors import LimnerError
 from engine.pictures.gallery import Shown
 from engine.pictures.picture import Picture, PictureState
 from tui.remembered import Left
@@ -91,7 +92,7 @@ class PicturesSight(WorkScreen):
         self._forming = Forming()
         self._told: dict[int, Parameters | None] = {}
         self._hints: list[str] = []
-        self._filter_error: str = ""
+        self._filter_error: LimnerError | None = None
         self._left_on: int | None = None
         self._state_shown = ""
 
@@ -142,8 +143,8 @@ class PicturesSight(WorkScreen):
 
     def status(self) -> Line:
         """``214 of 1,098 · 3 waiting · about 0:15 left``, or what is wrong with the filter."""
-        if self._filter_error:
-            return [(self._filter_error, Ink.ATTENTION)]
+        if self._filter_error is not None:
+            return [(self._filter_error.one_line(), Ink.ATTENTION)]
         hints = "  ".join(self._hints[:HINTS])
         line: Line = [(f"{hints}   " if hints else "", Ink.MUTED)]
         if self._marked:

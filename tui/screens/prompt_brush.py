@@ -7,6 +7,7 @@ from dataclasses import replace
 from tui.remembered import Left
 from tui.screens.prompt_lines import Brush, brush_line
 from tui.screens.prompt_marks import MarkingVariations
+from tui.screens.prompt_work import Surroundings
 from tui.widgets.ink import Line
 
 MOST_SEEDS = 64
@@ -18,6 +19,7 @@ class ChoosingTheBrush(MarkingVariations):
     def __init__(self) -> None:
         super().__init__()
         self._brush = Brush()
+        self._around: Surroundings | None = None
 
     def left_as(self) -> Left:
         """And how many pictures of each; the strength stands in the settings."""
@@ -32,7 +34,7 @@ class ChoosingTheBrush(MarkingVariations):
 
     def status(self) -> Line:
         """What painting will use."""
-        return brush_line(self._brush)
+        return brush_line(self._brush, known=self._around is not None)
 
     def action_more_seeds(self) -> None:
         """One picture more of each."""

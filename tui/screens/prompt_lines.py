@@ -82,9 +82,11 @@ def variant_line(variant: Variant, width: int) -> Line:
     return cut([(f"{sign} ", ink), (f"{far}  ", Ink.MUTED), *pieces], width)
 
 
-def brush_line(brush: Brush) -> Line:
-    """``2 seeds each · jx265-000008 at 0.80``."""
-    seeds: Line = [(many(brush.seeds, "seed"), Ink.STRONG), (" each · ", Ink.MUTED)]
+def brush_line(brush: Brush, known: bool = True) -> Line:
+    """``2 seeds each · jx265-000008 at 0.80``; whether there is a checkpoint is told once that is ``known``."""
+    seeds: Line = [(many(brush.seeds, "seed"), Ink.STRONG), (" each · " if known else " each", Ink.MUTED)]
+    if not known:
+        return seeds
     if brush.checkpoint is None:
         return [*seeds, ("no LoRA trained yet: the base model alone", Ink.ATTENTION)]
     return [*seeds, (brush.checkpoint.stem, Ink.STRONG), (" at ", Ink.MUTED), (f"{brush.strength:.2f}", Ink.STRONG)]

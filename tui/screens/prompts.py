@@ -75,7 +75,6 @@ class PromptsScreen(ChoosingTheBrush):
 
     def __init__(self) -> None:
         super().__init__()
-        self._around: Surroundings | None = None
         self._note = ""
         self._round = 0
         self._filled = False

@@ -12,7 +12,7 @@ from engine.errors import DatasetError, DiskFull
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.training.runs import RunStatus
-from tui.actions import Scope
+from tui.actions import Action, Scope
 from tui.bindings import bindings_for
 from tui.charts.view import Measure, View
 from tui.remembered import Left
@@ -145,6 +145,12 @@ class TrainingScreen(WorkScreen):
         if action in ("next_run", "previous_run"):
             return bool(self._seen.ids)
         return True
+
+    def label_of(self, action: Action) -> str:
+        """A run that stands still goes on by the key that pauses one that goes on."""
+        run = self.shown_run
+        stands = run is not None and (not run.live or run.state is JobState.PAUSED)
+        return "go on" if action.verb == "pause" and stands else super().label_of(action)
 
     def runs_seen(self, seen: Seen) -> None:
         """Attaches to a run that lives, and shows what is new."""

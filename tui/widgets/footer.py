@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from textual.widgets import Static
 
@@ -75,9 +76,11 @@ class KeyLine(Static):
         scope = getattr(focused, "SCOPE", None)
         actions = [*(actions_of(scope) if scope is not None else ()), *actions_of(self._scope), *actions_of(Scope.APP)]
         keymap = getattr(self.app, "keys", AS_THEY_COME)
+        label_of = getattr(self.screen, "label_of", lambda action: action.label)
         possible = keymap.in_turn(action for action in actions if self._possible(action))
+        named = [replace(action, label=label_of(action)) for action in possible]
         typing = scope is Scope.FIELD
-        self.update(content_of(footer_line(possible, self.size.width, typing=typing)))
+        self.update(content_of(footer_line(named, self.size.width, typing=typing)))
 
     def _possible(self, action: Action) -> bool:
         if self.screen.has_class("-empty") and action.scope not in (self._scope, Scope.APP):
