@@ -111,6 +111,7 @@ def test_from_connect_to_a_portrait_by_keys(
         terminal.wait_for("24 images × 1 repeats × 2 epochs = 48 image-steps")
         terminal.press("s")
         wait_until(lambda: bool(project.run_folders()), "a run folder")
+        terminal.wait_for("How does it go?")
 
     run = project.run_folders()[0]
     wait_until(lambda: not run.alive(), "the run's end")
@@ -119,10 +120,8 @@ def test_from_connect_to_a_portrait_by_keys(
     assert [path.name for path in status.checkpoints] == ["jx265-000001.safetensors", "jx265.safetensors"]
 
     with open_app() as terminal:
-        # It opens where it was left.
-        terminal.wait_for("What will it take?", "✓ run done")
-        terminal.press("Tab")
-        terminal.wait_for("How does it go?", "2 of 2", "jx265-000001")
+        # It opens where it was left: on the run.
+        terminal.wait_for("How does it go?", "✓ run done", "2 of 2", "jx265-000001")
         terminal.press("5")
         terminal.wait_for("What shall be painted?", "at 0.80")
         terminal.press("Enter")
