@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from engine.events import JobState
-from tui.run_words import end_of
+from tui.run_words import how_it_ended
 from tui.terminal.harmless import harmless
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Attention:
         """Compares where the newest run stands with where it stood; tells where it has ended since."""
         if before is None or after is None or before.id != after.id or not before.live or after.live:
             return
-        mark, how = end_of(after)
+        mark, how = how_it_ended(after)
         failed = after.state is JobState.FAILED
         why = f": {after.error.message if after.error else after.reason or 'its log tells why'}" if failed else ""
         self._app.notify(

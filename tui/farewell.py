@@ -8,7 +8,7 @@ import traceback
 from engine.jobs.folder import JobFolder, Request
 from engine.training.runs import RunStatus
 from tui.places import log_path
-from tui.run_words import end_of
+from tui.run_words import how_it_ended
 
 TOLD: dict[Request | None, str] = {
     None: "The run {} goes on. Follow it with: limner watch",
@@ -20,7 +20,7 @@ TOLD: dict[Request | None, str] = {
 def leave_run(run: RunStatus, request: Request | None) -> str:
     """Asks a run for something, or for nothing; returns what becomes of it, or what became. Raises OSError."""
     if not run.live:
-        return f"The run {run.id} {end_of(run)[1]}."
+        return f"The run {run.id} {how_it_ended(run)[1]}."
     if request is not None:
         JobFolder(run.folder).ask(request)
     return TOLD[request].format(run.id)

@@ -65,7 +65,7 @@ def state_of(status: RunStatus) -> tuple[str, Ink]:
     return status.state.value, STATES.get(status.state, Ink.ACTIVE)
 
 
-def end_of(status: RunStatus) -> tuple[str, str]:
+def how_it_ended(status: RunStatus) -> tuple[str, str]:
     """How a run that lives no more ended, as a mark and as words that follow its name: ``✓``, ``is done``."""
     if status.silent_seconds is not None:
         return "?", "is silent"

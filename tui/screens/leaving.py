@@ -14,7 +14,7 @@ from engine.training.runs import RunStatus
 from tui.actions import Scope
 from tui.keymap import key_of
 from tui.run_watch import Seen
-from tui.run_words import end_of, state_of
+from tui.run_words import how_it_ended, state_of
 from tui.screens.overlay import Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.meter import clock
@@ -73,7 +73,7 @@ class Leaving(Overlay[Leave | None]):
 
     def _tell(self) -> None:
         live = self._run.live
-        self.query_one(Vertical).border_title = "A run is alive" if live else f"The run {end_of(self._run)[1]}"
+        self.query_one(Vertical).border_title = "A run is alive" if live else f"The run {how_it_ended(self._run)[1]}"
         self.query_one(Static).update(content_of(_run_line(self._run), []), layout=False)
         ways, rows = list(Leave) if live else [Leave.RUNNING], self.query_one(Rows)
         if list(rows.items) != ways:
