@@ -38,7 +38,8 @@ def keep_copy(path: Path, version: int) -> Path:
     finally:
         for each in (beside, *(beside.with_name(beside.name + end) for end in ("-journal", "-wal", "-shm"))):
             each.unlink(missing_ok=True)
-    for old in copies(path)[:-KEPT_COPIES]:
+    # Never the one just made, whose version may be lower than that of others that lie there.
+    for old in [each for each in copies(path) if each != kept][: 1 - KEPT_COPIES]:
         old.unlink(missing_ok=True)
     return kept
 

@@ -41,12 +41,12 @@ class ThumbnailCache:
             told: all that decides how it looks: the source's path and time, the crop, the size.
             make: makes it where it is not there.
         """
-        import PIL.Image
+        from engine.faces.upright import open_header
 
         at = self.folder / f"{hashlib.sha256(told.encode()).hexdigest()[:24]}.jpg"
         if at.exists():
             try:
-                with PIL.Image.open(at) as kept:
+                with open_header(at) as kept:
                     picture = kept.convert("RGB")
                 self._note_use(at)
                 return picture
@@ -58,7 +58,7 @@ class ThumbnailCache:
         make().save(coded, "JPEG", quality=QUALITY)
         self._keep(coded.getvalue(), at)
         # What is shown first is what the cache will show later, to the pixel.
-        with PIL.Image.open(coded) as made:
+        with open_header(coded) as made:
             return made.convert("RGB")
 
     def sweep(self) -> int:

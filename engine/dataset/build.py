@@ -19,6 +19,7 @@ from engine.faces.crop import crop_of, cut
 from engine.faces.framing import cut_of
 from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
+from engine.faces.upright import open_header
 from engine.jobs.turns import one_at_a_time
 from engine.project import Project
 
@@ -193,7 +194,7 @@ def _plan(
 def _sound(image: Path) -> bool:
     """Whether an image that was made before is there and of the right size."""
     try:
-        with Image.open(image) as found:
+        with open_header(image) as found:
             return found.size == (SIDE, SIDE)
     except (OSError, ValueError):
         return False

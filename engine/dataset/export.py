@@ -12,13 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 
 import tomlkit
-from PIL import Image
 
 from engine.dataset.folder import SUFFIXES, DatasetFolder, TrainingImage, folder_name, read_caption
 from engine.dataset.readiness import caption_findings
 from engine.dataset.regularisation import RegularisationFolder, regularisation_folders
 from engine.errors import DatasetError, LimnerError
-from engine.faces.upright import open_upright
+from engine.faces.upright import open_header, open_upright
 from engine.jobs.folder import write_whole
 from engine.project import Project
 from engine.settings import Settings
@@ -192,7 +191,7 @@ def _put(image: Path, at: Path) -> None:
 
 def _writer(image: Path) -> Callable[[Path], object]:
     try:
-        with Image.open(image) as found:
+        with open_header(image) as found:
             plain = found.format == "PNG" and found.mode == "RGB" and not found.getexif() and not found.info
         if plain:
             return lambda beside: shutil.copyfile(image, beside)

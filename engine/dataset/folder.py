@@ -10,10 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from engine.dataset.manifest import Manifest, read_manifest, write_manifest
 from engine.errors import DatasetError
+from engine.faces.upright import open_header
 from engine.jobs.folder import write_whole
 from engine.project import Project
 from engine.settings import Settings
@@ -175,7 +174,7 @@ def read_caption(image: Path) -> str:
 
 def _size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             return image.width, image.height
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} is not an image", "take it out, or build the dataset again") from error

@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from PIL import (
     BmpImagePlugin,
@@ -195,6 +196,15 @@ def _decoding(image: Image.Image) -> Iterator[None]:
             image.close()
 
 
+def open_header(source: Path | str | IO[bytes]) -> Image.Image:
+    """A picture's header, read by ``FORMATS`` alone; every picture is opened by this.
+
+    Raises:
+        Exception: whatever Pillow or the system raises; ``OSError`` and ``ValueError`` mostly.
+    """
+    return Image.open(source, formats=[each for each in FORMATS if each != "HEIF" or each in Image.OPEN])
+
+
 def _open(path: Path) -> Image.Image:
     """Opens the header. Anything that Pillow or the system raises becomes a reason in words."""
     try:
@@ -210,7 +220,7 @@ def _open(path: Path) -> Image.Image:
             raise BrokenImage(path, "the file is truncated")
         if head[4:8] == b"ftyp":
             _register_heif()
-        image = Image.open(path, formats=[each for each in FORMATS if each != "HEIF" or each in Image.OPEN])
+        image = open_header(path)
     except BrokenImage:
         raise
     except Exception as error:

@@ -24,6 +24,7 @@ from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassw
 from engine.library.address import LibraryAddress
 from engine.library.failures import unreachable
 from engine.library.tls import web_context
+from engine.private import for_a_header
 
 AT_ONCE = 4
 """Questions under way at once: a home server makes thumbnails for somebody else, too."""
@@ -67,6 +68,8 @@ class Session:
 
     def __init__(self, address: LibraryAddress, secret: str | None) -> None:
         self.address = address
+        if not address.user:
+            secret = for_a_header(secret, "the app password", LibraryError)
         self._secret = secret
         self._parts = urlsplit(address.site)
         self._context = web_context(address)

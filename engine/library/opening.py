@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pymysql
-from pymysql.constants.CR import CR_SSL_CONNECTION_ERROR
+from pymysql.constants.CR import CR_AUTH_PLUGIN_CANNOT_LOAD, CR_SSL_CONNECTION_ERROR
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
@@ -56,6 +56,21 @@ def _open_mysql(address: LibraryAddress, password: str | None) -> pymysql.connec
     return _mysql(address, password, {"ssl_disabled": True})
 
 
+IN_THE_CLEAR = ("mysql_clear_password", "dialog")
+"""Ways to ask for a password that show it to whoever listens, or answers in the server's place."""
+
+
+class _NotInTheClear:
+    """Answers a server without TLS that asks for the password itself."""
+
+    def __init__(self, connection: pymysql.connections.Connection[Any]) -> None:
+        pass
+
+    def authenticate(self, _packet: object) -> None:
+        """Nothing is sent. Raises OperationalError, as PyMySQL does where a way to log in is not known."""
+        raise pymysql.err.OperationalError(CR_AUTH_PLUGIN_CANNOT_LOAD, "the server asks for the password in the clear")
+
+
 def _mysql(
     address: LibraryAddress, password: str | None, secure: dict[str, Any]
 ) -> pymysql.connections.Connection[Any]:
@@ -70,6 +85,7 @@ def _mysql(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         init_command="SET SESSION TRANSACTION READ ONLY",
+        auth_plugin_map={} if "ssl" in secure or address.socket else dict.fromkeys(IN_THE_CLEAR, _NotInTheClear),
         **secure,
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from engine.errors import PictureError
+from engine.faces.upright import open_header
 from engine.pictures.picture import Hires, PictureOrder, Worn
 from engine.settings.samplers import NoiseSchedule, Sampler
 
@@ -59,7 +60,7 @@ class Subject:
     def open_source(self) -> Image.Image:
         """The picture it begins from. Raises PictureError."""
         try:
-            with Image.open(self.source or "") as image:
+            with open_header(self.source or "") as image:
                 image.load()
                 return image
         except (OSError, ValueError, SyntaxError) as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from engine.errors import PictureError
+from engine.faces.upright import open_header
 from engine.pictures.gallery import Shown
 from engine.pictures.landing import give_name
 from engine.pictures.outside import PASSED_OVER
@@ -81,7 +82,7 @@ def _copy(file: Path) -> tuple[str, bytes]:
 
 def _bare(file: Path) -> tuple[str, bytes]:
     """The pixels alone, turned as the EXIF says."""
-    with Image.open(file) as image:
+    with open_header(file) as image:
         upright = ImageOps.exif_transpose(image)
         pixels = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     # A new picture: nothing that the old one carried with it is written.

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from engine.errors import PromptError
+from engine.faces.upright import open_header
 from engine.pictures.parameters import CHUNK, Parameters
 from engine.prompts.grammar import escape, is_balanced
 from engine.prompts.library import SharedPrompt
@@ -91,7 +90,7 @@ def _from_styles(path: Path) -> list[SharedPrompt]:
 
 def _from_png(path: Path) -> list[SharedPrompt]:
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             told = {key: value for key, value in image.info.items() if isinstance(value, str)}
     except (OSError, ValueError, SyntaxError) as error:
         raise PromptError(f"{path} is not a picture that can be read", "give a PNG") from error

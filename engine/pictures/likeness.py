@@ -16,6 +16,7 @@ from PIL import Image
 
 from engine import events
 from engine.errors import PictureError
+from engine.faces.upright import open_header
 from engine.jobs.folder import JobFolder
 from engine.jobs.worker import Context
 from engine.library.address import parse_address
@@ -212,7 +213,7 @@ def _other_people(project: Project) -> dict[str, list[Path]]:
 
 def _open(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             image.load()
             return image
     except (OSError, ValueError, SyntaxError) as error:

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from engine.errors import DatasetError, PictureError
 from engine.faces.geometry import Box
 from engine.faces.sight import dhash
+from engine.faces.upright import open_header
 from engine.pictures.likeness_gallery import Gallery
 from engine.pictures.likeness_identity import General, Identity, Looked, Unscorable, Vectors, load_identity
 from engine.pictures.references import kept_references
@@ -182,7 +183,7 @@ def _photo(example: Example) -> tuple[Path, Box | None]:
 def _look(identity: Identity, path: Path, box: Box | None = None) -> tuple[Looked, int]:
     """A photo's face and dHash."""
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             picture = ImageOps.exif_transpose(image).convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
         raise PictureError(f"{path} can't be read", "build the dataset again") from error

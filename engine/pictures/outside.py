@@ -20,6 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from engine.faces.upright import open_header
 from engine.pictures.gallery import UNKNOWN_SEED
 from engine.pictures.parameters import CHUNK, Parameters
 from engine.project import Project
@@ -112,7 +113,7 @@ def what_it_tells(path: Path) -> Told | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with open_header(path) as image:
                 width, height = image.size
                 text = image.info.get(CHUNK)
                 if not isinstance(text, str):

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import PictureError
+from engine.faces.upright import open_header
 from engine.settings.samplers import NAMED
 
 CHUNK = "parameters"
@@ -150,7 +150,7 @@ def read_parameters(path: Path) -> Parameters | None:
         PictureError: not a picture that can be read.
     """
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             text = image.info.get(CHUNK)
     except (OSError, ValueError, SyntaxError) as error:
         raise PictureError(f"{path} is not a picture that can be read", "give a PNG") from error

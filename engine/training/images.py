@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
+from engine.faces.upright import open_header
 from engine.training.buckets import Size
 
 
@@ -42,7 +43,7 @@ def fit(path: Path, size: Size) -> Fitted:
         DatasetError: the image can't be read.
     """
     try:
-        with Image.open(path) as opened:
+        with open_header(path) as opened:
             upright = ImageOps.exif_transpose(opened)
             alpha = upright.getchannel("A") if upright.mode in ("RGBA", "LA") else None
             picture = upright.convert("RGB")

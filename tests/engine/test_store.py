@@ -127,6 +127,14 @@ class TestAProjectOfAnOlderVersion:
         assert [prompts_in(each) for each in copies(path)] == [3, 4, 5]
         assert copies(path)[-1].name == f"limner.db.v{OLD}-5.bak"
 
+    def test_keeps_the_copy_just_made_beside_copies_of_newer_versions(self, tmp_path: Path) -> None:
+        path = of_version(tmp_path / "limner.db", OLD, prompts=7)
+        for newer in range(OLD + 1, OLD + 1 + KEPT_COPIES):
+            (tmp_path / f"limner.db.v{newer}.bak").write_bytes(path.read_bytes())
+        Store(path).close()
+        assert prompts_in(tmp_path / f"limner.db.v{OLD}.bak") == 7
+        assert len(copies(path)) == KEPT_COPIES
+
     def test_stays_as_it_is_where_there_is_no_room_for_the_copy(self, tmp_path: Path) -> None:
         path = of_version(tmp_path / "limner.db", OLD, prompts=3000)
         with files_no_larger_than(path.stat().st_size // 2), pytest.raises(DiskFull, match="make room"):

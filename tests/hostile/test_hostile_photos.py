@@ -13,6 +13,7 @@ from PIL import Image
 
 from engine import events
 from engine.dataset.build import build
+from engine.errors import DatasetError
 from engine.faces.crop import cut, preview
 from engine.faces.geometry import Crop, Framing
 from engine.faces.ledger import Decision, Ledger
@@ -22,6 +23,7 @@ from engine.faces.scan import scan
 from engine.faces.upright import BrokenImage, open_upright, proven_size, read_taken, upright_size
 from engine.library.roots import Roots, RootsDoNotFit, check_roots
 from engine.project import Project
+from engine.training.images import fit
 from tests.astronaut import FACE, save
 from tests.hostile.photos import TOLERANCE, Trap, corpus, lying_png
 from tests.photoprism import Index
@@ -177,3 +179,31 @@ def _near(picture: Image.Image, trap: Trap) -> None:
     seen = picture.getpixel(at)
     assert isinstance(seen, tuple)
     assert max(abs(one - other) for one, other in zip(seen, trap.colour, strict=True)) <= TOLERANCE, seen
+
+
+def test_a_picture_that_is_none_starts_no_program_wherever_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostScript named as a picture, as a dataset of somebody else's may bring it, would be given to Ghostscript."""
+    started = tmp_path / "started"
+    program = tmp_path / "bin" / "gs"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {started}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    file = tmp_path / "0001.png"
+    file.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(DatasetError):
+        fit(file, (64, 64))
+    assert not started.exists()
+
+
+def test_every_picture_is_opened_by_the_readers_that_are_named() -> None:
+    root = Path(__file__).parents[2]
+    bare = [
+        path.relative_to(root)
+        for folder in ("engine", "tui")
+        for path in (root / folder).rglob("*.py")
+        if "Image.open(" in path.read_text()
+    ]
+    assert bare == [Path("engine/faces/upright.py")]

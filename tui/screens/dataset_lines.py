@@ -20,9 +20,9 @@ MOST_TOKENS = 75
 
 def open_picture(path: Path) -> Image:
     """A picture of ours, for the screen. For threads."""
-    import PIL.Image
+    from engine.faces.upright import open_header
 
-    with PIL.Image.open(path) as picture:
+    with open_header(path) as picture:
         return picture.convert("RGB")
 
 

@@ -147,7 +147,7 @@ def _small(path: Path, cache: Path) -> Image:
 
 
 def _opened(path: Path) -> Image:
-    import PIL.Image
+    from engine.faces.upright import open_header
 
-    with PIL.Image.open(path) as picture:
+    with open_header(path) as picture:
         return picture.convert("RGB")

@@ -268,7 +268,7 @@ class TrainingScreen(WorkScreen):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._ask(Request.STOP, "It stops after this step; what was learnt since the last epoch is lost.")
+                self._ask(Request.STOP, "It stops after this step. {training.pause} goes on from there.")
 
         self.app.push_screen(Confirm("Stop training now?", "Checkpoints of finished epochs stay."), answered)
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from engine import __version__
 from engine.errors import PictureError
+from engine.faces.upright import open_header
 from engine.pictures.grid.axes import AxisKind
 from engine.pictures.grid.plan import Grid, Place
 from engine.pictures.grid.shelf import Cell
@@ -158,7 +159,7 @@ def legend(grid: Grid, part: Part) -> list[str]:
 
 
 def _look(grid: Grid, painted: Sequence[Cell], cell_pixels: int | None) -> _Look:
-    with Image.open(painted[0].path or "") as first:
+    with open_header(painted[0].path or "") as first:
         width, height = first.size
     if cell_pixels is not None:
         scale = cell_pixels / max(width, height)
@@ -251,7 +252,7 @@ def _draw_row(
 
 def _opened(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as image:
+        with open_header(path) as image:
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
         raise PictureError(f"{path} can't be read", "delete it and paint the grid again") from error
