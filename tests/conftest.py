@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from engine.jobs.turns import one_at_a_time
 from engine.project import Project, create_project
+from tests.warm_jobs import warm_jobs
+
+if TYPE_CHECKING:
+    from engine.demo.library import DrawnLibrary
 
 # Before torch is loaded: tests run side by side, see engine.jobs.start.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -24,26 +32,79 @@ settings.register_profile("limner", deadline=None, suppress_health_check=[Health
 settings.load_profile("limner")
 
 
-LONG_FIRST = ("e2e", "chaos", "engine/training", "engine/pictures", "commands", "engine/bundle", "engine/faces")
-"""Where the tests are that take long. Begun first, so that no process is left alone with one of them at the end."""
+BELOW_HOME = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+
+# The garbage of a process that has torch and a hundred apps behind it takes long to look through: a fifth of the time.
+gc.set_threshold(50_000, 20, 10)
+
+WAITING = ("e2e", "chaos", "tui")
+"""Folders of tests that wait half of the time, for a terminal or for another process. The others compute."""
+
+LONG_FIRST = (
+    "e2e/test_whole_way_in_a_terminal.py",
+    "tui/test_journeys.py",
+    "tui/test_snapshots.py",
+    "tui/test_pictures_screen.py",
+    "engine/training",
+    "engine/pictures",
+    "e2e",
+    "chaos",
+    "commands",
+    "engine/faces",
+    "hostile",
+    "engine/demo",
+)
+"""Tests that take long, and folders of them. Begun first, so that no process is left alone with them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long ones first; the tests of one file stay together."""
+    """Puts the long ones first, and those that wait beside those that compute; the tests of a file stay together."""
     here = Path(__file__).parent
+    files = dict.fromkeys(item.path.relative_to(here) for item in items)
 
-    def rank(item: pytest.Item) -> int:
-        folder = item.path.parent.relative_to(here).as_posix()
-        return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+    def rank(file: Path) -> int:
+        places = [LONG_FIRST.index(each) for each in (file.as_posix(), file.parent.as_posix()) if each in LONG_FIRST]
+        return min(places, default=len(LONG_FIRST))
 
-    items.sort(key=rank)
+    place = dict[Path, float]()
+    for waits in (True, False):
+        alike = sorted((file for file in files if (file.parts[0] in WAITING) is waits), key=rank)
+        place |= {file: number / len(alike) for number, file in enumerate(alike)}
+    items.sort(key=lambda item: place[item.path.relative_to(here)])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home_of_fixtures(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What fixtures that several tests share do before the first of them."""
+    os.environ["HOME"] = str(tmp_path_factory.mktemp("shared-home"))
+    for name in BELOW_HOME:
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def jobs_begin_at_once() -> Iterator[None]:
+    with warm_jobs():
+        yield
+
+
+@pytest.fixture(scope="session")
+def drawn_library(tmp_path_factory: pytest.TempPathFactory) -> DrawnLibrary:
+    """The demo's photos and their index, drawn once for all processes that test: they are looked at, nothing more."""
+    from engine.demo.library import DrawnLibrary, draw_library  # Brings numpy along, which counts its threads then.
+
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "drawn-library"
+    folder.mkdir(exist_ok=True)
+    with one_at_a_time(folder):
+        library = DrawnLibrary.below(folder)
+        return library if library.index.exists() else draw_library(folder)
 
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+    for name in BELOW_HOME:
         monkeypatch.setenv(name, str(home / name.lower()))
     for name in ("LIMNER_DB_PASSWORD", "SSH_CONNECTION", "NO_COLOR", "TMUX", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)

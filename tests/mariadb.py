@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import pymysql
 from pymysql.connections import Connection
 
-DEADLINE = 60.0
+from tests.patience import PATIENCE, Patience
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def killable_server(*more: str) -> Iterator[Killable]:
         install = [_program("mariadb-install-db"), "--no-defaults", *data, *as_root]
         install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
         aside = {**os.environ, "TMPDIR": str(temporary)}
-        subprocess.run(install, env=aside, check=True, capture_output=True, timeout=120)
+        subprocess.run(install, env=aside, check=True, capture_output=True, timeout=PATIENCE)
         server = MariaServer(_free_port(), home / "s")
         options = [f"--socket={server.socket}", f"--port={server.port}", "--bind-address=127.0.0.1"]
         options += [f"--pid-file={home / 'pid'}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
@@ -99,16 +98,15 @@ def killable_server(*more: str) -> Iterator[Killable]:
 
 
 def _wait_until_up(server: MariaServer, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + DEADLINE
+    patience = Patience()
     while True:
         try:
             # Nobody without a name: such a user would shadow the named ones on the socket.
             server.run("DELETE FROM mysql.global_priv WHERE user = ''", "FLUSH PRIVILEGES")
             return
         except pymysql.err.OperationalError:
-            if process.poll() is not None or time.monotonic() > end:
+            if process.poll() is not None or not patience.wait():
                 raise AssertionError(f"MariaDB did not start:\n{log.read_text(errors='replace')[-3000:]}") from None
-            time.sleep(0.05)
 
 
 def _program(name: str) -> str:

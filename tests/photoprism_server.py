@@ -36,6 +36,10 @@ class Fault:
     cut_after: int | None = None
     """Bytes of the body after which the connection breaks."""
     ignore_range: bool = False
+    silent: bool = False
+    """The connection stays after ``cut_after``, and nothing comes."""
+    no_length: bool = False
+    """Nothing is told of the body's length; it ends with the connection."""
 
 
 @dataclass
@@ -263,17 +267,26 @@ def serving(
         def _spoilt(self, fault: Fault | None) -> bool:
             if fault is None or fault.status is None:
                 return False
-            self._send(fault.status, fault.body, fault.headers)
+            self._send(fault.status, fault.body, fault.headers, fault.cut_after, fault.no_length)
+            self.close_connection = self.close_connection and not fault.silent
             return True
 
         def _json(self, status: int, record: object, headers: dict[str, str] | None = None) -> None:
             self._send(status, json.dumps(record).encode(), {"Content-Type": "application/json", **(headers or {})})
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str], cut_after: int | None = None) -> None:
+        def _send(
+            self,
+            status: int,
+            body: bytes,
+            headers: dict[str, str],
+            cut_after: int | None = None,
+            no_length: bool = False,
+        ) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
+            if not no_length:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body[:cut_after])
             if cut_after is not None:

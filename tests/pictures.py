@@ -10,6 +10,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 import tui.screens.connect
+from tests.patience import Patience
 from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
 from tui.actions import SCREENS
 from tui.limner import LimnerApp
@@ -61,12 +62,16 @@ async def _take_all(app: LimnerApp, out: Path, columns: int, rows: int) -> None:
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Waits until nothing is under way: no thread works, no picture is being drawn, nothing waits to be painted."""
-    for _ in range(400):
+    """Waits until nothing is under way: no key waits, no thread works, no picture is being drawn."""
+    patience, turns = Patience(), getattr(pilot.app, "key_turns", None)
+    while patience.lasts():
         await pilot.pause()
         working = [worker for worker in pilot.app.workers if not worker.is_finished]
         drawing = [each for kind in (Portrait, Thumbnails) for each in pilot.app.screen.query(kind) if not each.ready]
-        if not working and not drawing:
+        # An app that has quit leaves what was still to come.
+        queued = pilot.app.message_queue_size or (turns is not None and not turns.all_done)
+        typing = queued and not pilot.app._exit
+        if not working and not drawing and not typing:
             await pilot.pause()
             return
         await asyncio.sleep(0.01)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import subprocess
 import sys
 
 import pytest
 
-import engine
 from engine.jobs.work import WORK
 from tui.cli import COMMANDS
 
@@ -53,9 +51,3 @@ def test_each_command_is_there_under_its_name(name: str) -> None:
 def test_the_work_of_each_kind_of_job_is_there(place: str) -> None:
     module, name = place.split(":")
     assert callable(getattr(importlib.import_module(module), name))
-
-
-def test_every_module_of_the_engine_can_be_imported_on_its_own() -> None:
-    names = [module.name for module in pkgutil.walk_packages(engine.__path__, "engine.")]
-    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
-    subprocess.run([sys.executable, "-c", code, *names], check=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import traceback
 
 from engine.jobs.folder import JobFolder, Request
+from engine.private import story_of, without_secrets
 from engine.training.runs import RunStatus
 from tui.places import log_path
 from tui.run_words import how_it_ended
@@ -33,8 +33,8 @@ def mishap(error: BaseException | None) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
             log.write(time.strftime("%Y-%m-%d %H:%M:%S\n"))
-            traceback.print_exception(error, file=log)
+            log.write(story_of(error))
         where = f"the whole story is in {path}"
     except OSError:
         where = "its log could not be written either"
-    return f"limner: {type(error).__name__}: {error}; {where}"
+    return without_secrets(f"limner: {type(error).__name__}: {error}; {where}")

@@ -75,6 +75,8 @@ class GettingReady:
 
     async def _make_next(self) -> None:
         # A driver that doesn't tell is a test's, which makes screens ahead where it wants to.
+        if self._app.leaving:
+            return
         calm = getattr(self._app._driver, "calm_seconds", 0.0) >= CALM_SECONDS
         if not calm or await self.make_one():
             self._look_for_calm()

@@ -3,7 +3,9 @@
 Textual hands a key to what has the focus at that moment and goes on to the next. Of keys that come in one breath, as
 over a slow line, those behind one that opens a field, a dialog or another screen would go to what was there before it,
 or get lost on their way. Here the next key waits until the last one has gone its way up from the widget to the app,
-where its action is done, and until the screen that came of it stands and has given something the focus.
+where its action is done; until what the widget told because of it has gone the same way (a field tells that Enter was
+pressed in it, and only then the next one gets the focus); and until the screen that came of it stands and has given
+something the focus.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.app import ScreenStackError
 from textual.message import Message
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.03
 """How often it is looked whether what a key went to is still there."""
+
+ROUNDS = 2
+"""How often the way is gone behind a key: what the key made the widget tell goes between the first and the second."""
 
 MOST_LOOKS = 33
 """After a second a key that has not come back keeps nobody waiting any more."""
@@ -51,8 +57,13 @@ class KeyTurns:
         self._waiting: deque[events.Event] = deque()
         self._followed: Widget | None = None
         self._stands: Widget | None = None
-        self._turn = self._looks = 0
+        self._turn = self._looks = self._rounds = 0
         self._timer: Timer | None = None
+
+    @property
+    def all_done(self) -> bool:
+        """Whether no key waits for its turn, and the last one has done all it does."""
+        return self._followed is None and not self._waiting
 
     async def take(self, event: events.Event) -> None:
         """Hands it on, now or when its turn has come."""
@@ -62,7 +73,12 @@ class KeyTurns:
 
     async def passed(self, message: Passed) -> None:
         """A key has gone its way, or a new screen has done what it does as it appears."""
-        if message.turn == self._turn:
+        if message.turn != self._turn:
+            return
+        self._rounds -= 1
+        if self._rounds and self._waiting and self._followed is not None and self._followed.is_attached:
+            self._followed.post_message(Passed(self._turn))
+        else:
             await self._next()
 
     async def _next(self) -> None:
@@ -71,7 +87,12 @@ class KeyTurns:
             if self._timer is not None:
                 self._timer.pause()
             return
-        screen = self._app.screen
+        try:
+            screen = self._app.screen
+        except ScreenStackError:
+            # The app is leaving, and its screens are gone.
+            self._waiting.clear()
+            return
         if screen is not self._stands:
             # What makes it appear is before this among its messages.
             self._stands = screen
@@ -84,7 +105,7 @@ class KeyTurns:
     def _follow(self, target: Widget) -> None:
         self._followed = target
         self._turn += 1
-        self._looks = 0
+        self._looks, self._rounds = 0, ROUNDS
         target.post_message(Passed(self._turn))
         if self._timer is None:
             self._timer = self._app.set_interval(LOOK_SECONDS, self._look)

@@ -172,6 +172,11 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         super().exit(result, return_code, message)
 
     @property
+    def leaving(self) -> bool:
+        """Whether the app is ending: a screen that is made now would come in the way of those that are closed."""
+        return self._exit or (self.drawn and not self.is_running)
+
+    @property
     def own_themes(self) -> tuple[str, ...]:
         """Limner's themes and the user's, by name."""
         return self.looks.themes
@@ -205,7 +210,9 @@ class LimnerApp(PictureApp, inherit_bindings=False):
             target.call_later(self.run_action, action.verb, target)
 
     def switch_mode(self, mode: str) -> AwaitMount:
-        """Goes to a screen. One that is made already is drawn at once."""
+        """Goes to a screen. One that is made already is drawn at once; none is gone to by an app that is leaving."""
+        if self.leaving:
+            return AwaitMount(self.screen, [])
         self._is_whole = made = self.ready.is_made(mode)
         try:
             shown = super().switch_mode(mode)

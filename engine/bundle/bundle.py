@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,8 @@ def bundle_project(project: Project, path: Path, with_library: bool = False, tel
     images = list(_files(project.dataset, "dataset"))
     if not images:
         raise BundleError("there is no dataset to take along", "build it first: limner dataset build")
-    members = [Member("limner.toml", left.data), Member("prompts.json", as_json(_prompts(project)))]
+    prompts = [_without_server(each) for each in _prompts(project)] if not with_library else _prompts(project)
+    members = [Member("limner.toml", left.data), Member("prompts.json", as_json(prompts))]
     for member in images:
         if member.name == f"dataset/{MANIFEST}" and isinstance(member.source, Path):
             member = Member(member.name, manifest_file(member.source, with_library))
@@ -126,3 +128,14 @@ def _prompts(project: Project) -> list[dict[str, object]]:
     with project.store() as store:
         rows = store.rows(f"SELECT {', '.join(PROMPT_COLUMNS)} FROM prompts ORDER BY id")
     return [dict(row) for row in rows]
+
+
+def _without_server(prompt: dict[str, object]) -> dict[str, object]:
+    """A prompt that does not tell where the language model is that wrote it."""
+    try:
+        made_by = json.loads(str(prompt["made_by"]))
+    except ValueError:
+        return prompt
+    if not isinstance(made_by, dict):
+        return prompt
+    return {**prompt, "made_by": json.dumps({key: value for key, value in made_by.items() if key != "server"})}

@@ -25,8 +25,12 @@ MOST_BYTES = 2 * 10**12
 """A bundle that says it holds more is refused, as is one that holds more than it says."""
 
 LONGEST_NAME = 1000
-LARGEST_RECORD = 200_000_000
-"""Bytes of ``bundle.json`` or ``checksums.json``."""
+LARGEST_ABOUT = 65_536
+"""Bytes of ``bundle.json``."""
+
+A_FILE = 8192
+"""Bytes that each file may take in ``checksums.json``, and in the tar's headers: twice its name, and what stands around
+it."""
 
 _RUN = re.compile(r"[\w][\w.+-]*")
 

@@ -17,6 +17,9 @@ from engine.project import Project
 PERSON_KEYS = ("name", "uid")
 """What the library calls the person; the trigger word is all that training needs."""
 
+ADDRESS = "url"
+"""What settings call a server's address: private however it is spelt, since parsers pass over line breaks in one."""
+
 MADE_WITH = ("base", "training")
 """Parts of the settings that belong to a run, paths and all: they say what it was made with."""
 
@@ -78,7 +81,7 @@ def _left_out(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [("person", key) for key in PERSON_KEYS if key in settings.get("person", {})]
     for section, table in settings.items():
         if section not in ("library", "person") and isinstance(table, Mapping):
-            found += [(section, key) for key, value in table.items() if _is_private(value)]
+            found += [(section, key) for key, value in table.items() if key == ADDRESS or _is_private(value)]
     return found
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from engine.bundle.contents import (
+    A_FILE,
     ABOUT,
     CHECKSUMS,
-    LARGEST_RECORD,
+    LARGEST_ABOUT,
     About,
     BundleError,
     BundleKind,
@@ -73,10 +74,12 @@ def _stage(path: Path, stage: Path, tell: Tell) -> About:
         done = 0
         told: dict[str, Any] | None = None
         while (member := tar.next()) is not None:
+            # Each keeps all that its header said.
+            tar.members.clear()  # type: ignore[attr-defined]
             if told is not None:
                 raise BundleError("the bundle goes on after its end", "don't trust who made it")
             if member.name == CHECKSUMS:
-                told = _record(tar, member)
+                told = _record(tar, member, LARGEST_ABOUT + about.files * A_FILE)
                 continue
             done += member.size
             if len(sums) >= about.files or done > about.bytes or member.size < 0:
@@ -94,7 +97,9 @@ def _first(tar: tarfile.TarFile) -> About:
     member = tar.next()
     if member is None or member.name != ABOUT:
         raise no_bundle()
-    return read_about(_data(tar, member))
+    about = read_about(_data(tar, member, LARGEST_ABOUT))
+    _source(tar).headers += about.files * A_FILE
+    return about
 
 
 def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: BundleKind) -> str:
@@ -113,7 +118,7 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: Bund
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError as error:
         raise BundleError(f"the bundle holds {member.name[:80]!r} twice", "don't trust who made it") from error
-    with os.fdopen(handle, "wb") as file:
+    with os.fdopen(handle, "wb") as file, _source(tar).data():
         left = member.size
         while left and (chunk := source.read(min(CHUNK, left))):
             digest.update(chunk)
@@ -126,9 +131,9 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: Bund
     return digest.hexdigest()
 
 
-def _record(tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
+def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> dict[str, Any]:
     try:
-        record = json.loads(_data(tar, member))
+        record = json.loads(_data(tar, member, most))
     except (ValueError, RecursionError) as error:
         raise no_bundle() from error
     if not isinstance(record, dict):
@@ -136,11 +141,18 @@ def _record(tar: tarfile.TarFile, member: tarfile.TarInfo) -> dict[str, Any]:
     return record
 
 
-def _data(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    if not member.isreg() or not 0 <= member.size <= LARGEST_RECORD:
+def _data(tar: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:
+    if not member.isreg() or member.issparse() or not 0 <= member.size <= most:
         raise no_bundle()
     file = tar.extractfile(member)
-    return b"".join(iter(lambda: file.read(CHUNK), b"")) if file is not None else b""
+    with _source(tar).data():
+        return b"".join(iter(lambda: file.read(CHUNK), b"")) if file is not None else b""
+
+
+def _source(tar: tarfile.TarFile) -> _Bounded:
+    source: Any = tar.fileobj
+    assert isinstance(source, _Bounded)
+    return source
 
 
 @contextlib.contextmanager
@@ -164,7 +176,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
         raise _cut_off(path) from error
     except IsADirectoryError as error:
         raise no_bundle() from error
-    except (tarfile.TarError, zlib.error, ValueError, OverflowError) as error:
+    except (tarfile.TarError, zlib.error, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, tarfile.ReadError) and "unexpected end" in str(error):
             raise _cut_off(path) from error
         raise BundleError(f"{path} is damaged, or no bundle of Limner's ({error})", "copy it once more") from error
@@ -175,16 +187,31 @@ def _cut_off(path: Path) -> BundleError:
 
 
 class _Bounded:
-    """A file that no header can make us read into memory whole: tarfile reads a header's tail in one go."""
+    """A file whose headers can't fill the memory: tarfile reads a header's tail in one go, follows one header to the
+    next, and keeps what they say."""
 
     def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
         self._file = file
+        self._in_header = True
+        self.headers = LARGEST_HEADER
+        """Bytes of headers that may still come."""
 
     def read(self, size: int = -1) -> bytes:
-        """At most ``LARGEST_HEADER`` bytes."""
-        if not 0 <= size <= LARGEST_HEADER:
+        """At most ``LARGEST_HEADER`` bytes; of headers no more than are left."""
+        if self._in_header:
+            self.headers -= size
+        if not 0 <= size <= LARGEST_HEADER or self.headers < 0:
             raise BundleError("the bundle's list of files is absurdly large", "don't trust who made it")
         return self._file.read(size)
+
+    @contextlib.contextmanager
+    def data(self) -> Iterator[None]:
+        """What is read meanwhile is a file's own."""
+        self._in_header = False
+        try:
+            yield
+        finally:
+            self._in_header = True
 
     def seek(self, to: int, whence: int = os.SEEK_SET) -> int:
         """Onwards; what is between is read and forgotten."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from engine.bundle.bundle import PROMPT_COLUMNS, is_under_way
+from engine.bundle.bundle import is_under_way
 from engine.bundle.contents import BundleError, BundleKind, no_bundle
+from engine.bundle.leaving_out import settings_file
 from engine.bundle.opening import about_bundle, staged
 from engine.bundle.packing import Tell
+from engine.bundle.prompts import take_prompts
 from engine.errors import LimnerError
-from engine.jobs.folder import JobFolder, Order
+from engine.jobs.folder import JobFolder, Order, write_whole
 from engine.project import SETTINGS_NAME, Project
 from engine.settings import read_settings
 
@@ -29,6 +31,8 @@ class Merged(StrEnum):
     """It was here up to some point, and has gone on since."""
     KNOWN = "here already"
     BESIDE = "beside another of that name"
+    LEFT = "left out"
+    """It is no whole run, or it can't be brought up to date now; the others come home all the same."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class RunBroughtHome:
     id: str
     name: str
     how: Merged
+    why: str = ""
+    """Why it was left out."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +54,41 @@ class Unbundled:
     kind: BundleKind
     files: int
     runs: tuple[RunBroughtHome, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    """Settings that would have made Limner go somewhere, as ``section.key = value``; the project has none of them."""
 
 
-def unbundle(path: Path, folder: Path, tell: Tell = lambda *_: None) -> Unbundled:
+def unbundle(path: Path, folder: Path, tell: Tell = lambda *_: None, with_addresses: bool = False) -> Unbundled:
     """Opens a bundle: that of a project makes the project ``folder``, that of runs goes into the project ``folder``.
 
     Nothing that is there is overwritten. Killed in between, it can be done again.
 
+    Args:
+        path: the bundle.
+        folder: of the project.
+        tell: takes bytes done and bytes in all.
+        with_addresses: whether servers and paths that the bundle's settings name are taken over. Whoever made it would
+            else say where this machine's passwords go.
+
     Raises:
-        BundleError: it is no bundle, damaged or hostile; there is a project already, or none for the runs.
-        JobError: a run that would be brought up to date is under way here.
+        BundleError: it is no bundle, damaged or hostile; there is a project already, or none for the runs; none of its
+            runs could be brought home.
     """
     about = about_bundle(path)
     project = Project(folder.resolve())
     if about.kind is BundleKind.PROJECT:
-        return _new_project(path, project, tell)
+        return _new_project(path, project, tell, with_addresses)
     if not project.settings_path.is_file():
         raise BundleError(f"{path} holds runs, and {folder} is no project", "name the folder of theirs")
     stage = project.root / ".unbundling"
     with staged(path, stage, tell) as about:
-        runs = tuple(_bring_home(project, each) for each in sorted((stage / "runs").iterdir()))
+        runs = tuple(_home_or_left(project, each) for each in sorted((stage / "runs").iterdir()))
+    if runs and all(each.how is Merged.LEFT for each in runs):
+        raise BundleError("; ".join(each.why for each in runs), "nothing was changed")
     return Unbundled(project, BundleKind.RUNS, about.files, runs)
 
 
-def _new_project(path: Path, project: Project, tell: Tell) -> Unbundled:
+def _new_project(path: Path, project: Project, tell: Tell, with_addresses: bool) -> Unbundled:
     root = project.root
     if project.settings_path.exists():
         raise BundleError(f"{root} is a project already", "choose another folder; runs of both come home alike")
@@ -85,25 +102,30 @@ def _new_project(path: Path, project: Project, tell: Tell) -> Unbundled:
             read_settings(stage / SETTINGS_NAME)
         except LimnerError as error:
             raise BundleError(error.what, error.fix) from error
-        _take_prompts(Project(stage), stage / "prompts.json")
+        set_aside = () if with_addresses else _set_aside(Project(stage))
+        take_prompts(Project(stage), stage / "prompts.json")
         (stage / "prompts.json").unlink()
         stage.rename(root)
-    return Unbundled(project, BundleKind.PROJECT, about.files)
+    return Unbundled(project, BundleKind.PROJECT, about.files, set_aside=set_aside)
 
 
-def _take_prompts(project: Project, path: Path) -> None:
+def _set_aside(project: Project) -> tuple[str, ...]:
+    """Takes all addresses and paths out of the settings; returns what was taken out."""
+    plain = tomllib.loads(project.settings_path.read_text("utf-8"))
+    left = settings_file(project, with_library=False)
+    write_whole(project.settings_path, left.data.decode("utf-8"))
+    library = [f"library.{key}" for key in plain.get("library", {})]
+    values = {each: plain[each.split(".")[0]][each.split(".")[1]] for each in (*library, *left.keys)}
+    return tuple(f"{key} = {value!r}" for key, value in values.items())
+
+
+def _home_or_left(project: Project, incoming: Path) -> RunBroughtHome:
+    """Merges one run. One that can't be is no reason to lose the others."""
     try:
-        records = json.loads(path.read_text("utf-8"))
-        rows = [tuple(record[column] for column in PROMPT_COLUMNS) for record in records]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise no_bundle() from error
-    if not all(isinstance(value, (str, int, float, type(None))) for row in rows for value in row):
-        raise no_bundle()
-    marks = ", ".join("?" for _ in PROMPT_COLUMNS)
-    # A prompt's parent is older than itself, so its number is lower.
-    rows.sort(key=lambda row: row[0] if isinstance(row[0], int) else 0)
-    with project.store() as store, store.change() as change:
-        change.executemany(f"INSERT OR IGNORE INTO prompts ({', '.join(PROMPT_COLUMNS)}) VALUES ({marks})", rows)
+        return _bring_home(project, incoming)
+    except LimnerError as error:
+        why = f"{error.what} ({error.fix})" if error.fix else error.what
+        return RunBroughtHome(incoming.name, incoming.name, Merged.LEFT, why)
 
 
 def _bring_home(project: Project, incoming: Path) -> RunBroughtHome:
@@ -168,4 +190,8 @@ def _log(run: Path) -> bytes:
 
 def names_of(runs: Sequence[RunBroughtHome]) -> list[str]:
     """A line for each run."""
-    return [f"{each.id}: {each.how}{f', as {each.name}' if each.name != each.id else ''}" for each in runs]
+    told = []
+    for each in runs:
+        beside = f", as {each.name}" if each.name != each.id else ""
+        told.append(f"{each.id}: {each.how}{beside}{f': {each.why}' if each.why else ''}")
+    return told

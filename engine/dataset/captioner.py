@@ -208,6 +208,8 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
         photos = {face.photo_uid for face in Ledger(store).faces() if face.marker_uid in markers}
     try:
         with connect(settings.library, find_password(parse_address(url, project.root)), project.root) as library:
+            for caution in library.cautions():
+                tell(events.Warning(caution))
             if isinstance(library, HttpLibrary):
                 words = list(library.words(photos))
             elif isinstance(library, PhotoPrismLibrary):

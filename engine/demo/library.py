@@ -46,6 +46,10 @@ TURN_BACK: Mapping[int, Image.Transpose] = {
 Box = tuple[float, float, float, float]
 
 
+SEED = 2019
+"""Of the library that the demo draws."""
+
+
 @dataclass(frozen=True)
 class DrawnLibrary:
     """Where the drawn library lies; `url` is what Limner connects to."""
@@ -54,6 +58,12 @@ class DrawnLibrary:
     originals: Path
     sidecar: Path
     url: str
+
+    @classmethod
+    def below(cls, folder: Path) -> DrawnLibrary:
+        """The library that was, or will be, drawn into a folder."""
+        index = folder / "index.db"
+        return cls(index, folder / "originals", folder / "sidecar", f"sqlite:///{index.absolute()}")
 
 
 @dataclass(frozen=True)
@@ -77,17 +87,12 @@ class StoredPhoto:
     faces: tuple[Face, ...]
 
 
-def draw_library(folder: Path, *, seed: int = 2019, progress: Callable[[int, int], None] | None = None) -> DrawnLibrary:
+def draw_library(folder: Path, *, seed: int = SEED, progress: Callable[[int, int], None] | None = None) -> DrawnLibrary:
     """Draw the demo library into `folder`; the same seed draws the same library.
 
     `progress` is told the photos drawn so far, and how many there will be.
     """
-    library = DrawnLibrary(
-        index=folder / "index.db",
-        originals=folder / "originals",
-        sidecar=folder / "sidecar",
-        url=f"sqlite:///{(folder / 'index.db').absolute()}",
-    )
+    library = DrawnLibrary.below(folder)
     if library.index.exists():
         raise LibraryError(f"{folder} holds a library already", "choose an empty folder")
     library.originals.mkdir(parents=True, exist_ok=True)

@@ -132,6 +132,9 @@ def _told_by_library(
     while True:
         try:
             with connect(project.settings.library, password, project.root) as library:
+                if deadline is None:
+                    for caution in library.cautions():
+                        tell(events.Warning(caution))
                 deadline = time.monotonic() + COMES_BACK_SECONDS
                 found = find_person(library.people(), person)
                 rows = tuple(library.faces(found))

@@ -200,9 +200,22 @@ def open_header(source: Path | str | IO[bytes]) -> Image.Image:
     """A picture's header, read by ``FORMATS`` alone; every picture is opened by this.
 
     Raises:
-        Exception: whatever Pillow or the system raises; ``OSError`` and ``ValueError`` mostly.
+        TooLarge: it has more than ``LARGEST`` pixels.
+        Exception: whatever else Pillow or the system raises; ``OSError`` and ``ValueError`` mostly.
     """
-    return Image.open(source, formats=[each for each in FORMATS if each != "HEIF" or each in Image.OPEN])
+    try:
+        image = Image.open(source, formats=[each for each in FORMATS if each != "HEIF" or each in Image.OPEN])
+    except Image.DecompressionBombError as error:
+        raise TooLarge("the picture is too large") from error
+    # Pillow itself refuses from twice as many on.
+    if image.width * image.height > LARGEST:
+        image.close()
+        raise TooLarge(f"the picture is too large ({image.width} × {image.height})")
+    return image
+
+
+class TooLarge(ValueError):
+    """Unpacked, the picture would take the memory that everything else needs."""
 
 
 def _open(path: Path) -> Image.Image:
@@ -225,9 +238,6 @@ def _open(path: Path) -> Image.Image:
         raise
     except Exception as error:
         raise _broken(path, error) from error
-    if image.width * image.height > LARGEST:
-        image.close()
-        raise BrokenImage(path, f"the picture is too large ({image.width} × {image.height})")
     return image
 
 
@@ -237,8 +247,8 @@ def _broken(path: Path, error: Exception) -> BrokenImage:
         return BrokenImage(path, "the file is missing")
     if isinstance(error, UnidentifiedImageError):
         return BrokenImage(path, "the file is not an image")
-    if isinstance(error, Image.DecompressionBombError):
-        return BrokenImage(path, "the picture is too large")
+    if isinstance(error, TooLarge):
+        return BrokenImage(path, str(error))
     if isinstance(error, OSError) and error.errno is not None:
         return BrokenImage(path, f"the file can't be read ({os.strerror(error.errno)})")
     if "truncated" in text.lower() or isinstance(error, (EOFError, struct.error)):

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import platformdirs
 
+from engine.jobs.locks import take
+
 POLL_SECONDS = 0.1
 
 LEAVE_SECONDS = 120.0
@@ -104,12 +106,9 @@ def _is_held(path: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not take(handle)
     finally:
         os.close(handle)
-    return False
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 from engine import events
 from engine.errors import JobError
+from engine.jobs.locks import is_held_alone
 from engine.refusals import explained
 
 ORDER_NAME = "job.json"
@@ -122,12 +122,9 @@ class JobFolder:
         except OSError:
             return False
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return is_held_alone(handle)
         finally:
             os.close(handle)
-        return False
 
     def ask(self, request: Request) -> None:
         """Leaves a request for the job; asking twice is asking once."""

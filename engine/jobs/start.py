@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from engine import events
 from engine.errors import JobError, LimnerError
 from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
+from engine.jobs.locks import take
 from engine.library.password import ENVIRONMENT as PASSWORD
 from engine.refusals import explained
 
@@ -41,10 +41,8 @@ def start(
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(job.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise JobError(f"{job.id} is already running", "follow it with: limner watch") from None
+        if not take(lock):
+            raise JobError(f"{job.id} is already running", "follow it with: limner watch")
         with explained(folder), _all_or_nothing(job):
             _prepare(job, Order(kind, project.resolve(), args), anew)
             with job.log_path.open("ab") as printed:

@@ -10,7 +10,7 @@ import importlib
 import os
 import signal
 import sys
-import traceback
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -24,7 +24,8 @@ from engine.jobs.card import all_held_for_training
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machine
 from engine.jobs.machine import boot_id
 from engine.jobs.quick_imports import quick_imports
-from engine.private import keep_private
+from engine.jobs.start import NEEDED_BY
+from engine.private import keep_private, never_tell, story_of, without_secrets
 from engine.refusals import explain
 
 NICE = 5
@@ -37,10 +38,14 @@ class Context:
     def __init__(self, folder: JobFolder) -> None:
         order = folder.read_order()
         self.folder = folder
+        self.began = time.monotonic()
+        """When the process began, but for what it imported until here."""
         self.project: Path = order.project
         self.args: dict[str, Any] = order.args
         self.listeners: list[Callable[[events.Event], None]] = []
         """Take each event too, after the log."""
+        self.reason: str | None = None
+        """Why the job ends before it is through, where nobody asked it to."""
         self._log = EventLog(folder.events_path)
 
     def emit(self, event: events.Event) -> None:
@@ -93,7 +98,7 @@ def run(folder: Path) -> int:
     except Exception as error:
         context.fail(*_told(context, error))
         return 1
-    reason = "stopped on request" if context.asked() & {Request.STOP, Request.STOP_AFTER_EPOCH} else None
+    reason = "stopped on request" if context.asked() & {Request.STOP, Request.STOP_AFTER_EPOCH} else context.reason
     context.folder.answered(*context.asked())
     context.end(events.Job(events.JobState.DONE, reason=reason))
     return 0
@@ -105,10 +110,10 @@ def _told(context: Context, error: Exception) -> tuple[str, str]:
     if told is None or not isinstance(error, LimnerError):
         # Printed into a file, which a full disk refuses as well.
         with contextlib.suppress(OSError):
-            traceback.print_exception(error)
+            print(story_of(error), file=sys.stderr)
     if told is not None:
-        return told.what, told.fix
-    return f"{type(error).__name__}: {error}", f"the whole story is in {context.folder.log_path}"
+        return without_secrets(told.what), told.fix
+    return without_secrets(f"{type(error).__name__}: {error}"), f"the whole story is in {context.folder.log_path}"
 
 
 def _cards(context: Context, kind: JobKind) -> AbstractContextManager[None]:
@@ -136,8 +141,15 @@ def fetch_no_code() -> None:
     sys.modules["kernels"] = None  # type: ignore[assignment]
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> int:
+    """The process of a job, from its first moment on; returns its exit status, as ``run`` does."""
     keep_private()
     fetch_no_code()
     give_way()
-    raise SystemExit(run(Path(sys.argv[1])))
+    for secret in NEEDED_BY:
+        never_tell(os.environ.get(secret))
+    return run(folder)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1])))

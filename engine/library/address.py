@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,13 @@ DEFAULT_NAME = "photoprism"
 EXAMPLES = "give mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host or folder:///…"
 
 _GO_DSN = re.compile(r"^(?P<user>[^:@/]*)(?::(?P<password>.*))?@(?P<net>tcp|unix)\((?P<at>[^)]*)\)/(?P<name>[^?]*)")
+
+_PASSWORD = re.compile(r"^(?:[a-z0-9+.-]+:)?//[^:@/]*:(?![0-9]*[/?#][^@]*=)[^@]*@", re.IGNORECASE)
+"""A password before the host, also one with ``#``, ``/`` or ``?`` in it, which end the host for a parser. A port
+is none where an ``@`` comes later only in an option's value, ``?ssl_ca=/home/me@nas/ca.pem``."""
+
+_LOGIN = re.compile(r"^[^:@/\\]*:[^@]+@[^@]")
+"""``user:password@host``, typed without a scheme."""
 
 _PAGES = re.compile(r"/(library|api)(/.*)?$")
 """What PhotoPrism itself puts behind its address: its pages, and what they ask."""
@@ -119,9 +127,11 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
     if "://" not in text:
         if not text:
             raise LibraryError("the library's address is empty", EXAMPLES)
-        return LibraryAddress(ServerKind.SQLITE, path=_index_in((base / Path(text).expanduser()).resolve()))
+        return LibraryAddress(ServerKind.SQLITE, path=_index_in(_plain_path(text, base)))
     if text[:9].lower() == "folder://":
         return _folder(text[9:], base)
+    if _PASSWORD.match(text):
+        raise _holds_password()
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -167,7 +177,9 @@ def _from_http(parts: SplitResult, port: int | None) -> LibraryAddress:
     scheme = parts.scheme.lower()
     query = parse_qs(parts.query)
     tls = _tls(query)
-    if tls is Tls.OFF:
+    if scheme == "http" and (tls in (Tls.REQUIRED, Tls.UNVERIFIED) or "ssl_ca" in query):
+        raise LibraryError("an http:// address is never encrypted, whatever ssl= or ssl_ca= says", "write https://")
+    if tls is Tls.OFF and scheme == "https":
         raise LibraryError("ssl=off makes no sense of an https:// address", "leave it out, or write http://")
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = 443 if scheme == "https" else 80
@@ -216,6 +228,17 @@ def _from_go(go: re.Match[str]) -> LibraryAddress:
     if go["net"] == "unix":
         return LibraryAddress(ServerKind.MYSQL, user=user, host="localhost", socket=Path(go["at"]), database=name)
     return _from_mysql(urlsplit(f"mysql://{quote(user)}@{go['at']}/{name}"), urlsplit(f"//{go['at']}").port)
+
+
+def _plain_path(text: str, base: Path) -> Path:
+    """A path as it was typed. What looks like a server's login is one, unless such a file is there."""
+    path = base / Path(text).expanduser()
+    if not os.path.exists(path):  # noqa: PTH110 - a text too long for a name is no error here
+        if _LOGIN.match(text):
+            raise _holds_password()
+        if "@" in text.partition("/")[0]:
+            raise LibraryError("the library's address says not of what kind it is", EXAMPLES)
+    return path.resolve()
 
 
 def _sqlite_path(parts: SplitResult, base: Path) -> Path:

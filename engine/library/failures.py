@@ -9,7 +9,7 @@ import http.client
 import socket
 import ssl
 
-from pymysql.constants.CR import CR_SSL_CONNECTION_ERROR
+from pymysql.constants.CR import CR_AUTH_PLUGIN_CANNOT_LOAD, CR_SSL_CONNECTION_ERROR
 from sqlalchemy.exc import DBAPIError
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
@@ -18,6 +18,9 @@ from engine.library.tunnel import tunnel_to
 
 CONNECT_SECONDS = 5
 """How long a server may take to answer before it counts as not there."""
+
+IN_THE_CLEAR = "the server asks for the password in the clear"
+"""What our own refusal to show a password says."""
 
 _NO_SUCH_LOGIN = {1045, 1698, 1130, 1862}
 _NO_SUCH_DATABASE = {1044, 1049}
@@ -73,11 +76,23 @@ def _mysql(cause: BaseException, address: LibraryAddress, with_password: bool) -
     if code == CR_SSL_CONNECTION_ERROR:
         fix = f"leave ssl=on out, or go through SSH: {tunnel_to(address)}"
         return HostUnreachable(f"the server at {address.where} has no TLS", fix)
+    if code == CR_AUTH_PLUGIN_CANNOT_LOAD:
+        return _way_to_log_in(str(cause.args[1]) if len(cause.args) > 1 else "", address)
     # PyMySQL's InterfaceError (0, "") is a connection that it has closed itself after such an error.
     if code in _NO_CONNECTION or isinstance(cause, OSError) or type(cause).__name__ == "InterfaceError":
         return _unreachable(cause, address)
     detail = cause.args[1] if code and len(cause.args) > 1 else str(cause)
     return LibraryError(f"the server at {address.where} answered: {detail}", "check the address and the server's log")
+
+
+def _way_to_log_in(said: str, address: LibraryAddress) -> LibraryError:
+    if said == IN_THE_CLEAR:
+        what = f"the server at {address.where} asks for the password in the clear, and got none"
+        return WrongPassword(what, f"turn TLS on there, or go through SSH: {tunnel_to(address)}")
+    return WrongPassword(
+        f"user {address.user} at {address.where} logs in in a way that is not known here ({said})",
+        "give this user a plain password there (mysql_native_password or caching_sha2_password)",
+    )
 
 
 def _unreachable(cause: BaseException, address: LibraryAddress) -> LibraryError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -153,7 +153,7 @@ class FolderIndex:
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (face.uid, photo_id, *face.box, face.score, face.space, face.embedding, whose.get(face.uid))
-                for face in seen.faces
+                for face in _told_apart(seen.faces)
             ],
         )
 
@@ -178,6 +178,10 @@ class FolderLibrary:
         """Closes the project's database."""
         if self._store is not None:
             self._store.close()
+
+    def cautions(self) -> tuple[str, ...]:
+        """Nothing: it lies on this machine."""
+        return ()
 
     def describe(self) -> Description:
         """How many photos lie in the folder, how many of them nobody has looked at yet, and how many faces are known.
@@ -292,6 +296,19 @@ class FolderLibrary:
 def face_uid(folder: Path, name: str, box: tuple[float, float, float, float]) -> str:
     """Names a face by its photo and its place there; the same one when it is found again."""
     return f"fm{_digest(str(folder), name, *(f'{each:.2f}' for each in box))}"
+
+
+def _told_apart(faces: Collection[SeenFace]) -> list[SeenFace]:
+    """Two faces whose boxes round to the same get a uid each: the first by its exact box keeps the uid that it would
+    have alone, so that what was decided on it stays; the others' are made from it, the same ones each time."""
+    alike: dict[str, list[SeenFace]] = {}
+    for face in faces:
+        alike.setdefault(face.uid, []).append(face)
+    found = []
+    for uid, several in alike.items():
+        first, *rest = sorted(several, key=lambda face: face.box)
+        found += [first, *(replace(face, uid=f"fm{_digest(uid, str(n))}") for n, face in enumerate(rest, 2))]
+    return found
 
 
 def _photo_uid(folder: Path, name: str) -> str:

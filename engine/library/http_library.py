@@ -65,14 +65,21 @@ class HttpLibrary:
         """Ends the connections. Photos can still be fetched."""
         self._session.close()
 
+    def cautions(self) -> tuple[str, ...]:
+        """What a person should know of the connection, such as that it is not encrypted."""
+        return told_of(self.address, self._encrypted)
+
+    @property
+    def _encrypted(self) -> bool:
+        return self.address.site.startswith("https://")
+
     def describe(self) -> Description:
         """PhotoPrism's version, and its counts of photos and of people's faces."""
         count = self._config.get("count")
         photos = number(count, "all") if isinstance(count, dict) else 0
         faces = sum(person.faces for person in self.people())
-        encrypted = self.address.site.startswith("https://")
-        notes = told_of(self.address, encrypted)
-        return Description("over HTTPS" if encrypted else "over HTTP", self._version(), photos, faces, notes=notes)
+        server = "over HTTPS" if self._encrypted else "over HTTP"
+        return Description(server, self._version(), photos, faces, notes=self.cautions())
 
     def people(self) -> list[Person]:
         """Everyone with a face, most faces first; how many are confirmed is not told."""

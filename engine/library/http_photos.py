@@ -32,6 +32,12 @@ CHUNK = 256 * 1024
 LEAST_ROOM = 500_000_000
 """Bytes that stay free on the disk."""
 
+MOST_BYTES = 2_000_000_000
+"""A file that is told or found to be larger is no photo that a person is looked for on."""
+
+MOST_WORDS = 20_000
+"""Bytes that are read of an answer that is an error: then the connection can be used again."""
+
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """What a disk says; waiting helps none of it."""
 
@@ -93,9 +99,10 @@ class RemotePhotos(Roots):
 
     def _fetch(self, told: RemoteFile, path: Path) -> None:
         assert self.session is not None
+        if told.size > MOST_BYTES:
+            raise _too_large(told.size)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(path.parent).free < told.size + LEAST_ROOM:
-            raise NoPhotosNow(f"the disk that {path.parent} is on is full", "make room there")
+        _want_room(path.parent, told.size)
         with _alone(path) as part:
             if path.exists():
                 return
@@ -110,7 +117,7 @@ class RemotePhotos(Roots):
         assert self.session is not None
         try:
             if not told.size or part.stat().st_size < told.size:
-                self._append(self.session, told.hash, part)
+                self._append(self.session, told, part)
         except (http.client.HTTPException, OSError) as error:
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise
@@ -135,16 +142,16 @@ class RemotePhotos(Roots):
         what = "the file is not the one that PhotoPrism indexed (its checksum differs)"
         raise LibraryError(what, "index it again there")
 
-    def _append(self, session: Session, file_hash: str, part: Path) -> None:
+    def _append(self, session: Session, told: RemoteFile, part: Path) -> None:
         """Asks for what comes after the bytes that are there, and writes it behind them."""
         have, refused = part.stat().st_size, None
         for _ in range(3):
             token = session.download_token(but=refused)
             headers = {"Range": f"bytes={have}-"} if have else {}
-            path = f"/api/v1/dl/{file_hash}?t={quoted(token)}"
+            path = f"/api/v1/dl/{told.hash}?t={quoted(token)}"
             with session.answer(path, headers, fine=(200, 206, 403, 404)) as response:
                 if response.status == 403:
-                    response.read()
+                    response.read(MOST_WORDS)
                     refused = token
                     continue
                 _refuse_no_photo(response)
@@ -153,7 +160,7 @@ class RemotePhotos(Roots):
                     if response.status == 206:
                         have = 0
                         continue
-                _write(response, part)
+                _write(response, part, told.size)
                 return
         raise NoPhotosNow(
             f"{session.address.where} lets this user look at photos, not download them",
@@ -181,10 +188,10 @@ def _refuse_no_photo(response: http.client.HTTPResponse) -> None:
     """PhotoPrism draws its errors, some with status 200 (``internal/api/svg.go``); proxies write pages."""
     kind = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
     if response.status == 404:
-        response.read()
+        response.read(MOST_WORDS)
         raise LibraryError("the file is missing on the server", "index its folder again in PhotoPrism")
     if kind == "image/svg+xml":
-        response.read()
+        response.read(MOST_WORDS)
         raise LibraryError("PhotoPrism sent a placeholder instead of the file", "look at the photo there")
     if kind.startswith("text/") or kind == "application/json":
         raise NoPhotosNow(f"the server sent {kind} instead of a photo", "see whether a proxy asks for a login")
@@ -195,14 +202,48 @@ def _goes_on_at(response: http.client.HTTPResponse, at: int) -> bool:
     return (response.getheader("Content-Range") or "").startswith(f"bytes {at}-")
 
 
-def _write(response: http.client.HTTPResponse, part: Path) -> None:
+def _write(response: http.client.HTTPResponse, part: Path, size: int) -> None:
+    """Writes what comes behind what is there, and no more than was told of; where the disk gets full, what came stays.
+
+    Args:
+        response: what comes.
+        part: the file that it is a part of.
+        size: how many bytes the whole file should have; 0: not known.
+
+    Raises:
+        LibraryError: it is longer than it should be; nothing of it is kept.
+        NoPhotosNow: the disk is full.
+        IncompleteRead: it broke off.
+    """
+    most, have = size or MOST_BYTES, part.stat().st_size
     with part.open("ab") as file:
-        while chunk := response.read(CHUNK):
+        while have + (response.length or 0) <= most and (chunk := response.read(CHUNK)):
+            have += len(chunk)
+            if have > most:
+                break
+            _want_room(part.parent, len(chunk))
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
+    if have + (response.length or 0) > most:
+        os.truncate(part, 0)
+        if not size:
+            raise _too_large(have)
+        what = "the file is not the one that PhotoPrism indexed (it is longer)"
+        raise LibraryError(what, "index it again there")
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
+
+
+def _want_room(folder: Path, size: int) -> None:
+    """Raises NoPhotosNow where so many bytes more would leave too little free."""
+    if shutil.disk_usage(folder).free < size + LEAST_ROOM:
+        raise NoPhotosNow(f"the disk that {folder} is on is full", "make room there")
+
+
+def _too_large(size: int) -> LibraryError:
+    what = f"the file has {max(size, MOST_BYTES) / 1e9:,.0f} GB or more, too much for a photo"
+    return LibraryError(what, "look at it in PhotoPrism")
 
 
 def _sha1(path: Path) -> str:

@@ -6,7 +6,6 @@ Names: PhotoPrism's ``internal/entity/photo.go``, ``file_json.go``, ``marker_jso
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,11 @@ from typing import Any
 from engine.errors import NotALibrary
 from engine.library.people import Person
 from engine.library.photo_words import LEAST_SURE, UNKNOWN_PLACE, PhotoWords
-from engine.library.rows import LibraryFace, Marker, date_of
+from engine.library.rows import LibraryFace, Marker, date_of, well_formed
 from engine.library.schema import CONFIRMED
+
+LARGEST = 2**63
+"""No number is this large in a database. JSON holds any: Python's ``float`` and SQLite end with an error at them."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,15 @@ def listed(answer: object, where: str) -> list[dict[str, Any]]:
 
 
 def text(record: Mapping[str, Any], key: str) -> str:
-    """A value as text; empty where there is none."""
+    """A value as text that can be written and shown; empty where there is none."""
     value = record.get(key)
-    return value if isinstance(value, str) else ""
+    return well_formed(value) if isinstance(value, str) else ""
 
 
 def number(record: Mapping[str, Any], key: str) -> int:
-    """A value as a whole number; 0 where there is none."""
+    """A value as a whole number; 0 where there is none, or none that a database could hold."""
     value = record.get(key)
-    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0
+    return int(value) if isinstance(value, (int, float)) and abs(value) < LARGEST else 0
 
 
 def _file(record: dict[str, Any]) -> RemotePhotoFile | None:
@@ -152,7 +154,7 @@ def _marker(record: dict[str, Any]) -> RemoteMarker | None:
     if text(record, "Type") != "face" or record.get("Invalid") or not text(record, "UID"):
         return None
     sides = [record.get(key, 0) for key in "XYWH"]
-    if not all(isinstance(each, (int, float)) and math.isfinite(each) for each in sides):
+    if not all(isinstance(each, (int, float)) and abs(each) < LARGEST for each in sides):
         return None
     x, y, w, h = (float(each) for each in sides)
     if w <= 0 or h <= 0:

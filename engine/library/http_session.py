@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import queue
 import random
 import threading
@@ -23,8 +24,9 @@ from urllib.parse import quote, urlencode, urlsplit
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.library.address import LibraryAddress
 from engine.library.failures import unreachable
+from engine.library.rows import well_formed
 from engine.library.tls import web_context
-from engine.private import for_a_header
+from engine.private import for_a_header, never_tell
 
 AT_ONCE = 4
 """Questions under way at once: a home server makes thumbnails for somebody else, too."""
@@ -38,12 +40,18 @@ FIRST_WAIT = 0.5
 """Seconds before the second try; twice as long before each further one."""
 
 LONGEST_WAIT = 30.0
-"""Seconds; no server is waited for longer between two tries, whatever it asks for."""
+"""Seconds between two tries where the server does not say how long it wants to be left alone."""
+
+LONGEST_ASKED = 120.0
+"""Seconds that a server may ask for (``Retry-After``); who asks for more is told of instead, and not asked again."""
 
 MOST_BYTES = 64_000_000
 """An answer (not a photo) that is longer is refused."""
 
 APP_PASSWORD = "an app password (Settings, Account, Apps and Devices in PhotoPrism)"
+
+PUBLIC = "public"
+"""What PhotoPrism takes for a token where it asks for no login."""
 
 _GONE = (OSError, http.client.HTTPException)
 _BUSY = (408, 425, 429)
@@ -68,6 +76,7 @@ class Session:
 
     def __init__(self, address: LibraryAddress, secret: str | None) -> None:
         self.address = address
+        never_tell(secret)
         if not address.user:
             secret = for_a_header(secret, "the app password", LibraryError)
         self._secret = secret
@@ -91,9 +100,18 @@ class Session:
             Refused: it answers with another error.
         """
         tail = f"?{urlencode(query)}" if query else ""
-        with self.answer(f"/api/v1/{path}{tail}") as response:
-            self._note_tokens(response)
-            return self._json(response)
+        attempt = 0
+        while True:
+            try:
+                with self.answer(f"/api/v1/{path}{tail}") as response:
+                    self._note_tokens(response)
+                    return self._json(response)
+            except _GONE as error:
+                # It broke off, or fell silent, in the middle of its answer.
+                if attempt == TRIES - 1:
+                    raise unreachable(error, self.address) from error
+            self.pause(attempt)
+            attempt += 1
 
     @contextmanager
     def answer(
@@ -132,8 +150,9 @@ class Session:
         if self._download_token in (None, but):
             told = self.ask("config")
             token = told.get("downloadToken") if isinstance(told, dict) else None
-            self._download_token = str(token) if token else "public"
-        return self._download_token or "public"
+            self._download_token = token if isinstance(token, str) and _sendable(token) else PUBLIC
+            self._keep_download_token_to_ourselves()
+        return self._download_token or PUBLIC
 
     def close(self) -> None:
         """Ends the connections, and the server's own memory of us where we had to log in. May be used again."""
@@ -189,6 +208,9 @@ class Session:
                 renewed = True
                 self._forget(token)
             elif (response.status in _BUSY or response.status >= 500) and not last:
+                if wait is not None and wait > LONGEST_ASKED:
+                    slot.close()
+                    raise self._left_alone(wait)
                 self.pause(attempt, wait)
             else:
                 slot.close()
@@ -243,7 +265,10 @@ class Session:
                 if response.status not in _BUSY or attempt == TRIES - 1:
                     break
                 _said(response)
-                self.pause(attempt, _seconds(response.getheader("Retry-After")))
+                wait = _seconds(response.getheader("Retry-After"))
+                if wait is not None and wait > LONGEST_ASKED:
+                    raise self._left_alone(wait)
+                self.pause(attempt, wait)
             if response.status != 200:
                 raise self._refusal(response, _said(response))
             told = self._json(response)
@@ -252,9 +277,10 @@ class Session:
         finally:
             connection.close()
         token = (told.get("access_token") or told.get("id")) if isinstance(told, dict) else None
-        if not token:
+        if not isinstance(token, str) or not _sendable(token):
             raise self._no_photoprism()
-        return str(token)
+        never_tell(token)
+        return token
 
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self.address.host, self.address.port
@@ -265,28 +291,38 @@ class Session:
     def pause(self, attempt: int, asked: float | None = None) -> None:
         """Waits before a next try, as long as the server asks for; else twice as long each time, and a little
         by chance, so that several threads don't come back at once."""
-        wait = FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25) if asked is None else asked
-        time.sleep(min(wait, LONGEST_WAIT))
+        own = min(FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25), LONGEST_WAIT)
+        time.sleep(own if asked is None else min(asked, LONGEST_ASKED))
 
     def _json(self, response: http.client.HTTPResponse) -> Any:
+        """Raises IncompleteRead where less came than ``Content-Length`` told: what is there of it means nothing."""
         data = response.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise Refused(200, f"{self.address.where} answered with more than {MOST_BYTES // 1_000_000} MB")
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
         try:
             return json.loads(data)
         except ValueError as error:
             raise self._no_photoprism() from error
+        except RecursionError as error:
+            what = f"{self.address.where} answered with lists in lists without end, which PhotoPrism never does"
+            raise Refused(200, what, "see what stands between you and PhotoPrism") from error
 
     def _note_tokens(self, response: http.client.HTTPResponse) -> None:
         """Answers carry the download token that is good now (PhotoPrism's ``api_response_headers.go``)."""
         if token := response.getheader("X-Download-Token"):
             self._download_token = token
+            self._keep_download_token_to_ourselves()
+
+    def _keep_download_token_to_ourselves(self) -> None:
+        if self._download_token != PUBLIC:
+            never_tell(self._download_token)
 
     def _refusal(self, response: http.client.HTTPResponse, said: str) -> LibraryError:
         status, where = response.status, self.address.where
         if status in (301, 302, 303, 307, 308):
-            target = urlsplit(response.getheader("Location") or "")
-            there = f"{target.scheme}://{target.netloc}" if target.netloc else "another address"
+            there = _site_of(response.getheader("Location") or "") or "another address"
             return NotALibrary(f"{where} sends on to {there}", f"limner connect {there}, if that is your PhotoPrism")
         if status == 401:
             if "passcode" in said.lower():
@@ -301,6 +337,10 @@ class Session:
             return HostUnreachable(f"{where} is asked too often", "try again in a few minutes; what was fetched stays")
         fix = "check the address" if status == 404 else "see PhotoPrism's log, and try again"
         return Refused(status, f"{where} answered {status}{f' ({said})' if said else ''}", fix)
+
+    def _left_alone(self, seconds: float) -> HostUnreachable:
+        what = f"{self.address.where} wants to be left alone for {seconds:,.0f} s"
+        return HostUnreachable(what, "try again then; what was fetched stays")
 
     def _not_let_in(self) -> tuple[str, str]:
         user, where = self.address.user, self.address.where
@@ -321,6 +361,20 @@ def quoted(part: str) -> str:
     return quote(part, safe="")
 
 
+def _sendable(token: str) -> bool:
+    """Whether a token that the server gave can be sent back to it."""
+    return bool(token) and token.isascii() and token.isprintable()
+
+
+def _site_of(location: str) -> str:
+    """Scheme and host of an address; empty where it has none, or is malformed."""
+    try:
+        target = urlsplit(location)
+    except ValueError:
+        return ""
+    return f"{target.scheme}://{target.netloc}" if target.netloc else ""
+
+
 def _passing(error: Exception) -> bool:
     """Whether the same question may well be answered a little later: not where nobody listens, and not where the
     server can't be trusted."""
@@ -335,9 +389,9 @@ def _said(response: http.client.HTTPResponse) -> str:
     try:
         record = json.loads(response.read(20_000))
         words = record.get("error") or record.get("message") if isinstance(record, dict) else ""
-    except (ValueError, *_GONE):
+    except (ValueError, RecursionError, *_GONE):
         return ""
-    return " ".join(str(words or "").split())[:200]
+    return well_formed(" ".join(str(words or "").split())[:200])
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -345,10 +399,11 @@ def _seconds(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:
         return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -58,6 +58,9 @@ class Library(Protocol):
     def close(self) -> None:
         """Ends the connection."""
 
+    def cautions(self) -> tuple[str, ...]:
+        """What a person should know of the connection, such as that it is not encrypted."""
+
     def describe(self) -> Description:
         """What it is, and the counts of photos and faces."""
 

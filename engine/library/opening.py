@@ -15,8 +15,11 @@ from sqlalchemy.pool import NullPool
 
 from engine.errors import NotALibrary
 from engine.library.address import LibraryAddress, Tls
-from engine.library.failures import CONNECT_SECONDS
+from engine.library.failures import CONNECT_SECONDS, IN_THE_CLEAR
+from engine.library.left_open import without_touching
+from engine.library.seen_tls import check_tls_was_never_seen, remember_tls
 from engine.library.tls import database_context
+from engine.private import never_tell
 
 READ_SECONDS = 60
 """How long a server may take over one answer."""
@@ -28,6 +31,7 @@ def open_engine(address: LibraryAddress, password: str | None) -> Engine:
     Raises:
         NotALibrary: an SQLite index that is not there.
     """
+    never_tell(password)
     if address.path is not None:
         path = address.path
         if not path.is_file():
@@ -43,20 +47,25 @@ def encrypted(connection: Connection) -> bool:
 
 def _open_mysql(address: LibraryAddress, password: str | None) -> pymysql.connections.Connection[Any]:
     """Encrypted and verified where the server offers it; in the clear to one that has no TLS at all, unless the
-    address says that it must. Nothing is sent before: a server says what it can before it is told who asks."""
+    address says that it must or it had TLS before. Nothing is sent before: a server says what it can before it is told
+    who asks."""
     context = database_context(address)
     secure: dict[str, Any] = {"ssl": context} if context is not None else {}
     if address.tls is Tls.OFF:
         secure = {"ssl_disabled": True}
     try:
-        return _mysql(address, password, secure)
+        connection = _mysql(address, password, secure)
+        if context is not None:
+            remember_tls(address)
+        return connection
     except pymysql.err.OperationalError as error:
         if error.args[0] != CR_SSL_CONNECTION_ERROR or address.tls is not Tls.AUTO or address.ca is not None:
             raise
+    check_tls_was_never_seen(address)
     return _mysql(address, password, {"ssl_disabled": True})
 
 
-IN_THE_CLEAR = ("mysql_clear_password", "dialog")
+SHOWING = ("mysql_clear_password", "dialog")
 """Ways to ask for a password that show it to whoever listens, or answers in the server's place."""
 
 
@@ -68,7 +77,7 @@ class _NotInTheClear:
 
     def authenticate(self, _packet: object) -> None:
         """Nothing is sent. Raises OperationalError, as PyMySQL does where a way to log in is not known."""
-        raise pymysql.err.OperationalError(CR_AUTH_PLUGIN_CANNOT_LOAD, "the server asks for the password in the clear")
+        raise pymysql.err.OperationalError(CR_AUTH_PLUGIN_CANNOT_LOAD, IN_THE_CLEAR)
 
 
 def _mysql(
@@ -85,7 +94,7 @@ def _mysql(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         init_command="SET SESSION TRANSACTION READ ONLY",
-        auth_plugin_map={} if "ssl" in secure or address.socket else dict.fromkeys(IN_THE_CLEAR, _NotInTheClear),
+        auth_plugin_map={} if "ssl" in secure or address.socket else dict.fromkeys(SHOWING, _NotInTheClear),
         **secure,
     )
 
@@ -94,8 +103,9 @@ def _open_sqlite(path: Path) -> sqlite3.Connection:
     """Read-only by URI (https://www.sqlite.org/uri.html).
 
     Reading a write-ahead database makes ``-wal`` and ``-shm`` files beside it. Where they are not there, nobody
-    has it open, and ``immutable`` keeps the library's folder untouched.
+    has it open, and ``immutable`` keeps the library's folder untouched; where only the first is, a copy is read.
     """
+    path = without_touching(path)
     quiet = _write_ahead(path) and not path.with_name(path.name + "-wal").exists()
     uri = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if quiet else ''}"
     connection = sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False)

@@ -49,6 +49,10 @@ class PhotoPrismLibrary:
         """Ends the connection."""
         self.connection.close()
 
+    def cautions(self) -> tuple[str, ...]:
+        """What a person should know of the connection, such as that it is not encrypted."""
+        return told_of(self.address, encrypted(self.connection)) if not self.address.local else ()
+
     def describe(self) -> Description:
         """The server, PhotoPrism's version, and the counts of photos and faces."""
         schema = self._schema
@@ -58,8 +62,7 @@ class PhotoPrismLibrary:
             photos = self.connection.execute(count_of(schema.photos, *alive)).scalar_one()
             is_face = schema.markers.c.marker_type == "face"
             faces = self.connection.execute(count_of(schema.markers, is_face, *invalid)).scalar_one()
-            notes = told_of(self.address, encrypted(self.connection)) if not self.address.local else ()
-            return Description(self._server(), self._version(), int(photos), int(faces), notes=notes)
+            return Description(self._server(), self._version(), int(photos), int(faces), notes=self.cautions())
 
     def people(self) -> list[Person]:
         """Everyone with a face, most faces first; hidden and deleted people are left out."""

@@ -104,6 +104,12 @@ def text_of(value: object) -> str:
     return str(value)
 
 
+def well_formed(text: str) -> str:
+    """A text without halves of characters (lone surrogates), which JSON can hold and neither a database nor a terminal
+    can be given."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def date_of(value: object) -> str | None:
     """A date column's value as ``YYYY-MM-DD HH:MM:SS``; None for none and for the zero dates of both databases."""
     if isinstance(value, datetime):

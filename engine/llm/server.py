@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from engine.errors import PromptError
-from engine.private import for_a_header
+from engine.private import for_a_header, never_tell
 
 KEY_VARIABLE = "LIMNER_LLM_KEY"
 """The environment's variable that holds the key."""
@@ -74,6 +74,7 @@ class ModelServer:
         self._parts = _address(url)
         if key and self._parts.scheme == "http" and not _is_near(self._parts.hostname or ""):
             raise PromptError(f"the key would travel to {self._parts.hostname} in the clear", "use https://")
+        never_tell(key)
         self._key = for_a_header(key, "the language model's key", PromptError)
         self._silent_seconds = silent_seconds
         self._socket: socket.socket | None = None

@@ -59,7 +59,7 @@ def export_pictures(
     for number, picture in enumerate(pictures, start=1):
         try:
             name, data = _copy(picture.file) if metadata else _bare(picture.file)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError) as error:
             failed.append((picture.file, getattr(error, "strerror", None) or "it is no picture that can be read"))
             continue
         path, new = _write(folder / name, data)

@@ -55,11 +55,13 @@ def land(
         Where it lies; None where it was cancelled meanwhile, and nothing was kept.
 
     Raises:
-        DiskFull: there is no room for it.
+        DiskFull: there is no room for it; once it is painted and told to be so, it waits under its hidden name for
+            ``land_what_was_staged``.
         PictureError: the folder can't be written.
     """
     hidden = picture.path.with_name(f".{picture.path.stem}.{picture.id}{UNFINISHED}")
     other = _hidden_beside(hidden, beside.word) if beside else None
+    staged = waits = False
     try:
         write_png(image, hidden, about)
         if beside is not None and other is not None:
@@ -67,6 +69,7 @@ def land(
         wanted = free_path(picture.path)
         if not queue.stage(picture.id, hidden, wanted, claim):
             return None
+        staged = True
         path = give_name(hidden, wanted)
         named = _name_beside(other, path) if other is not None else None
         if not queue.finish(picture.id, path, seconds, claim):
@@ -74,12 +77,16 @@ def land(
                 each.unlink(missing_ok=True)
             return None
         return path
+    except DiskFull:
+        waits = staged
+        raise
     except OSError as error:
         if is_no_room(error):
+            waits = staged
             raise DiskFull(f"there is no room to write {picture.path} ({error.strerror})", MAKE_ROOM) from error
         raise PictureError(f"{picture.path} can't be written ({error.strerror})", "choose another folder") from error
     finally:
-        for each in filter(None, (hidden, other)):
+        for each in filter(None, () if waits else (hidden, other)):
             with contextlib.suppress(OSError):
                 each.unlink()
 

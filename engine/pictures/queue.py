@@ -206,12 +206,15 @@ class Queue:
     def put_back(self, numbers: Sequence[int] | None = None) -> int:
         """Queues again what is being painted, at its old place: what a painter gives back unpainted. Returns how many.
 
+        What is staged is painted, and waits for whoever ends it.
+
         Args:
             numbers: those pictures; None: all of them, which only a painter that knows itself alone may say.
         """
         some = "" if numbers is None else f" AND id IN ({', '.join('?' * len(numbers))})"
         return self._change(
-            f"UPDATE pictures SET state = 'queued', claim = NULL, tries = tries - 1 WHERE state = 'painting'{some}",
+            f"UPDATE pictures SET state = 'queued', claim = NULL, tries = tries - 1 WHERE state = 'painting'"
+            f" AND staged IS NULL{some}",
             *(numbers or ()),
         )
 

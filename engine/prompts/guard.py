@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from engine.errors import PromptError
@@ -90,11 +91,19 @@ def combined(template: str, most: int) -> Iterator[str]:
 
 def _made(generator: Any, template: str, safe: str, count: int) -> Iterator[str]:
     try:
-        made = generator.generate(safe, count)
+        made = generator.generate(_parsed(safe), count)
     except Exception as error:
         # The library raises its parser's errors, ValueError and KeyError; what they have in common is the template.
         raise PromptError(f"the choices in {template[:60]!r} can't be read", "see: limner vary --help") from error
     return (each.translate(_SHOWN) for each in made)
+
+
+@lru_cache(maxsize=64)
+def _parsed(safe: str) -> Any:
+    """A template as the library reads it: once, not for every batch, which took most of the time."""
+    from dynamicprompts.parser.parse import parse
+
+    return parse(safe)
 
 
 def _manager() -> Any:

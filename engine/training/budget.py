@@ -38,7 +38,7 @@ def epochs_within(settings: TrainingSettings, epochs: int, once: float, an_epoch
         settings: of the run.
         epochs: how many are planned.
         once: seconds before the first step.
-        an_epoch: seconds of an epoch; None: not known.
+        an_epoch: seconds of an epoch and of the pictures after it; None: not known.
     """
     seconds = seconds_within(settings)
     if seconds is None or not an_epoch:
@@ -54,7 +54,7 @@ def why_stop(settings: TrainingSettings, spent: float, next_epoch: float) -> str
     Args:
         settings: of the run.
         spent: seconds so far, those before the first step included.
-        next_epoch: seconds that the next epoch will take.
+        next_epoch: seconds that the next epoch will take, with the pictures after it.
     """
     seconds = seconds_within(settings)
     if seconds is None or spent + next_epoch <= seconds:

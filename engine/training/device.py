@@ -50,6 +50,11 @@ class Device:
         if self.on_gpu:
             torch.cuda.reset_peak_memory_stats()
 
+    def wait(self) -> None:
+        """Until it has done what it was told to do."""
+        if self.on_gpu:
+            torch.cuda.synchronize()
+
     def free(self) -> None:
         """Gives back what the allocator holds for nobody."""
         if self.on_gpu:

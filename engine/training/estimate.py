@@ -14,11 +14,13 @@ from engine.training.base_shape import BaseShape, shape_of
 from engine.training.buckets import resolution_of
 from engine.training.budget import Budget, epochs_within
 from engine.training.cards import Card, card_here
-from engine.training.fit import fitting_for
+from engine.training.fit import fitting_for, replays
 from engine.training.lineup import Seen
 from engine.training.measured import Costs, Measured, Setting, device_name, of_run, of_this_machine
-from engine.training.plan import formula, lineup_of, plan_for
+from engine.training.plan import formula, lineup_of, of_the_person, plan_for
 from engine.training.presets import Chosen, choose
+from engine.training.rhythm import Rhythm, reckoned
+from engine.training.start import sample_prompts
 from engine.training.timing import Source, Timing, best_timing, room_gb
 
 
@@ -41,12 +43,17 @@ class Fixed:
     caching: float | None = None
     """Encoding images and captions, once, where they were not encoded before."""
     saving: float | None = None
-    """The ends of all epochs: checkpoints and states."""
+    """All checkpoints and states."""
+    validating: float | None = None
+    """Looking at the held-out images after each epoch; 0 where there are none."""
+    painting: float | None = None
+    """All pictures that the run paints; 0 where it paints none."""
 
     @property
     def known(self) -> float:
         """What is known of them, together."""
-        return sum(each for each in (self.loading, self.caching, self.saving) if each is not None)
+        each = (self.loading, self.caching, self.saving, self.validating, self.painting)
+        return sum(seconds for seconds in each if seconds is not None)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class RunEstimate:
     formula: str
     seconds_per_step: float | None
     seconds_per_epoch: float | None
-    """Its steps and what comes at its end."""
+    """Its steps, its checkpoints, the look at the held-out images; without the pictures that are painted after it."""
     seconds_total: float | None
     """All epochs and the fixed costs that are known."""
     uncertainty: float | None
@@ -149,14 +156,15 @@ def estimate_run(
     if what_if.images is None:
         lineup = lineup_of(project, settings)
         seen, images, warnings = lineup.seen, len(lineup.seen), tuple(lineup.warnings())
+        trained = of_the_person(lineup)
     else:
-        seen = images = what_if.images
+        seen = images = trained = what_if.images
         warnings = ()
-    chosen = choose(settings, base, ground.card, images)
+    chosen = choose(settings, base, ground.card, trained)
     plan = plan_for(chosen.settings.training, seen)
     need = setting_of(chosen.settings, base, ground.card)
     timing = best_timing(need, ground.card, ground.own, ground.here)
-    return _estimate(chosen, plan, images, timing, ground.card, warnings)
+    return _estimate(chosen, plan, images, need, timing, ground.card, warnings)
 
 
 def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Setting:
@@ -178,21 +186,34 @@ def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Settin
         text_encoders=training.train_text_encoders,
         processes=training.processes,
         compiled=training.compile == "on",
-        graphed=training.graph == "on" and not training.dropout,
+        graphed=replays(training, fitting, card.memory_gb if card is not None else None),
+        dropout=training.dropout > 0,
+        ema=training.ema_decay is not None,
     )
 
 
 def _estimate(
-    chosen: Chosen, plan: events.Plan, images: int, timing: Timing, card: Card | None, warnings: tuple[str, ...]
+    chosen: Chosen,
+    plan: events.Plan,
+    images: int,
+    need: Setting,
+    timing: Timing,
+    card: Card | None,
+    warnings: tuple[str, ...],
 ) -> RunEstimate:
-    training, costs = chosen.settings.training, timing.costs
+    training = chosen.settings.training
+    costs = reckoned(timing.costs, need, timing.seconds_per_step)
+    rhythm = Rhythm.of(training, plan, len(sample_prompts(chosen.settings)))
     steps = _seconds_of_steps(plan, training.step_images, timing.seconds_per_step)
-    an_epoch = None if steps is None else steps + (costs.epoch_end or 0.0)
-    fixed = Fixed(costs.loading, _caching(costs, images), _times(costs.epoch_end, plan.epochs))
+    besides = rhythm.seconds(rhythm.between(0, plan.steps), costs)
+    in_epochs = rhythm.seconds(rhythm.within_epochs(0, plan.steps), costs)
+    an_epoch = None if steps is None else steps + in_epochs.known / plan.epochs
+    fixed = Fixed(costs.loading, _caching(costs, images), besides.saving, besides.validating, besides.painting)
     total = None if steps is None else steps * plan.epochs + fixed.known
     price = training.price_per_hour
     once = (fixed.loading or 0.0) + (fixed.caching or 0.0)
-    budget = epochs_within(training, plan.epochs, once, an_epoch)
+    with_pictures = None if steps is None else steps + besides.known / plan.epochs
+    budget = epochs_within(training, plan.epochs, once, with_pictures)
     return RunEstimate(
         images=plan.images,
         repeats=plan.repeats,
@@ -232,10 +253,6 @@ def _caching(costs: Costs, images: int) -> float | None:
     if costs.image is None and costs.caption is None:
         return None
     return images * ((costs.image or 0.0) + (costs.caption or 0.0))
-
-
-def _times(seconds: float | None, count: int) -> float | None:
-    return None if seconds is None else seconds * count
 
 
 def _warnings(budget: float | None, price: float, timing: Timing, card: Card | None) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from engine.errors import TrainingError
 from engine.settings import Optimizer, TrainingSettings
+from engine.training.flops import StepShape
+from engine.training.memory import memory_parts
 
 NO_CHECKPOINTING_GB = 24
 """From this much memory on, activations of SDXL fit without being computed twice."""
@@ -65,6 +67,29 @@ def fitting_for(settings: TrainingSettings, resolution: int, total_gb: float | N
     if checkpointing is None:
         checkpointing = total_gb is not None and total_gb < NO_CHECKPOINTING_GB
     return Fitting(checkpointing, settings.batch, settings.gradient_accumulation, settings.optimizer, resolution)
+
+
+def replays(settings: TrainingSettings, fitting: Fitting, total_gb: float | None) -> bool:
+    """Whether passes are replayed from CUDA graphs, if that turns out to be quicker.
+
+    A graph keeps its activations' memory for itself, and the first batch of another shape is computed beside it: unless
+    graphs are asked for, they are made where the activations fit twice.
+
+    Args:
+        settings: the run's.
+        fitting: how the step is cut.
+        total_gb: the card's memory; None on a CPU.
+    """
+    if settings.graph == "off" or settings.dropout:
+        # What dropout leaves out would be the same at each replay.
+        return False
+    if settings.graph == "on":
+        return True
+    if total_gb is None or settings.processes > 1 or settings.train_text_encoders:
+        return False
+    shape = StepShape(fitting.resolution, fitting.batch, settings.rank, fitting.checkpointing)
+    parts = memory_parts(shape, fitting.optimizer.value, ema=bool(settings.ema_decay))
+    return parts.total + parts.activations <= total_gb
 
 
 def is_out_of_memory(error: BaseException) -> bool:

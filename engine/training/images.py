@@ -47,7 +47,7 @@ def fit(path: Path, size: Size) -> Fitted:
             upright = ImageOps.exif_transpose(opened)
             alpha = upright.getchannel("A") if upright.mode in ("RGBA", "LA") else None
             picture = upright.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise DatasetError(f"the training image {path} can't be read", "take it out or build it again") from error
     width, height = size
     scale = max(width / picture.width, height / picture.height)

@@ -19,7 +19,7 @@ from engine.training.chance import Chance
 from engine.training.compile import CompiledBlocks
 from engine.training.data import TrainingData
 from engine.training.device import Device
-from engine.training.fit import Fitting, is_out_of_memory
+from engine.training.fit import Fitting, is_out_of_memory, replays
 from engine.training.lora_names import Part
 from engine.training.loss import Batch, Noise, Weighing, diffusion_loss
 from engine.training.optimizers import into_8bit, make_optimizer
@@ -28,7 +28,7 @@ from engine.training.start_from import Begun, read_start
 from engine.training.state import Memory
 from engine.training.step import Passes
 from engine.training.text_encoders import TextEncoders
-from engine.training.validation import TIMESTEPS, validation_batches
+from engine.training.validation import validation_batches
 from engine.training.weights import Weights
 
 DOWN = ".lora_A.weight"
@@ -84,9 +84,9 @@ class Learner:
         if fitting.checkpointing:
             self._compute_twice()
         self._compiled = self._compile(tell) if settings.compile == "on" else None
-        # What dropout leaves out would be the same at each replay.
-        replay = settings.graph == "on" and not settings.dropout
-        self._passes = Passes(self._pass, replay, device.on_gpu, self._give_compiling_up, tell)
+        self.graphed = replays(settings, fitting, device.total_gb)
+        """Whether passes are replayed, unless that turns out to be slower."""
+        self._passes = Passes(self._pass, self.graphed, device.on_gpu, self._give_compiling_up, tell)
         if device.on_gpu:
             # Shapes stay the same for the whole run: the quickest of all kernels is worth looking for.
             torch.backends.cudnn.benchmark = True
@@ -226,19 +226,24 @@ class Learner:
             self.optimizer = eight
         self.fitting = fitting
 
-    def validate(self, data: TrainingData) -> float | None:
+    def validate(self, data: TrainingData, at_once: int | None = None, images: int | None = None) -> float | None:
         """The loss on the held-out images of what a checkpoint would hold; None where there are none.
 
         It moves nothing and draws no chance.
+
+        Args:
+            data: on its device.
+            at_once: how many go through the model in one pass; None: as many as in a pass of a step.
+            images: how many are looked at; None: all.
         """
-        held_out = sum(each.held_out for each in data.seen)
-        if not held_out:
-            return None
         losses: list[torch.Tensor] = []
+        looked = 0
         with self.painting(), torch.no_grad():
-            for batch, chance in validation_batches(data, len(self.noise.alphas_cumprod), self.fitting.batch):
+            timesteps = len(self.noise.alphas_cumprod)
+            for batch, chance in validation_batches(data, timesteps, at_once or self.fitting.batch, images):
                 losses.append(self._loss(batch, chance) * len(batch.latents))
-        return float(torch.stack(losses).sum()) / (held_out * TIMESTEPS)
+                looked += len(batch.latents)
+        return float(torch.stack(losses).sum()) / looked if looked else None
 
     def _train(self, on: bool) -> None:
         self.unet.train(on)

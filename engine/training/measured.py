@@ -50,6 +50,10 @@ class Setting:
     processes: int = 1
     compiled: bool = False
     graphed: bool = False
+    dropout: bool = False
+    """Whether the LoRA drops some of its inputs: then its linears are peft's own."""
+    ema: bool = False
+    """Whether an average of the LoRA is kept."""
 
     @property
     def shape(self) -> StepShape:
@@ -78,8 +82,24 @@ class Costs:
     """Encoding one image into a latent."""
     caption: float | None = None
     """Encoding one caption."""
-    epoch_end: float | None = None
-    """What comes after the steps of an epoch: the checkpoint, the state."""
+    checkpoint: float | None = None
+    """Writing a checkpoint and the state that goes with it."""
+    held_out: float | None = None
+    """Looking at one held-out image, at all timesteps."""
+    sampling_step: float | None = None
+    """One step of the sampler for a picture of the run."""
+    picture: float | None = None
+    """What such a picture takes besides: decoding, judging, moving models to and from the card."""
+
+    @classmethod
+    def read(cls, record: dict[str, Any]) -> Costs:
+        """From plain JSON, of what this version knows."""
+        known = {each.name for each in fields(cls)}
+        return cls(**{key: value for key, value in record.items() if key in known})
+
+
+NO_COSTS = Costs()
+"""Nothing was measured yet."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,7 @@ class Measured:
         try:
             known = {each.name for each in fields(cls)} - {"setting", "costs"}
             values = {key: value for key, value in record.items() if key in known}
-            return cls(**values, setting=Setting(**record["setting"]), costs=Costs(**record["costs"]))
+            return cls(**values, setting=Setting(**record["setting"]), costs=Costs.read(record["costs"]))
         except (KeyError, TypeError, AttributeError):
             return None
 

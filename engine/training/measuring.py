@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from engine import events
 from engine.events import JobState
@@ -18,7 +19,9 @@ LATENTS, CAPTIONS = "latents", "captions"
 """The stretches of work that encode, as the log names them."""
 
 
-def setting_in(training: TrainingSettings, fitting: Fitting, base: BaseShape, device: str, dtype: str) -> Setting:
+def setting_in(
+    training: TrainingSettings, fitting: Fitting, base: BaseShape, device: str, dtype: str, graphed: bool
+) -> Setting:
     """What a step is like.
 
     Args:
@@ -27,6 +30,7 @@ def setting_in(training: TrainingSettings, fitting: Fitting, base: BaseShape, de
         base: the size of the base model.
         device: from ``device_name``.
         dtype: what the base is kept in, ``bfloat16`` or ``float32``.
+        graphed: whether its passes are replayed.
     """
     return Setting(
         device=device,
@@ -41,7 +45,9 @@ def setting_in(training: TrainingSettings, fitting: Fitting, base: BaseShape, de
         text_encoders=training.train_text_encoders,
         processes=training.processes,
         compiled=training.compile == "on",
-        graphed=training.graph == "on" and not training.dropout,
+        graphed=graphed,
+        dropout=training.dropout > 0,
+        ema=training.ema_decay is not None,
     )
 
 
@@ -50,7 +56,7 @@ def measure(source: Source, job: JobFolder, setting: Setting, pace: Pace, memory
     times = pace.measured()
     if times is None:
         return None
-    began, costs = fixed_costs(_entries_from_the_beginning(job))
+    began, costs = fixed_costs(entries_one_by_one(job))
     return Measured(
         kind=source.value,
         t=began,
@@ -60,7 +66,7 @@ def measure(source: Source, job: JobFolder, setting: Setting, pace: Pace, memory
         spread=round(times.spread, 4),
         cpu_seconds_per_step=times.cpu_seconds,
         memory_gb=memory_gb,
-        costs=Costs(costs.loading, costs.image, costs.caption, pace.epoch_end_seconds),
+        costs=replace(pace.costs, loading=costs.loading, image=costs.image, caption=costs.caption),
     )
 
 
@@ -71,8 +77,8 @@ def remember_run(job: JobFolder, setting: Setting, pace: Pace, memory_gb: float)
         remember(found, job.path)
 
 
-def _entries_from_the_beginning(job: JobFolder) -> Iterator[events.Entry]:
-    """The log, line by line: only its first lines are wanted, and it grows long."""
+def entries_one_by_one(job: JobFolder) -> Iterator[events.Entry]:
+    """The log, line by line, for whom its first lines will do: it grows long."""
     with job.events_path.open(encoding="utf-8", errors="replace") as log:
         for line in log:
             if (entry := events.from_line(line)) is not None:
@@ -82,16 +88,19 @@ def _entries_from_the_beginning(job: JobFolder) -> Iterator[events.Entry]:
 def fixed_costs(entries: Iterable[events.Entry]) -> tuple[float, Costs]:
     """When a run began, and what it took until its first step, from its log.
 
-    Of a run that was resumed: of its first beginning, when everything was encoded.
+    Of a run that was resumed: of its first beginning, when everything was encoded. One that was stopped before it had
+    a plan began in several processes: the last of them loaded all, and the time between them is nobody's.
     """
-    began = ended = 0.0
+    began = started = ended = 0.0
     seconds = {LATENTS: 0.0, CAPTIONS: 0.0}
     counts = {LATENTS: 0, CAPTIONS: 0}
     before = 0.0
     for entry in entries:
         event = entry.event
-        if isinstance(event, events.Job) and event.state is JobState.RUNNING and not began:
-            began = before = entry.t
+        if isinstance(event, events.Job) and event.state is JobState.RUNNING:
+            began = began or entry.t
+            started = before = entry.t
+            seconds = {LATENTS: 0.0, CAPTIONS: 0.0}
         if isinstance(event, events.Phase) and event.name in seconds:
             if event.done:
                 seconds[event.name] += entry.t - before
@@ -102,6 +111,6 @@ def fixed_costs(entries: Iterable[events.Entry]) -> tuple[float, Costs]:
         before = entry.t
     if not ended:
         return began, Costs()
-    loading = max(0.0, ended - began - sum(seconds.values()))
+    loading = max(0.0, ended - started - sum(seconds.values()))
     image, caption = (seconds[each] / counts[each] if counts[each] else None for each in (LATENTS, CAPTIONS))
     return began, Costs(loading, image, caption)

@@ -60,6 +60,11 @@ def lineup_of(project: Project, settings: Settings) -> Lineup:
     return line_up(read_examples(project), settings.training, shape_of(find_base(settings.base)))
 
 
+def of_the_person(lineup: Lineup) -> int:
+    """How many images show the person: what presets go by."""
+    return sum(not each.regularisation for each in lineup.seen)
+
+
 def formula(plan: events.Plan) -> str:
     """The plan as the formula a person checks: ``25 images × 10 repeats × 10 epochs = 2,500 image-steps``.
 

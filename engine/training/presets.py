@@ -167,7 +167,8 @@ def step_shape(training: TrainingSettings, base: BaseShape) -> StepShape:
 def predicted_gb(training: TrainingSettings, base: BaseShape) -> float:
     """The memory that these settings will take on a GPU, in GB (10⁹ bytes)."""
     weight_bytes = 4 if training.precision is Precision.FP32 else 2
-    return memory_parts(step_shape(training, base), training.optimizer.value, weight_bytes).total
+    averaged, dropped = training.ema_decay is not None, training.dropout > 0
+    return memory_parts(step_shape(training, base), training.optimizer.value, weight_bytes, averaged, dropped).total
 
 
 def _filled(settings: Settings, preset: Preset, base: BaseShape, images: int, room: float, why: str) -> Chosen:

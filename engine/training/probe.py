@@ -1,7 +1,7 @@
 """A probe: a few real steps with a run's settings on this device, so that an estimate need not guess. Needs torch.
 
-It goes the way of a run up to its checkpoint, by the same code, and leaves nothing but what it measured; images and
-captions that it encoded stay in the cache for the run.
+It goes the way of a run up to its checkpoint, by the same code, and looks at a held-out image and begins a picture
+where the run would. It leaves nothing but what it measured; images and captions that it encoded stay in the cache.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from engine.training.encoding import resolution_for, run_data
 from engine.training.measured import remember
 from engine.training.measuring import measure
 from engine.training.pace import WARM_UP
-from engine.training.run import let_go
+from engine.training.run import easel_of, let_go
 from engine.training.several import Alone, launch
 from engine.training.timing import Source
 from engine.training.trainer import Trainer
@@ -32,6 +32,10 @@ FEWEST, MOST = 8, 200
 
 CHECKPOINTS = 3
 """How often a checkpoint and a state are written; the median counts."""
+
+
+SAMPLING_STEPS = 4
+"""How many steps of the sampler are taken for a picture: enough to know what one takes."""
 
 
 def work(context: Context) -> None:
@@ -56,9 +60,10 @@ def probe(context: Context, several: Alone) -> None:
     data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
     if data is None:
         return
+    easel = easel_of(context, pipeline, settings, device, several)
     let_go(pipeline, settings.training)
     device.free()
-    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, several=several)
+    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, easel, several)
     try:
         _take_steps(context, trainer, seconds)
     finally:
@@ -81,8 +86,11 @@ def _take_steps(context: Context, trainer: Trainer, seconds: float) -> None:
         taken += 1
     if not several.first:
         return
+    trainer.progress.read()
+    memory_gb = trainer.device.memory_gb()
+    trainer.asides.measure(trainer.data, SAMPLING_STEPS)
     for _ in range(CHECKPOINTS):
         trainer.keep_checkpoint("probe")
-    measured = measure(Source.PROBE, context.folder, trainer.setting, trainer.progress.pace, trainer.device.memory_gb())
+    measured = measure(Source.PROBE, context.folder, trainer.setting, trainer.progress.pace, memory_gb)
     if measured is not None:
         remember(measured, context.folder.path)

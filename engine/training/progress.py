@@ -114,6 +114,20 @@ class Progress:
         self.pace.add_checkpoint(seconds)
         self.restart_clock()
 
+    def looked(self, seconds: float, images: int) -> None:
+        """Takes in how long a look at so many held-out images took."""
+        self.pace.add_validation(seconds, images)
+        self.epoch_seconds += seconds
+        self.restart_clock()
+
+    def painted(self, seconds: float, whole: bool) -> None:
+        """Takes in how long pictures took; ``whole``: all prompts."""
+        if whole:
+            self.pace.add_painting(seconds)
+        else:
+            self.pace.add_other(seconds)
+        self.restart_clock()
+
     def restart_clock(self) -> None:
         """Leaves out the time until now, as after a pause."""
         self._since = time.monotonic()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from engine import events
 from engine.base_model import find_base
 from engine.jobs.worker import Context
 from engine.settings import Settings, TrainingSettings
 from engine.training.base import Pipeline, load_pipeline
-from engine.training.device import choose_device
+from engine.training.device import Device, choose_device
 from engine.training.encoding import resolution_for, run_data
 from engine.training.judging import judge_samples
 from engine.training.keeping import sweep
@@ -23,7 +21,6 @@ from engine.training.trainer import Trainer
 
 def train(context: Context, several: Alone) -> None:
     """Begins a run, or goes on with one that was stopped or killed; all of it, or one process's share."""
-    began = time.monotonic()
     if several.first:
         sweep(context.folder.path)
     settings = Settings.model_validate(context.args["settings"])
@@ -39,23 +36,27 @@ def train(context: Context, several: Alone) -> None:
     data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
     if data is None:
         return
-    judging = None
-    if several.first and sample_prompts(settings):
-        judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
-    easel = Easel(pipeline, settings, device, judging)
+    easel = easel_of(context, pipeline, settings, device, several)
     let_go(pipeline, settings.training)
     device.free()
     scale = int(pipeline.vae_scale_factor)
     if several.first:
         write_record(context.folder.path / "run.toml", settings, base, data, scale, resolution, device)
     trainer = Trainer(context, settings, base, pipeline, data, resolution, device, easel, several)
-    trainer.progress.pace.add_other(time.monotonic() - began)
     try:
         trainer.train()
     finally:
         trainer.keeper.close()
         if board is not None:
             board.close()
+
+
+def easel_of(context: Context, pipeline: Pipeline, settings: Settings, device: Device, several: Alone) -> Easel | None:
+    """What paints the run's prompts, and judges the pictures; None where there are none, or another process does it."""
+    if not (several.first and sample_prompts(settings)):
+        return None
+    judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
+    return Easel(pipeline, settings, device, judging)
 
 
 def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:

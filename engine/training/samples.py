@@ -7,7 +7,8 @@ own, so that the run goes on as if nothing had been painted. They are saved by t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +29,38 @@ from engine.training.start import sample_prompts
 class Painted:
     """One picture of a run."""
 
+    number: int
+    """Its prompt's, from 1."""
     prompt: str
     seed: int
     png: bytes
     """The whole file."""
     likeness: float | None = None
     """0 to 100; None: not scorable, or nothing here can tell."""
+    sampling_step: float = 0.0
+    """Seconds that a step of the sampler took."""
+    besides: float = 0.0
+    """Seconds that it took besides these."""
+
+
+class Ticks:
+    """Measures the steps of a sampler."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._at = [time.monotonic()]
+
+    def tick(self, _pipeline: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        """Takes in a step; what diffusers calls after each."""
+        self._device.wait()
+        self._at.append(time.monotonic())
+        return tensors
+
+    @property
+    def seconds(self) -> float:
+        """What a step takes; the first, which waits for models to be moved, is left out where there are others."""
+        at = self._at[1:] if len(self._at) > 2 else self._at
+        return (at[-1] - at[0]) / max(1, len(at) - 1)
 
 
 class Easel:
@@ -58,8 +85,14 @@ class Easel:
         self._components = {**pipeline.components, "unet": None, "text_encoder": None, "text_encoder_2": None}
         pipeline.vae.to("cpu")
 
-    def paint(self, unet: Any) -> Iterator[Painted]:
-        """One picture a prompt, as the U-Net is now; it is to be in its evaluation mode."""
+    def paint(self, unet: Any, but: Container[int] = (), most_steps: int | None = None) -> Iterator[Painted]:
+        """One picture a prompt, as the U-Net is now.
+
+        Args:
+            unet: in its evaluation mode.
+            but: the numbers of prompts that need no picture.
+            most_steps: no more steps of the sampler than these, where only the pace is of interest.
+        """
         vae = self._components["vae"]
         texts = self._encode(self._encoding) if self._encoding else self._texts
         scheduler = self._components["scheduler"]
@@ -67,22 +100,31 @@ class Easel:
         own["scheduler"] = type(scheduler).from_config(scheduler.config)
         pipeline = self._type(**{**self._components, **own}, add_watermarker=False)
         pipeline.set_progress_bar_config(disable=True)
-        painting, first = self._settings.painting, self._settings.training.sample_seed
+        painting, training = self._settings.painting, self._settings.training
+        first, steps = training.sample_seed, training.sample_inference_steps
+        if most_steps is not None:
+            steps = min(steps, most_steps)
         try:
             for number, (prompt, text) in enumerate(zip(self.prompts, texts, strict=True)):
+                if number + 1 in but:
+                    continue
+                began, ticks = time.monotonic(), Ticks(self._device)
                 with torch.no_grad():
                     latents = pipeline(
                         **{name: tensor.to(self._device.name, unet.dtype) for name, tensor in text.items()},
-                        num_inference_steps=self._settings.training.sample_inference_steps,
+                        num_inference_steps=steps,
                         guidance_scale=painting.guidance,
                         width=self._size,
                         height=self._size,
                         generator=torch.Generator().manual_seed(first + number),
                         output_type="latent",
+                        callback_on_step_end=ticks.tick,
                     ).images
                     image = self._decode(vae, latents[0])
                 likeness = self._judging(image) if self._judging else None
-                yield Painted(prompt, first + number, self._png(image, prompt, first + number), likeness)
+                png = self._png(image, prompt, first + number)
+                besides = time.monotonic() - began - steps * ticks.seconds
+                yield Painted(number + 1, prompt, first + number, png, likeness, ticks.seconds, max(0.0, besides))
         finally:
             vae.to("cpu")
 

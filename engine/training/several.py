@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import traceback
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -24,12 +24,13 @@ from engine.jobs.folder import JobFolder, Request, write_whole
 from engine.jobs.machine import die_with_parent
 from engine.jobs.quick_imports import quick_imports
 from engine.jobs.worker import Context
+from engine.private import story_of, without_secrets
 
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: for the first one while it encodes a dataset, paints, or is paused."""
 
-ERROR_NAME = "process-error.json"
-"""What the process that failed first says, in the run's folder."""
+SAID_NAME = "process-said.json"
+"""What the process that failed first says, or why the first process ended early, in the run's folder."""
 
 
 class Alone:
@@ -128,7 +129,7 @@ def launch(context: Context, processes: int, work: str) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    said = context.folder.path / ERROR_NAME
+    said = context.folder.path / SAID_NAME
     said.unlink(missing_ok=True)
     config = LaunchConfig(
         min_nodes=1,
@@ -145,6 +146,8 @@ def launch(context: Context, processes: int, work: str) -> None:
     except ChildFailedError as error:
         log = f"the whole story is in {context.folder.log_path}"
         raise TrainingError(*_words(said, ("one of the processes ended without a word", log))) from error
+    else:
+        context.reason = _words(said, ("", ""))[0] or context.reason
     finally:
         said.unlink(missing_ok=True)
 
@@ -158,18 +161,21 @@ def _one_of_them(folder: str, work: str) -> None:
         with quick_imports():
             does = importlib.import_module(module)
         together = Together()
-        getattr(does, function)(Context(job) if together.first else Follower(job), together)
+        context = Context(job) if together.first else Follower(job)
+        getattr(does, function)(context, together)
+        if context.reason:
+            _say(job, context.reason, "")
     except LimnerError as error:
         _say(job, error.what, error.fix)
         raise
     except Exception as error:
-        traceback.print_exc()
-        _say(job, f"{type(error).__name__}: {error}", f"the whole story is in {job.log_path}")
+        print(story_of(error), file=sys.stderr)
+        _say(job, without_secrets(f"{type(error).__name__}: {error}"), f"the whole story is in {job.log_path}")
         raise
 
 
 def _say(job: JobFolder, what: str, fix: str) -> None:
-    said = job.path / ERROR_NAME
+    said = job.path / SAID_NAME
     # The others fail because the first to fail is gone: that is no news.
     if not said.exists():
         write_whole(said, json.dumps({"what": what, "fix": fix}))

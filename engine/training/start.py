@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.base_model import BaseKind, find_base
 from engine.errors import JobError, TrainingError
+from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
@@ -22,7 +23,7 @@ from engine.training.base_shape import shape_of
 from engine.training.budget import check_budget
 from engine.training.cards import card_here
 from engine.training.lora_header import read_header
-from engine.training.plan import lineup_of
+from engine.training.plan import lineup_of, of_the_person
 from engine.training.presets import choose
 from engine.training.runs import run_status
 
@@ -84,9 +85,9 @@ def resume_training(project: Project, run: str | None = None) -> JobFolder:
         _refuse_second(project)
         _let_go(job)
         status = run_status(job)
-        last = f"{file_stem(run_settings(job).person.trigger)}.safetensors"
-        if status.plan and status.step >= status.plan.steps and last in [each.name for each in status.checkpoints]:
-            raise JobError(f"{job.id} is done: all {status.plan.epochs} epochs", "start a new one with: limner train")
+        # One that died after its last step may owe pictures, and its end is to be told.
+        if status.state is JobState.DONE and not status.stopped:
+            raise JobError(f"{job.id} is done: all {status.epochs} epochs", "start a new one with: limner train")
         return start(job.path, JobKind.TRAIN, project.root, job.read_order().args)
 
 
@@ -118,7 +119,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     """What a run is started with: all settings, those that a preset filled in included, and why it did."""
     settings = _grounded(with_changes(project.settings, changes))
     check_budget(settings.training)
-    images = sum(not each.regularisation for each in lineup_of(project, settings).seen)
+    images = of_the_person(lineup_of(project, settings))
     chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
     _check_start(chosen.settings)
     choices = [{"what": f"{each.key} {each.value}", "why": each.reason} for each in chosen.choices if not each.own]

@@ -31,8 +31,9 @@ class TextEncoders:
         self.parameters: list[torch.nn.Parameter] = []
         """What is trained, always in the same order."""
         for number, encoder in enumerate(self._encoders.values(), start=1):
+            seed = settings.seed + number
             self.parameters += add_lora(
-                encoder, settings.rank, settings.effective_alpha, settings.seed + number, TEXT_TARGETS
+                encoder, settings.rank, settings.effective_alpha, seed, TEXT_TARGETS, settings.dropout
             )
         self.train(True)
 

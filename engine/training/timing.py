@@ -9,16 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from engine.training.base_shape import SDXL
 from engine.training.cards import Card
-from engine.training.flops import StepShape, step_tflop
-from engine.training.measured import Costs, Measured, Setting
-from engine.training.memory import GIB, memory_parts
-
-NO_COSTS = Costs()
+from engine.training.flops import forward_tflop, step_tflop
+from engine.training.measured import NO_COSTS, Costs, Measured, Setting
+from engine.training.memory import GIB, MemoryParts, memory_parts
 
 
 class Source(StrEnum):
@@ -52,16 +50,23 @@ UTILISATION = 0.30
 """The share of its data sheet's rate that a card reaches in training without compilation: users of other trainers
 report 24 % (RTX 3090) to 34 % (RTX 4090)."""
 
-LAUNCHES, LAUNCHES_AGAIN = 12_000, 4_200
-"""Kernels that a LoRA step of SDXL launches, counted, and how many more with checkpointing; the same for any batch."""
+LAUNCHES, LAUNCHES_AGAIN = 10_600, 4_200
+"""Kernels that a LoRA step of SDXL launches, as an H200 was seen to take them (10,566), and how many more with
+checkpointing, counted; the same for any batch."""
 
 LAUNCH_SECONDS = 8e-6
-"""What the CPU takes for a launch: 5 to 10 µs."""
+"""What the CPU takes for a launch: 5 to 10 µs; 40 in a slow virtual machine, which only a probe can tell."""
+
+REPLAY_SECONDS = 3.6e-6
+"""What each kernel takes besides its arithmetic in a replayed graph: 38 ms a step on an H200, whatever the batch."""
 
 MODEL_OFF = 0.5
 MEMORY_OFF = 0.15
 LEAST_OFF, SCALED_OFF = 0.05, 0.25
 """How far figures may be off: of the model, of its memory; a measurement at least; more for each e-fold of scaling."""
+
+MANY, FEW = 20, 4
+"""So many steps tell enough; with fewer, so many times less than another measurement has tell less than that one."""
 
 NOT_MEASURED = "not measured yet"
 
@@ -82,10 +87,19 @@ def best_timing(
     known.sort(key=lambda each: each.t)
     same = [each for each in known if each.setting == need]
     if same:
-        return _as_measured(same[-1], named)
+        return _as_measured(_newest_of_weight(same), named)
     if known:
         return _scaled(min(reversed(known), key=lambda each: _far(each.setting, need)), need, card, named)
     return modelled(need, card)
+
+
+def _newest_of_weight(same: Sequence[Measured]) -> Measured:
+    """The newest, unless it is of a run that ended after a few steps and the one before it knows more."""
+    chosen = same[0]
+    for each in same[1:]:
+        if each.kind == Source.PROBE or each.steps >= min(MANY, chosen.steps / FEW):
+            chosen = each
+    return chosen
 
 
 def modelled(need: Setting, card: Card | None) -> Timing:
@@ -97,7 +111,8 @@ def modelled(need: Setting, card: Card | None) -> Timing:
     seconds = model_seconds(need, card)
     if seconds is None:
         return Timing(Source.NONE, f"the speed of a {card.name} is not known", None, None, memory, told)
-    bound = "arithmetic" if _arithmetic_seconds(need, card) >= _launch_seconds(need) else "launching kernels"
+    launching = _launches(need) * (REPLAY_SECONDS if need.graphed else LAUNCH_SECONDS)
+    bound = "arithmetic" if _arithmetic_seconds(need, card) >= launching else "launching kernels"
     detail = f"{step_tflop(need.shape):,.1f} TFLOP a step, {UTILISATION:.0%} of the data sheet's rate; bound by {bound}"
     return Timing(Source.MODEL, detail, seconds, MODEL_OFF, memory, told)
 
@@ -106,16 +121,23 @@ def model_seconds(need: Setting, card: Card) -> float | None:
     """The slowest of arithmetic, memory traffic and kernel launches; None where the card's rates are not known."""
     if not card.tflops or not card.gb_per_s:
         return None
-    parts = memory_parts(need.pass_shape, need.optimizer, _weight_bytes(need))
-    kept = memory_parts(_without_checkpointing(need.pass_shape), need.optimizer, _weight_bytes(need)).activations
+    parts = _memory(need)
+    kept = _memory(replace(need, checkpointing=False)).activations
     # Weights are read forward and back; activations written once, and read again for their gradients.
     traffic = 2 * parts.base + 3 * kept
-    return max(_arithmetic_seconds(need, card), traffic * need.accumulation / card.gb_per_s, _launch_seconds(need))
+    on_card = max(_arithmetic_seconds(need, card), traffic * need.accumulation / card.gb_per_s)
+    if need.graphed:
+        return on_card + _launches(need) * REPLAY_SECONDS
+    return max(on_card, _launches(need) * LAUNCH_SECONDS)
 
 
 def predicted_memory_gb(need: Setting) -> float:
     """The memory that a step takes on a GPU, in GB."""
-    return memory_parts(need.pass_shape, need.optimizer, _weight_bytes(need)).total
+    return _memory(need).total
+
+
+def _memory(need: Setting) -> MemoryParts:
+    return memory_parts(need.pass_shape, need.optimizer, _weight_bytes(need), need.ema, need.dropout)
 
 
 def _as_measured(found: Measured, named: dict[float, str]) -> Timing:
@@ -144,8 +166,25 @@ def _scaled(found: Measured, need: Setting, card: Card | None, named: dict[float
         round(off, 2),
         memory,
         told,
-        found.costs,
+        _costs_scaled(found.costs, found.setting, need),
     )
+
+
+def _costs_scaled(costs: Costs, before: Setting, after: Setting) -> Costs:
+    """What pixels cost, at another resolution."""
+    one, other = before.shape.area, after.shape.area
+    pixels, forward = other / one, forward_tflop(other) / forward_tflop(one)
+    return replace(
+        costs,
+        image=_by(costs.image, pixels),
+        held_out=_by(costs.held_out, forward),
+        sampling_step=_by(costs.sampling_step, forward),
+        picture=_by(costs.picture, pixels),
+    )
+
+
+def _by(seconds: float | None, ratio: float) -> float | None:
+    return None if seconds is None else seconds * ratio
 
 
 def _who(found: Measured, named: dict[float, str]) -> str:
@@ -194,17 +233,12 @@ def _arithmetic_seconds(need: Setting, card: Card) -> float:
     return step_tflop(need.shape) / rate
 
 
-def _launch_seconds(need: Setting) -> float:
-    launches = LAUNCHES + (LAUNCHES_AGAIN if need.checkpointing else 0)
-    return launches * LAUNCH_SECONDS * need.accumulation
+def _launches(need: Setting) -> int:
+    return (LAUNCHES + (LAUNCHES_AGAIN if need.checkpointing else 0)) * need.accumulation
 
 
 def _weight_bytes(need: Setting) -> int:
     return 2 if need.dtype == "bfloat16" else 4
-
-
-def _without_checkpointing(shape: StepShape) -> StepShape:
-    return StepShape(shape.resolution, shape.batch, shape.rank, False, shape.text_encoders)
 
 
 def room_gb(card: Card | None, preset_gb: int | None) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from engine.base_model import BaseModel
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
 from engine.settings import Optimizer, Settings
+from engine.training.asides import Asides, sample_path
 from engine.training.base import Pipeline, noise_schedule
 from engine.training.base_shape import shape_of
+from engine.training.before import told_before
 from engine.training.budget import why_stop
 from engine.training.cards import card_here
 from engine.training.chance import step_chance
@@ -32,13 +35,14 @@ from engine.training.learner import Learner
 from engine.training.lora_history import history, kept_words, started_at
 from engine.training.lora_metadata import LoraFacts
 from engine.training.loss import Noise
-from engine.training.measured import Setting, device_name
-from engine.training.measuring import remember_run, setting_in
+from engine.training.measured import Costs, Setting, device_name, of_this_machine
+from engine.training.measuring import entries_one_by_one, remember_run, setting_in
 from engine.training.optimizers import works
 from engine.training.pace import Pace
 from engine.training.plan import plan_for
 from engine.training.progress import Progress
 from engine.training.requests import Requests
+from engine.training.rhythm import Rhythm, reckoned
 from engine.training.samples import Easel
 from engine.training.schedule import epoch_batches, learning_rate, step_seed
 from engine.training.several import Alone
@@ -46,7 +50,7 @@ from engine.training.start import file_stem
 from engine.training.start_from import Begun
 from engine.training.state import Place, read_state
 from engine.training.text_encoders import TextEncoders
-from engine.training.timing import modelled
+from engine.training.timing import best_timing, modelled
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
@@ -92,14 +96,26 @@ class Trainer:
         if self.settings.optimizer is Optimizer.PRODIGY and self.settings.learning_rate < PRODIGY_RATE:
             context.emit(events.Warning("Prodigy finds the learning rate by itself: set training.learning_rate to 1"))
         self.step = place.step
-        pace = Pace(self.plan, self.settings.price_per_hour, place.spent_seconds)
-        card = card_here() if device.on_gpu else None
-        usual = modelled(self.setting, card).seconds_per_step
-        self.progress = Progress(context, device, pace, place.epoch_loss, place.epoch_seconds, usual)
+        self.rhythm = Rhythm.of(self.settings, self.plan, len(easel.prompts) if easel is not None else 0)
+        self.before = told_before(entries_one_by_one(context.folder), place.step if kept else None)
+        self.progress = self._measures(place)
         self.requests = Requests(context)
-        self.easel = easel
         kept_checkpoints = Kept(self.settings.keep_checkpoints, self.settings.keep_epochs)
         self.keeper = Keeper(context.folder.path, context.emit, kept_checkpoints, pipeline.unet.config.layers_per_block)
+        self.asides = Asides(self.learner, device, self.progress, self.keeper, context.emit, easel)
+
+    def _measures(self, place: Place) -> Progress:
+        """What follows the pace, and knows how long usually takes what was not done yet."""
+        card = card_here() if self.device.on_gpu else None
+        known = best_timing(self.setting, card, (), of_this_machine()).costs
+        spent = place.spent_seconds + self.before.unsaved_seconds
+
+        def usual(seconds_per_step: float) -> Costs:
+            return reckoned(known, self.setting, seconds_per_step)
+
+        pace = Pace(self.plan, self.settings.price_per_hour, spent, self.rhythm, usual)
+        usual_seconds = modelled(self.setting, card).seconds_per_step
+        return Progress(self.context, self.device, pace, place.epoch_loss, place.epoch_seconds, usual_seconds)
 
     def train(self) -> None:
         """Takes the steps that are left, with a checkpoint after each epoch and wherever else one is due."""
@@ -109,13 +125,13 @@ class Trainer:
                 return
             if not self.take_step():
                 continue
-            epoch_ends = self._every(self.plan.steps_per_epoch)
+            epoch_ends = self.rhythm.ends_epoch(self.step)
             if epoch_ends:
                 self._end_epoch()
-            elif self._every(self.settings.checkpoint_steps):
+            elif self.rhythm.keeps(self.step):
                 self.keep_checkpoint(f"{self.stem}-step{self.step:08d}")
-            if epoch_ends or self._every(self.settings.sample_steps) or self.requests.to_sample():
-                self._paint_samples(f"{self.stem}-{self.epoch:06d}-{self.step:08d}")
+            if self.rhythm.paints(self.step) or self.requests.to_sample():
+                self._paint_samples()
             if epoch_ends and self.step < self.plan.steps and self.several.first_says(self._told_to_end_here):
                 self.requests.stopping(f"after epoch {self.epoch}")
                 break
@@ -126,6 +142,7 @@ class Trainer:
     def begin(self) -> None:
         """Tells the plan, and keeps a state to go back to."""
         self.context.emit(self.plan)
+        self.progress.pace.add_other(time.monotonic() - self.context.began)
         if self.step == 0:
             for choice in self.context.args.get("choices", ()):
                 self.context.emit(events.Fit(choice["what"], choice["why"]))
@@ -133,6 +150,7 @@ class Trainer:
         # Encoding is over: what it took is no step's memory.
         self.device.forget_peak()
         self.progress.restart_clock()
+        self._paint_what_is_owed()
 
     def take_step(self) -> bool:
         """One step. Where it does not fit into memory, something is given up and False returned: it is still to do."""
@@ -162,7 +180,7 @@ class Trainer:
         """What a step is like now, as its pace depends on it."""
         device = device_name(card_here() if self.device.on_gpu else None)
         dtype = str(self.device.dtype).removeprefix("torch.")
-        return setting_in(self.settings, self.learner.fitting, shape_of(self.base), device, dtype)
+        return setting_in(self.settings, self.learner.fitting, shape_of(self.base), device, dtype, self.learner.graphed)
 
     @property
     def epoch(self) -> int:
@@ -223,14 +241,11 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         self.progress.read()
+        validation = self.asides.validate(self.data) if self.several.first else None
         loss, seconds = self.progress.epoch_loss / self.plan.steps_per_epoch, self.progress.epoch_seconds
         self.progress.begin_epoch()
         name = self.stem if self.step == self.plan.steps else f"{self.stem}-{self.epoch:06d}"
-        began = time.monotonic()
-        validation = self.learner.validate(self.data) if self.several.first else None
-        looked = time.monotonic() - began
-        self.progress.pace.add_validation(looked)
-        self.keep_checkpoint(name, events.Epoch(self.epoch, loss, validation, seconds + looked))
+        self.keep_checkpoint(name, events.Epoch(self.epoch, loss, validation, seconds))
         if self.several.first:
             remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
 
@@ -239,10 +254,12 @@ class Trainer:
 
     def _over_budget(self) -> bool:
         """Whether the next epoch would pass what the run may cost; then that is told."""
-        estimate = self.progress.pace.estimate(self.step)
-        why = estimate and why_stop(self.settings, self.progress.pace.spent_seconds, estimate.epoch_seconds)
+        pace = self.progress.pace
+        next_epoch = pace.next_epoch_seconds(self.step)
+        why = why_stop(self.settings, pace.spent_seconds, next_epoch) if next_epoch is not None else None
         if why:
             self.context.emit(events.Warning(f"stopped after epoch {self.epoch}: {why}"))
+            self.context.reason = f"stopped by its budget: {why}"
         return bool(why)
 
     def keep_checkpoint(self, name: str, epoch: events.Epoch | None = None) -> None:
@@ -270,7 +287,10 @@ class Trainer:
             self.keeper.tell(replace(epoch, seconds=epoch.seconds + time.monotonic() - began))
         # Last: a run killed before it does these steps again and writes and tells the same.
         self._keep_state()
-        self.progress.checkpoint_written(time.monotonic() - began)
+        seconds = time.monotonic() - began
+        self.progress.checkpoint_written(seconds)
+        if epoch is None:
+            self.progress.epoch_seconds += seconds
 
     def _history(self) -> dict[str, object]:
         """How the LoRA was trained, and the words that its file is to carry."""
@@ -290,31 +310,28 @@ class Trainer:
         )
         self.keeper.state(place, self.learner.memory())
 
-    def _paint_samples(self, name: str) -> None:
-        """Paints the run's prompts. It costs time that is not the pace's, and never the run."""
-        if not self.several.first or self.easel is None or not self.easel.prompts:
-            return
-        self.progress.read()
-        began = time.monotonic()
-        try:
-            with self.learner.painting() as unet:
-                for number, each in enumerate(self.easel.paint(unet), 1):
-                    path, seconds = f"samples/{name}-{number:02d}.png", time.monotonic() - began
-                    seconds = round(seconds, 3)
-                    sample = events.Sample(path, each.prompt, each.seed, self.epoch, each.likeness, seconds)
-                    self.keeper.picture(path, each.png, sample)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            self.context.emit(events.Warning("memory does not suffice to paint samples: the run goes on without them"))
-            self.easel = None
-        self.device.free()
-        self.device.forget_peak()
-        self.progress.pace.add_painting(time.monotonic() - began)
-        self.progress.restart_clock()
+    def _paint_samples(self, painted: Collection[int] = ()) -> None:
+        """Paints the run's prompts, those left out that have their picture already."""
+        if self.several.first:
+            seconds = self.asides.paint(self._sample_name, self.epoch, painted)
+            if not self.rhythm.ends_epoch(self.step):
+                self.progress.epoch_seconds += seconds
 
-    def _every(self, steps: int | None) -> bool:
-        return steps is not None and self.step % steps == 0
+    def _paint_what_is_owed(self) -> None:
+        """The pictures of the step that the state was kept at, where a process was killed before they were painted."""
+        if not (self.several.first and self.step and self.rhythm.paints(self.step)):
+            return
+        there = [
+            number
+            for number in range(1, self.rhythm.prompts + 1)
+            if sample_path(self._sample_name, number) in self.before.painted
+        ]
+        if len(there) < self.rhythm.prompts:
+            self._paint_samples(there)
+
+    @property
+    def _sample_name(self) -> str:
+        return f"{self.stem}-{self.epoch:06d}-{self.step:08d}"
 
     def _tell_of_start(self, path: Path, begun: Begun) -> None:
         if begun.left_out:
@@ -329,7 +346,10 @@ class Trainer:
             self.progress.read()
             self._keep_state()
             self.keeper.flush()
+            began = time.monotonic()
             self.requests.pause(self._where())
+            # The card is held, and paid.
+            self.progress.pace.add_other(time.monotonic() - began)
             self.progress.restart_clock()
         if not self.requests.to_stop():
             return False

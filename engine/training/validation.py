@@ -13,27 +13,33 @@ import torch
 from engine.training.chance import Chance
 from engine.training.data import TrainingData
 from engine.training.loss import Batch
-
-TIMESTEPS = 8
-"""At how many timesteps each image is looked at, spread evenly."""
+from engine.training.rhythm import HELD_OUT_TIMESTEPS
 
 SEED = 1_000_003
 """Of the noise, the same for every run, so that runs compare; no step draws from it."""
 
 
-def validation_batches(data: TrainingData, timesteps: int, most: int) -> Iterator[tuple[Batch, Chance]]:
-    """What is looked at after an epoch: each held-out image with its caption at ``TIMESTEPS`` timesteps.
+def validation_batches(
+    data: TrainingData, timesteps: int, most: int, images: int | None = None
+) -> Iterator[tuple[Batch, Chance]]:
+    """What is looked at after an epoch: each held-out image with its caption at ``HELD_OUT_TIMESTEPS`` timesteps.
 
     Args:
         data: on its device.
         timesteps: how many the noise schedule has.
         most: how many fit into one pass.
+        images: only the first of them; None: all.
     """
-    for image in (number for number, each in enumerate(data.seen) if each.held_out):
-        noises = torch.randn((TIMESTEPS, *data.shape(image)), generator=torch.Generator().manual_seed(SEED + image))
-        at = torch.tensor([(2 * place + 1) * timesteps // (2 * TIMESTEPS) for place in range(TIMESTEPS)])
-        for start in range(0, TIMESTEPS, most):
-            part = slice(start, min(start + most, TIMESTEPS))
+    held_out = [number for number, each in enumerate(data.seen) if each.held_out]
+    for image in held_out[:images]:
+        noises = torch.randn(
+            (HELD_OUT_TIMESTEPS, *data.shape(image)), generator=torch.Generator().manual_seed(SEED + image)
+        )
+        at = torch.tensor(
+            [(2 * place + 1) * timesteps // (2 * HELD_OUT_TIMESTEPS) for place in range(HELD_OUT_TIMESTEPS)]
+        )
+        for start in range(0, HELD_OUT_TIMESTEPS, most):
+            part = slice(start, min(start + most, HELD_OUT_TIMESTEPS))
             count = part.stop - start
             chance = Chance(at[part], noises[part], (False,) * count, (0,) * count)
             yield data.batch([image] * count, chance.dropped, chance.orders), chance

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.demo.library import draw_library
+from engine.demo.library import SEED, draw_library
 from engine.demo.shots import Shot, plan_shots
 from engine.faces.crop import crop_of
 from engine.faces.framing import cut_of
@@ -22,7 +22,6 @@ from engine.faces.scan import scan
 from engine.project import create_project
 from tests.bench.result import Result, median_seconds
 
-SEED = 2019
 COUNT = 24
 WIDE = 512
 

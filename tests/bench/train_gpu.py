@@ -21,11 +21,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine import events
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import wait
 from engine.settings import DEMO_BASE
+from engine.training.estimate import estimate_run
 from engine.training.flops import StepShape, step_tflop
+from engine.training.measured import of_run
 from engine.training.runs import run_status
 from engine.training.start import start_training
 from tests.bench.result import Result
@@ -208,6 +211,7 @@ def _whole(found: Measured, base: _Base, tiny: bool, ends: float) -> dict[str, A
             project = small_project(Path(folder) / "james", images)
             for number, path in enumerate(sorted(project.dataset.glob("*/*.png"))):
                 portrait(number % 6, 96 if tiny else 1024).save(path)
+            said = estimate_run(project, changes)
             began = time.monotonic()
             job = start_training(project, changes)
             with _ended_at(ends, job):
@@ -215,11 +219,18 @@ def _whole(found: Measured, base: _Base, tiny: bool, ends: float) -> dict[str, A
             status = run_status(job)
             if status.state is not JobState.DONE:
                 return {"error": str(status.error), "way": best.name}
+            taken = time.monotonic() - began
+            figures = of_run(job.path)
             return {
-                "seconds": time.monotonic() - began,
+                "seconds": taken,
                 "way": best.name,
                 "image_steps": images * repeats * epochs,
                 "checkpoints": len(status.checkpoints),
+                "said_seconds": said.seconds_total,
+                "said_memory_gb": said.memory_gb,
+                "said_by": said.source,
+                "measured": figures and figures.record(),
+                "warnings": [each.event.message for each in job.entries() if isinstance(each.event, events.Warning)],
             }
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:200], "way": best.name}

@@ -23,6 +23,7 @@ from safetensors import safe_open
 from engine.faces.ledger import Ledger
 from engine.project import Project
 from tests.chaos.tally import Tally, loss_if_it_fails
+from tests.patience import PATIENCE
 from tests.small_project import portrait, small_project
 from tests.story import PERSON_UID, _face
 
@@ -167,5 +168,5 @@ def faces_of(project: Project) -> Project:
 def limner(disk: SmallDisk, project: Project, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tui.cli", "-C", str(project.root), *words]
     return subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False, preexec_fn=disk.limits
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=PATIENCE, check=False, preexec_fn=disk.limits
     )

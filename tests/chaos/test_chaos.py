@@ -28,7 +28,8 @@ def test_a_full_disk_is_told_and_gone_on_from(tmp_path: Path, monkeypatch: pytes
     assert sum(tally.faults.values()) == 7
 
 
-@pytest.mark.parametrize("part", ["app", "jobs", "trainer"])
+# The trainer is killed in engine/training/test_kills.py, too.
+@pytest.mark.parametrize("part", ["app", "jobs", pytest.param("trainer", marks=pytest.mark.long)])
 def test_a_few_kills_lose_nothing(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     work, _ = chaos.PARTS[part]

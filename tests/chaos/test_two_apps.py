@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from engine.dataset.folder import DatasetFolder
 from engine.faces.ledger import Decision, Ledger
 from engine.jobs.follow import state
 from engine.project import Project
+from tests.patience import PATIENCE, Patience, wait_until
 from tests.small_project import small_project
 from tests.story import story_project
 from tests.tui.pseudo_terminal import REPOSITORY
@@ -35,13 +35,11 @@ def at_once(project: Project, code: str, count: int = 2) -> list[subprocess.Comp
     words = [sys.executable, "-c", HEAD + code, str(project.root)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": REPOSITORY}
     started = [subprocess.Popen([*words, str(number)], **options) for number in range(count)]  # type: ignore[call-overload]
-    deadline = time.monotonic() + 60
-    while len(list(project.root.glob("ready-*"))) < count:
-        assert time.monotonic() < deadline, "they never begin"
+    wait_until(lambda: len(list(project.root.glob("ready-*"))) == count, "they never begin")
     (project.root / "go").touch()
     done = []
     for each in started:
-        out, err = each.communicate(timeout=90)
+        out, err = each.communicate(timeout=PATIENCE)
         done.append(subprocess.CompletedProcess(words, each.returncode, out, err))
     return done
 
@@ -109,11 +107,10 @@ except JobError as error:
         assert sorted(told)[1:] == [refusal] * 2
     finally:
         job = project.run()
-        deadline = time.monotonic() + 60
-        while job.alive() and time.monotonic() < deadline:
+        patience = Patience()
+        while job.alive() and patience.wait():
             if pid := state(job).pid:
                 os.kill(pid, signal.SIGKILL)
-            time.sleep(0.05)
 
 
 def test_of_two_that_measure_at_once_neither_loses_the_others_log(tmp_path: Path) -> None:

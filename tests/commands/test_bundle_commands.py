@@ -12,6 +12,7 @@ import pytest
 
 from engine.project import Project
 from tests.commands.conftest import Photos, Run
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +21,9 @@ def limner(*words: object, home: Path) -> subprocess.CompletedProcess[str]:
     """A command as another machine runs it: no library, no home of ours."""
     environment = {**os.environ, "HOME": str(home), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tui.cli", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 @pytest.mark.slow

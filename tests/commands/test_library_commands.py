@@ -8,7 +8,6 @@ import select
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from engine.project import Project
 from tests.commands.conftest import Photos, Run
 from tests.mariadb import MariaServer
+from tests.patience import Patience
 
 
 def _folders(photos: Photos) -> list[str]:
@@ -143,9 +143,9 @@ def test_a_password_is_asked_for_in_a_terminal_and_not_shown(url: str, photos: P
 
 
 def _read_until(terminal: int, wanted: bytes) -> bytes:
-    read, end = b"", time.monotonic() + 60
+    read, patience = b"", Patience()
     while wanted not in read:
-        assert time.monotonic() < end, read
+        assert patience.lasts(), read
         if select.select([terminal], [], [], 1)[0]:
             try:
                 read += os.read(terminal, 4096)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,9 @@ from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.training.runs import run_status
 from engine.training.start import start_training
+from tests.patience import wait_until
 from tests.small_project import small_project
 from tui.cli import main
-
-DEADLINE = 120.0
 
 
 def limner(capsys: pytest.CaptureFixture[str], project: Project, *arguments: str) -> tuple[int, str]:
@@ -24,13 +22,6 @@ def limner(capsys: pytest.CaptureFixture[str], project: Project, *arguments: str
     with pytest.raises(SystemExit) as ended:
         main(["-C", str(project.root), *arguments])
     return int(ended.value.code or 0), capsys.readouterr().err
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ from engine.events import JobState
 from engine.project import Project
 from engine.training.runs import run_status
 from engine.training.start import live_run
+from tests.patience import PATIENCE, Patience
 from tests.small_project import random_lora, run_with, small_project
 from tui.cli import main
-
-DEADLINE = 120.0
 
 
 def limner(capsys: pytest.CaptureFixture[str], project: Project, *arguments: str) -> tuple[int, str, str]:
@@ -178,12 +176,11 @@ def test_leaving_a_run_with_ctrl_c_leaves_it_running_and_stop_ends_it_and_resume
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
     ) as watcher:
-        deadline = time.monotonic() + DEADLINE
+        patience = Patience()
         while (live := live_run(project)) is None or run_status(live).step < 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            assert patience.wait()
         os.kill(watcher.pid, signal.SIGINT)
-        out, err = watcher.communicate(timeout=DEADLINE)
+        out, err = watcher.communicate(timeout=PATIENCE)
     assert watcher.returncode == 130
     assert f"{live.id} goes on" in err
     assert out.strip() == live.id

@@ -17,6 +17,7 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.project import Project
 from engine.training.runs import RunFollower
+from tests.patience import PATIENCE
 from tests.story import alive, with_run
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tui.charts.view import View
@@ -28,7 +29,7 @@ CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 def watch(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tui.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[2])
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=Path(__file__).parents[2])
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ import pwd
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
-SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+from tests.patience import Patience
 
-DEADLINE = 30.0
+SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 
 SETTINGS = """
 Port {port}
@@ -51,16 +50,15 @@ class SshServer:
         self._server = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
 
     def __enter__(self) -> SshServer:
-        deadline = time.monotonic() + DEADLINE
+        patience = Patience()
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1):
                     return self
             except OSError as error:
-                if time.monotonic() > deadline or self._server.poll() is not None:
+                if self._server.poll() is not None or not patience.wait():
                     self.__exit__()
                     raise AssertionError((self.folder / "sshd.log").read_text()) from error
-                time.sleep(0.05)
 
     def __exit__(self, *_: object) -> None:
         self._server.terminate()

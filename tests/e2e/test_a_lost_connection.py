@@ -8,9 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from engine.faces.ledger import Decision, Ledger
 from engine.project import Project
 from engine.training.runs import run_status
 from tests.e2e.ssh import SSHD, SshServer
+from tests.patience import wait_until
 from tests.small_project import SETTINGS
 from tests.story import story_project
 from tests.tui.pseudo_terminal import REPOSITORY, PseudoTerminal
@@ -51,13 +51,6 @@ def project(tmp_path: Path) -> Iterator[Project]:
         command = [sys.executable, "-m", "tui.cli", "-C", str(project.root), "stop"]
         subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
         wait_until(lambda: not project.run().alive())
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 90.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never comes to that"
-        time.sleep(0.1)
 
 
 def test_a_run_and_the_app_outlive_the_connection(server: SshServer, project: Project, tmux_socket: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,10 @@ from engine.library.photoprism import connect
 from engine.settings import LibrarySettings
 from tests.e2e.ssh import SshServer
 from tests.mariadb import running_server
+from tests.patience import Patience
 from tests.photoprism import Index
 
 pytestmark = pytest.mark.slow
-
-DEADLINE = 30.0
 
 
 def test_a_database_behind_a_tunnel_is_read_like_one_that_is_here(tmp_path: Path) -> None:
@@ -47,12 +45,11 @@ def test_a_database_behind_a_tunnel_is_read_like_one_that_is_here(tmp_path: Path
 
 
 def _wait_for(port: int, tunnel: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + DEADLINE
+    patience = Patience()
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
             assert tunnel.poll() is None, "the tunnel did not come about"
-            assert time.monotonic() < end
-            time.sleep(0.05)
+            assert patience.wait()

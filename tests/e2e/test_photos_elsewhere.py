@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +26,12 @@ from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
 from tests.e2e.ssh import SshServer
 from tests.mariadb import MariaServer, running_server
+from tests.patience import PATIENCE, Patience
 from tests.photoprism import Index
 
 pytestmark = pytest.mark.slow
 
 REMOTE = Path(__file__).parents[2] / "docs" / "remote.md"
-DEADLINE = 30.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Home:
     def run(self, commands: str, folder: Path) -> str:
         """What they print; they must end well."""
         shell = self.shell(commands, folder)
-        told, _ = shell.communicate(timeout=120)
+        told, _ = shell.communicate(timeout=PATIENCE)
         assert shell.returncode == 0, told
         return told
 
@@ -134,15 +133,14 @@ def tunnel(home: Home, folder: Path) -> Iterator[None]:
     line, connect = documented("ssh -N -L").splitlines()
     shell = home.shell(f"{line}\nwait", folder)
     try:
-        end = time.monotonic() + DEADLINE
+        patience = Patience()
         while True:
             try:
                 socket.create_connection(("127.0.0.1", home.near), timeout=1).close()
                 break
             except OSError:
                 assert shell.poll() is None, "the tunnel did not come about"
-                assert time.monotonic() < end
-                time.sleep(0.05)
+                assert patience.wait()
         told = home.run(connect, folder)
         assert "originals: 3 of 3 sampled files opened" in told
         assert "sidecar: 1 of 1 sampled files opened" in told

@@ -6,7 +6,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.project import Project
+from tests.patience import Patience
 from tests.story import story_project
 from tests.tui.pseudo_terminal import REPOSITORY, PseudoTerminal
 from tui.terminal.kitty import PLACEHOLDER
@@ -77,9 +77,9 @@ def test_a_path_is_copied_through_tmux(project: Project, tmux_socket: str, tmp_p
         terminal.write(b"C")
         terminal.wait_for("Copied")
         command = ["tmux", "-L", tmux_socket, "show-buffer"]
-        deadline = time.monotonic() + 10
+        patience = Patience()
         # A thread hands it to tmux.
         while (copied := subprocess.run(command, capture_output=True, text=True, check=False)).returncode:
-            assert time.monotonic() < deadline, copied.stderr
+            assert patience.lasts(), copied.stderr
             terminal.take(0.05)
         assert copied.stdout == str(project.root / "photos" / "IMG_2201.jpg")

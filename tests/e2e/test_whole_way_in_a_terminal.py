@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from engine.demo.library import DrawnLibrary, draw_library
+from engine.demo.library import DrawnLibrary
 from engine.jobs.follow import state
 from engine.pictures.start import painter_folder
 from engine.project import Project, create_project
 from engine.training.runs import run_status
 from tests.e2e.tmux import Terminal
+from tests.patience import wait_until
 
 LIMNER = Path(sys.executable).with_name("limner")
 
@@ -31,11 +31,6 @@ QUICK = {
 }
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> DrawnLibrary:
-    return draw_library(tmp_path_factory.mktemp("photos"))
 
 
 @pytest.fixture
@@ -56,16 +51,10 @@ def open_app(project: Project, own_home: Path) -> Callable[[], Terminal]:
     return begin
 
 
-def wait_until(holds: Callable[[], bool], what: str, within: float = 120.0) -> None:
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.1)
-
-
 def test_from_connect_to_a_portrait_by_keys(
-    library: DrawnLibrary, project: Project, open_app: Callable[[], Terminal]
+    drawn_library: DrawnLibrary, project: Project, open_app: Callable[[], Terminal]
 ) -> None:
+    library = drawn_library
     with open_app() as terminal:
         # Connect: wrong first, as everybody does.
         terminal.wait_for("Where are your photos?", "goes to the address")
@@ -100,7 +89,7 @@ def test_from_connect_to_a_portrait_by_keys(
         terminal.press("y")
         terminal.wait_for("24 kept")
         terminal.press("B")
-        terminal.wait_for("24 images", within=90)
+        terminal.wait_for("24 images")
 
         # Dataset.
         terminal.press("3")

@@ -6,40 +6,12 @@ import os
 import re
 import shlex
 import subprocess
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-DEADLINE = 60.0
-"""Seconds after which a text that never comes fails the test."""
-
-LONGEST_LOOK = 1.0
-"""Seconds that one look counts at most: while a virtual machine stood still, the program could do nothing either."""
-
-
-class Patience:
-    """Waits by looking again and again, and tells in the end how often it did."""
-
-    def __init__(self, seconds: float) -> None:
-        self._left = seconds
-        self._looks = 0
-        self._at = time.monotonic()
-
-    def wait(self) -> bool:
-        """A little; False once that was for long enough."""
-        if self._left <= 0:
-            return False
-        time.sleep(0.05)
-        now = time.monotonic()
-        self._left -= min(now - self._at, LONGEST_LOOK)
-        self._looks += 1
-        self._at = now
-        return True
-
-    def __str__(self) -> str:
-        return f"after {self._looks} looks"
+from tests.patience import PATIENCE, Patience
 
 
 class Terminal:
@@ -88,7 +60,7 @@ class Terminal:
             raise AssertionError(f"the command has ended\n{self.screen()}")
         return int(children[0])
 
-    def press_and_see(self, key: str, within: float = DEADLINE) -> None:
+    def press_and_see(self, key: str, within: float = PATIENCE) -> None:
         """Presses a key and waits until the screen looks different, colours counted: a focus that moved, say."""
         before = self._colours()
         self.press(key)
@@ -108,7 +80,7 @@ class Terminal:
         """What the terminal shows now, as text."""
         return self._tmux("capture-pane", "-p", "-t", "main")
 
-    def wait_for(self, *texts: str, within: float = DEADLINE) -> str:
+    def wait_for(self, *texts: str, within: float = PATIENCE) -> str:
         """Waits until all the texts are on the screen, and returns the screen."""
         patience = Patience(within)
         while True:
@@ -119,7 +91,7 @@ class Terminal:
             if not patience.wait():
                 raise AssertionError(f"never on the screen {patience}: {missing}\n{shown}")
 
-    def wait_until_gone(self, text: str, within: float = DEADLINE) -> str:
+    def wait_until_gone(self, text: str, within: float = PATIENCE) -> str:
         """Waits until a text is no longer on the screen, and returns the screen."""
         patience = Patience(within)
         while text in (shown := self.screen()):
@@ -127,7 +99,7 @@ class Terminal:
                 raise AssertionError(f"still on the screen {patience}: {text}\n{shown}")
         return shown
 
-    def wait_until_ended(self, within: float = DEADLINE) -> int:
+    def wait_until_ended(self, within: float = PATIENCE) -> int:
         """Waits until the command has ended, and returns its exit status."""
         patience = Patience(within)
         while not (ended := re.search(r"\[ended with (\d+)\]", self.screen())):

@@ -26,6 +26,7 @@ from engine.project import Project
 from engine.training.images import fit
 from tests.astronaut import FACE, save
 from tests.hostile.photos import TOLERANCE, Trap, corpus, lying_png
+from tests.patience import PATIENCE
 from tests.photoprism import Index
 
 TRAPS = {trap.name: trap for trap in corpus()}
@@ -141,7 +142,7 @@ def test_many_headers_that_lie_cost_the_memory_of_one(tmp_path: Path) -> None:
         [sys.executable, "-c", MANY_AT_ONCE, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         env={**os.environ, "MALLOC_ARENA_MAX": "1"},
     )
     assert done.stdout.strip() == "{'the file is truncated'}", done.stderr

@@ -9,7 +9,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +24,9 @@ from engine.project import Project
 from tests.astronaut import FACE, save
 from tests.commands.conftest import Photos, Run, photos, run  # noqa: F401
 from tests.mariadb import MariaServer, running_server
+from tests.patience import PATIENCE, Patience
 
 SECRET = "Tr0ub4dor&3 %40/#correct-horse"
-DEADLINE = 60.0
 _databases = itertools.count(1)
 
 
@@ -45,7 +44,7 @@ def limner(project: Project, *words: object, **environment: str) -> subprocess.C
         capture_output=True,
         text=True,
         umask=0,
-        timeout=DEADLINE,
+        timeout=PATIENCE,
         cwd=Path(__file__).parents[2],
     )
 
@@ -84,7 +83,7 @@ def test_a_password_is_in_no_file_no_list_of_processes_and_no_message(
         cursor.execute("UNLOCK TABLES")
     assert len(waited) >= 2, waited
     assert not [line for line in waited if SECRET in line]
-    said.append(subprocess.CompletedProcess([], scan.wait(DEADLINE), scan.communicate()[0]))
+    said.append(subprocess.CompletedProcess([], scan.wait(PATIENCE), scan.communicate()[0]))
     assert said[-1].returncode == 0, said[-1].stdout
     said.append(limner(project, "connect", index, LIMNER_DB_PASSWORD=f"wrong {SECRET}"))
     said.append(limner(project, "people", "--json", LIMNER_DB_PASSWORD=f"wrong {SECRET}"))
@@ -255,7 +254,7 @@ def _state(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def _processes_of(project: Project) -> list[str]:
     """The command lines of all processes, as soon as the command and its job are among them."""
-    end = time.monotonic() + DEADLINE
+    patience = Patience()
     while True:
         lines = []
         for each in Path("/proc").iterdir():
@@ -265,7 +264,7 @@ def _processes_of(project: Project) -> list[str]:
             except OSError:
                 continue
         mine = [line for line in lines if str(project.root) in line]
-        if any("engine.jobs.worker" in line for line in mine) or time.monotonic() > end:
+        if any("engine.jobs.worker" in line for line in mine) or not patience.lasts():
             return [*mine, *lines]
 
 

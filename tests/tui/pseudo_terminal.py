@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-DEADLINE = 40.0
-"""Seconds after which what never comes fails the test; a busy machine may need many."""
+from tests.patience import PATIENCE, Patience
+
+AT_REST = 0.1
+"""The share of a processor below which a program does nothing but look whether there is something to do."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -81,33 +83,60 @@ class PseudoTerminal:
 
     def wait_for(self, text: str) -> float:
         """Waits until the program has written a text; returns the seconds since its start."""
-        wanted, end = text.encode(), time.monotonic() + DEADLINE
+        wanted, patience = text.encode(), Patience()
         while wanted not in self.output:
-            if time.monotonic() > end:
+            if not patience.lasts():
                 raise AssertionError(f"never written: {text!r}\n{self.output[-3000:]!r}")
             self.take(0.02)
         return time.monotonic() - self.started
 
     def wait_until_quiet(self, seconds: float = 1.5) -> None:
-        """Waits until nothing has been written for so long."""
-        end = time.monotonic() + DEADLINE
-        while self.take(seconds):
-            if time.monotonic() > end:
-                raise AssertionError("it never stops writing")
+        """Waits until nothing has been written and nothing was done for so long.
 
-    def wait_until(self, holds: Callable[[], bool], seconds: float = 90.0) -> None:
+        A program that waits for its turn on a busy machine is silent, too; one that has come to rest uses no time.
+        """
+        patience = Patience()
+        while True:
+            before = self.seconds_worked()
+            if (
+                not self.take(seconds)
+                and self.seconds_worked() - before < AT_REST * seconds
+                and not self.wants_to_run()
+            ):
+                return
+            if not patience.lasts():
+                raise AssertionError("it never comes to rest")
+
+    def seconds_worked(self) -> float:
+        """Seconds that processors have worked for the program so far; 0.0 when it is gone."""
+        times = self._about(Path(f"/proc/{self.pid}/stat"))
+        return sum(map(int, times[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def wants_to_run(self) -> bool:
+        """Whether one of its threads runs or waits for a processor."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return any(self._about(each)[:1] == ["R"] for each in threads)
+
+    @staticmethod
+    def _about(stat: Path) -> list[str]:
+        """The fields of a ``stat`` behind the program's name (proc_pid_stat(5)), its state first."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            return stat.read_text().rpartition(")")[2].split()
+        return []
+
+    def wait_until(self, holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Waits until something outside the terminal holds. Meanwhile it reads, as a terminal does: Linux keeps 12 KB
         for one that doesn't, and then ``ssh`` waits to write and takes no keys."""
-        end = time.monotonic() + seconds
+        patience = Patience(seconds)
         while not holds():
-            if time.monotonic() > end:
+            if not patience.lasts():
                 raise AssertionError(f"it never comes to that\n{self.output[-3000:]!r}")
             self.take(0.1)
 
     def wait_until_ended(self) -> int:
         """Waits for the program's end; returns its exit status, or minus the signal that ended it."""
-        end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
+        patience = Patience()
+        while patience.lasts():
             self.take(0.05)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
 import tui.screens.connect
-from engine.demo.library import DrawnLibrary, draw_library
+from engine.demo.library import DrawnLibrary
 from engine.errors import WrongPassword
 from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face, Ledger
@@ -21,6 +21,7 @@ from engine.faces.measured import MeasuredFaces
 from engine.jobs.folder import Request
 from engine.pictures.queue import PictureOrder, Queue
 from engine.project import Project, open_project
+from tests.patience import PATIENCE, Patience
 from tests.pictures import settle
 from tests.story import RUN, alive, story_project, with_dataset, with_run
 from tui.limner import LimnerApp
@@ -29,9 +30,6 @@ from tui.screens.prompts import PromptsScreen
 from tui.screens.training import TrainingScreen
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
-
-DEADLINE = 300
-"""Rounds of waiting, each a hundredth of a second at least."""
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
@@ -46,13 +44,15 @@ async def type_text(pilot: Pilot[None], text: str) -> None:
     await settle(pilot)
 
 
-async def until(pilot: Pilot[None], there: Callable[[], bool], rounds: int = DEADLINE) -> None:
-    for _ in range(rounds):
+async def until(pilot: Pilot[None], there: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    patience = Patience(seconds)
+    while True:
         await settle(pilot)
         if there():
             return
+        if not patience.lasts():
+            raise AssertionError(f"it never comes to that {patience}\n{shown(pilot)}")
         await pilot.pause(0.05)
-    raise AssertionError(f"it never comes to that\n{shown(pilot)}")
 
 
 def shown(pilot: Pilot[None]) -> str:
@@ -75,11 +75,8 @@ def cursor(pilot: Pilot[None]) -> Face:
 
 
 class TestConnect:
-    @pytest.fixture(scope="class")
-    def library(self, tmp_path_factory: pytest.TempPathFactory) -> DrawnLibrary:
-        return draw_library(tmp_path_factory.mktemp("library"))
-
-    async def test_from_an_empty_folder_to_a_person_s_faces(self, tmp_path: Path, library: DrawnLibrary) -> None:
+    async def test_from_an_empty_folder_to_a_person_s_faces(self, tmp_path: Path, drawn_library: DrawnLibrary) -> None:
+        library = drawn_library
         app = LimnerApp(tmp_path, None)
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
@@ -106,7 +103,7 @@ class TestConnect:
             assert project.settings.library.url == f"sqlite://{library.index}"
             assert project.settings.person.name == "Omar"
 
-    async def test_what_is_wrong_is_told_with_what_to_do(self, tmp_path: Path, library: DrawnLibrary) -> None:
+    async def test_what_is_wrong_is_told_with_what_to_do(self, tmp_path: Path) -> None:
         project = story_project(tmp_path / "p", faces=1)
         project.change({"library.url": "sqlite:///nowhere/index.db"})
         async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:

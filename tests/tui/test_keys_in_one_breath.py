@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from engine.faces.ledger import Decision, Ledger
 from engine.pictures.gallery import Gallery
 from engine.project import Project
+from tests.pictures import settle
 from tests.tui.test_journeys import decided, press, shown, until
 from tui.actions import Scope
 from tui.limner import LimnerApp
@@ -84,6 +85,9 @@ async def test_a_slash_right_after_a_screens_number_is_that_screens(
         before = decided(whole_story)
         breathe(pilot, f"{number}/xy")
         await until(pilot, lambda: app.current_mode == mode and field(pilot, line) == "xy")
+        # What was read meanwhile takes the line from nobody.
+        await settle(pilot)
+        assert app.focused is app.screen.query_one(line)
         assert decided(whole_story) == before
 
 
@@ -119,11 +123,14 @@ async def test_the_stars_that_follow_the_key_that_asks_for_them_are_given(app: L
         await until(pilot, lambda: stars_of(whole_story, 4) == 2)
 
 
-async def test_keys_that_close_what_they_went_to_do_not_hold_up_the_next(app: LimnerApp) -> None:
+async def test_keys_that_close_what_they_went_to_do_not_hold_up_the_next(
+    app: LimnerApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.key_turns.MOST_LOOKS", 1_000_000)  # Nothing is let through for the time it took.
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "2")
         breathe(pilot, "?qvqzq?q,q6")
-        await until(pilot, lambda: app.current_mode == Scope.PICTURES, rounds=40)
+        await until(pilot, lambda: app.current_mode == Scope.PICTURES)
 
 
 async def test_the_first_keys_of_all_are_not_lost(tmp_path: Path, whole_story: Project) -> None:
@@ -133,3 +140,12 @@ async def test_the_first_keys_of_all_are_not_lost(tmp_path: Path, whole_story: P
         await until(pilot, lambda: app.current_mode == Scope.FACES and field(pilot, "#filter") == "wide")
     with whole_story.store() as store:
         assert Ledger(store).any()
+
+
+async def test_what_is_typed_behind_enter_goes_into_the_next_field(project: Project) -> None:
+    app = LimnerApp(project.root, project)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "i")
+        breathe(pilot, "/a/index.db\r\r\r/o\r/s")
+        await until(pilot, lambda: field(pilot, "#sidecar") == "/s")
+        assert (field(pilot, "#address"), field(pilot, "#originals")) == ("/a/index.db", "/o")

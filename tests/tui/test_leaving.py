@@ -136,11 +136,9 @@ class TestARunsEnd:
             tell(job, *told)
             terminal.wait_for(title)
             terminal.wait_for(on_top)
-            terminal.take(0.3)
-            assert terminal.output.endswith(b"\a") or b"\a" in terminal.output.rpartition(title.encode())[2]
+            terminal.wait_until(lambda: b"\a" in terminal.output.rpartition(title.encode())[2])
             terminal.write(b"\x1b[I")
-            terminal.take(0.5)
-            assert terminal.output.rpartition(b"\x1b]2;")[2].startswith(b"limner james\a")
+            terminal.wait_until(lambda: terminal.output.rpartition(b"\x1b]2;")[2].startswith(b"limner james\a"))
             terminal.write(b"q")
             assert terminal.wait_until_ended() == 0
             assert POPPED in terminal.output
@@ -168,7 +166,7 @@ class TestARunsEnd:
             before = bells(terminal.output)
             tell(job, events.Job(events.JobState.DONE))
             terminal.wait_for("The run is done")
-            terminal.take(0.3)
+            terminal.wait_until_quiet(0.5)
             assert bells(terminal.output) == before
 
 

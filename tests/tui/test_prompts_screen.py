@@ -18,6 +18,7 @@ from engine.pictures.start import painter_folder
 from engine.project import Project
 from engine.prompts.shelf import Mark, Prompt, Shelf
 from tests.model_server import Said, answering, prompts
+from tests.patience import Patience
 from tests.small_project import small_project
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
@@ -106,8 +107,14 @@ async def test_keys_that_a_slow_line_brings_all_at_once_queue_every_picture_aske
     limner = app(project)
     async with limner.run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "V")
+        kept = threading.Event()
+        limner.keeping.submit(kept.wait)  # All keys are handed on before the first picture is queued.
         for key in keys.split():
             limner.post_message(Key(key, None))
+        patience = Patience()
+        while limner.is_running and ("q" in keys or limner.keeping._work_queue.qsize() < queued) and patience.lasts():
+            await pilot.pause(0.01)
+        kept.set()
         await until(pilot, lambda: "What was painted?" in shown(pilot) or not limner.is_running)
     limner.keeping.shutdown()  # As Python does at the end.
     assert len(pictures(project)) == queued
@@ -116,11 +123,10 @@ async def test_keys_that_a_slow_line_brings_all_at_once_queue_every_picture_aske
 
 async def comes(pilot: Pilot[None], text: str) -> None:
     """Waits for a text while something else is still at work."""
-    for _ in range(300):
+    patience = Patience()
+    while text not in shown(pilot):
+        assert patience.lasts(), f"it never says {text!r}\n{shown(pilot)}"
         await pilot.pause(0.05)
-        if text in shown(pilot):
-            return
-    raise AssertionError(f"it never says {text!r}\n{shown(pilot)}")
 
 
 async def test_from_a_parent_prompt_to_eight_painted_pictures(project: Project) -> None:
@@ -134,11 +140,8 @@ async def test_from_a_parent_prompt_to_eight_painted_pictures(project: Project) 
         assert "2 seeds each" in shown(pilot)
         await press(pilot, "enter")
         await until(pilot, lambda: "What was painted?" in shown(pilot))
-        for _ in range(20):
-            if all(picture.state is PictureState.DONE for picture in pictures(project)):
-                break
-            await until(pilot, lambda: True)
-            await pilot.pause(1.0)
+        under_way = (PictureState.QUEUED, PictureState.PAINTING)
+        await until(pilot, lambda: not any(each.state in under_way for each in pictures(project)))
     painted = pictures(project)
     assert [picture.state for picture in painted] == [PictureState.DONE] * 8, [each.reason for each in painted]
     assert len({picture.prompt for picture in painted}) == 4
@@ -308,10 +311,9 @@ async def test_a_question_to_a_model_is_taken_back_by_a_key(project: Project) ->
         async with app(project).run_test(size=(80, 24)) as pilot:
             await press(pilot, "5", "m")
             await pilot.press("V")
-            for _ in range(500):
+            patience = Patience()
+            while not asked.questions and patience.lasts():
                 await pilot.pause(0.01)
-                if asked.questions:
-                    break
             assert "esc cancel" in shown(pilot)
             await press(pilot, "escape")
             assert "esc cancel" not in shown(pilot)

@@ -143,3 +143,15 @@ async def test_garbage_is_looked_for_while_nobody_types_and_never_in_the_middle_
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+async def test_an_app_that_is_leaving_makes_no_screen_any_more(story: Project) -> None:
+    """Textual goes through its screens while it closes them: one that came meanwhile ended it with a traceback."""
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        there, shown_mode = set(app._screen_stacks), app.current_mode
+        app.exit()
+        app.switch_mode("pictures")
+        await app.ready._make_next()
+        assert (set(app._screen_stacks), app.current_mode) == (there, shown_mode)

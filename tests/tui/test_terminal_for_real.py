@@ -25,27 +25,6 @@ def opened(folder: Path, **environment: str) -> PseudoTerminal:
     return PseudoTerminal("-C", str(folder), environment=environment)
 
 
-def test_the_first_frame_is_there_at_once(project: Project) -> None:
-    times = []
-    for _ in range(3):
-        with opened(project.root) as terminal:
-            times.append(terminal.wait_for("Where are your photos?"))
-    # 0.8 s is meant for an idle machine; this one may be running everything else at the same time.
-    assert min(times) < 2.5, times
-
-
-def test_a_mouse_report_in_the_legacy_encoding_does_not_end_the_app(project: Project) -> None:
-    with opened(project.root) as terminal:
-        terminal.wait_for("Where are your photos?")
-        column = 32 + 110
-        terminal.write(b"\x1b[M" + bytes([32, column, 32 + 5]))
-        terminal.write(b"\x1b")
-        terminal.take(0.5)
-        terminal.write(b"\x1bOQ")  # F2
-        terminal.wait_for("earch for commands")
-        assert b"UnicodeDecodeError" not in terminal.output
-
-
 PLAIN_APP = """
 from textual.app import App
 from textual.widgets import Static
@@ -54,6 +33,29 @@ class Plain(App[None]):
         yield Static("plainly here")
 Plain().run()
 """
+
+
+def test_the_first_frame_is_there_within_five_times_what_an_app_of_one_line_takes(project: Project) -> None:
+    ours, plain = [], []
+    for _ in range(4):
+        with opened(project.root) as terminal:
+            ours.append(terminal.wait_for("Where are your photos?"))
+        with PseudoTerminal(command=[sys.executable, "-c", PLAIN_APP]) as terminal:
+            plain.append(terminal.wait_for("plainly here"))
+    # Beside it, since a machine that is slow or runs everything else is no slower for one of the two.
+    assert min(ours) < 5 * min(plain), (ours, plain)
+
+
+def test_a_mouse_report_in_the_legacy_encoding_does_not_end_the_app(project: Project) -> None:
+    with opened(project.root) as terminal:
+        terminal.wait_for("Where are your photos?")
+        column = 32 + 110
+        terminal.write(b"\x1b[M" + bytes([32, column, 32 + 5]))
+        terminal.write(b"\x1b")
+        terminal.wait_until_quiet(0.5)
+        terminal.write(b"\x1bOQ")  # F2
+        terminal.wait_for("earch for commands")
+        assert b"UnicodeDecodeError" not in terminal.output
 
 
 def test_textual_alone_still_dies_of_such_a_report() -> None:
@@ -101,13 +103,11 @@ def test_the_mouse_is_asked_for_again_after_a_reattach(project: Project) -> None
         terminal.wait_until_quiet()
         before = terminal.output.count(b"\x1b[?1006h")
         terminal.write(b"\x1b[O\x1b[I")  # focus lost, focus regained
-        while terminal.output.count(b"\x1b[?1006h") == before:
-            assert terminal.take(5), "the mouse was not asked for again after the focus came back"
+        terminal.wait_until(lambda: terminal.output.count(b"\x1b[?1006h") > before)
         terminal.wait_until_quiet()
         before = terminal.output.count(b"\x1b[?1006h")
         os.kill(terminal.pid, signal.SIGWINCH)
-        while terminal.output.count(b"\x1b[?1006h") == before:
-            assert terminal.take(5), "the mouse was not asked for again after a resize"
+        terminal.wait_until(lambda: terminal.output.count(b"\x1b[?1006h") > before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

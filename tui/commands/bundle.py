@@ -68,13 +68,18 @@ def bundle(
 @click.command()
 @click.argument("file", type=_path)
 @click.argument("target", metavar="DIR", type=_path)
+@click.option("--with-addresses", is_flag=True, help="Also the servers and paths that its settings name.")
 @json_option
-def unbundle(file: Path, target: Path, as_json: bool) -> None:
-    """Open a bundle: a project becomes the folder DIR, runs go into the project DIR. Nothing there is overwritten."""
-    opened = open_bundle(file, target, _Told("unpacked"))
+def unbundle(file: Path, target: Path, with_addresses: bool, as_json: bool) -> None:
+    """Open a bundle: a project becomes the folder DIR, runs go into the project DIR. Nothing there is overwritten.
+
+    Servers and paths that its settings name are set aside, and told: passwords of this machine would go there.
+    """
+    opened = open_bundle(file, target, _Told("unpacked"), with_addresses)
     if as_json:
-        runs = [{"id": each.id, "name": each.name, "how": each.how.value} for each in opened.runs]
-        document({"kind": opened.kind.value, "project": str(opened.project.root), "files": opened.files, "runs": runs})
+        runs = [{"id": each.id, "name": each.name, "how": each.how.value, "why": each.why} for each in opened.runs]
+        told = {"kind": opened.kind.value, "project": str(opened.project.root), "files": opened.files, "runs": runs}
+        document({**told, "set_aside": list(opened.set_aside)})
         return
     for line in names_of(opened.runs):
         click.echo(line)
@@ -82,6 +87,8 @@ def unbundle(file: Path, target: Path, as_json: bool) -> None:
         narrate(f"See them with: limner -C {target} runs")
     else:
         click.echo(str(opened.project.root))
+        for setting in opened.set_aside:
+            narrate(f"set aside: {setting} (write it into {target / 'limner.toml'} if you trust it)")
         narrate(_next(opened.project, target))
 
 

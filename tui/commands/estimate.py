@@ -100,7 +100,7 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
         ("steps", f"{found.steps:,} of {found.batch} images, {found.steps_per_epoch:,} an epoch"),
         ("an epoch", f"{clock(found.seconds_per_epoch)}{off}"),
         ("before it", f"loading {clock(fixed.loading)}, encoding {clock(fixed.caching)}"),
-        ("checkpoints", f"{clock(fixed.saving)} in {found.epochs} epochs"),
+        ("besides", _besides(found)),
         ("in all", f"{clock(found.seconds_total)}{off}"),
         ("memory", memory_words(found)),
     ]
@@ -109,6 +109,17 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
     if (words := budget_words(found)) is not None:
         listed.append(("budget", words))
     return [*listed, ("device", found.device), ("source", f"{found.source}: {found.detail}")]
+
+
+def _besides(found: RunEstimate) -> str:
+    """``checkpoints 0:20, held-out images 0:30, pictures 4:10 in 10 epochs``."""
+    fixed = found.fixed_seconds
+    parts = [f"checkpoints {clock(fixed.saving)}"]
+    if fixed.validating:
+        parts.append(f"held-out images {clock(fixed.validating)}")
+    if fixed.painting:
+        parts.append(f"pictures {clock(fixed.painting)}")
+    return f"{', '.join(parts)} in {found.epochs} epochs"
 
 
 def memory_words(found: RunEstimate) -> str:

@@ -263,7 +263,8 @@ class ConnectScreen(WorkScreen):
             if event.input.id != "find":
                 self._look()
         else:
-            self.query_one(f"#{order[order.index(event.input.id or order[0]) + 1]}").focus()
+            # At once: the next key may be here already.
+            self.set_focus(self.query_one(f"#{order[order.index(event.input.id or order[0]) + 1]}"))
 
     @on(Rows.Chosen, "#people")
     def _chosen(self) -> None:

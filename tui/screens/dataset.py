@@ -40,6 +40,7 @@ from tui.widgets.ink import Ink, Line, content_of, key_line
 from tui.widgets.meter import many
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
+from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.dataset.folder import TrainingImage
@@ -367,7 +368,9 @@ class DatasetScreen(Seeking):
         self.show_empty(None if read.images else self.EMPTY)
         if had != bool(read.images):
             self.keys_changed()
-            self.set_focus(self.rows)
+            # Not from a line that somebody types into already.
+            if not isinstance(self.focused, TextLine):
+                self.set_focus(self.rows)
         self.ask()
 
     def _show_list(self) -> None:

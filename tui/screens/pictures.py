@@ -236,7 +236,9 @@ class PicturesScreen(PicturesQueue):
 
     @on(TextLine.Changed, "#filter")
     def _typed(self) -> None:
-        self.select()
+        # Before they are read there is nothing to filter, and an empty screen has no line to type into.
+        if self.was_read:
+            self.select()
 
     @on(TextLine.Submitted, "#filter")
     def _filtered(self) -> None:

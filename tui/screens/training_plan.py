@@ -66,6 +66,8 @@ def estimate_lines(estimate: RunEstimate, width: int) -> list[Line]:
         ("loading", clock(fixed.loading), Ink.MUTED),
         ("encoding", clock(fixed.caching), Ink.MUTED),
         ("checkpoints", clock(fixed.saving), Ink.MUTED),
+        *([("held-out images", clock(fixed.validating), Ink.MUTED)] if fixed.validating else []),
+        *([("pictures", clock(fixed.painting), Ink.MUTED)] if fixed.painting else []),
         ("in all", f"{clock(estimate.seconds_total)}{off}", Ink.STRONG),
     ]
     if estimate.cost is not None:

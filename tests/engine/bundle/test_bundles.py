@@ -15,7 +15,7 @@ import pytest
 
 from engine.bundle.bundle import bundle_project, bundle_runs
 from engine.bundle.contents import CHECKSUMS, BundleError, BundleKind
-from engine.bundle.unbundle import Merged, Unbundled, unbundle
+from engine.bundle.unbundle import Merged, Unbundled, names_of, unbundle
 from engine.dataset.folder import DatasetFolder
 from engine.dataset.manifest import Entry, Manifest
 from engine.errors import LimnerError
@@ -48,7 +48,8 @@ def home(tmp_path: Path) -> Project:
     entry = Entry(1, 3, "ms1", "close", (0, 0, 96), 0.5, "/mnt/family/photos/a.jpg", "1-2")
     folder.save_manifest(Manifest(folder.path.name, "jx265", "man", (entry,)))
     with project.store() as store:
-        Shelf(store).add("portrait of jx265 man", "blurry")
+        by = {"engine": "llm", "model": "small", "server": "10.0.0.7:11434"}
+        Shelf(store).add("portrait of jx265 man", "blurry", made_by=by)
     return project
 
 
@@ -102,8 +103,22 @@ def test_nothing_that_is_private_travels_unless_it_is_asked_for(home: Project, f
     assert [word for word in SECRETS if word.encode() in inside] == []
     file.unlink()
     bundle_project(home, file, with_library=True)
-    arrived = unbundle(file, tmp_path / "elsewhere").project
+    arrived = unbundle(file, tmp_path / "elsewhere", with_addresses=True).project
     assert arrived.settings == home.settings
+
+
+@pytest.mark.parametrize("evil", ["http://evil.example:11434", "http:\n//evil.example"])
+def test_servers_and_paths_that_a_bundle_names_are_set_aside_and_told(
+    home: Project, file: Path, tmp_path: Path, evil: str
+) -> None:
+    home.change({"language_model.url": evil})
+    bundle_project(home, file, with_library=True)
+    opened = unbundle(file, tmp_path / "elsewhere")
+    settings = opened.project.settings
+    assert (settings.library.url, settings.library.originals, settings.language_model.url) == (None, None, None)
+    assert f"language_model.url = {evil!r}" in opened.set_aside
+    assert any(each.startswith("library.url = ") for each in opened.set_aside)
+    assert settings.person.trigger == home.settings.person.trigger
 
 
 def test_runs_come_home_without_what_only_living_ones_need(
@@ -170,6 +185,26 @@ def test_a_run_that_went_on_is_brought_up_to_date_and_an_older_one_changes_nothi
     (trained.path / "checkpoints/jx265.safetensors").unlink()
     assert _how(unbundle(tmp_path / "whole.limner", home.root)) == [(trained.id, Merged.UPDATED)]
     assert (trained.path / "checkpoints/jx265.safetensors").exists()
+
+
+def test_a_run_that_can_not_come_home_keeps_none_of_the_others_away(
+    home: Project, trained: JobFolder, tmp_path: Path
+) -> None:
+    log = trained.events_path.read_bytes()
+    order = (trained.path / "job.json").read_bytes()
+    members = [_regular("runs/a/events.jsonl", log)]
+    for name in ("b", trained.id, "z"):
+        members += [_regular(f"runs/{name}/job.json", order), _regular(f"runs/{name}/events.jsonl", log)]
+    trained.events_path.write_bytes(b"".join(log.splitlines(keepends=True)[:4]))
+    runs = _written(tmp_path, members, bundle="runs")
+    with alive(trained):
+        opened = unbundle(runs, home.root)
+    told = dict(zip((each.id for each in opened.runs), names_of(opened.runs), strict=True))
+    assert told["a"].startswith("a: left out: ")
+    assert "is under way here" in told[trained.id]
+    assert (told["b"], told["z"]) == ("b: new", "z: new")
+    assert {"b", "z"} <= {run.id for run in home.run_folders()}
+    assert not (home.runs / "a").exists()
 
 
 def _how(opened: Unbundled) -> list[tuple[str, Merged]]:
@@ -267,6 +302,72 @@ def test_a_hostile_bundle_writes_nothing_anywhere(kind: str, tmp_path: Path) -> 
     _refused(_written(tmp_path, members), tmp_path)
 
 
+class _Header(tarfile.TarInfo):
+    """One whose bytes can be replaced: ``TarInfo`` itself has slots alone."""
+
+
+def SPARSE() -> tarfile.TarInfo:  # noqa: N802
+    """An old GNU sparse file whose list of pieces goes on for 100 MB."""
+    info = _Header("dataset/sparse")
+    head = bytearray(tarfile.TarInfo("dataset/sparse").tobuf(tarfile.GNU_FORMAT))
+    head[156:157] = tarfile.GNUTYPE_SPARSE
+    head[386:410], head[482:483] = b"00000000001\0" * 2, b"\1"
+    head[148:156] = b"        "
+    head[148:156] = b"%06o\0 " % sum(head)
+    piece = b"00000000001\0" * 42
+    whole = bytes(head) + (piece + b"\1" + bytes(7)) * 200_000
+    info.tobuf = lambda *_args: whole  # type: ignore[method-assign, assignment]
+    return info
+
+
+def LONG_NAMES() -> tarfile.TarInfo:  # noqa: N802
+    """A name that is told ten thousand times before the file comes."""
+    info = _Header("dataset/name")
+    head = tarfile.TarInfo("././@LongLink")
+    head.type, head.size = tarfile.GNUTYPE_LONGNAME, 512
+    info.tobuf = lambda *_args: (head.tobuf(tarfile.GNU_FORMAT) + b"dataset/x".ljust(512, b"\0")) * 10_000  # type: ignore[method-assign, assignment]
+    return info
+
+
+PROMPT = {"id": 1, "t": 1.0, "text": "a", "negative": "", "parent_id": None, "rating": 0, "name": ""}
+PROMPT |= {"tags": "[]", "mark": "", "made_by": "{}"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": 10**30},
+        {"id": "1"},
+        {"text": "\ud800"},
+        {"tags": "{}"},
+        {"tags": "[1]"},
+        {"tags": "nonsense"},
+        {"made_by": "[]"},
+        {"made_by": '{"a": ' * 50_000},
+        {"mark": "evil"},
+        {"parent_id": 7},
+        {"t": float("nan")},
+    ],
+)
+def test_a_prompt_that_is_none_is_refused_with_its_bundle(odd: dict[str, object], tmp_path: Path) -> None:
+    for record, good in ((PROMPT, True), ({**PROMPT, **odd}, False)):
+        members = [_regular("limner.toml", b""), _regular("prompts.json", json.dumps([record]).encode())]
+        path = _written(tmp_path, members)
+        if good:
+            arrived = unbundle(path, tmp_path / "good").project
+            with arrived.store() as store:
+                assert [each.text for each in Shelf(store).prompts()] == ["a"]
+            shutil.rmtree(tmp_path / "good")
+        else:
+            _refused(path, tmp_path)
+
+
+def test_what_a_bundle_says_of_itself_is_short(tmp_path: Path) -> None:
+    members = [_regular("limner.toml", b""), _regular("prompts.json", b"[]")]
+    with pytest.raises(BundleError):
+        unbundle(_written(tmp_path, members, trigger="x" * 100_000), tmp_path / "new")
+
+
 def test_bombs_and_absurd_sizes_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
     _refused(_written(tmp_path, [_regular("dataset/a", bytes(5_000_000))], claimed=1000), tmp_path)
     _refused(_written(tmp_path, [_regular(f"dataset/{n}") for n in range(5)], files=3), tmp_path)
@@ -275,6 +376,8 @@ def test_bombs_and_absurd_sizes_are_refused_before_they_are_unpacked(tmp_path: P
     info, _ = _regular("dataset/a")
     info.size = 10**14
     _refused(_written(tmp_path, [(info, b"")], claimed=10**14), tmp_path)
+    for member, words in ((SPARSE, "absurdly large"), (LONG_NAMES, "damaged")):
+        _refused(_written(tmp_path, [(member(), b"")]), tmp_path, words)
     header = tarfile.TarInfo("PaxHeader")
     header.type = tarfile.XHDTYPE
     header.size = 300_000_000
@@ -294,9 +397,9 @@ def test_a_foreign_settings_file_or_order_is_refused(tmp_path: Path, project: Pr
     assert not project.runs.exists() or not list(project.runs.iterdir())
 
 
-def _refused(file: Path, tmp_path: Path) -> None:
+def _refused(file: Path, tmp_path: Path, words: str | None = None) -> None:
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(BundleError):
+    with pytest.raises(BundleError, match=words):
         unbundle(file, tmp_path / "box")
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -307,10 +410,11 @@ def _written(
     claimed: int | None = None,
     files: int | None = None,
     bundle: str = "project",
+    trigger: str = "x",
 ) -> Path:
     total = sum(len(data) for _, data in members) if claimed is None else claimed
     count = len(members) if files is None else files
-    about = {"v": 1, "kind": bundle, "files": count, "bytes": total, "trigger": "x"}
+    about = {"v": 1, "kind": bundle, "files": count, "bytes": total, "trigger": trigger}
     path = folder / "hostile.limner"
     with gzip.open(path, "wb", 1) as packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
         first, data = _regular("bundle.json", json.dumps(about).encode())

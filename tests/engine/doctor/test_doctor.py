@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -155,10 +156,12 @@ class TestTheLibrary:
 
 def test_a_machine_is_looked_at_quickly_and_without_torch(project: Project) -> None:
     project.change({"base.model": "demo"})
-    started = time.monotonic()
+    before, began = sum(os.times()[:4]), time.monotonic()
     checks = by_name(examine(project.root))
-    # Two seconds are meant for an idle machine; this one may be running everything else at the same time.
-    assert time.monotonic() - started < 6
+    # Of the processor, children included, for this machine may be running everything else at the same time; and it
+    # waits for nobody who doesn't answer.
+    assert sum(os.times()[:4]) - before < 6
+    assert time.monotonic() - began < 60
     assert {"project", "gpu", "torch", "memory", "disk", "library", "base model", "packages"} <= checks.keys()
     assert checks["project"].ok
     assert all(check.fix for check in checks.values() if not check.ok)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from engine import events
-from engine.demo.library import draw_library
+from engine.demo.library import SEED, DrawnLibrary
 from engine.demo.shots import Shot, plan_shots
 from engine.faces.geometry import Box, Framing
 from engine.faces.kin import distances_from_person, find_bursts, one_space
@@ -30,15 +30,15 @@ from tests.astronaut import FACE, astronaut, save
 from tests.photoprism import Index
 
 BOX = Box(*FACE)
-SEED = 2019
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Face], dict[str, Shot], Project]:
+def drawn(
+    drawn_library: DrawnLibrary, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[Face], dict[str, Shot], Project]:
     """The drawn library, scanned and measured, and the plan that it was drawn by."""
-    folder = tmp_path_factory.mktemp("drawn")
-    library = draw_library(folder / "library", seed=SEED)
-    project = create_project(folder / "james", trigger="jx265", class_word="man")
+    library = drawn_library
+    project = create_project(tmp_path_factory.mktemp("drawn") / "james", trigger="jx265", class_word="man")
     folders = {"library.originals": library.originals, "library.sidecar": library.sidecar}
     project.change({"library.url": library.url, **folders})
     scan(project, "James")

@@ -16,6 +16,7 @@ from engine.faces.geometry import Framing
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.faces.scan import scan, start_scan
 from engine.jobs.follow import follow, wait
+from engine.library.photoprism import PhotoPrismLibrary
 from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
 from tests.photoprism import Index
@@ -195,3 +196,14 @@ def test_a_scan_that_fails_says_why_in_its_log(photos: Photos) -> None:
     photos.connect()
     with pytest.raises(JobError, match="nobody in the library is called James: see who is there"):
         wait(start_scan(photos.project, "James"))
+
+
+def test_a_connection_that_others_can_read_is_told_once(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    caution = "the connection to nas:3306 is not encrypted: others on the way can read what is asked"
+    monkeypatch.setattr(PhotoPrismLibrary, "cautions", lambda _: (caution,))
+    save(photos.folder / "originals/a.jpg", astronaut(width=200))
+    photos.index.face(photos.index.photo("a.jpg", (200, 256)), photos.index.person("James"), FACE)
+    photos.connect()
+    told: list[events.Event] = []
+    scan(photos.project, "james", tell=told.append)
+    assert [each.message for each in told if isinstance(each, events.Warning)] == [caution]

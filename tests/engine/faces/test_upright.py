@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.errors import DatasetError
 from engine.faces.crop import cut_from
 from engine.faces.geometry import Box, Crop, Framing, crop_square
 from engine.faces.part import open_part
-from engine.faces.upright import BrokenImage, open_upright, proven_size, upright_size
+from engine.faces.upright import BrokenImage, TooLarge, open_header, open_upright, proven_size, upright_size
+from engine.training.images import fit
 from tests.astronaut import FACE, astronaut, save
 
 BOXES = {
@@ -149,11 +151,24 @@ def test_a_picture_of_absurd_size_is_refused_before_it_is_decoded(tmp_path: Path
     save(path)
     data = bytearray(path.read_bytes())
     data[16:24] = struct.pack(">II", 60_000, 60_000)
-    import zlib
-
     data[29:33] = struct.pack(">I", zlib.crc32(bytes(data[12:29])))
     path.write_bytes(bytes(data))
     assert "too large" in _broken(path)
+
+
+@pytest.mark.parametrize("height", [13_000, 26_000])
+def test_no_picture_is_unpacked_that_would_take_all_memory_wherever_it_is_opened(tmp_path: Path, height: int) -> None:
+    """Training images come in bundles too; Pillow by itself only warns of the smaller of these two."""
+    path = tmp_path / "bomb.png"
+    parts = ((b"IHDR", struct.pack(">IIBBBBB", 20_000, height, 1, 0, 0, 0, 0)), (b"IDAT", b""), (b"IEND", b""))
+    chunks = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    with pytest.raises(TooLarge, match="too large"):
+        open_header(path)
+    with pytest.raises(DatasetError, match="can't be read"):
+        fit(path, (64, 64))
 
 
 def test_damaged_exif_is_no_reason_to_refuse_a_photo(tmp_path: Path) -> None:

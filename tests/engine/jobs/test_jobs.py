@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +19,8 @@ from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs import follow, start
 from engine.jobs.folder import JobFolder, JobKind, Request
-
-DEADLINE = 30.0
-"""Seconds after which a state that never comes fails the test."""
+from engine.jobs.locks import is_held_alone, take
+from tests.patience import wait_until
 
 WORK = """
     import time
@@ -69,13 +69,6 @@ def kill(job: JobFolder) -> None:
     pid = next((e.event.pid for e in job.entries() if isinstance(e.event, events.Job) and e.event.pid), None)
     if pid and job.alive():
         os.kill(pid, signal.SIGKILL)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.01)
 
 
 def states(job: JobFolder) -> list[JobState]:
@@ -186,3 +179,42 @@ def test_a_folder_has_one_living_job_at_a_time(start_job: Callable[..., JobFolde
 def test_a_folder_that_is_no_jobs_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="not a job's folder"):
         JobFolder(tmp_path).read_order()
+
+
+def test_whoever_only_looks_whether_a_job_lives_keeps_none_from_starting(start_job: Callable[..., JobFolder]) -> None:
+    job = start_job(pieces=1)
+    for _ in follow.follow(job):
+        pass
+    wait_until(lambda: not job.alive())
+    looked, stop = 0, threading.Event()
+
+    def look() -> None:
+        nonlocal looked
+        while not stop.is_set():
+            with job.lock_path.open("r+b") as lock:
+                looked += not is_held_alone(lock.fileno())
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for each in lookers:
+        each.start()
+    try:
+        for _ in range(200):
+            with job.lock_path.open("r+b") as lock:
+                assert take(lock.fileno())
+    finally:
+        stop.set()
+        for each in lookers:
+            each.join()
+    assert looked
+
+
+def test_a_lock_that_is_held_is_told_from_one_that_is_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    with path.open("r+b") as holder, path.open("r+b") as other:
+        fcntl.flock(holder, fcntl.LOCK_SH)
+        assert not is_held_alone(other.fileno())
+        assert not take(other.fileno())
+        fcntl.flock(holder, fcntl.LOCK_UN)
+        assert take(other.fileno())
+        assert is_held_alone(holder.fileno())

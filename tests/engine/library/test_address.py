@@ -99,7 +99,53 @@ def test_an_address_out_of_the_browser_is_photoprisms(text: str, url: str) -> No
     assert parse_address(url) == address
 
 
+def test_a_port_before_an_option_with_an_at_in_it_is_no_password(tmp_path: Path) -> None:
+    authorities = tmp_path / "me@nas.pem"
+    authorities.touch()
+    address = parse_address(f"mysql://nas:3307/photos?ssl_ca={authorities}")
+    assert (address.port, address.ca) == (3307, authorities)
+
+
 def test_a_password_in_a_web_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(LibraryError, match="holds a password") as caught:
         parse_address("https://james:secret@photos.example.com")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "james:secret@nas:3306/photos",
+        "james:se/cret@nas/photos",
+        "mysql://james:se#cret@nas/photos",
+        "mysql://james:se/cret@nas/photos",
+        "mysql://james:se?cret@nas:3306/photos",
+        "https://james:se#cret@photos.example.com",
+        "mysql://:secret@nas/photos",
+        "mysql://james:12#cret@nas/photos",
+        "mysql://james:12?cret@nas/photos",
+        "mysql://james:12/cret@nas/photos",
+        "https://james:12#cret@photos.example.com",
+    ],
+)
+def test_a_password_is_seen_wherever_it_stands_and_whatever_is_in_it(text: str) -> None:
+    with pytest.raises(LibraryError, match="holds a password") as caught:
+        parse_address(text)
+    assert "cret" not in str(caught.value)
+
+
+def test_a_file_that_is_named_like_a_login_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a:b@c.db"
+    path.touch()
+    assert parse_address("a:b@c.db", tmp_path).path == path
+
+
+def test_a_login_without_a_scheme_is_no_path() -> None:
+    with pytest.raises(LibraryError, match="of what kind it is: give mysql://"):
+        parse_address("james@nas:3306/photos")
+
+
+@pytest.mark.parametrize("tail", ["ssl=on", "ssl=unverified", "ssl_ca=/etc/hostname"])
+def test_tls_that_an_http_address_can_not_have_is_refused(tail: str) -> None:
+    with pytest.raises(LibraryError, match=r"never encrypted.*: write https://"):
+        parse_address(f"http://photos.lan?{tail}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +138,56 @@ def test_a_server_without_tls_works_and_is_told_unless_it_is_on_this_machine(pla
         assert "is not encrypted" in note
     with pytest.raises(HostUnreachable, match="has no TLS: leave ssl=on out, or go through SSH: ssh -N -L"):
         _opened(f"{_far(plain_url)}?ssl=on")
+
+
+class _Switch(socketserver.BaseRequestHandler):
+    """Passes a connection on to whichever server stands behind the port now."""
+
+    behind = 0
+
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", _Switch.behind)) as other:
+            back = threading.Thread(target=_pass_on, args=(other, self.request), daemon=True)
+            back.start()
+            _pass_on(self.request, other)
+            back.join()
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while some := one.recv(65536):
+            other.sendall(some)
+        other.shutdown(socket.SHUT_WR)
+
+
+def test_a_server_that_had_tls_is_not_read_in_the_clear_later(
+    secure: MariaServer,
+    secure_url: str,
+    server: MariaServer,
+    plain_url: str,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Switch) as switch:
+        threading.Thread(target=switch.serve_forever, daemon=True).start()
+        try:
+            url = _far(plain_url).replace(f":{server.port}", f":{switch.server_address[1]}")
+            _Switch.behind = server.port
+            with _opened(url) as library:
+                assert not encrypted(library.connection)
+            _Switch.behind = secure.port
+            with _opened(url) as library:
+                assert encrypted(library.connection)
+            _Switch.behind = server.port
+            with pytest.raises(LibraryError, match=r"had TLS before .*\?ssl=off"):
+                _opened(url)
+            with _opened(f"{url}?ssl=off") as library:
+                assert library.people()[0].name == "James"
+        finally:
+            switch.shutdown()
 
 
 def test_a_server_on_this_machine_needs_no_certificate(secure_url: str) -> None:

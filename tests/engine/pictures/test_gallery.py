@@ -203,10 +203,10 @@ class TestTheFilterLine:
 
     def test_ten_thousand_are_filtered_between_two_keys(self) -> None:
         many = [shown(number) for number in range(10_000)]
-        began = time.perf_counter()
+        began = time.process_time()
         found = read_picture_filter("rating:>=3 lora:jx265-000007 -is:rejected sort:likeness oil")(many)
         assert found
-        assert time.perf_counter() - began < 0.5, "some 20 ms where nothing else works"
+        assert time.process_time() - began < 0.5, "some 20 ms where nothing else works"
 
 
 class TestVerdicts:

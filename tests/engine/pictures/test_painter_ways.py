@@ -35,17 +35,10 @@ from engine.project import Project
 from engine.settings import BaseSettings
 from engine.settings.samplers import Sampler
 from engine.training.lora_header import read_metadata
+from tests.patience import PATIENCE, wait_until
 from tests.small_project import random_lora, small_project
 
-DEADLINE = 120.0
 PROMPT = "photo of a man, ginger hair"
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def far(one: Image.Image, other: Image.Image) -> int:
@@ -270,7 +263,7 @@ def serving(project: Project, card: Card | None = None) -> Iterator[None]:
         yield
     finally:
         folder.ask(Request.STOP)
-        thread.join(DEADLINE)
+        thread.join(PATIENCE)
     assert not thread.is_alive()
 
 
@@ -294,12 +287,12 @@ def quicker(project: Project, number: int) -> None:
 def test_a_picture_is_cancelled_while_it_is_painted_and_the_next_is_painted(project: Project) -> None:
     slow, next_ = queue_up(project, steps=500), queue_up(project, steps=2)
     with serving(project):
-        until(lambda: preview_path(project, slow).exists())
+        wait_until(lambda: preview_path(project, slow).exists())
         with Image.open(preview_path(project, slow)) as look:
             assert look.size == (16, 16)
         with project.store() as store:
             assert Queue(store).cancel(slow)
-        until(lambda: state_of(project, next_) is PictureState.DONE)
+        wait_until(lambda: state_of(project, next_) is PictureState.DONE)
     assert state_of(project, slow) is PictureState.CANCELLED
     assert len(list(project.pictures.iterdir())) == 1
     assert not preview_path(project, slow).exists()
@@ -311,16 +304,13 @@ def test_the_painter_gives_the_card_to_training_says_so_and_goes_on_after_it(pro
     said: list[str] = []
     with serving(project, card):
         # A picture is taken off the queue a moment before the card is taken for it.
-        until(lambda: state_of(project, number) is PictureState.PAINTING and card.painted_on())
-        with card.held_for_training(said.append, patience=DEADLINE):
+        wait_until(lambda: state_of(project, number) is PictureState.PAINTING and card.painted_on())
+        with card.held_for_training(said.append, patience=PATIENCE):
             assert not card.painted_on()
-            deadline = time.monotonic() + DEADLINE
-            while state_of(project, number) is not PictureState.QUEUED:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            until(lambda: _last_job(project).state is events.JobState.PAUSED)
+            wait_until(lambda: state_of(project, number) is PictureState.QUEUED)
+            wait_until(lambda: _last_job(project).state is events.JobState.PAUSED)
             quicker(project, number)
-        until(lambda: state_of(project, number) is PictureState.DONE)
+        wait_until(lambda: state_of(project, number) is PictureState.DONE)
     assert said == ["waiting for the painter to give the card back"]
     told = [entry.event for entry in painter_folder(project).entries() if isinstance(entry.event, events.Job)]
     assert [each.state for each in told] == [events.JobState.PAUSED, events.JobState.RUNNING]
@@ -332,7 +322,7 @@ def test_a_painter_that_shares_the_card_paints_beside_training(project: Project,
     card = Card("0", tmp_path / "cards")
     number = queue_up(project, steps=2)
     with card.held_for_training(patience=0.0), serving(project, card):
-        until(lambda: state_of(project, number) is PictureState.DONE)
+        wait_until(lambda: state_of(project, number) is PictureState.DONE)
 
 
 def _last_job(project: Project) -> events.Job:

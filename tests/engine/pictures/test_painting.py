@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +22,8 @@ from engine.pictures.start import order_pictures, painter_folder, wait_for
 from engine.project import Project
 from engine.settings import Sampler
 from engine.training.lora_header import lora_hash
+from tests.patience import wait_until
 from tests.small_project import random_lora, small_project
-
-DEADLINE = 180.0
 
 SOME = (Sampler.EULER, Sampler.EULER_A, Sampler.DDIM)
 
@@ -34,13 +31,6 @@ SOME = (Sampler.EULER, Sampler.EULER_A, Sampler.DDIM)
 def pixels(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def state_of(project: Project, number: int) -> PictureState:
@@ -158,7 +148,7 @@ def test_nothing_is_overwritten_and_nothing_half_written_is_left(project: Projec
 def test_a_killed_painter_is_followed_by_another_that_paints_what_was_left(project: Project, lora: Path) -> None:
     order = order_for(project, "photo of jx265 man", seed=1, lora=lora)
     queued = order_pictures(project, [order, replace(order, steps=400), replace(order, seed=2)])
-    until(lambda: state_of(project, queued[1].id) is PictureState.PAINTING)
+    wait_until(lambda: state_of(project, queued[1].id) is PictureState.PAINTING)
     pid = state(painter_folder(project)).pid
     assert pid is not None
     with project.store() as store:
@@ -173,9 +163,9 @@ def test_a_killed_painter_is_followed_by_another_that_paints_what_was_left(proje
 def test_a_painter_told_to_stop_stops_within_a_picture_and_keeps_the_queue(project: Project, lora: Path) -> None:
     order = replace(order_for(project, "photo of jx265 man", seed=1, lora=lora), steps=500)
     number = order_pictures(project, [order])[0].id
-    until(lambda: state_of(project, number) is PictureState.PAINTING)
+    wait_until(lambda: state_of(project, number) is PictureState.PAINTING)
     painter_folder(project).ask(Request.STOP)
-    until(lambda: not painter_folder(project).alive())
+    wait_until(lambda: not painter_folder(project).alive())
     assert state_of(project, number) is PictureState.QUEUED
     with project.store() as store:
         Queue(store).cancel(number)

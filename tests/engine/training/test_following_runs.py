@@ -164,15 +164,6 @@ class TestThePace:
         assert estimate.spread_seconds == pytest.approx(20 * 0.2, rel=0.3)
         assert estimate.spent == pytest.approx(67 / 1000)
 
-    def test_knows_that_epochs_paint_samples(self) -> None:
-        pace = Pace(plan_for(TrainingSettings(repeats=5, epochs=3, batch=2), images=4))
-        pace.add_steps(10, 10)
-        pace.add_painting(4)
-        estimate = pace.estimate(10)
-        assert estimate is not None
-        assert estimate.remaining_seconds == pytest.approx(20 + 2 * 4)
-        assert estimate.epoch_seconds == pytest.approx(10)
-
 
 class TestTheCard:
     def test_what_its_driver_keeps_to_itself_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:

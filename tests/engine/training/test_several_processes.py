@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +19,11 @@ from engine.training.estimate import estimate_run
 from engine.training.measured import of_run
 from engine.training.runs import run_status
 from engine.training.start import resume_training, start_probe, start_training
+from tests.patience import Patience, wait_until
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
-DEADLINE = 240.0
+TWO = {"training.batch": 1, "training.processes": 2}
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +41,29 @@ def alone(project: Project) -> JobFolder:
 
 @pytest.fixture(scope="module")
 def together(project: Project, alone: JobFolder) -> JobFolder:
-    """Two processes: killed in the first epoch, resumed, and stopped after that epoch."""
-    job = start_training(project, {"training.batch": 1, "training.processes": 2})
-    deadline = time.monotonic() + DEADLINE
+    """Two processes, stopped after an epoch by a budget of a second."""
+    return ended(start_training(project, {**TWO, "training.budget_hours": 1 / 3600}))
+
+
+@pytest.fixture(scope="module")
+def killed(project: Project) -> JobFolder:
+    """Two processes, killed in the first epoch, resumed, and stopped after that epoch on request."""
+    job = start_training(project, TWO)
+    patience = Patience()
     while not run_status(job).step:
-        assert time.monotonic() < deadline, job.log_path.read_text()
+        assert patience.wait(0.02), job.log_path.read_text()
         assert job.alive(), job.log_path.read_text()
-        time.sleep(0.02)
     pid = run_status(job).pid
     assert pid is not None
     children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     os.kill(pid, signal.SIGKILL)
-    while any(_lives(each) for each in children):
-        assert time.monotonic() < deadline, "a process outlives its job"
-        time.sleep(0.02)
+    wait_until(lambda: not any(_lives(each) for each in children), "a process outlives its job")
     job = resume_training(project, job.id)
     job.ask(Request.STOP_AFTER_EPOCH)
+    return ended(job)
+
+
+def ended(job: JobFolder) -> JobFolder:
     for _ in follow(job):
         pass
     return job
@@ -74,8 +81,10 @@ def test_two_processes_take_the_steps_of_one_with_twice_the_batch(alone: JobFold
     assert apart(one, other, "lora_down") < 1e-2
 
 
-def test_only_one_of_them_writes_and_both_stop_when_asked(together: JobFolder) -> None:
-    assert run_status(together).reason == "stopped on request"
+def test_only_one_of_them_writes_and_both_stop_by_a_budget_which_is_the_run_s_reason(together: JobFolder) -> None:
+    reason = run_status(together).reason
+    assert reason is not None
+    assert reason.startswith("stopped by its budget: another epoch would bring it to")
     assert [each.epoch for each in of_kind(together, events.Epoch)] == [1]
     assert [each.path for each in of_kind(together, events.Checkpoint)] == ["checkpoints/jx265-000001.safetensors"]
     assert [each.name for each in (together.path / "checkpoints").iterdir()] == ["jx265-000001.safetensors"]
@@ -83,15 +92,25 @@ def test_only_one_of_them_writes_and_both_stop_when_asked(together: JobFolder) -
 
 
 @pytest.mark.long
+def test_killed_none_outlives_the_job_and_resumed_both_take_the_steps_that_were_left_and_stop_when_asked(
+    alone: JobFolder, killed: JobFolder
+) -> None:
+    assert run_status(killed).reason == "stopped on request"
+    assert [each.epoch for each in of_kind(killed, events.Epoch)] == [1]
+    first_epoch = {step: loss for step, loss in losses(alone).items() if step <= 5}
+    assert losses(killed) == pytest.approx(first_epoch, rel=1e-4)
+    assert not list(killed.path.rglob("*.part"))
+
+
+@pytest.mark.long
 def test_a_probe_takes_its_steps_in_as_many_processes_as_the_run_will_have(project: Project) -> None:
-    wanted = {"training.batch": 1, "training.processes": 2}
-    job = start_probe(project, wanted, seconds=0.5)
+    job = start_probe(project, TWO, seconds=0.5)
     for entry in follow(job):
         assert not isinstance(entry.event, events.Error), entry.event
     found = of_run(job.path)
     assert found is not None
     assert (found.setting.processes, found.setting.batch, found.setting.accumulation) == (2, 1, 1)
-    estimate = estimate_run(project, wanted)
+    estimate = estimate_run(project, TWO)
     assert (estimate.source, estimate.steps_per_epoch) == ("probe", 5)
     assert estimate.seconds_per_step == found.seconds_per_step
     assert estimate_run(project, {"training.batch": 1}).source != "probe"

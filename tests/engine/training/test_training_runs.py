@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -24,17 +23,15 @@ from engine.training.estimate import estimate_run
 from engine.training.lora_header import read_header
 from engine.training.runs import run_status
 from engine.training.start import live_run, resume_training, start_training
+from tests.patience import Patience, wait_until
 from tests.small_project import small_project
-
-DEADLINE = 180.0
 
 
 def until(job: JobFolder, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
+    patience = Patience()
     while not holds():
-        assert time.monotonic() < deadline, job.log_path.read_text()
+        assert patience.wait(0.01), job.log_path.read_text()
         assert job.alive() or holds(), job.log_path.read_text()
-        time.sleep(0.01)
 
 
 def finish(job: JobFolder) -> JobFolder:
@@ -159,7 +156,7 @@ def test_a_run_that_was_killed_and_stopped_and_resumed_takes_the_very_steps_of_a
     pid = state(broken).pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    until_dead(broken)
+    wait_until(lambda: not broken.alive())
     assert run_status(broken).state is JobState.FAILED
     resumed = finish(resume_training(project, broken.id))
     assert run_status(resumed).state is JobState.DONE, resumed.log_path.read_text()
@@ -188,13 +185,6 @@ def test_a_run_told_to_stop_keeps_its_place_in_the_epoch_and_goes_on_without_its
         for here, there in zip(hidden, images, strict=True):
             here.rename(there)
     assert losses(resumed) == losses(run)
-
-
-def until_dead(job: JobFolder) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while job.alive():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

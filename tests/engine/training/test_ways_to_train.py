@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,36 @@ SPELLINGS = {
         f"unet.{module.replace('.to_out.0', '.to_out').replace('.to_', '.processor.to_')}",
         "_lora.down.weight", "_lora.up.weight"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("told", "alpha"),
+    [
+        ({"unet.lora_alpha": 2}, 2.0),
+        ({"unet.lora_alpha": 2, "unet.alpha_pattern": {"to_q": 8, "to_k": 8, "to_v": 8}}, None),
+        ({"unet.lora_alpha": 2, "unet.use_rslora": True}, 4.0),
+        ({"text_encoder.lora_alpha": 2}, 4.0),
+        ({"unet.lora_alpha": 10**400}, 4.0),
+        ({"unet.lora_alpha": float("inf"), "unet.alpha_pattern": [1]}, 4.0),
+        ({}, 4.0),
+        ([1], 4.0),
+    ],
+)
+def test_a_lora_that_diffusers_wrote_begins_with_the_alpha_it_tells(
+    made: Path, tmp_path: Path, told: object, alpha: float | None
+) -> None:
+    pairs = read_lora(made, layers_per_block=1)
+    tensors = {}
+    for (_, module), pair in pairs.items():
+        tensors |= {f"unet.{module}.lora_A.weight": pair.down, f"unet.{module}.lora_B.weight": pair.up}
+    path = tmp_path / "diffusers.safetensors"
+    whole = {name: each.contiguous() for name, each in tensors.items()}
+    save_file(whole, path, metadata={"lora_adapter_metadata": json.dumps(told)})
+    begun = read_start(path, {Part.UNET: [module for _, module in pairs]}, 4, 2, 1)
+    for (_, module), pair in pairs.items():
+        meant = alpha or (8.0 if module.endswith(("to_q", "to_k", "to_v")) else 2.0)
+        up, down = (begun.tensors[Part.UNET][f"{module}.lora_{each}.weight"] for each in "BA")
+        assert torch.allclose(up @ down * 2 / 4, pair.up.float() @ pair.down.float() * meant / 4, atol=1e-4), module
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

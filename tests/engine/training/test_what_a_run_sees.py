@@ -39,7 +39,8 @@ from engine.training.runs import run_status
 from engine.training.schedule import epoch_batches
 from engine.training.start import resume_training, start_training
 from engine.training.text_encoders import TextEncoders
-from tests.engine.training.test_training_runs import finish, losses, of_kind, until, until_dead
+from tests.engine.training.test_training_runs import finish, losses, of_kind, until
+from tests.patience import wait_until
 from tests.small_project import portrait, small_project
 
 
@@ -116,7 +117,7 @@ def test_killed_in_its_second_epoch_a_run_with_everything_ends_as_an_unbroken_on
     pid = state(broken).pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    until_dead(broken)
+    wait_until(lambda: not broken.alive())
     resumed = finish(resume_training(project, broken.id))
     assert run_status(resumed).state is JobState.DONE, resumed.log_path.read_text()
     assert losses(resumed) == losses(run)

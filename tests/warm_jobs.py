@@ -1,0 +1,140 @@
+"""Jobs that begin in a moment: forked from a process that has imported all they need, instead of importing it anew.
+
+A job of a test is as real as a user's: a process of its own with its session, its environment, its log and its lock,
+that can be killed. What it doesn't do again is to import torch and diffusers, seven seconds of a slow processor. Jobs
+are begun as users begin them where that is what is tested (``COLD``), and wherever a command or the app begins one in
+a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import engine.jobs.start
+from engine.jobs import work, worker
+from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.quick_imports import quick_imports
+
+COLD = ("tests/engine/jobs", "tests/chaos", "tests/e2e", "tests/hostile")
+"""Where the tests are whose jobs begin as a user's do."""
+
+PIPELINE = "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl"
+
+NEEDED = {
+    JobKind.TRAIN: ("engine.training.run", PIPELINE),
+    JobKind.PROBE: ("engine.training.run", PIPELINE),
+    JobKind.PAINT: (PIPELINE,),
+}
+"""What work imports only as it begins."""
+
+MOST = 1 << 20
+"""Bytes of an order to begin a job: mostly its environment."""
+
+WORKER = [sys.executable, "-m", "engine.jobs.worker"]
+
+
+class Warm:
+    """Stands in for the ``subprocess`` module where jobs are started."""
+
+    DEVNULL, STDOUT = subprocess.DEVNULL, subprocess.STDOUT
+
+    def __init__(self) -> None:
+        self._line: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def Popen(self, words: list[str], **how: Any) -> object:  # noqa: N802 - as subprocess has it
+        """Begins a job, warm where it may be."""
+        if words[:3] != WORKER or os.environ.get("PYTEST_CURRENT_TEST", "").startswith(COLD):
+            return subprocess.Popen(words, **how)
+        line = self._line or self._begin()
+        order = json.dumps({"folder": words[3], "environment": dict(how["env"])}).encode()
+        try:
+            socket.send_fds(line, [order], [how["stdout"].fileno(), *how["pass_fds"]])
+            begun = line.recv(1)
+        except ConnectionError:
+            begun = b""
+        if not begun:
+            self.end()
+            raise OSError("the process that begins jobs is gone: see what it printed")
+        return None
+
+    def _begin(self) -> socket.socket:
+        self._line, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with other:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.warm_jobs", str(other.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(other.fileno(),),
+                cwd=Path(__file__).parents[1],
+            )
+        return self._line
+
+    def end(self) -> None:
+        """Lets the process go; jobs that it began go on."""
+        if self._line is not None and self._process is not None:
+            self._line.close()
+            self._process.wait()
+            self._line = self._process = None
+
+
+@contextmanager
+def warm_jobs() -> Iterator[None]:
+    """What is started inside begins warm."""
+    warm = Warm()
+    engine.jobs.start.subprocess = warm  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        engine.jobs.start.subprocess = subprocess
+        warm.end()
+
+
+def serve(line: socket.socket) -> int:
+    """The process: forks a job for every order that comes, and returns in each job with its exit status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody asks how a job ended: its log tells.
+    while True:
+        message, handles, _, _ = socket.recv_fds(line, MOST, 2)
+        if not message:
+            return 0
+        order = json.loads(message)
+        _import_for(JobFolder(Path(order["folder"])).read_order().kind)
+        if os.fork() == 0:
+            line.close()
+            _become(order["environment"], *handles)
+            return worker.main(Path(order["folder"]))
+        for handle in handles:
+            os.close(handle)
+        line.send(b".")
+
+
+def _import_for(kind: JobKind) -> None:
+    with quick_imports():
+        for name in (work.WORK[kind].partition(":")[0], *NEEDED.get(kind, ())):
+            importlib.import_module(name)
+
+
+def _become(environment: dict[str, str], printed: int, lock: int) -> None:
+    """Makes the process what ``engine.jobs.start`` asks of one."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    os.chdir("/")
+    os.environ.clear()
+    os.environ.update(environment)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    os.close(printed)
+    os.set_inheritable(lock, True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(serve(socket.socket(fileno=int(sys.argv[1]))))
