@@ -4,19 +4,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long test-llm lint format bench chaos pictures wheel clean
+.PHONY: demo test tests needs test-long test-llm lint format bench chaos pictures wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/limner demo demo --run
 
-test: $(VENV)/.installed-dev
-	@sh .ci/needs
-	@$(MAKE) --no-print-directory lint
+test: lint tests
+
+tests: $(VENV)/.installed-dev needs
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder tests
 
-# What takes longer than half a minute a piece: the whole demo from a wheel, every full disk, the GPU benchmark on a CPU.
-test-long: $(VENV)/.installed-dev
+# The programs that tests run for real.
+needs:
 	@sh .ci/needs
+
+# What takes longer than half a minute a piece: the whole demo from a wheel, every full disk, the GPU benchmark on a CPU.
+test-long: $(VENV)/.installed-dev needs
 	$(BIN)/pytest -m long tests
 
 # A real language model on this machine; a minute, and a package of 93 MB that nothing else needs.
@@ -38,8 +41,7 @@ bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench
 
 # Processes killed, disks filled, servers gone: under ten minutes; prints what was done and what was lost.
-chaos: $(VENV)/.installed-dev
-	@sh .ci/needs
+chaos: $(VENV)/.installed-dev needs
 	@$(BIN)/python -m tests.chaos
 
 # Each screen at two sizes into .pictures/, and the README's picture; drawn with rsvg-convert (librsvg2-bin) as PNG.
@@ -60,12 +62,17 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "python3 -m venv failed. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
 
+# pip compiles one module after the other; all processors do it in a fraction of the time.
+COMPILE = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+
 $(VENV)/.installed: $(VENV)/bin/pip pyproject.toml constraints.txt
 	@echo "Installing the pinned set into $(VENV) …"
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/bin/pip pyproject.toml constraints.txt
 	@echo "Installing the pinned set and what the tests need into $(VENV) …"
-	@$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
+	@$(COMPILE)
 	@touch $(VENV)/.installed $@

@@ -6,12 +6,14 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from engine.jobs.quick_imports import quick_imports
 from engine.jobs.turns import one_at_a_time
 from engine.project import Project, create_project
 from tests.warm_jobs import warm_jobs
@@ -26,6 +28,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Hundreds of processes are begun; where nothing compiled may be kept, each would compile all of Limner anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# Each of the processes that share all tests comes to some that need these, and looks through its garbage sooner if
+# what a library is made of is no part of it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    with quick_imports():
+        import_module("diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl")
+        import_module("engine.training.run")
 
 # How long an example takes says how busy the machine is, nothing about the code.
 settings.register_profile("limner", deadline=None, suppress_health_check=[HealthCheck.too_slow])

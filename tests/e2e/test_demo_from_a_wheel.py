@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import engine
+
 ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
@@ -139,18 +141,20 @@ def test_the_photo_library_is_left_as_it_was(demo: dict[str, Any]) -> None:
     assert sorted(path.name for path in library.iterdir()) == ["index.db", "originals", "sidecar"]
 
 
-def test_the_demo_is_drawn_and_the_app_is_there_without_the_source_tree(
-    elsewhere: Path, clean_env: dict[str, str], tmp_path: Path
-) -> None:
-    folder = tmp_path / "demo"
-    run(elsewhere / "limner", "demo", folder, "--json", cwd=tmp_path, env=clean_env)
-    people = json.loads(run(elsewhere / "limner", "-C", folder, "people", "--json", cwd=tmp_path, env=clean_env).stdout)
-    assert len(people["people"]) >= 5
-    places = json.loads(run(elsewhere / "limner", "-C", folder, "locate", "--json", cwd=tmp_path, env=clean_env).stdout)
+@pytest.mark.long
+def test_the_demo_s_people_are_there(elsewhere: Path, demo: dict[str, Any], clean_env: dict[str, str]) -> None:
+    folder = demo["folder"]
+    told = run(elsewhere / "limner", "-C", folder, "people", "--json", cwd=folder, env=clean_env).stdout
+    assert len(json.loads(told)["people"]) >= 5
+
+
+def test_the_app_is_there_without_the_source_tree(elsewhere: Path, clean_env: dict[str, str], tmp_path: Path) -> None:
+    assert run(elsewhere / "limner", "--version", cwd=tmp_path, env=clean_env).stdout.split()[-1] == engine.__version__
+    places = json.loads(run(elsewhere / "limner", "locate", "--json", cwd=tmp_path, env=clean_env).stdout)
     themes = next(place for place in places["places"] if place["name"].startswith("themes"))
     assert str(ROOT) not in themes["path"]
     assert list(Path(themes["path"]).glob("*.toml"))
-    run(elsewhere / "python", "-c", "import tui.app, tui.screens", cwd=elsewhere, env=clean_env)
+    run(elsewhere / "python", "-c", "import tui.app, tui.screens, engine.demo.project", cwd=elsewhere, env=clean_env)
 
 
 @pytest.mark.long

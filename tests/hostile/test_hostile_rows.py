@@ -294,9 +294,9 @@ def most_held(do: Callable[[], object]) -> int:
 def test_many_markers_are_read_a_few_at_a_time(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Some thousands here; ``make bench`` reads two million."""
     if kind == "sqlite":
-        url = many_markers(tmp_path / "index.db", 50_000)
+        url = many_markers(tmp_path / "index.db", 20_000)
     else:
-        url = many_in_mariadb(request.getfixturevalue("server"), f"hostile{next(_databases)}", 30_000)
+        url = many_in_mariadb(request.getfixturevalue("server"), f"hostile{next(_databases)}", 10_000)
     with connect(LibrarySettings(url=url, originals=tmp_path), "insecure") as opened:
 
         def looked_through() -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from engine import events
 from engine.demo.drawing import draw_portrait, random_scene
+from engine.demo.library import DrawnLibrary
 from engine.demo.people import JAMES
-from engine.demo.project import make_demo_project
 from engine.errors import DatasetError, PictureError, ProjectError
 from engine.jobs.folder import JobFolder, JobKind, Order, Request
 from engine.jobs.follow import wait
@@ -216,26 +216,19 @@ def test_without_usable_photos_it_is_said_why(tmp_path: Path) -> None:
     assert judge_if_any(project) is None
 
 
-class Silent:
-    def stage(self, name: str) -> None: ...
-
-    def progress(self, text: str, *, last: bool = False) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-
-def test_the_other_people_are_cut_from_the_library_once(tmp_path: Path) -> None:
-    drawn = make_demo_project(tmp_path / "james", Silent())
-    with connect(drawn.settings.library, base=drawn.root) as library:
-        drawn.change({"person.uid": next(person.id for person in library.people() if person.name == "James")})
-    found = prepare_references(drawn)
+def test_the_other_people_are_cut_from_the_library_once(project: Project, drawn_library: DrawnLibrary) -> None:
+    folders = {"library.originals": drawn_library.originals, "library.sidecar": drawn_library.sidecar}
+    project.change({"library.url": drawn_library.url, **folders})
+    with connect(project.settings.library) as library:
+        project.change({"person.uid": next(person.id for person in library.people() if person.name == "James")})
+    found = prepare_references(project)
     assert "James" not in found
     assert len(found) >= 3
     assert all(1 <= len(paths) <= 8 and all(path.is_file() for path in paths) for paths in found.values())
     stamps = {path: path.stat().st_mtime_ns for paths in found.values() for path in paths}
-    assert prepare_references(drawn) == found
+    assert prepare_references(project) == found
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    assert kept_references(drawn).keys() == found.keys()
+    assert kept_references(project).keys() == found.keys()
 
 
 def test_a_project_without_library_knows_nobody_else(tmp_path: Path) -> None:
