@@ -29,8 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Each of the processes that share all tests comes to some that need these, and looks through its garbage sooner if
-# what a library is made of is no part of it.
+# Each of the processes that share all tests comes to some that need these.
 if "PYTEST_XDIST_WORKER" in os.environ:
     with quick_imports():
         import_module("diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl")
@@ -80,6 +79,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         alike = sorted((file for file in files if (file.parts[0] in WAITING) is waits), key=rank)
         place |= {file: number / len(alike) for number, file in enumerate(alike)}
     items.sort(key=lambda item: place[item.path.relative_to(here)])
+
+
+def pytest_collection_finish() -> None:
+    """What tests and packages are made of stays: it is no garbage that would have to be looked for again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.demo import sdxl_parts, tiny_base_path
@@ -64,10 +65,18 @@ def test_asking_where_the_base_lies_does_not_load_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("person", CAST, ids=lambda person: person.name)
-def test_it_paints_whom_the_prompt_describes(tiny_base: StableDiffusionXLPipeline, person: DrawnPerson) -> None:
+@pytest.fixture(scope="module")
+def known() -> NDArray[np.float32]:
+    """The middle of each drawn person's portraits."""
     identity, rng = DrawnIdentity.load(), Random(1)
-    known = np.stack([identity.centre([jittered_portrait(one, rng) for _ in range(8)]) for one in CAST])
+    return np.stack([identity.centre([jittered_portrait(one, rng) for _ in range(8)]) for one in CAST])
+
+
+@pytest.mark.parametrize("person", CAST, ids=lambda person: person.name)
+def test_it_paints_whom_the_prompt_describes(
+    tiny_base: StableDiffusionXLPipeline, known: NDArray[np.float32], person: DrawnPerson
+) -> None:
+    identity = DrawnIdentity.load()
     painted = paint(tiny_base, ", ".join([f"photo of a {person.class_word}", *traits(person)]), 6)
     scores = (identity.embed(painted) @ known.T).mean(axis=0)
     assert scores.argmax() == CAST.index(person)

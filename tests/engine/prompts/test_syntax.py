@@ -189,10 +189,9 @@ def test_long_prompts_are_split_into_chunks_of_75_tokens_at_commas() -> None:
     assert take_apart("[man|man man]", 10, words).tokens == 2
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_ten_thousand_random_texts_are_all_understood(seed: int) -> None:
+def test_ten_thousand_random_texts_are_all_understood() -> None:
     words = find_words(find_base(BaseSettings(model="demo")))
-    for number, text in enumerate(nonsense(10_000, seed)):
+    for number, text in enumerate(nonsense(10_000, seed=1)):
         found = take_apart(text, 7, words if number % 20 == 0 else None, {"x"})
         record = json.dumps(found.record(), allow_nan=False)
         assert record
