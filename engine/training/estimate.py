@@ -258,7 +258,7 @@ def _caching(costs: Costs, images: int) -> float | None:
 def _warnings(budget: float | None, price: float, timing: Timing, card: Card | None) -> list[str]:
     told = []
     if budget is not None and not price:
-        told.append("training.budget is set and training.price_per_hour is not: there is nothing to stop by")
+        told.append("training.budget is set and training.price_per_hour (--price) is not: there is nothing to stop by")
     if card is not None and timing.memory_gb is not None and timing.memory_gb > card.memory_gb:
         told.append(
             f"{timing.memory_gb:.1f} GB will hardly fit into {card.memory_gb:.1f}: the run steps down by itself, "

@@ -62,6 +62,15 @@ def test_estimate_tells_the_formula_and_that_nothing_was_measured(
     assert "not measured yet" in out
 
 
+@pytest.mark.usefixtures("trained")
+def test_what_an_hour_costs_is_told_as_an_option_and_makes_the_cost(
+    capsys: pytest.CaptureFixture[str], project: Project
+) -> None:
+    found = told(capsys, project, "estimate", "--price", "36")
+    assert found["cost"] == pytest.approx(found["seconds_total"] / 100, abs=0.01)
+    assert told(capsys, project, "estimate")["cost"] is None
+
+
 def test_train_prints_the_runs_name_and_tells_loss_pace_and_time_left(
     project: Project, trained: subprocess.CompletedProcess[str]
 ) -> None:

@@ -138,7 +138,7 @@ def budget_words(found: RunEstimate) -> str | None:
     if not limits:
         return None
     if budget.epochs is None and budget.hours is None and not found.settings.training.price_per_hour:
-        return f"{', '.join(limits)}: there is nothing to hold it against without training.price_per_hour"
+        return f"{', '.join(limits)}: there is nothing to hold it against without training.price_per_hour (--price)"
     if budget.epochs is None:
         return f"{', '.join(limits)}: held against the run's own pace"
     if not budget.passes:

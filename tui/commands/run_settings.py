@@ -9,36 +9,36 @@ import click
 
 from engine.training.presets import preset_for
 
-OPTIONS: dict[str, type] = {
-    "epochs": int,
-    "repeats": int,
-    "batch": int,
-    "resolution": int,
-    "rank": int,
-    "alpha": float,
-    "learning_rate": float,
-    "seed": int,
-    "budget": float,
-    "budget_hours": float,
-}
-"""Training settings that have an option of their own; ``--set`` reaches all."""
+OPTIONS: tuple[tuple[str, str, type, str], ...] = (
+    ("epochs", "epochs", int, "How often the run goes through all images."),
+    ("repeats", "repeats", int, "How often an epoch sees each image."),
+    ("batch", "batch", int, "Images in a step."),
+    ("resolution", "resolution", int, "Side of the square that an image fills, in pixels."),
+    ("rank", "rank", int, "Size of the LoRA."),
+    ("alpha", "alpha", float, "What is learnt counts alpha / rank times; half the rank where it isn't set."),
+    ("learning-rate", "learning_rate", float, "How far a step goes."),
+    ("seed", "seed", int, "Of noise and order: the same seed takes the same steps."),
+    ("price", "price_per_hour", float, "What an hour of this machine costs."),
+    ("budget", "budget", float, "End with the epoch after which it would cost more."),
+    ("budget-hours", "budget_hours", float, "End with the epoch after which it would take longer."),
+)
+"""Training settings that have an option of their own: its name, the setting's, its kind, what it says. ``--set`` reaches
+all settings."""
 
 
 def run_options(command: Any) -> Any:
     """Adds the options to a command."""
-    command = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, for this run.")(
+    command = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, such as training.ema_decay=0.99.")(
         command
     )
     command = click.option(
         "--memory",
         type=click.FloatRange(min=0, min_open=True),
         metavar="GB",
-        help="The preset for a card of so much memory, for this run.",
+        help="The preset for a card of so much memory.",
     )(command)
-    for name, kind in reversed(OPTIONS.items()):
-        command = click.option(f"--{name.replace('_', '-')}", type=kind, help=f"training.{name}, for this run.")(
-            command
-        )
+    for name, setting, kind, words in reversed(OPTIONS):
+        command = click.option(f"--{name}", setting, type=kind, help=words)(command)
     return command
 
 
