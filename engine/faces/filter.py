@@ -6,15 +6,12 @@ Words stand beside each other and all must hold; a leading ``-`` turns one round
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
 import numpy as np
 
-from engine.errors import FaceError
 from engine.faces.columns import FaceColumns, Flags, Rows
 from engine.faces.ledger import Face
 from engine.faces.words import (
@@ -27,25 +24,21 @@ from engine.faces.words import (
     SORTS,
     STATES,
 )
+from engine.filter_line import (
+    FilterError,
+    clause_of,
+    completions_of,
+    found_as_typed,
+    not_understood,
+    number_test,
+    one_of,
+    words_of,
+)
 
 Predicate = Callable[[FaceColumns], Flags]
 
 NUMBER_NAMES: dict[str, str] = {**{name: each.about for name, each in NUMBERS.items()}, **COMPUTED_NUMBERS}
 STATE_NAMES: dict[str, str] = {**{name: each.about for name, each in STATES.items()}, **COMPUTED_STATES}
-
-_TOKEN = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-_WORD = re.compile(r"^(?P<name>[A-Za-z]+)(?P<sign>:|>=|<=|>|<|=)(?P<value>.*)$")
-_RANGE = re.compile(r"^(?P<low>\d*(?:\.\d+)?)\.\.(?P<high>\d*(?:\.\d+)?)$")
-_NUMBER = re.compile(r"^\d+(?:\.\d+)?$")
-
-
-class FilterError(FaceError):
-    """A word that can't be understood, and where it stands: from ``start`` to before ``end``."""
-
-    def __init__(self, what: str, fix: str, start: int = 0, end: int = 0) -> None:
-        super().__init__(what, fix)
-        self.start = start
-        self.end = end
 
 
 @dataclass(frozen=True)
@@ -121,20 +114,19 @@ def read_filter(line: str, saved: Mapping[str, str] | None = None) -> Filter:
     """
     predicates: list[Predicate] = []
     sort, backwards, group = None, False, None
-    for word, start, end in words_of(line):
-        negated = word.startswith("-") and len(word) > 1
-        bare = word[1:] if negated else word
+    for word in words_of(line):
+        bare = word.bare
         try:
             if bare.lower().startswith("sort:"):
-                sort, backwards = _one_of(SORTS, bare[5:].lower(), bare), negated
+                sort, backwards = one_of(SORTS, bare[5:].lower(), bare), word.negated
                 continue
             if bare.lower().startswith("group:"):
-                group = _one_of(GROUPS, bare[6:].lower(), bare)
+                group = one_of(GROUPS, bare[6:].lower(), bare)
                 continue
             predicate = _saved(bare, saved or {}) if bare.startswith("@") else _predicate(bare)
         except FilterError as error:
-            raise FilterError(error.what, error.fix, start, end) from error
-        predicates.append(_not(predicate) if negated else predicate)
+            raise FilterError(error.what, error.fix, word.start, word.end) from error
+        predicates.append(_not(predicate) if word.negated else predicate)
     return Filter(tuple(predicates), sort, backwards, group)
 
 
@@ -149,49 +141,24 @@ def filter_as_typed(
     Raises:
         FilterError: a word can't be understood, and is not the beginning of one that can.
     """
-    hints = completions(line, saved or ())
-    if not hints:
-        return read_filter(line, saved)(columns), []
-    try:
-        found = read_filter(line, saved)(columns)
-        if len(found):
-            return found, hints
-    except FilterError as error:
-        if error.end != len(line):
-            raise
-    *_, last = _TOKEN.finditer(line)
-    return read_filter(line[: last.start()], saved)(columns), hints
-
-
-def words_of(line: str) -> Iterator[tuple[str, int, int]]:
-    """The words of a line, without their quotes, and where each stands. An open quote is still being typed, and is no
-    error."""
-    for found in _TOKEN.finditer(line):
-        word = found.group().replace('"', "")
-        if word:
-            yield word, found.start(), found.end()
+    return found_as_typed(line, completions(line, saved or ()), lambda typed: read_filter(typed, saved)(columns))
 
 
 def completions(line: str, saved: Iterable[str] = ()) -> list[str]:
     """What the last word of a line could become, best first; nothing after a space or where it is whole."""
-    last = next(reversed([*_TOKEN.finditer(line)]), None)
-    if last is None or last.end() != len(line):
-        return []
-    word = last.group()
-    sign = "-" if word.startswith("-") else ""
-    bare = word[len(sign) :].lower()
-    name, colon, typed = bare.partition(":")
-    values: Iterable[str] = (
-        {"is": STATE_NAMES, "sort": SORTS, "group": GROUPS, **CHOICES}.get(name, ()) if colon else ()
-    )
-    if colon:
-        found = [f"{name}:{value}" for value in values if value.startswith(typed)]
-    elif bare.startswith("@"):
-        found = [f"@{each}" for each in saved if each.lower().startswith(bare[1:])]
-    else:
-        starts = ["is:", "sort:", "group:", *(f"{each}:" for each in CHOICES), *(f"{each}>" for each in NUMBER_NAMES)]
-        found = [each for each in starts if bare and each.startswith(bare)]
-    return [sign + each for each in found if each != bare]
+
+    def could_become(word: str) -> Iterator[str]:
+        name, colon, typed = word.partition(":")
+        if colon:
+            values: Iterable[str] = {"is": STATE_NAMES, "sort": SORTS, "group": GROUPS, **CHOICES}.get(name, ())
+            yield from (f"{name}:{value}" for value in values if value.startswith(typed))
+        elif word.startswith("@"):
+            yield from (f"@{each}" for each in saved if each.lower().startswith(word[1:]))
+        elif word:
+            names = [f"{each}:" for each in ("is", "sort", "group", *CHOICES)]
+            yield from (each for each in [*names, *(f"{each}>" for each in NUMBER_NAMES)] if each.startswith(word))
+
+    return completions_of(line, could_become)
 
 
 def explain() -> list[tuple[str, str]]:
@@ -206,43 +173,27 @@ def explain() -> list[tuple[str, str]]:
 
 
 def _predicate(word: str) -> Predicate:
-    parts = _WORD.match(word)
-    if parts is None:
+    clause = clause_of(word)
+    if clause is None:
         return _name_holds(word)
-    name, sign, value = parts["name"].lower(), parts["sign"], parts["value"].lower()
+    name, sign, value = clause.name, clause.sign, clause.value.lower()
     if name == "is" and sign == ":":
-        state = _one_of(STATE_NAMES, value, word)
+        state = one_of(STATE_NAMES, value, word)
         return lambda columns: columns.states[state]
     if name == "light" and sign == ":" and value in CHOICES["lit"]:
         name = "lit"
     if name in CHOICES and sign in ":=":
-        choice = _one_of(CHOICES[name], value, word)
+        choice = one_of(CHOICES[name], value, word)
         return lambda columns: columns.choice(name, choice)
     if name in NUMBER_NAMES:
-        return _compares(name, sign, value, word)
+        holds = number_test(clause, word, f"{name}>512 or {name}:10..20")
+        return lambda columns: np.asarray(holds(columns.numbers[name]), bool)
     known = [f"{each}:" for each in ("is", "sort", "group", *CHOICES, *NUMBER_NAMES)]
-    raise _not_understood(word, known, f"{name}:")
-
-
-def _compares(name: str, sign: str, value: str, word: str) -> Predicate:
-    span = _RANGE.match(value)
-    if sign in {":", "="} and span is not None and (span["low"] or span["high"]):
-        low, high = float(span["low"] or -np.inf), float(span["high"] or np.inf)
-        return lambda columns: (columns.numbers[name] >= low) & (columns.numbers[name] <= high)
-    if not _NUMBER.match(value):
-        raise FilterError(f"“{word}” can't be understood", f"write a number: {name}>512 or {name}:10..20")
-    exact = float(value)
-    compares: dict[str, Predicate] = {
-        ">": lambda columns: columns.numbers[name] > exact,
-        ">=": lambda columns: columns.numbers[name] >= exact,
-        "<": lambda columns: columns.numbers[name] < exact,
-        "<=": lambda columns: columns.numbers[name] <= exact,
-    }
-    return compares.get(sign, lambda columns: columns.numbers[name] == exact)
+    raise not_understood(word, known, f"{name}:")
 
 
 def _saved(word: str, saved: Mapping[str, str]) -> Predicate:
-    line = saved[_one_of(saved, word[1:], word)]
+    line = saved[one_of(saved, word[1:], word)]
     inner = read_filter(line, {name: each for name, each in saved.items() if name != word[1:]})
 
     def holds(columns: FaceColumns) -> Flags:
@@ -284,17 +235,3 @@ def _group_label(columns: FaceColumns, face: Face, name: str) -> str:
         place = columns.choices["framing"][columns.row(face.id) or 0]
         return CHOICES["framing"][place] if place >= 0 else "can't be used"
     return ((face.taken_at or "")[: 10 if name == "day" else 4]) or "no date"
-
-
-def _one_of(known: Iterable[str], value: str, word: str) -> str:
-    names = list(known)
-    if value in names:
-        return value
-    raise _not_understood(word, names, value)
-
-
-def _not_understood(word: str, known: list[str], value: str) -> FilterError:
-    begun = [name for name in known if value.strip(":") and name.startswith(value.strip(":"))]
-    near = begun or difflib.get_close_matches(value, known, n=1)
-    others = f"it may be {', '.join(known)}" if known else "none is saved"
-    return FilterError(f"“{word}” can't be understood", f"did you mean {' or '.join(near)}?" if near else others)

@@ -22,15 +22,14 @@ OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("budget", "budget", float, "End with the epoch after which it would cost more."),
     ("budget-hours", "budget_hours", float, "End with the epoch after which it would take longer."),
 )
-"""Training settings that have an option of their own: its name, the setting's, its kind, what it says. ``--set`` reaches
-all settings."""
+"""Training settings that have an option of their own: its name, the setting's, its kind, what it says; ``--set``
+reaches all."""
 
 
 def run_options(command: Any) -> Any:
     """Adds the options to a command."""
-    command = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Any setting, such as training.ema_decay=0.99.")(
-        command
-    )
+    any_setting = "Any setting, such as training.ema_decay=0.99."
+    command = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help=any_setting)(command)
     command = click.option(
         "--memory",
         type=click.FloatRange(min=0, min_open=True),

@@ -254,7 +254,8 @@ class FacesScreen(FaceSight):
 
     def _select(self) -> None:
         """Filters: a few milliseconds for a hundred thousand faces, so that every key shows its count at once."""
-        from engine.faces.filter import FilterError, filter_as_typed
+        from engine.faces.filter import filter_as_typed
+        from engine.filter_line import FilterError
 
         if self._columns is None:
             return

@@ -249,12 +249,13 @@ class PicturesScreen(PicturesQueue):
 
     def select(self) -> None:
         """Filters: some milliseconds for ten thousand pictures, so that every key shows its count at once."""
-        from engine.pictures.gallery_filter import PictureFilterError, filter_pictures, read_picture_filter
+        from engine.filter_line import FilterError
+        from engine.pictures.gallery_filter import filter_pictures, read_picture_filter
 
         line = self.query_one("#filter", FilterLine)
         try:
             found, self._hints = filter_pictures(line.value, self._all, self._checkpoints)
-        except PictureFilterError as error:
+        except FilterError as error:
             self._filter_error = error
             line.point_at(error.start, error.end)
             self.ask()

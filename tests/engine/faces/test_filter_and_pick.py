@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import FaceError
 from engine.faces.columns import FaceColumns, room_of
 from engine.faces.crop import crop_of
-from engine.faces.filter import FilterError, completions, explain, read_filter, select
+from engine.faces.filter import completions, explain, read_filter, select
 from engine.faces.framing import FRAMINGS, framings_of, natural_framing
 from engine.faces.geometry import Box, Cut, Framing
 from engine.faces.ledger import Decision, Face, FoundFace
 from engine.faces.measures import Kin, Measures, Sight
 from engine.faces.pick import pick, quotas
+from engine.filter_line import FilterError
 
 MakeFace = Callable[..., FoundFace]
 
@@ -93,7 +93,7 @@ def test_a_filter_line_selects_what_its_words_say(several: list[Face], line: str
     ],
 )
 def test_a_word_that_is_not_understood_is_named(several: list[Face], line: str, says: str) -> None:
-    with pytest.raises(FaceError) as caught:
+    with pytest.raises(FilterError) as caught:
         select(several, line)
     assert says in caught.value.one_line()
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PictureError
+from engine.filter_line import FilterError
 from engine.pictures.gallery import Gallery, Shown, order_face_fix, order_like
 from engine.pictures.gallery_filter import (
-    PictureFilterError,
     explain_picture_words,
     filter_pictures,
     picture_completions,
@@ -160,7 +160,7 @@ class TestTheFilterLine:
         ],
     )
     def test_an_error_points_at_the_word(self, line: str, wrong: str, fix: str) -> None:
-        with pytest.raises(PictureFilterError) as caught:
+        with pytest.raises(FilterError) as caught:
             read_picture_filter(line)
         assert line[caught.value.start : caught.value.end] == wrong
         assert fix in caught.value.fix
@@ -189,10 +189,10 @@ class TestTheFilterLine:
 
     @given(st.text(max_size=60))
     def test_no_line_ends_in_anything_but_pictures_or_an_error_that_points_into_it(self, line: str) -> None:
-        wrong: PictureFilterError | None = None
+        wrong: FilterError | None = None
         try:
             assert set(read_picture_filter(line)(PICTURES)) <= set(PICTURES)
-        except PictureFilterError as error:
+        except FilterError as error:
             wrong = error
         assert wrong is None or 0 <= wrong.start < wrong.end <= len(line)
 
