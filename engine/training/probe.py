@@ -9,17 +9,12 @@ from __future__ import annotations
 import shutil
 import time
 
-from engine import events
-from engine.base_model import find_base
 from engine.jobs.worker import Context
 from engine.settings import Settings
-from engine.training.base import load_pipeline
-from engine.training.device import choose_device
-from engine.training.encoding import resolution_for, run_data
+from engine.training.loading import load
 from engine.training.measured import remember
 from engine.training.measuring import measure
 from engine.training.pace import WARM_UP
-from engine.training.run import easel_of, let_go
 from engine.training.several import Alone, launch
 from engine.training.timing import Source
 from engine.training.trainer import Trainer
@@ -49,21 +44,11 @@ def work(context: Context) -> None:
 
 def probe(context: Context, several: Alone) -> None:
     """All of a probe, or one process's share."""
-    settings = Settings.model_validate(context.args["settings"])
     seconds = float(context.args.get("seconds", SECONDS))
-    device = choose_device(settings.training.precision)
-    base = find_base(settings.base)
-    context.emit(events.Phase("loading the base model", 0, 1))
-    pipeline = load_pipeline(base, device.dtype)
-    context.emit(events.Phase("loading the base model", 1, 1))
-    resolution = resolution_for(settings, pipeline)
-    data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
-    if data is None:
+    loaded = load(context, several)
+    if loaded is None:
         return
-    easel = easel_of(context, pipeline, settings, device, several)
-    let_go(pipeline, settings.training)
-    device.free()
-    trainer = Trainer(context, settings, base, pipeline, data, resolution, device, easel, several)
+    trainer = Trainer(context, loaded, several)
     try:
         _take_steps(context, trainer, seconds)
     finally:

@@ -11,40 +11,31 @@ from typing import Any
 import tomlkit
 
 from engine import __version__
-from engine.base_model import BaseModel
 from engine.jobs.folder import write_whole
-from engine.settings import Settings
-from engine.training.data import TrainingData
-from engine.training.device import Device
+from engine.training.loading import Loaded
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors")
 """The packages whose versions may change what comes out."""
 
 
-def write_record(
-    path: Path, settings: Settings, base: BaseModel, data: TrainingData, scale: int, resolution: int, device: Device
-) -> None:
+def write_record(path: Path, loaded: Loaded) -> None:
     """Writes ``run.toml`` once; a run that is resumed keeps the one of its beginning.
 
     Args:
         path: where it is to lie.
-        settings: of the run, with the presets'.
-        base: its base model.
-        data: what it sees.
-        scale: pixels a side that become one of a latent's.
-        resolution: pixels a side.
-        device: where it runs.
+        loaded: its settings, with the presets', and all that it trains with.
     """
     if path.exists():
         return
+    settings, base, data, device = loaded.settings, loaded.base, loaded.data, loaded.device
     training = settings.training
     effective = {
         "alpha": training.effective_alpha,
-        "resolution": resolution,
+        "resolution": loaded.resolution,
         "images": sum(not each.regularisation and not each.held_out for each in data.seen),
         "held_out": sum(each.held_out for each in data.seen),
         "regularisation_images": sum(each.regularisation for each in data.seen),
-        "buckets": [f"{width}x{height}: {count}" for width, height, count in data.buckets(scale) if count],
+        "buckets": [f"{width}x{height}: {count}" for width, height, count in data.buckets(loaded.scale) if count],
         # The empty one, which dropout shows, is not counted.
         "captions": data.different_captions - 1,
         "device": device.name,

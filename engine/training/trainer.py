@@ -1,4 +1,4 @@
-"""The training loop, from the first step to the last checkpoint; ``run.py`` makes what it needs. Needs torch.
+"""The training loop, from the first step to the last checkpoint; ``loading.py`` brings what it needs. Needs torch.
 
 Read it from ``Trainer.train`` down. A step's chance (noise, timesteps, dropped captions) and an epoch's order come from
 the seed and their number alone, so a run that was killed and resumed takes the very steps that it would have taken.
@@ -15,12 +15,11 @@ from pathlib import Path
 import torch
 
 from engine import events
-from engine.base_model import BaseModel
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
-from engine.settings import Optimizer, Settings
+from engine.settings import Optimizer
 from engine.training.asides import Asides, sample_path
-from engine.training.base import Pipeline, noise_schedule
+from engine.training.base import noise_schedule
 from engine.training.base_shape import shape_of
 from engine.training.before import told_before
 from engine.training.budget import why_stop
@@ -32,6 +31,7 @@ from engine.training.encoding import encode_smaller, grain_of
 from engine.training.fit import fitting_for, is_out_of_memory, step_down
 from engine.training.keeping import Keeper, Kept
 from engine.training.learner import Learner
+from engine.training.loading import Loaded
 from engine.training.lora_history import history, kept_words, started_at
 from engine.training.lora_metadata import LoraFacts
 from engine.training.loss import Noise
@@ -43,7 +43,6 @@ from engine.training.plan import plan_for
 from engine.training.progress import Progress
 from engine.training.requests import Requests
 from engine.training.rhythm import Rhythm, reckoned
-from engine.training.samples import Easel
 from engine.training.schedule import epoch_batches, learning_rate, step_seed
 from engine.training.several import Alone
 from engine.training.start import file_stem
@@ -59,31 +58,18 @@ PRODIGY_RATE = 0.1
 class Trainer:
     """One run: what learns, what it sees, and the place in the plan."""
 
-    def __init__(
-        self,
-        context: Context,
-        settings: Settings,
-        base: BaseModel,
-        pipeline: Pipeline,
-        data: TrainingData,
-        resolution: int,
-        device: Device,
-        easel: Easel | None = None,
-        several: Alone | None = None,
-    ) -> None:
+    def __init__(self, context: Context, loaded: Loaded, several: Alone | None = None) -> None:
         self.several = several or Alone()
-        self.context, self.settings, self.base, self.device = context, settings.training, base, device
-        self.stem, self.trigger, self.resolution = (
-            file_stem(settings.person.trigger),
-            settings.person.trigger,
-            resolution,
-        )
-        self.grain, self.scale = grain_of(pipeline), int(pipeline.vae_scale_factor)
+        pipeline, data, device, easel = loaded.pipeline, loaded.data, loaded.device, loaded.easel
+        self.context, self.settings, self.base, self.device = context, loaded.settings.training, loaded.base, device
+        self.resolution, self.trigger = loaded.resolution, loaded.settings.person.trigger
+        self.stem = file_stem(self.trigger)
+        self.grain, self.scale = grain_of(pipeline), loaded.scale
         self.plan = plan_for(self.settings, data.seen)
         kept = read_state(context.folder.path / "state")
         place = kept[0] if kept else Place()
         self.data = data.to(device.name, device.dtype)
-        fitting = place.fitting or fitting_for(self.settings, resolution, device.total_gb)
+        fitting = place.fitting or fitting_for(self.settings, self.resolution, device.total_gb)
         encoders = TextEncoders(pipeline, self.settings, device) if self.settings.train_text_encoders else None
         noise = Noise.of(noise_schedule(pipeline))
         self.learner = Learner(

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ from engine.jobs.worker import Context
 from engine.settings import BaseSettings
 from engine.training.adapter import TARGETS
 from engine.training.base import load_pipeline
-from engine.training.device import choose_device
-from engine.training.encoding import resolution_for, run_data
+from engine.training.loading import load
+from engine.training.several import Alone
 from engine.training.trainer import Trainer
 from tests.bench.result import Result
 from tests.small_project import small_project
@@ -162,16 +163,12 @@ def _ours(folder: Path, project: Path) -> Trainer:
     """A run that was begun, in this process."""
     from engine.project import Project
 
-    settings = Project(project).settings
     job = JobFolder(folder)
-    job.write_order(Order(JobKind.TRAIN, project, {"settings": settings.model_dump(mode="json")}))
-    context, base = Context(job), find_base(settings.base)
-    device = choose_device(settings.training.precision)
-    pipeline = load_pipeline(base, device.dtype)
-    resolution = resolution_for(settings, pipeline)
-    data = run_data(context, pipeline, resolution, device)
-    assert data is not None
-    trainer = Trainer(context, settings, base, pipeline, data, resolution, device)
+    job.write_order(Order(JobKind.TRAIN, project, {"settings": Project(project).settings.model_dump(mode="json")}))
+    context = Context(job)
+    loaded = load(context, Alone())
+    assert loaded is not None
+    trainer = Trainer(context, replace(loaded, easel=None))
     trainer.begin()
     return trainer
 

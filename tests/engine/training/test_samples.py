@@ -22,7 +22,7 @@ from engine.project import Project
 from engine.settings import Settings
 from engine.training.base import load_pipeline
 from engine.training.device import Device
-from engine.training.run import let_go
+from engine.training.loading import let_go
 from engine.training.samples import Easel
 from engine.training.start import sample_prompts
 from tests.drawn_people import drawn_project

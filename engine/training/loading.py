@@ -1,0 +1,76 @@
+"""What a run needs before its first step, and a probe as well: the base model, what is trained on, what paints. Needs
+torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine import events
+from engine.base_model import BaseModel, find_base
+from engine.jobs.worker import Context
+from engine.settings import Settings, TrainingSettings
+from engine.training.base import Pipeline, load_pipeline
+from engine.training.data import TrainingData
+from engine.training.device import Device, choose_device
+from engine.training.encoding import resolution_for, run_data
+from engine.training.judging import judge_samples
+from engine.training.samples import Easel
+from engine.training.several import Alone
+from engine.training.start import sample_prompts
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """All of it, by the run's settings."""
+
+    settings: Settings
+    base: BaseModel
+    pipeline: Pipeline
+    """Without what encoded the dataset and is not trained."""
+    data: TrainingData
+    resolution: int
+    """Pixels a side."""
+    device: Device
+    easel: Easel | None = None
+    """Paints the run's prompts and judges the pictures; None where there are none, or another process does it."""
+
+    @property
+    def scale(self) -> int:
+        """Pixels a side that become one of a latent's."""
+        return int(self.pipeline.vae_scale_factor)
+
+
+def load(context: Context, several: Alone) -> Loaded | None:
+    """Loads the base model and encodes what the order's settings ask for; None where the job is to stop.
+
+    Raises:
+        TrainingError, DatasetError, BaseModelError: what is asked for isn't there, or doesn't fit.
+    """
+    settings = Settings.model_validate(context.args["settings"])
+    device = choose_device(settings.training.precision)
+    base = find_base(settings.base)
+    context.emit(events.Phase("loading the base model", 0, 1))
+    pipeline = load_pipeline(base, device.dtype)
+    context.emit(events.Phase("loading the base model", 1, 1))
+    resolution = resolution_for(settings, pipeline)
+    data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
+    if data is None:
+        return None
+    easel = _easel(context, pipeline, settings, device) if several.first else None
+    let_go(pipeline, settings.training)
+    device.free()
+    return Loaded(settings, base, pipeline, data, resolution, device, easel)
+
+
+def _easel(context: Context, pipeline: Pipeline, settings: Settings, device: Device) -> Easel | None:
+    if not sample_prompts(settings):
+        return None
+    judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
+    return Easel(pipeline, settings, device, judging)
+
+
+def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:
+    """Frees what encoded the dataset and is not trained."""
+    pipeline.vae = None
+    if not settings.train_text_encoders:
+        pipeline.text_encoder = pipeline.text_encoder_2 = None
