@@ -13,6 +13,7 @@ import pytest
 
 from engine.faces.ledger import Decision, Ledger
 from engine.project import Project
+from tests.patience import Patience
 from tests.tui.pseudo_terminal import PseudoTerminal
 
 RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?1006l", b"\x1b[?2004l")
@@ -79,10 +80,9 @@ def test_a_signal_ends_the_app_although_the_terminal_takes_nothing_more(story: P
             terminal.write(b"jk2425")
             select.select([], [], [], 0.05)
         os.kill(terminal.pid, signal.SIGTERM)
-        ended = 0
-        while not ended and time.monotonic() < deadline + 20:
+        ended, patience = 0, Patience()
+        while not ended and patience.wait():
             ended, status = os.waitpid(terminal.pid, os.WNOHANG)
-            select.select([], [], [], 0.05)
         assert ended, "it hangs"
         terminal.status = os.waitstatus_to_exitcode(status)
         assert terminal.status == 128 + signal.SIGTERM
