@@ -62,7 +62,8 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv $(VENV) \
 	  || { echo "python3 -m venv failed. On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
 
-# pip compiles one module after the other; all processors do it in a fraction of the time.
+# pip compiles one module after the other, this one on each processor. Some packages bring modules for other Pythons,
+# which fail here and are imported by nobody.
 COMPILE = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 
 $(VENV)/.installed: $(VENV)/bin/pip pyproject.toml constraints.txt
