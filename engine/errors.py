@@ -32,6 +32,14 @@ class ProjectError(LimnerError):
     """The project folder or its settings are missing, broken or in the way."""
 
 
+class NoProject(ProjectError):
+    """There is no project in a folder, nor in one above it."""
+
+
+class ForeignProject(ProjectError):
+    """A project belongs to another user of this machine, and nobody confirmed it."""
+
+
 class DiskFull(LimnerError):
     """There is no room to write something; what was written before is whole."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ProjectError
+from engine.errors import ForeignProject, LimnerError, NoProject, ProjectError
 from engine.jobs.folder import JobFolder
+from engine.trust import confirm, folder_confirmed, is_ours
 
 if TYPE_CHECKING:
     from engine.settings import Settings
@@ -27,6 +29,16 @@ NEW_SETTINGS = """\
 trigger = "{trigger}"       # the made-up word that comes to mean this person
 class_word = "{class_word}"
 """
+
+
+@dataclass(frozen=True)
+class NamedAddress:
+    """A server that a project's settings name."""
+
+    setting: str
+    """The dotted key, ``library.url``."""
+    url: str
+    """In its canonical spelling."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +61,36 @@ class Project:
         return read_settings(self.settings_path)
 
     def change(self, changes: dict[str, Any]) -> Settings:
-        """Changes settings by dotted key, keeping comments. Raises ProjectError."""
+        """Changes settings by dotted key, keeping comments. Raises ProjectError.
+
+        Only what the user typed comes this way, so that an address among it is confirmed.
+        """
         from engine.settings import change_settings
 
-        return change_settings(self.settings_path, changes)
+        settings = change_settings(self.settings_path, changes)
+        for address in self.addresses:
+            if address.setting in changes:
+                confirm(self.root, address.url)
+        return settings
+
+    @property
+    def addresses(self) -> tuple[NamedAddress, ...]:
+        """The servers that the settings name; those that are malformed are left out. Raises ProjectError."""
+        from engine.library.address import ServerKind, parse_address
+        from engine.llm.server import canonical_address
+
+        settings, found = self.settings, []
+        if settings.library.url:
+            with suppress(LimnerError):
+                address = parse_address(settings.library.url, self.root)
+                if address.kind in (ServerKind.MYSQL, ServerKind.HTTP):
+                    found.append(NamedAddress("library.url", address.url))
+        servers = {"language_model.url": settings.language_model.url, "captions.url": settings.captions.url}
+        for setting, url in servers.items():
+            if url:
+                with suppress(LimnerError):
+                    found.append(NamedAddress(setting, canonical_address(url)))
+        return tuple(found)
 
     @contextmanager
     def store(self) -> Iterator[Store]:
@@ -155,13 +193,35 @@ def open_project(start: Path) -> Project:
     """The project in ``start`` or in the nearest folder above it, as git finds its repository.
 
     Raises:
-        ProjectError: there is none.
+        NoProject: there is none.
+        ForeignProject: it belongs to another user.
+    """
+    root = project_folder(start)
+    _check_owner(root)
+    return Project(root)
+
+
+def project_folder(start: Path) -> Path:
+    """The folder of the project in ``start`` or above it, whoever owns it; nothing in it is read.
+
+    Raises:
+        NoProject: there is none.
     """
     here = start.resolve()
     for folder in (here, *here.parents):
         if (folder / SETTINGS_NAME).is_file():
-            return Project(folder)
-    raise ProjectError(f"there is no project in {start}", "make one with: limner new DIR, or try: limner demo DIR")
+            return folder
+    raise NoProject(f"there is no project in {start}", "make one with: limner new DIR, or try: limner demo DIR")
+
+
+def _check_owner(root: Path) -> None:
+    """Raises ForeignProject where the folder or its settings are another user's."""
+    if (is_ours(root) and is_ours(root / SETTINGS_NAME)) or folder_confirmed(root):
+        return
+    raise ForeignProject(
+        f"the project in {root} belongs to another user of this machine: nothing of it was read",
+        f"if you trust all that it says: limner -C {shlex.quote(str(root))} trust --folder",
+    )
 
 
 def _fresh(parent: Path, word: str) -> Path:

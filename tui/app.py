@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from engine.errors import LimnerError, ProjectError
+from engine.errors import LimnerError, NoProject
 from engine.project import Project, open_project
 from tui.terminal.asking import asked_terminal, suit_colours
 
@@ -56,7 +56,7 @@ def _project_in(folder: Path) -> Project | None:
     """The project there; None where there is none."""
     try:
         return open_project(folder)
-    except ProjectError:
+    except NoProject:
         return None
 
 

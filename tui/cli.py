@@ -18,6 +18,7 @@ from engine.refusals import explain
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("tui.commands.project:new", "Make a project folder."),
     "demo": ("tui.commands.demo:demo", "Make the demo project; --run does the whole job."),
+    "trust": ("tui.commands.trust:trust", "Confirm the servers that a project's file names."),
     "connect": ("tui.commands.library:connect", "Say where the photos are, and check it."),
     "people": ("tui.commands.library:people", "The people that the library knows."),
     "faces": ("tui.commands.faces:faces", "Scan, list, show, keep and reject faces."),

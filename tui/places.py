@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.errors import ProjectError
+from engine.errors import NoProject
 from engine.project import open_project
 from tui.user_config import CONFIG_NAME
 
@@ -43,7 +43,7 @@ def places(folder: Path) -> dict[str, Path]:
     }
     try:
         project = open_project(folder)
-    except ProjectError:
+    except NoProject:
         return found
     return {
         **found,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from PIL import Image
 
 from engine import events
+from engine.dataset.captioning import server_address
 from engine.dataset.captions import from_template, template_caption
 from engine.dataset.folder import DatasetFolder, TrainingImage
 from engine.dataset.journal import CaptionJournal
@@ -20,7 +21,7 @@ from engine.errors import DatasetError, LimnerError
 from engine.faces.ledger import Ledger
 from engine.faces.upright import open_upright
 from engine.jobs.worker import Context
-from engine.llm.server import ModelServer, find_key
+from engine.llm.server import project_server
 from engine.project import Project
 from engine.settings import Captioner, Settings, Told, with_changes
 
@@ -105,7 +106,7 @@ def write_captions(
     if not todo:
         return report
     known = known_images(project, manifest)
-    looker = looker_of(captioner, settings, should_stop)
+    looker = looker_of(project, captioner, settings, should_stop)
     tell(events.Phase("captions", 0, len(todo)))
     with project.store() as store:
         journal = CaptionJournal(store, folder)
@@ -125,7 +126,9 @@ def write_captions(
     return report
 
 
-def looker_of(captioner: Captioner, settings: Settings, should_stop: Callable[[], bool]) -> Looker | None:
+def looker_of(
+    project: Project, captioner: Captioner, settings: Settings, should_stop: Callable[[], bool]
+) -> Looker | None:
     """Loads who looks; None for the template, which does not look."""
     captions = settings.captions
     match captioner:
@@ -146,7 +149,7 @@ def looker_of(captioner: Captioner, settings: Settings, should_stop: Callable[[]
         case Captioner.SERVER:
             from engine.dataset.vision import VisionModel
 
-            server = _server(settings)
+            server = project_server(project.root, server_address(settings), settings.language_model.silent_seconds)
             return _Telling(VisionModel(server, captions.model, settings.person, should_stop).say, settings)
 
 
@@ -207,7 +210,8 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
     with project.store() as store:
         photos = {face.photo_uid for face in Ledger(store).faces() if face.marker_uid in markers}
     try:
-        with connect(settings.library, find_password(parse_address(url, project.root)), project.root) as library:
+        password = find_password(parse_address(url, project.root), project.root)
+        with connect(settings.library, password, project.root) as library:
             for caution in library.cautions():
                 tell(events.Warning(caution))
             if isinstance(library, HttpLibrary):
@@ -221,12 +225,3 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
         return
     with project.store() as store:
         keep_photo_words(store, words)
-
-
-def _server(settings: Settings) -> ModelServer:
-    url = settings.captions.url or settings.language_model.url
-    if not url:
-        raise DatasetError(
-            "no server of a vision model is set", "set captions.url in limner.toml, say http://127.0.0.1:11434/v1"
-        )
-    return ModelServer(url, find_key(url), settings.language_model.silent_seconds)

@@ -11,8 +11,10 @@ from engine.errors import DatasetError
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
+from engine.llm.server import canonical_address
 from engine.project import Project
-from engine.settings import Captioner, with_changes
+from engine.settings import Captioner, Settings, with_changes
+from engine.trust import check_confirmed
 
 LEAVING_SECONDS = 5.0
 """How long a process that has told its end may take to be gone."""
@@ -35,7 +37,8 @@ def start_captioning(
         changes: settings by dotted key that are to be others this time.
 
     Raises:
-        DatasetError: there are no images, or not all of these.
+        DatasetError: there are no images, or not all of these; no server is set.
+        NotConfirmed: nobody confirmed the server's address on this machine; nothing was sent.
         JobError: it runs already, or can't be started.
     """
     there = {path.name for path in DatasetFolder(project).image_paths()}
@@ -51,7 +54,9 @@ def start_captioning(
         # What the last time told is of no interest to whoever follows this time.
         folder.events_path.unlink(missing_ok=True)
     # A setting that won't do is told at once, not by the job.
-    with_changes(project.settings, dict(changes or {}))
+    settings = with_changes(project.settings, dict(changes or {}))
+    if captioner is Captioner.SERVER:
+        check_confirmed(project.root, canonical_address(server_address(settings)), "vision model")
     args = {
         "captioner": captioner.value,
         "overwrite": overwrite,
@@ -59,6 +64,20 @@ def start_captioning(
         "changes": dict(changes or {}),
     }
     return start(folder.path, JobKind.CAPTION, project.root, args)
+
+
+def server_address(settings: Settings) -> str:
+    """The vision model's server: the captions' own, else the language model's.
+
+    Raises:
+        DatasetError: none is set.
+    """
+    url = settings.captions.url or settings.language_model.url
+    if not url:
+        raise DatasetError(
+            "no server of a vision model is set", "set captions.url in limner.toml, say http://127.0.0.1:11434/v1"
+        )
+    return url
 
 
 def caption_folder(project: Project) -> JobFolder:

@@ -16,7 +16,7 @@ from engine.doctor.check import Check
 from engine.doctor.library import library_checks
 from engine.doctor.packages import package_checks
 from engine.doctor.room import disk_checks, memory_check
-from engine.errors import ProjectError
+from engine.errors import NoProject, ProjectError
 from engine.project import open_project
 from engine.settings import DEMO_BASE, BaseSettings
 
@@ -54,8 +54,10 @@ def _is_missing(folder: Path) -> bool:
     """Whether there is no project, as against one whose settings are broken."""
     try:
         open_project(folder)
-    except ProjectError:
+    except NoProject:
         return True
+    except ProjectError:
+        return False
     return False
 
 

@@ -19,7 +19,7 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     from engine.library.roots import check_roots
 
     try:
-        password = find_password(parse_address(settings.url, project.root))
+        password = find_password(parse_address(settings.url, project.root), project.root)
         with connect(settings, password, project.root) as library:
             about = library.describe()
             answered = Check("library", True, about.line)

@@ -23,5 +23,5 @@ def work(context: Context) -> None:
         index(project, context.emit, context.should_stop)
     person = context.args["person"]
     if person is not None and not context.should_stop():
-        password = find_password(address) if address else None
+        password = find_password(address, project.root) if address else None
         scan(project, str(person), password, context.emit, context.should_stop)

@@ -19,8 +19,8 @@ from engine.library.tunnel import tunnel_to
 CONNECT_SECONDS = 5
 """How long a server may take to answer before it counts as not there."""
 
-IN_THE_CLEAR = "the server asks for the password in the clear"
-"""What our own refusal to show a password says."""
+HANDS_OVER = "the server asks for the password itself"
+"""What our own refusal to hand a password over says."""
 
 _NO_SUCH_LOGIN = {1045, 1698, 1130, 1862}
 _NO_SUCH_DATABASE = {1044, 1049}
@@ -86,8 +86,12 @@ def _mysql(cause: BaseException, address: LibraryAddress, with_password: bool) -
 
 
 def _way_to_log_in(said: str, address: LibraryAddress) -> LibraryError:
-    if said == IN_THE_CLEAR:
-        what = f"the server at {address.where} asks for the password in the clear, and got none"
+    if said == HANDS_OVER:
+        what = (
+            f"the server at {address.where} asks for the password itself and nobody proved whose it is: none was sent"
+        )
+        if address.local:
+            return WrongPassword(what, "if that server is yours: ?ssl=unverified (or ?ssl=off) at the address's end")
         return WrongPassword(what, f"turn TLS on there, or go through SSH: {tunnel_to(address)}")
     return WrongPassword(
         f"user {address.user} at {address.where} logs in in a way that is not known here ({said})",

@@ -9,14 +9,15 @@ from typing import Any
 from urllib.parse import quote
 
 import pymysql
-from pymysql.constants.CR import CR_AUTH_PLUGIN_CANNOT_LOAD, CR_SSL_CONNECTION_ERROR
+from pymysql.constants.CR import CR_SSL_CONNECTION_ERROR
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from engine.errors import NotALibrary
 from engine.library.address import LibraryAddress, Tls
-from engine.library.failures import CONNECT_SECONDS, IN_THE_CLEAR
+from engine.library.failures import CONNECT_SECONDS
 from engine.library.left_open import without_touching
+from engine.library.logging_in import PLUGINS, ChallengedConnection
 from engine.library.seen_tls import check_tls_was_never_seen, remember_tls
 from engine.library.tls import database_context
 from engine.private import never_tell
@@ -65,38 +66,39 @@ def _open_mysql(address: LibraryAddress, password: str | None) -> pymysql.connec
     return _mysql(address, password, {"ssl_disabled": True})
 
 
-SHOWING = ("mysql_clear_password", "dialog")
-"""Ways to ask for a password that show it to whoever listens, or answers in the server's place."""
+def _may_hand_over(address: LibraryAddress, secure: dict[str, Any]) -> bool:
+    """Whether the server may get the password itself.
 
-
-class _NotInTheClear:
-    """Answers a server without TLS that asks for the password itself."""
-
-    def __init__(self, connection: pymysql.connections.Connection[Any]) -> None:
-        pass
-
-    def authenticate(self, _packet: object) -> None:
-        """Nothing is sent. Raises OperationalError, as PyMySQL does where a way to log in is not known."""
-        raise pymysql.err.OperationalError(CR_AUTH_PLUGIN_CANNOT_LOAD, IN_THE_CLEAR)
+    It may where it is verified, where the address says ``ssl=unverified`` or names a socket, and on this machine where
+    the address says ``ssl=off``.
+    """
+    if address.socket is not None or address.tls is Tls.UNVERIFIED:
+        return True
+    return "ssl" in secure or (address.local and address.tls is Tls.OFF)
 
 
 def _mysql(
     address: LibraryAddress, password: str | None, secure: dict[str, Any]
 ) -> pymysql.connections.Connection[Any]:
-    return pymysql.connect(
+    # As it stands where there is nothing to hand over.
+    open_ = pymysql.connect if not password or _may_hand_over(address, secure) else _challenged
+    return open_(
         host=address.host,
         port=address.port,
         unix_socket=str(address.socket) if address.socket else None,
         user=address.user,
-        password=password or "",
+        password=(password or "").encode("utf-8"),
         database=address.database,
         charset="utf8mb4",
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         init_command="SET SESSION TRANSACTION READ ONLY",
-        auth_plugin_map={} if "ssl" in secure or address.socket else dict.fromkeys(SHOWING, _NotInTheClear),
         **secure,
     )
+
+
+def _challenged(**options: Any) -> pymysql.connections.Connection[Any]:
+    return ChallengedConnection(auth_plugin_map=PLUGINS, **options)
 
 
 def _open_sqlite(path: Path) -> sqlite3.Connection:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from engine.errors import LibraryError
 from engine.library.address import LibraryAddress, ServerKind
+from engine.trust import check_confirmed
 
 ENVIRONMENT = "LIMNER_DB_PASSWORD"
 """The environment's variable that holds the password."""
@@ -17,14 +19,22 @@ NEEDING = (ServerKind.MYSQL, ServerKind.HTTP)
 """What may want a password."""
 
 
-def find_password(address: LibraryAddress) -> str | None:
+def find_password(address: LibraryAddress, root: Path | None) -> str | None:
     """The password (over HTTP the app password, too) from the environment, else from the keyring, else None. SQLite
     and a folder need none.
 
     A machine without a keyring, or with a broken one, is the same as an empty keyring.
+
+    Args:
+        address: the library's.
+        root: the folder of the project whose settings name it; None: the user typed it just now.
+
+    Raises:
+        NotConfirmed: nobody confirmed this address for this project.
     """
     if address.kind not in NEEDING:
         return None
+    check_library(root, address)
     if ENVIRONMENT in os.environ:
         return os.environ[ENVIRONMENT]
     import keyring
@@ -35,6 +45,12 @@ def find_password(address: LibraryAddress) -> str | None:
     except Exception:
         # Back ends raise whatever their desktop's services raise; none of it should stop a scan.
         return None
+
+
+def check_library(root: Path | None, address: LibraryAddress) -> None:
+    """Raises NotConfirmed where the project in ``root`` may not ask this server."""
+    if root is not None and address.kind in NEEDING:
+        check_confirmed(root, address.url, "library")
 
 
 def save_password(address: LibraryAddress, password: str) -> None:

@@ -18,6 +18,7 @@ from engine.library.folder import DATABASE, FolderLibrary
 from engine.library.http_library import HttpLibrary
 from engine.library.library import Description, Library
 from engine.library.opening import encrypted, open_engine
+from engine.library.password import check_library
 from engine.library.people import Person, read_people
 from engine.library.roots import Roots
 from engine.library.rows import AT_ONCE, LibraryFace, Marker, read_faces, read_markers, text_of
@@ -126,7 +127,9 @@ class PhotoPrismLibrary:
             raise explain(error, self.address) from error
 
 
-def connect(settings: LibrarySettings, password: str | None = None, base: Path | None = None) -> Library:
+def connect(
+    settings: LibrarySettings, password: str | None = None, base: Path | None = None, typed: bool = False
+) -> Library:
     """Opens the library that the settings name, able to read only: PhotoPrism's index, PhotoPrism itself over HTTP, or
     a plain folder.
 
@@ -135,8 +138,10 @@ def connect(settings: LibrarySettings, password: str | None = None, base: Path |
         password: for MariaDB and over HTTP; ``engine.library.password.find_password`` knows where to look.
         base: what relative paths of the settings are relative to, the project's folder; what is known of a plain folder
             lies in that project.
+        typed: whether the user typed the address just now; else it has to be confirmed for the project in ``base``.
 
     Raises:
+        NotConfirmed: nobody confirmed the server's address on this machine; nothing was sent.
         WrongPassword: the server refused the user or the password.
         HostUnreachable: nothing answered there.
         NotALibrary: no such database, file or folder, or it is not PhotoPrism's.
@@ -145,6 +150,7 @@ def connect(settings: LibrarySettings, password: str | None = None, base: Path |
     if not settings.url:
         raise LibraryError("this project has no library yet", "set it with: limner connect URL --originals DIR")
     address = parse_address(settings.url, base)
+    check_library(None if typed else base, address)
     if address.kind is ServerKind.FOLDER:
         return FolderLibrary(address, base / DATABASE if base else None)
     if address.kind is ServerKind.HTTP:

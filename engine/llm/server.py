@@ -15,11 +15,13 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from engine.errors import PromptError
 from engine.private import for_a_header, never_tell
+from engine.trust import check_confirmed
 
 KEY_VARIABLE = "LIMNER_LLM_KEY"
 """The environment's variable that holds the key."""
@@ -196,6 +198,22 @@ class ModelServer:
         return Refused(response.status, what, fix, _seconds(response.getheader("Retry-After")))
 
 
+def canonical_address(url: str) -> str:
+    """A server's address in one spelling, as confirmations are kept. Raises PromptError where it is none."""
+    return urlunsplit(_address(url))
+
+
+def project_server(root: Path, url: str, silent_seconds: float) -> ModelServer:
+    """The server that the settings of the project in ``root`` name, with its key.
+
+    Raises:
+        NotConfirmed: nobody confirmed this address on this machine; nothing was sent.
+        PromptError: as ``ModelServer`` raises it.
+    """
+    check_confirmed(root, canonical_address(url), "language model")
+    return ModelServer(url, find_key(url), silent_seconds)
+
+
 def find_key(url: str) -> str | None:
     """The server's key from the environment, else from the keyring, else None."""
     if KEY_VARIABLE in os.environ:
@@ -219,11 +237,16 @@ def wait_before(refusal: Refused, tries: int, stopped: Callable[[], bool]) -> No
 
 
 def _address(url: str) -> SplitResult:
-    parts = urlsplit(url.strip())
     try:
+        parts = urlsplit(url.strip())
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        login = "@" in parts.netloc
     except ValueError:
-        good = False
+        good = login = False
+    if login:
+        raise PromptError(
+            "the language model's address holds a login", f"take it out, and set {KEY_VARIABLE} to the server's key"
+        )
     if not good:
         raise PromptError(f"{url} is no address of a server", "write http://127.0.0.1:11434/v1, say")
     path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/models")

@@ -206,7 +206,7 @@ def _word(judged: Judged) -> str | None:
 
 def _other_people(project: Project) -> dict[str, list[Path]]:
     url = project.settings.library.url
-    password = find_password(parse_address(url, project.root)) if url else None
+    password = find_password(parse_address(url, project.root), project.root) if url else None
     # A library that was taken out of the settings left its people's faces here.
     return prepare_references(project, password) or kept_references(project)
 

@@ -48,7 +48,7 @@ def prism(tmp_path: Path) -> Iterator[Prism]:
 
 @pytest.fixture
 def library(prism: Prism, tmp_path: Path) -> Iterator[HttpLibrary]:
-    found = connect(LibrarySettings(url=prism.url), APP_PASSWORD, tmp_path)
+    found = connect(LibrarySettings(url=prism.url), APP_PASSWORD, tmp_path, typed=True)
     assert isinstance(found, HttpLibrary)
     with found:
         yield found
@@ -219,7 +219,7 @@ def test_where_nobody_listens_is_not_asked_again(tmp_path: Path, waits: list[flo
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     with pytest.raises(HostUnreachable):
-        connect(LibrarySettings(url=f"http://127.0.0.1:{port}"), APP_PASSWORD, tmp_path)
+        connect(LibrarySettings(url=f"http://127.0.0.1:{port}"), APP_PASSWORD, tmp_path, typed=True)
     assert waits == []
 
 

@@ -16,8 +16,10 @@ from engine.dataset.tagwork import Edit, added, cleaned, having, removed, rename
 from engine.errors import DatasetError, JobError
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
+from engine.llm.server import canonical_address
 from engine.project import Project, open_project
 from engine.settings import Captioner, CaptionsSettings
+from engine.trust import confirm
 from tui.commands.dataset_records import image_records
 from tui.commands.progress import Narrator
 from tui.commands.report import document, json_option, narrate, say, table
@@ -70,6 +72,9 @@ def caption(
         return
     captioner = Captioner(with_)
     changes = {"captions.url": url} if url else {}
+    if url:
+        # Typed just now, which confirms it.
+        confirm(project.root, canonical_address(url))
     if model:
         if captioner not in _MODELS:
             raise click.UsageError("--model needs --with wd14, blip, florence or server.")

@@ -58,7 +58,7 @@ def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> Non
     if not wanted:
         raise click.UsageError("Missing option '--person'. See who is there with: limner people")
     url = settings.library.url
-    typed = ask_password(parse_address(url, project.root))[1] if url else None
+    typed = ask_password(parse_address(url, project.root), project.root)[1] if url else None
     job = start_scan(project, wanted, typed)
     follow_job(job, "scan")
     if measured:

@@ -18,7 +18,9 @@ from engine.library.photoprism import connect as open_library
 from engine.library.roots import RootCheck, check_roots
 from engine.project import Project, open_project
 from engine.settings import LibrarySettings
+from engine.trust import NotConfirmed, confirm
 from tui.commands.report import document, json_option, narrate, say, table
+from tui.terminal.harmless import harmless
 
 _folder = click.Path(path_type=Path)
 
@@ -75,8 +77,8 @@ def connect(
     base = project.root if project else Path()
     password = typed = None
     if settings.url:
-        password, typed = ask_password(parse_address(settings.url, base))
-    with open_library(settings, password, base) as library:
+        password, typed = ask_password(parse_address(settings.url, base), None if url else base)
+    with open_library(settings, password, base, typed=url is not None) as library:
         description, people = library.describe(), library.people()
         roots = check_roots(library.files(), library.roots)
         address = library.address
@@ -160,13 +162,23 @@ def merge(folder: Path, person: str, others: tuple[str, ...], as_json: bool) -> 
 def opened_library(project: Project) -> Library:
     """The project's library, open; asks for the password where one is needed and a person is there to type it."""
     settings = project.settings.library
-    password = ask_password(parse_address(settings.url, project.root))[0] if settings.url else None
+    address = parse_address(settings.url, project.root) if settings.url else None
+    password = ask_password(address, project.root)[0] if address else None
     return open_library(settings, password, project.root)
 
 
-def ask_password(address: LibraryAddress) -> tuple[str | None, str | None]:
-    """The password, and once more where it had to be typed; None where nobody is there to type one."""
-    password = passwords.find_password(address)
+def ask_password(address: LibraryAddress, root: Path | None) -> tuple[str | None, str | None]:
+    """The password, and once more where it had to be typed; None where nobody is there to type one.
+
+    Args:
+        address: the library's.
+        root: the folder of the project that names it; None: the user typed it just now.
+
+    Raises:
+        NotConfirmed: the project's address was never confirmed, and nobody is there who could, or did.
+    """
+    _ask_to_confirm(address, root)
+    password = passwords.find_password(address, root)
     if password is not None or address.kind not in passwords.NEEDING or not sys.stdin.isatty():
         return password, None
     whose = f"Password of {address.user} at" if address.user else "App password for"
@@ -178,6 +190,19 @@ def ask_password(address: LibraryAddress) -> tuple[str | None, str | None]:
             return None, None
         raise WrongPassword("no password was typed", "type it, or set LIMNER_DB_PASSWORD")
     return typed, typed
+
+
+def _ask_to_confirm(address: LibraryAddress, root: Path | None) -> None:
+    """Asks whether the server that a project's file names is the user's, where that was never said."""
+    try:
+        passwords.check_library(root, address)
+    except NotConfirmed as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        question = f"This project names {address.url} as its library. Ask it, and give it your password?"
+        if not click.confirm(harmless(question), err=True):
+            raise
+        confirm(error.root, error.address)
 
 
 def _grouped(project: Project) -> FolderLibrary:

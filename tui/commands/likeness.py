@@ -54,7 +54,7 @@ def likeness(
     if not last:
         url = project.settings.library.url
         project.run(run)
-        typed = ask_password(parse_address(url, project.root))[1] if url else None
+        typed = ask_password(parse_address(url, project.root), project.root)[1] if url else None
         job = start_likeness(
             project,
             run,

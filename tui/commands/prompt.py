@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engine.base_model import find_base
-from engine.errors import BaseModelError, ProjectError
+from engine.errors import BaseModelError, NoProject
 from engine.pictures.loras import known_loras
 from engine.project import Project, open_project
 from engine.prompts.breakdown import Breakdown, chunk_text, take_apart
@@ -92,5 +92,5 @@ def words_of(project: Project | None) -> Words | None:
 def _project(folder: Path) -> Project | None:
     try:
         return open_project(folder)
-    except ProjectError:
+    except NoProject:
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from engine.errors import ProjectError
+from engine.errors import NoProject
 from engine.pictures.found_prompts import import_prompts
 from engine.project import Project, open_project
 from engine.prompts.library import SharedPrompt, share, shared_path, shared_prompts, starter_prompts
@@ -107,7 +107,7 @@ def _tell(added: Sequence[dict[str, Any]], shared: bool, as_json: bool) -> None:
 def _of_project(folder: Path) -> list[dict[str, Any]]:
     try:
         project = open_project(folder)
-    except ProjectError:
+    except NoProject:
         return []
     with project.store() as store:
         return [_record(each) for each in Shelf(store).prompts()]

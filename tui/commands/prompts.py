@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from engine.errors import ProjectError, PromptError
-from engine.llm.server import Cancelled, ModelServer, find_key
+from engine.errors import NoProject, PromptError
+from engine.llm.server import Cancelled, ModelServer, find_key, project_server
 from engine.project import Project, open_project
 from engine.prompts.axes import DEFAULT_AXES, NAMES
 from engine.prompts.grammar import distance, fill, has_choices, plain, variations
@@ -113,10 +113,13 @@ def _by_model(
 ) -> tuple[Outcome, dict[str, Any]]:
     """Variations by a language model, told as they come; and what is added to the JSON document."""
     settings = project.settings.language_model if project else LanguageModelSettings.model_validate({})
-    url = url or settings.url
-    if url is None:
+    named = url or settings.url
+    if named is None:
         raise PromptError("no language model is set", "give --url http://127.0.0.1:11434/v1, or set language_model.url")
-    server = ModelServer(url, find_key(url), settings.silent_seconds)
+    if project is None or url:
+        server = ModelServer(named, find_key(named), settings.silent_seconds)
+    else:
+        server = project_server(project.root, named, settings.silent_seconds)
     try:
         model = model or settings.model or _first(server)
         narrate(f"Asking {model} on {server.place} …")
@@ -164,5 +167,5 @@ def _known(project: Project | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _project(folder: Path) -> Project | None:
     try:
         return open_project(folder)
-    except ProjectError:
+    except NoProject:
         return None

@@ -15,10 +15,12 @@ from textual.widgets import Static
 from engine.errors import LimnerError
 from engine.events import JobState
 from engine.project import create_project
+from engine.trust import NotConfirmed
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.job_watch import JobFollower, JobStatus
 from tui.screens.base import NOTHING_HERE, WorkScreen
+from tui.screens.confirming import ask_to_confirm
 from tui.screens.dialogs import NewProject, NewWords
 from tui.screens.folder_people import merge_person, rename_person
 from tui.screens.library_fields import FIELDS, Checked, Entered, look
@@ -196,7 +198,7 @@ class ConnectScreen(WorkScreen):
 
     def action_test(self) -> None:
         """Looks at what the fields name; saves nothing."""
-        self._look()
+        self._look(asked=True)
 
     def action_save(self) -> None:
         """Writes the fields into the settings and looks again."""
@@ -205,7 +207,7 @@ class ConnectScreen(WorkScreen):
         if self._is_folder():
             self._look_for_faces()
         else:
-            self._look()
+            self._look(asked=True)
 
     def _is_folder(self) -> bool:
         """Whether the address is that of a plain folder."""
@@ -261,7 +263,7 @@ class ConnectScreen(WorkScreen):
         if event.input.id == "find" or event.input.id == order[-1]:
             self.focus_list()
             if event.input.id != "find":
-                self._look()
+                self._look(asked=True)
         else:
             # At once: the next key may be here already.
             self.set_focus(self.query_one(f"#{order[order.index(event.input.id or order[0]) + 1]}"))
@@ -298,12 +300,19 @@ class ConnectScreen(WorkScreen):
     def _entries(self) -> Entered:
         return Entered(*(self.query_one(f"#{name}", TextLine).value.strip() for name, _ in FIELDS))
 
-    def _look(self) -> None:
+    def _look(self, asked: bool = False) -> None:
+        """Looks at the library; where ``asked`` by a key, an address that was never confirmed is asked about."""
         entered = self._entries()
         self._password = entered.password
         base, private = self.project.root, False
         self._show_results([[("· looking …", Ink.MUTED)]])
-        self.do("look", lambda: look(entered, private, base), self._looked, self._not_looked)
+
+        def refused(error: LimnerError) -> None:
+            self._not_looked(error)
+            if asked and isinstance(error, NotConfirmed):
+                ask_to_confirm(self, error, "your password", self._look)
+
+        self.do("look", lambda: look(entered, private, base), self._looked, refused)
 
     def _looked(self, checked: Checked) -> None:
         self._people = checked.people
@@ -323,7 +332,10 @@ class ConnectScreen(WorkScreen):
         self._show_people()
         self.keys_changed()
         lines: list[Line] = [[("✗ ", Ink.BAD), (error.what, Ink.PLAIN)]]
-        if error.fix:
+        if isinstance(error, NotConfirmed):
+            confirms = key_line(self.keyed("{connect.test}"), "confirms it, if it is yours")
+            lines.append([("  → ", Ink.ATTENTION), *confirms])
+        elif error.fix:
             lines.append([("  → ", Ink.ATTENTION), (error.fix, Ink.PLAIN)])
         self._show_results(lines)
 

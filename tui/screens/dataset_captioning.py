@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
+from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder, Request
 from engine.settings import Captioner
+from engine.trust import NotConfirmed
 from tui.job_watch import JobFollower, JobStatus
+from tui.screens.confirming import ask_to_confirm
 from tui.widgets.ink import Ink, Line
 
 if TYPE_CHECKING:
@@ -61,7 +64,13 @@ class Captioning:
 
             return start_captioning(project, captioner, overwrite)
 
-        self._screen.do("captions", begin, self._begun)
+        def refused(error: LimnerError) -> None:
+            if isinstance(error, NotConfirmed):
+                ask_to_confirm(self._screen, error, "your pictures", lambda: self.start(captioner, overwrite))
+            else:
+                self._screen.show_error(error)
+
+        self._screen.do("captions", begin, self._begun, refused)
 
     def stop(self) -> None:
         """Asks the job to stop; what it wrote stays."""

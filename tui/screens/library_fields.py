@@ -60,12 +60,20 @@ class Checked:
 
 
 def look(entered: Entered, private: bool, base: Path | None) -> Checked:
-    """Opens the library, counts, lists the people and tries the folders. Raises LibraryError."""
+    """Opens the library, counts, lists the people and tries the folders.
+
+    Raises:
+        LibraryError: it can't be read.
+        NotConfirmed: the address is the project's, not one that was typed, and nobody confirmed it.
+    """
     from engine.library.photoprism import connect
     from engine.library.roots import check_roots
 
-    settings = entered.settings(private, base, _before(base))
-    with connect(settings, password_of(entered, settings, base), base) as library:
+    before = _before(base)
+    settings = entered.settings(private, base, before)
+    typed = before is None or settings.url != before.url
+    password = password_of(entered, settings, None if typed else base)
+    with connect(settings, password, base, typed=typed) as library:
         about, people = library.describe(), tuple(library.people())
         try:
             roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
@@ -86,9 +94,18 @@ def _before(base: Path | None) -> LibrarySettings | None:
     return project.settings.library if project is not None and project.settings_path.exists() else None
 
 
-def password_of(entered: Entered, settings: LibrarySettings, base: Path | None) -> str | None:
-    """The password that was typed, else the one that the environment or the keyring has."""
+def password_of(entered: Entered, settings: LibrarySettings, root: Path | None) -> str | None:
+    """The password that was typed, else the one that the environment or the keyring has.
+
+    Args:
+        entered: what stands in the fields.
+        settings: the same as settings.
+        root: the project's folder where the address is the project's; None where it was typed.
+
+    Raises:
+        NotConfirmed: nobody confirmed the project's address.
+    """
     from engine.library.address import parse_address
     from engine.library.password import find_password
 
-    return entered.password or find_password(parse_address(settings.url or "", base))
+    return entered.password or find_password(parse_address(settings.url or ""), root)

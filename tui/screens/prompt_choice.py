@@ -11,7 +11,9 @@ from textual.widgets import Static
 from engine.errors import LimnerError, PromptError
 from engine.prompts.axes import NAMES
 from engine.prompts.ladder import Size
+from engine.trust import NotConfirmed
 from tui.remembered import Left
+from tui.screens.confirming import ask_to_confirm
 from tui.screens.prompt_lines import Choice, choice_line
 from tui.screens.seeking import Seeking
 from tui.widgets.ink import Line, content_of
@@ -102,8 +104,9 @@ class ChoosingWhatVaries(Seeking):
         self._toggle("framing")
 
     def model_server(self) -> ModelServer | None:
-        """The language model's server, unless none is set or its address is none; that is told."""
-        from engine.llm.server import ModelServer, find_key
+        """The language model's server, unless none is set or its address is none; that is told. One that only the
+        project's file names is asked about first: then None, and the key has to be pressed again."""
+        from engine.llm.server import project_server
 
         settings = self.attempt(lambda: self.project.settings.language_model)
         if settings is None:
@@ -116,9 +119,15 @@ class ChoosingWhatVaries(Seeking):
                     "no language model is set",
                     "set language_model.url in limner.toml; Ollama's is http://127.0.0.1:11434/v1",
                 )
-            return ModelServer(url, find_key(url), settings.silent_seconds)
+            return project_server(self.project.root, url, settings.silent_seconds)
 
-        return self.attempt(make)
+        try:
+            return make()
+        except NotConfirmed as error:
+            ask_to_confirm(self, error, "your prompts", lambda: self.say("Confirmed. Press the key again to ask it."))
+        except LimnerError as error:
+            self.show_error(error)
+        return None
 
     def choose(self, **changes: object) -> None:
         """Something else varies."""

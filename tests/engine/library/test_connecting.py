@@ -178,9 +178,9 @@ def test_the_password_comes_from_the_environment_and_no_keyring_is_no_error(monk
     from keyring.backends import fail
 
     monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())
-    assert find_password(address) is None
+    assert find_password(address, None) is None
     with pytest.raises(LibraryError, match=r"no working keyring .*: set LIMNER_DB_PASSWORD instead"):
         save_password(address, "x")
     monkeypatch.setenv("LIMNER_DB_PASSWORD", "from outside")
-    assert find_password(address) == "from outside"
-    assert find_password(parse_address("/somewhere/index.db")) is None
+    assert find_password(address, None) == "from outside"
+    assert find_password(parse_address("/somewhere/index.db"), None) is None

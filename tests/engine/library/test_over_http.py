@@ -73,7 +73,7 @@ def library(prism: Prism, tmp_path: Path) -> Iterator[HttpLibrary]:
 
 
 def opened(prism: Prism, base: Path | None, secret: str | None = APP_PASSWORD, **more: object) -> HttpLibrary:
-    found = connect(LibrarySettings(url=prism.url, **more), secret, base)
+    found = connect(LibrarySettings(url=prism.url, **more), secret, base, typed=True)
     assert isinstance(found, HttpLibrary)
     return found
 
@@ -262,13 +262,13 @@ def test_two_processes_fetch_a_photo_once(prism: Prism, library: HttpLibrary, tm
 
 
 def _fetch_all(url: str, base: Path) -> None:
-    with connect(LibrarySettings(url=url), APP_PASSWORD, base) as library:
+    with connect(LibrarySettings(url=url), APP_PASSWORD, base, typed=True) as library:
         for face in list(library.faces(library.people()[0])):
             library.roots.path(face.file_root, face.file_name)
 
 
 def test_a_user_is_logged_in_and_out_and_in_again_when_the_session_ends(prism: Prism, tmp_path: Path) -> None:
-    with connect(LibrarySettings(url=as_user(prism)), PASSWORD, tmp_path) as library:
+    with connect(LibrarySettings(url=as_user(prism)), PASSWORD, tmp_path, typed=True) as library:
         assert len(library.people()) == 2
         prism.tokens.clear()
         assert len(james(library)) == 3  # type: ignore[arg-type]
