@@ -5,6 +5,8 @@ The engine raises them, the command line prints them as one line, the screens de
 
 from __future__ import annotations
 
+from engine.secrets import without_secrets
+
 
 class LimnerError(Exception):
     """Something a person can understand and act on.
@@ -12,12 +14,14 @@ class LimnerError(Exception):
     Args:
         what: what happened, without a full stop at the end.
         fix: what to do about it, without a full stop at the end; may be empty.
+
+    What a server quoted of a secret is hidden in both.
     """
 
     def __init__(self, what: str, fix: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.fix = fix
+        self.what = without_secrets(what)
+        self.fix = without_secrets(fix)
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         return self.one_line()

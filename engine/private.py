@@ -1,47 +1,15 @@
-"""What Limner writes is its user's alone: photos of people, who they are, where the library lies; and its secrets."""
+"""What Limner writes is its user's alone: photos of people, who they are, where the library lies."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import threading
 import traceback
-from urllib.parse import quote
 
 from engine.errors import LimnerError
+from engine.secrets import without_secrets
 
 OTHERS = 0o077
 """What nobody but the owner may do with a new file (umask)."""
-
-
-HIDDEN = "•••"
-"""Stands where a secret stood."""
-
-SHORTEST = 4
-"""A shorter word is part of too many others: with it hidden, a log tells nothing any more."""
-
-_LOGIN = re.compile(r"(://[^/\s:@]*):[^\s@]+@")
-"""A password in an address, whoever wrote it there."""
-
-_secrets: set[str] = set()
-_learning = threading.Lock()
-
-
-def never_tell(secret: str | None) -> None:
-    """From here on ``without_secrets`` hides this password, key or token."""
-    if secret and len(secret) >= SHORTEST:
-        with _learning:
-            _secrets.update({secret, quote(secret, safe=""), repr(secret)[1:-1], json.dumps(secret)[1:-1]})
-
-
-def without_secrets(text: str) -> str:
-    """A text that goes into a log, without the secrets that this process was given; libraries quote what failed."""
-    with _learning:
-        known = sorted(_secrets, key=len, reverse=True)
-    for secret in known:
-        text = text.replace(secret, HIDDEN)
-    return _LOGIN.sub(rf"\1:{HIDDEN}@", text)
 
 
 def story_of(error: BaseException | None) -> str:

@@ -115,6 +115,12 @@ def drawn_library(tmp_path_factory: pytest.TempPathFactory) -> DrawnLibrary:
 
 
 @pytest.fixture(autouse=True)
+def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another test said is a secret may be a word of this one's screens."""
+    monkeypatch.setattr("engine.secrets._secrets", ())
+
+
+@pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sqlite3
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import click
 
 from engine import __version__
 from engine.errors import LimnerError
-from engine.private import keep_private
+from engine.private import keep_private, story_of
 from engine.refusals import explain
+from engine.secrets import without_secrets
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("tui.commands.project:new", "Make a project folder."),
@@ -97,15 +99,15 @@ def main(arguments: list[str] | None = None) -> int:
         result: Any = limner.main(args=arguments, prog_name="limner", standalone_mode=False)
         status = result if isinstance(result, int) else 0
     except LimnerError as error:
-        from tui.terminal.harmless import harmless
-
-        click.echo(f"limner: {harmless(error.one_line())}", err=True)
+        _tell(error.one_line())
         status = 1
     except click.exceptions.Abort:
-        click.echo("limner: interrupted", err=True)
+        _tell("interrupted")
         status = 130
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(without_secrets(shown.getvalue()), err=True, nl=False)
         status = error.exit_code
     except click.exceptions.Exit as exit_:
         status = exit_.exit_code
@@ -114,9 +116,19 @@ def main(arguments: list[str] | None = None) -> int:
         status = 0
     except (OSError, sqlite3.Error) as error:
         told = explain(error)
-        click.echo(f"limner: {told.one_line() if told else error}", err=True)
+        _tell(told.one_line() if told else str(error))
+        status = 1
+    except Exception as error:
+        # A mistake of ours, whole, but for secrets that a library quotes.
+        click.echo(story_of(error), err=True, nl=False)
         status = 1
     sys.exit(status)
+
+
+def _tell(text: str) -> None:
+    from tui.terminal.harmless import harmless
+
+    click.echo(f"limner: {harmless(without_secrets(text))}", err=True)
 
 
 if __name__ == "__main__":

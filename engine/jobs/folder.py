@@ -16,6 +16,7 @@ from engine import events
 from engine.errors import JobError
 from engine.jobs.locks import is_held_alone
 from engine.refusals import explained
+from engine.secrets import without_secrets
 
 ORDER_NAME = "job.json"
 """The file in a job's folder that says what the job is to do."""
@@ -213,7 +214,7 @@ class EventLog:
     def emit(self, event: events.Event) -> None:
         """Appends one event, stamped with the time now. Raises DiskFull where it can't be written whole."""
         with explained(self._path):
-            self._append(events.to_line(event).encode("utf-8"))
+            self._append(without_secrets(events.to_line(event)).encode("utf-8"))
 
     def emit_last(self, event: events.Event) -> None:
         """As ``emit``, into the room that was kept for it and is given back."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO, cast
 
 from engine import events
 from engine.errors import LimnerError
@@ -25,8 +25,9 @@ from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machi
 from engine.jobs.machine import boot_id
 from engine.jobs.quick_imports import quick_imports
 from engine.jobs.start import NEEDED_BY
-from engine.private import keep_private, never_tell, story_of, without_secrets
+from engine.private import keep_private, story_of
 from engine.refusals import explain
+from engine.secrets import HidingStream, never_tell, without_secrets
 
 NICE = 5
 """How far a job stands behind, of 19."""
@@ -112,7 +113,7 @@ def _told(context: Context, error: Exception) -> tuple[str, str]:
         with contextlib.suppress(OSError):
             print(story_of(error), file=sys.stderr)
     if told is not None:
-        return without_secrets(told.what), told.fix
+        return told.what, told.fix
     return without_secrets(f"{type(error).__name__}: {error}"), f"the whole story is in {context.folder.log_path}"
 
 
@@ -148,6 +149,8 @@ def main(folder: Path) -> int:
     give_way()
     for secret in NEEDED_BY:
         never_tell(os.environ.get(secret))
+    # What libraries print goes into the job's log.
+    sys.stdout, sys.stderr = cast(TextIO, HidingStream(sys.stdout)), cast(TextIO, HidingStream(sys.stderr))
     return run(folder)
 
 

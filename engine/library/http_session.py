@@ -26,7 +26,8 @@ from engine.library.address import LibraryAddress
 from engine.library.failures import unreachable
 from engine.library.rows import well_formed
 from engine.library.tls import web_context
-from engine.private import for_a_header, never_tell
+from engine.private import for_a_header
+from engine.secrets import never_tell
 
 AT_ONCE = 4
 """Questions under way at once: a home server makes thumbnails for somebody else, too."""

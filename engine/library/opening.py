@@ -20,7 +20,7 @@ from engine.library.left_open import without_touching
 from engine.library.logging_in import PLUGINS, ChallengedConnection
 from engine.library.seen_tls import check_tls_was_never_seen, remember_tls
 from engine.library.tls import database_context
-from engine.private import never_tell
+from engine.secrets import never_tell
 
 READ_SECONDS = 60
 """How long a server may take over one answer."""

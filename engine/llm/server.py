@@ -20,7 +20,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from engine.errors import PromptError
-from engine.private import for_a_header, never_tell
+from engine.private import for_a_header
+from engine.secrets import never_tell
 from engine.trust import check_confirmed
 
 KEY_VARIABLE = "LIMNER_LLM_KEY"

@@ -24,7 +24,8 @@ from engine.jobs.folder import JobFolder, Request, write_whole
 from engine.jobs.machine import die_with_parent
 from engine.jobs.quick_imports import quick_imports
 from engine.jobs.worker import Context
-from engine.private import story_of, without_secrets
+from engine.private import story_of
+from engine.secrets import without_secrets
 
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: for the first one while it encodes a dataset, paints, or is paused."""

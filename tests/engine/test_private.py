@@ -16,16 +16,12 @@ from engine.library.failures import explain
 from engine.library.http_session import Session
 from engine.library.opening import open_engine
 from engine.llm.server import ModelServer
-from engine.private import HIDDEN, never_tell, story_of, without_secrets
+from engine.private import story_of
+from engine.secrets import HIDDEN, never_tell, without_secrets
 from tests.small_project import small_project
 from tui.farewell import mishap
 
 SECRET = "s3cr'et päss/word"
-
-
-@pytest.fixture(autouse=True)
-def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.private._secrets", set())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +94,7 @@ runpy.run_module("engine.jobs.worker", run_name="__main__")
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("the server asks for the password in the clear", "in the clear, and got none: turn TLS on there"),
+        ("the server asks for the password itself", "none was sent: turn TLS on there"),
         ("Authentication plugin 'gssapi' not configured", "not known here .*gssapi.*: give this user a plain password"),
     ],
 )

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from tui.commands.report import echo
+
 
 def agree(question: str) -> None:
     """Asks on standard error and goes on with a yes.
@@ -19,5 +21,5 @@ def agree(question: str) -> None:
     except click.Abort:
         if sys.stdin.isatty() or sys.stdin.read(1):
             raise
-        click.echo(err=True)
+        echo(err=True)
         raise click.UsageError("Nobody is there to answer. Agree with --yes.") from None

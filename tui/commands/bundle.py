@@ -12,7 +12,7 @@ from engine.bundle.unbundle import names_of
 from engine.bundle.unbundle import unbundle as open_bundle
 from engine.project import Project, open_project
 from tui.commands.progress import Narrator
-from tui.commands.report import document, json_option, narrate
+from tui.commands.report import document, echo, json_option, narrate
 
 _path = click.Path(path_type=Path)
 
@@ -54,7 +54,7 @@ def bundle(
     if as_json:
         document(_record(made))
         return
-    click.echo(str(made.path))
+    echo(str(made.path))
     for name in made.alive:
         narrate(f"{name} is under way and stays here: bundle it when it is done.")
     if made.left_out:
@@ -82,11 +82,11 @@ def unbundle(file: Path, target: Path, with_addresses: bool, as_json: bool) -> N
         document({**told, "set_aside": list(opened.set_aside)})
         return
     for line in names_of(opened.runs):
-        click.echo(line)
+        echo(line)
     if opened.runs:
         narrate(f"See them with: limner -C {target} runs")
     else:
-        click.echo(str(opened.project.root))
+        echo(str(opened.project.root))
         for setting in opened.set_aside:
             narrate(f"set aside: {setting} (write it into {target / 'limner.toml'} if you trust it)")
         narrate(_next(opened.project, target))

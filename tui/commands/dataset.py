@@ -15,7 +15,7 @@ from engine.errors import LimnerError
 from engine.faces.geometry import Framing
 from engine.project import Project, open_project
 from tui.commands.dataset_records import image_records
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, echo, json_option, narrate, table
 
 
 @click.group()
@@ -39,7 +39,7 @@ def build(folder: Path, framing: str | None, as_json: bool) -> None:
     def tell(event: events.Event) -> None:
         if isinstance(event, events.Phase) and live:
             end = event.done == event.total
-            click.echo(f"\r{event.done:,} of {event.total:,} images ", nl=end, err=True)
+            echo(f"\r{event.done:,} of {event.total:,} images ", nl=end, err=True)
         elif isinstance(event, events.Warning):
             narrate(event.message)
 

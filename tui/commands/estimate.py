@@ -15,7 +15,7 @@ from engine.training.cards import Card, card_here, card_of_memory, named_card
 from engine.training.estimate import RunEstimate, WhatIf, estimate_run
 from engine.training.start import start_probe
 from tui.commands.progress import Narrator, clock
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, echo, json_option, narrate, table
 from tui.commands.run_settings import changes, run_options
 
 
@@ -48,8 +48,8 @@ def estimate(
         document(found.record())
         return
     table(("what", "how much"), rows(found))
-    click.echo()
-    click.echo(f"preset  {found.preset.why}")
+    echo()
+    echo(f"preset  {found.preset.why}")
     if found.preset.choices:
         lines = [(each.key, value(each.value), _why(each)) for each in found.preset.choices]
         table(("setting", "value", "why"), lines)

@@ -20,7 +20,7 @@ from tui.commands.agreeing import agree
 from tui.commands.face_filters import filters, save, target, words
 from tui.commands.face_records import HEAD, face_path, face_record, face_row
 from tui.commands.filterline import FilterCommand
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, echo, json_option, narrate, table
 
 SORTS = ("date", "px", "name", "sharp", "light", "dist", "burst", "crop", "yaw")
 
@@ -254,18 +254,18 @@ def follow_job(job: JobFolder, word: str) -> None:
         match entry.event:
             case events.Phase(name=name, done=done, total=total) if live and total:
                 seconds = time.monotonic() - began
-                click.echo(f"\r{name}: {done:,} of {total:,}, {seconds:.0f} s ", nl=False, err=True)
+                echo(f"\r{name}: {done:,} of {total:,}, {seconds:.0f} s ", nl=False, err=True)
                 shown = True
             case events.Error():
                 error = entry.event
             case events.Job(state=events.JobState.FAILED, reason=reason):
                 if shown:
-                    click.echo(err=True)
+                    echo(err=True)
                 raise JobError(error.message, error.fix) if error else JobError(reason or f"the {word} failed")
             case events.Job(state=events.JobState.DONE, reason=reason) if reason:
                 raise JobError(f"the {word} was stopped", f"start it again with: limner faces {word}")
     if shown:
-        click.echo(err=True)
+        echo(err=True)
 
 
 def _measure(project: Project, again: bool = False) -> None:

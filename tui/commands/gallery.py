@@ -24,7 +24,7 @@ from engine.project import Project, open_project
 from engine.store import Store
 from tui.commands.agreeing import agree
 from tui.commands.filterline import FilterCommand
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, echo, json_option, narrate, table
 from tui.terminal.harmless import harmless
 
 SHOWN_LETTERS = 48
@@ -108,7 +108,7 @@ def show(folder: Path, which: str, as_json: bool) -> None:
     if text is None:
         raise PictureError(f"{path.name} does not tell how it was made", "limner pictures show ID --json says more")
     # Whoever reads it by a program gets it to the letter; a terminal is not to be steered by it.
-    click.echo("\n".join(map(harmless, text.split("\n"))) if sys.stdout.isatty() else text, color=True)
+    echo("\n".join(map(harmless, text.split("\n"))) if sys.stdout.isatty() else text, color=True)
 
 
 @pictures.command()
@@ -210,7 +210,7 @@ def export(folder: Path, out: Path, words: tuple[str, ...], metadata: bool, as_j
         document({"pictures": copies, "failed": failed})
     else:
         for path in done.written:
-            click.echo(path)
+            echo(path)
         there = f", {len(done.there):,} were there" if done.there else ""
         narrate(f"{len(done.written):,} copied to {out}{there}.")
     if done.failed and not done.written and not done.there:
@@ -242,7 +242,7 @@ def _tell_queued(queued: Sequence[Picture], as_json: bool) -> None:
         document({"pictures": [{"id": each.id, "seed": each.seed, "path": str(each.path)} for each in queued]})
         return
     for each in queued:
-        click.echo(each.id)
+        echo(each.id)
     narrate("Queued; see: limner queue")
 
 

@@ -33,7 +33,7 @@ from engine.settings import Settings
 from engine.settings.samplers import NoiseSchedule
 from tui.commands.paint_options import SIZE_HELP, SamplerName, Size, in_pixels
 from tui.commands.progress import Narrator
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, echo, json_option, narrate, table
 from tui.widgets.meter import clock
 
 AT_ONCE = 64
@@ -123,7 +123,7 @@ def grid(
         )
         return
     for sheet in sheets:
-        click.echo(sheet)
+        echo(sheet)
 
 
 @click.command()
@@ -170,7 +170,7 @@ def votes(folder: Path, run: str | None, by: str | None, as_json: bool) -> None:
         measured = any(row.likeness is not None for row in rows)
         head = (each.value, "votes", "for", "score", *(("likeness",) if measured else ()))
         table(head, [_vote_row(row, measured) for row in rows])
-        click.echo()
+        echo()
 
 
 def _vote_row(row: Ranked, measured: bool) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from engine.library.roots import RootCheck, check_roots
 from engine.project import Project, open_project
 from engine.settings import LibrarySettings
 from engine.trust import NotConfirmed, confirm
-from tui.commands.report import document, json_option, narrate, say, table
+from tui.commands.report import document, echo, json_option, narrate, say, table
 from tui.terminal.harmless import harmless
 
 _folder = click.Path(path_type=Path)
@@ -272,10 +272,10 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
     if not as_json:
         say(description.line)
         if description.unseen:
-            click.echo(f"{description.unseen:,} photos were not looked at for faces yet")
+            echo(f"{description.unseen:,} photos were not looked at for faces yet")
         for check in roots:
             say(check.line)
-        click.echo("1 person" if len(found) == 1 else f"{len(found)} people")
+        echo("1 person" if len(found) == 1 else f"{len(found)} people")
         for note in description.notes:
             narrate(f"Mind: {note}")
         return

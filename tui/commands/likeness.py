@@ -16,7 +16,7 @@ from engine.pictures.start import USUAL_SEEDS, start_likeness
 from engine.project import open_project
 from tui.commands.library import ask_password
 from tui.commands.progress import Narrator
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, echo, json_option, narrate, table
 
 
 @click.command()
@@ -103,9 +103,9 @@ def _tell(found: Likeness, *, told: bool) -> None:
             narrate(warning)
     measure = found.measure
     nobody = "where people in general differ" if measure.other_name is None else measure.other_name
-    click.echo(f"100 is a typical photo of {measure.photos}, 0 is {nobody}")
+    echo(f"100 is a typical photo of {measure.photos}, 0 is {nobody}")
     best = found.recommended
-    click.echo(f"paint with {Path(best.checkpoint).name} at {best.strength:g}: {best.why}")
+    echo(f"paint with {Path(best.checkpoint).name} at {best.strength:g}: {best.why}")
 
 
 def _row(score: Score) -> tuple[object, ...]:

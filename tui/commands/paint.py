@@ -27,7 +27,7 @@ from tui.commands.paint_options import (
     Size,
     in_pixels,
 )
-from tui.commands.report import document, json_option, narrate
+from tui.commands.report import document, echo, json_option, narrate
 
 Lora = tuple[Path | None, float | None]
 
@@ -94,7 +94,7 @@ def paint(
         document({"pictures": [record(picture) for picture in pictures]})
         return
     for picture in pictures:
-        click.echo(picture.path if wait else picture.id)
+        echo(picture.path if wait else picture.id)
 
 
 def record(picture: Picture) -> dict[str, Any]:

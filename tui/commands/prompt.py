@@ -15,7 +15,7 @@ from engine.prompts.grammar import SLOTS
 from engine.prompts.tokenizer import Words, find_words
 from engine.settings import BaseSettings
 from tui.commands.prompt_library import add, import_, list_, rate
-from tui.commands.report import document, json_option, narrate, say, table
+from tui.commands.report import document, echo, json_option, narrate, say, table
 
 
 @click.group()
@@ -60,7 +60,7 @@ def tell(found: Breakdown) -> None:
             rows.append((f"×{piece.weight:.3g}", " ".join(piece.text.split())))
     table(("weight", "text"), rows)
     if len(found.schedule) > 1:
-        click.echo()
+        echo()
         table(("until step", "text"), [(each.until, " ".join(each.text.split())) for each in found.schedule])
     for lora in found.loras:
         both = f"{lora.unet:g}" if lora.te == lora.unet else f"{lora.unet:g}, {lora.te:g} in the text encoders"

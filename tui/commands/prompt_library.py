@@ -13,7 +13,7 @@ from engine.pictures.found_prompts import import_prompts
 from engine.project import Project, open_project
 from engine.prompts.library import SharedPrompt, share, shared_path, shared_prompts, starter_prompts
 from engine.prompts.shelf import Prompt, Shelf
-from tui.commands.report import document, json_option, narrate, say, table
+from tui.commands.report import document, echo, json_option, narrate, say, table
 
 shared_option = click.option("--shared", is_flag=True, help="For all projects, in your own prompts.toml.")
 
@@ -65,7 +65,7 @@ def rate(folder: Path, number: int, stars: int, as_json: bool) -> None:
     if as_json:
         document({"prompts": [_record(rated)]})
         return
-    click.echo("dropped" if stars < 0 else f"{stars} of 5")
+    echo("dropped" if stars < 0 else f"{stars} of 5")
 
 
 @click.command("import")

@@ -11,7 +11,7 @@ from engine.errors import JobError, ProjectError
 from engine.jobs.folder import JobFolder
 from engine.project import open_project
 from engine.training.runs import RunStatus, run_at, run_status
-from tui.commands.report import document, json_option, narrate, table
+from tui.commands.report import document, echo, json_option, narrate, table
 
 
 @click.command()
@@ -50,7 +50,7 @@ def watch(folder: Path, run: str | None, by_powers: bool, by_time: bool) -> None
     job, elsewhere = _found(folder, run)
     follow(job, elsewhere, by_powers=by_powers, by_time=by_time)
     for path in run_status(job).checkpoints:
-        click.echo(path)
+        echo(path)
 
 
 def run_record(status: RunStatus) -> dict[str, Any]:

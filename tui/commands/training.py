@@ -13,7 +13,7 @@ from engine.jobs.folder import JobFolder, Request
 from engine.project import Project, open_project
 from engine.training.runs import run_status
 from engine.training.start import live_run, resume_training, run_settings, sample_prompts, start_training
-from tui.commands.report import document, json_option, narrate
+from tui.commands.report import document, echo, json_option, narrate
 from tui.commands.run_line import follow
 from tui.commands.run_settings import changes, run_options
 from tui.commands.runs import run_record
@@ -38,7 +38,7 @@ def train(
     else:
         job = start_training(project, wanted)
     if not as_json:
-        click.echo(job.id)
+        echo(job.id)
     if wait:
         follow(job)
     else:

@@ -9,6 +9,8 @@ import base64
 import subprocess
 from collections.abc import Callable, Mapping
 
+from engine.secrets import without_secrets
+
 MOST_BYTES = 74_994
 """What terminals take at most in one OSC 52: xterm's 100,000 bytes of base64."""
 
@@ -23,7 +25,7 @@ def copy(text: str, environment: Mapping[str, str], write: Callable[[str], None]
         environment: tells of tmux.
         write: writes a sequence to the terminal.
     """
-    data = text.encode("utf-8")[:MOST_BYTES].decode("utf-8", "ignore").encode("utf-8")
+    data = without_secrets(text).encode("utf-8")[:MOST_BYTES].decode("utf-8", "ignore").encode("utf-8")
     if environment.get("TMUX"):
         try:
             command = ["tmux", "load-buffer", "-w", "-"]
