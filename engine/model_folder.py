@@ -7,6 +7,8 @@ diffusers imports whatever module ``model_index.json`` names, also one that lies
 from __future__ import annotations
 
 import json
+import os
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +23,66 @@ LIBRARIES = frozenset({"diffusers", "transformers", "stable_diffusion", "stable_
 LARGEST_INDEX = 1_000_000
 """Bytes of a ``model_index.json``; real ones have a few hundred."""
 
+LARGEST_SHARD_INDEX = 20_000_000
+"""Bytes of an index of shards; those of large models have some hundred thousand."""
+
+MOST_FILES = 10_000
+"""Files in a model's folder; real ones have some dozens."""
+
 
 def check_pipeline(folder: Path) -> None:
     """Looks at a diffusers folder before anything of it is loaded.
 
     Raises:
-        BaseModelError: no readable ``model_index.json``, a part that names code of its own, or one that is there only
-            as a pickle.
+        BaseModelError: no readable ``model_index.json``, a part that names code of its own, a pickle.
     """
-    for name, value in _index(folder).items():
+    for name, value in _json(folder / "model_index.json", LARGEST_INDEX).items():
         if name == "_class_name" and not isinstance(value, str):
             raise _brings_code(folder, str(value))
         if name.startswith("_") or not isinstance(value, list) or not value or value[0] is None:
             continue
         if value[0] not in LIBRARIES:
             raise _brings_code(folder, f"{name}: {value[0]}")
-        check_weights(folder / name)
+    check_weights(folder)
 
 
 def check_weights(folder: Path) -> None:
-    """Looks at the folder of one model.
+    """Looks at the folder of one model, and all below it.
 
     Raises:
-        BaseModelError: its weights are there only as a pickle.
+        BaseModelError: a pickle lies there, also beside safetensors, or an index names weights that are none.
     """
-    try:
-        names = sorted(each for each in folder.iterdir() if each.is_file())
-    except OSError:
-        return
-    pickles = [each.name for each in names if each.suffix.lower() in PICKLES and each.stem != "training_args"]
-    if pickles and not any(each.suffix == ".safetensors" for each in names):
-        raise BaseModelError(
-            f"{folder} holds {pickles[0]} and no safetensors: a pickle can run anything", "use the .safetensors version"
-        )
+    # A part may be a link to a folder elsewhere, and a library would follow it.
+    walked = os.walk(folder, followlinks=True)
+    files = list(islice((Path(at) / name for at, _, names in walked for name in names), MOST_FILES + 1))
+    if len(files) > MOST_FILES:
+        raise BaseModelError(f"{folder} holds more than {MOST_FILES:,} files", "give the folder of one model")
+    for each in sorted(files):
+        if each.suffix.lower() in PICKLES:
+            raise BaseModelError(
+                f"{folder} holds {each.relative_to(folder)}: a pickle can run anything",
+                "use the .safetensors version, and move the pickle out of this folder",
+            )
+        if ".index." in each.name.lower() and each.suffix.lower() == ".json":
+            _check_shards(each)
 
 
-def _index(folder: Path) -> dict[str, Any]:
-    path = folder / "model_index.json"
+def _check_shards(path: Path) -> None:
+    """Raises BaseModelError where an index of shards names anything but safetensors that lie beside it."""
+    shards = _json(path, LARGEST_SHARD_INDEX).get("weight_map")
+    for name in set(shards.values()) if isinstance(shards, dict) else ():
+        # As the libraries tell them apart, by these letters alone.
+        if not isinstance(name, str) or not name.endswith(".safetensors") or "/" in name or "\\" in name:
+            raise BaseModelError(
+                f"{path} names {str(name)[:80]!r} as weights, which may be a pickle: it can run anything",
+                "use a model whose weights are all safetensors",
+            )
+
+
+def _json(path: Path, largest: int) -> dict[str, Any]:
+    """A file with one JSON object. Raises BaseModelError."""
     try:
-        if path.stat().st_size > LARGEST_INDEX:
+        if path.stat().st_size > largest:
             raise ValueError("too large")
         record = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

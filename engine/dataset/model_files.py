@@ -8,6 +8,9 @@ from pathlib import Path
 from engine.errors import BaseModelError, DatasetError
 from engine.model_folder import check_weights
 
+NEEDED_OF_A_HUB = ["*.json", "*.safetensors", "*.txt", "*.model"]
+"""What is fetched of a hub's model: configuration, vocabularies and weights; nothing that could run."""
+
 
 def find_files(source: str, names: Sequence[str], setting: str) -> list[Path]:
     """The files of a model.
@@ -36,22 +39,33 @@ def find_files(source: str, names: Sequence[str], setting: str) -> list[Path]:
 
 
 def check_source(source: str, setting: str) -> str:
-    """A model's folder or hub name, as transformers takes it.
+    """A model's folder, as transformers takes it: one that is here, or one that is fetched from the hub and then kept.
 
     Raises:
-        DatasetError: neither a folder with a model in safetensors nor a hub name.
+        DatasetError: neither a folder with a model in safetensors nor a hub name; it can't be fetched.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise DatasetError(f"{folder} holds no config.json", f"check {setting} in limner.toml")
-        try:
-            check_weights(folder)
-        except BaseModelError as error:
-            raise DatasetError(error.what, error.fix) from error
-        return str(folder)
+        return _checked(folder)
     _check_hub_name(source, setting)
-    return source
+    from huggingface_hub import snapshot_download
+
+    try:
+        fetched = snapshot_download(source, allow_patterns=NEEDED_OF_A_HUB)
+    except Exception as error:
+        raise not_fetched(source, setting, error) from error
+    return _checked(Path(fetched))
+
+
+def _checked(folder: Path) -> str:
+    """The folder, which holds no pickle. Raises DatasetError."""
+    try:
+        check_weights(folder)
+    except BaseModelError as error:
+        raise DatasetError(error.what, error.fix) from error
+    return str(folder)
 
 
 def not_fetched(source: str, setting: str, error: Exception) -> DatasetError:

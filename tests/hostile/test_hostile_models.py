@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 import engine
@@ -107,7 +108,7 @@ def test_a_folder_with_one_part_pickled_is_refused(part: str, bomb: bytes, folde
         weights.unlink()
     name = "pytorch_model.bin" if part.startswith("text") else "diffusion_pytorch_model.bin"
     (folder / part / name).write_bytes(bomb)
-    with pytest.raises(BaseModelError, match=rf"{part} holds {re.escape(name)} and no safetensors: a pickle can run"):
+    with pytest.raises(BaseModelError, match=rf"holds {part}/{re.escape(name)}: a pickle can run"):
         load(folder)
 
 
@@ -118,11 +119,77 @@ def test_a_model_s_index_that_is_vast_is_not_read(folder: Path) -> None:
         load(folder)
 
 
-def test_pickles_beside_safetensors_are_left_alone(bomb: bytes, folder: Path) -> None:
-    for part in ("unet", "text_encoder"):
-        for name in ("pytorch_model.bin", "diffusion_pytorch_model.bin", "optimizer.pt"):
-            (folder / part / name).write_bytes(bomb)
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "training_args.bin", "optimizer.PT", "more/of/it.ckpt", "x.pkl"])
+@pytest.mark.parametrize("part", ["unet", "text_encoder", "scheduler", "."])
+def test_a_pickle_beside_safetensors_is_refused_too(part: str, name: str, bomb: bytes, folder: Path) -> None:
+    path = folder / part / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bomb)
+    with pytest.raises(BaseModelError, match=r"a pickle can run anything: use the \.safetensors version, and move"):
+        load(folder)
+
+
+NAMED = [
+    "w.bin",
+    "w",
+    "w.safetensors.bin",
+    "W.SAFETENSORS",
+    "../w.safetensors",
+    "/w.safetensors",
+    "a\\w.safetensors",
+    7,
+]
+
+
+@pytest.mark.parametrize("named", NAMED, ids=str)
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "text_encoder_2"])
+def test_an_index_that_names_a_pickle_is_refused(part: str, named: object, bomb: bytes, folder: Path) -> None:
+    """However the pickle is called: the libraries go by what the index says."""
+    (weights,) = (folder / part).glob("*.safetensors")
+    with safe_open(weights, "pt") as file:
+        shards = dict.fromkeys(file.keys(), named)
+    if isinstance(named, str) and "/" not in named and Path(named).suffix != ".bin":
+        (folder / part / named).write_bytes(bomb)
+    elif named == "w.bin":
+        (folder / part / "w.bin").symlink_to(folder.parent / "bomb")
+        (folder.parent / "bomb").write_bytes(bomb)
+    (folder / part / f"{weights.name}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": shards}))
+    weights.unlink()
+    with pytest.raises(BaseModelError, match="can run anything"):
+        load(folder)
+
+
+@pytest.mark.parametrize("kind", [Blip, Florence])
+def test_a_captioners_index_that_names_a_pickle_is_refused(
+    kind: Callable[[str], Any], bomb: bytes, tmp_path: Path, trap: Path
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "blip"}))
+    (folder / "weights").write_bytes(bomb)
+    for name in ("model.safetensors.index.json", "model.safetensors.index.fp16.json", "pytorch_model.BIN.index.json"):
+        (folder / name).write_text(json.dumps({"weight_map": {"a": "weights"}}))
+        with pytest.raises(DatasetError, match="can run anything"):
+            kind(str(folder))
+        (folder / name).unlink()
+
+
+def test_a_part_that_is_a_link_to_a_folder_with_a_pickle_is_refused(folder: Path, bomb: bytes) -> None:
+    elsewhere = folder.parent / "elsewhere"
+    (folder / "unet").rename(elsewhere)
+    (folder / "unet").symlink_to(elsewhere)
     assert load(folder)
+    (elsewhere / "diffusion_pytorch_model.bin").write_bytes(bomb)
+    with pytest.raises(BaseModelError, match="a pickle can run anything"):
+        load(folder)
+
+
+def test_a_models_folder_of_endless_files_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.model_folder.MOST_FILES", 40)
+    for number in range(40):
+        (folder / f"unet/{number}.txt").touch()
+    with pytest.raises(BaseModelError, match="more than 40 files"):
+        load(folder)
 
 
 @pytest.mark.parametrize("way", ["a part", "the pipeline", "another package", "no index", "an index in circles"])
