@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import ForeignProject, LimnerError, NoProject, ProjectError
 from engine.jobs.folder import JobFolder
+from engine.refusals import explained
+from engine.storage.atomic_files import write_text
+from engine.storage.own_files import check_folders
 from engine.trust import confirm, folder_confirmed, is_ours
 
 if TYPE_CHECKING:
@@ -175,8 +178,9 @@ def create_project(root: Path, trigger: str = "jx265", class_word: str = "person
         raise ProjectError(f"{project.root} is a project already", f"open it with: limner -C {root}")
     try:
         project.root.mkdir(parents=True, exist_ok=True)
+        check_folders(project.root)
         text = NEW_SETTINGS.format(trigger=_quoted(trigger), class_word=_quoted(class_word))
-        project.settings_path.write_text(text, "utf-8")
+        write_text(project.settings_path, text)
     except OSError as error:
         raise ProjectError(f"{root} can't be made ({error.strerror})", "choose another folder") from error
     try:
@@ -195,9 +199,12 @@ def open_project(start: Path) -> Project:
     Raises:
         NoProject: there is none.
         ForeignProject: it belongs to another user.
+        NotOurs: a folder of it, or its database, is a link or another user's.
     """
     root = project_folder(start)
     _check_owner(root)
+    with explained(root):
+        check_folders(root)
     return Project(root)
 
 

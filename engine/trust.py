@@ -17,8 +17,8 @@ from pathlib import Path
 import platformdirs
 
 from engine.errors import LimnerError
-from engine.jobs.folder import write_whole
 from engine.jobs.turns import one_at_a_time
+from engine.storage.atomic_files import write_text
 
 LARGEST_BYTES = 4_000_000
 """A larger file of confirmations is not ours."""
@@ -136,7 +136,7 @@ def _change(change: Callable[[_Confirmed], object]) -> None:
             confirmed = _read()
             change(confirmed)
             record = {"addresses": confirmed.addresses, "folders": confirmed.folders}
-            write_whole(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+            write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise LimnerError(
             f"{path} can't be written ({error.strerror}), where confirmed addresses are kept", "mend its permissions"

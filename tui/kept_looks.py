@@ -17,7 +17,7 @@ from typing import Any
 from textual.theme import Theme
 
 from engine import __version__
-from engine.jobs.folder import write_whole
+from engine.storage.atomic_files import write_text
 from tui.places import config_folder, kept_looks_path, shipped_themes_folder, user_themes_folder
 from tui.themes import ThemeProblem, load_themes
 from tui.user_config import ConfigProblem, UserConfig, UserSettings, read_config
@@ -60,7 +60,7 @@ def read_looks() -> Told:
     told = Told(themes, broken, read_config(config_folder()))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(_record(told, stamp)))
+        write_text(path, json.dumps(_record(told, stamp)))
     except OSError as error:
         logging.getLogger("limner").warning("what themes and keys say can't be kept: %s", error)
     return told

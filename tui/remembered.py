@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from engine.jobs.folder import write_whole
 from engine.project import Project
+from engine.storage.atomic_files import write_text
 
 NAME = "screens.json"
 VERSION = 1
@@ -59,7 +59,7 @@ class Remembered:
             record = self._record
             if record != self._written:
                 self._path.parent.mkdir(exist_ok=True)
-                write_whole(self._path, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+                write_text(self._path, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
                 self._written = record
 
     def _read(self) -> dict[str, Any]:

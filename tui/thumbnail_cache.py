@@ -9,8 +9,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from threading import get_ident
 from typing import TYPE_CHECKING
+
+from engine.storage.atomic_files import write_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -90,16 +91,11 @@ class ThumbnailCache:
 
     def _keep(self, coded: bytes, at: Path) -> None:
         """Writes the picture whole; a full disk costs time later, nothing else."""
-        beside = at.with_name(f".{at.name}.{os.getpid()}.{get_ident()}")
-        try:
+        with suppress(OSError):
             # Not its parents, too: a project that was moved away is not made anew in its old place.
             self.folder.parent.mkdir(exist_ok=True)
             self.folder.mkdir(exist_ok=True)
-            beside.write_bytes(coded)
-            beside.replace(at)
-        except OSError:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
+            write_bytes(at, coded, durable=False)
 
 
 def stamp_of(path: Path) -> int:

@@ -96,7 +96,7 @@ def save_theme(folder: Path, name: str) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    from engine.jobs.folder import write_whole
+    from engine.storage.atomic_files import write_text
 
     path = folder / CONFIG_NAME
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,4 +106,4 @@ def save_theme(folder: Path, name: str) -> None:
         raise ValueError(f"{path} is no TOML ({error})") from error
     if document.get("theme") != name:
         document["theme"] = name
-        write_whole(path, tomlkit.dumps(document))
+        write_text(path, tomlkit.dumps(document))

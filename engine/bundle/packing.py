@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.bundle.contents import ABOUT, CHECKSUMS, About, BundleError, BundleKind, Member, as_json, checked_name
+from engine.storage.own_files import open_own
 
 CHUNK = 1 << 20
 
@@ -42,7 +43,7 @@ def pack(path: Path, kind: BundleKind, members: Sequence[Member], trigger: str, 
     about = About(kind, len(members), sum(member.size for member in members), trigger)
     part = path.with_name(f".{path.name}.part")
     try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        handle = open_own(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as file:
             _write(file, about, members, tell)
             file.flush()

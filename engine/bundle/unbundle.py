@@ -16,9 +16,10 @@ from engine.bundle.opening import about_bundle, staged
 from engine.bundle.packing import Tell
 from engine.bundle.prompts import take_prompts
 from engine.errors import LimnerError
-from engine.jobs.folder import JobFolder, Order, write_whole
+from engine.jobs.folder import JobFolder, Order
 from engine.project import SETTINGS_NAME, Project
 from engine.settings import read_settings
+from engine.storage.atomic_files import write_text
 
 LOG = "events.jsonl"
 
@@ -113,7 +114,7 @@ def _set_aside(project: Project) -> tuple[str, ...]:
     """Takes all addresses and paths out of the settings; returns what was taken out."""
     plain = tomllib.loads(project.settings_path.read_text("utf-8"))
     left = settings_file(project, with_library=False)
-    write_whole(project.settings_path, left.data.decode("utf-8"))
+    write_text(project.settings_path, left.data.decode("utf-8"))
     library = [f"library.{key}" for key in plain.get("library", {})]
     values = {each: plain[each.split(".")[0]][each.split(".")[1]] for each in (*library, *left.keys)}
     return tuple(f"{key} = {value!r}" for key, value in values.items())

@@ -18,9 +18,9 @@ from engine.dataset.readiness import caption_findings
 from engine.dataset.regularisation import RegularisationFolder, regularisation_folders
 from engine.errors import DatasetError, LimnerError
 from engine.faces.upright import open_header, open_upright
-from engine.jobs.folder import write_whole
 from engine.project import Project
 from engine.settings import Settings
+from engine.storage.atomic_files import write_text
 
 
 class ExportFormat(StrEnum):
@@ -123,7 +123,7 @@ def _kohya(
         ]
     }
     path = to / "dataset.toml"
-    write_whole(path, f"# Where this folder is copied to another machine, image_dir changes.\n{tomlkit.dumps(record)}")
+    write_text(path, f"# Where this folder is copied to another machine, image_dir changes.\n{tomlkit.dumps(record)}")
     return path
 
 
@@ -139,7 +139,7 @@ def _write_folder(folder: Path, images: Sequence[tuple[Path, str]], extension: s
     for (path, caption), name in zip(images, _names([path for path, _ in images]), strict=True):
         _put(path, folder / f"{name}.png")
         if caption:
-            write_whole(folder / f"{name}{extension}", caption + "\n")
+            write_text(folder / f"{name}{extension}", caption + "\n")
 
 
 def _subset(folder: Path, repeats: int, words: str, extension: str) -> dict[str, object]:
@@ -162,7 +162,7 @@ def _imagefolder(images: Sequence[TrainingImage], to: Path) -> Path:
         _put(image.path, to / f"{name}.png")
         lines.append(json.dumps({"file_name": f"{name}.png", "text": image.caption}, ensure_ascii=False))
     path = to / "metadata.jsonl"
-    write_whole(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
     return path
 
 

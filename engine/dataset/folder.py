@@ -13,9 +13,9 @@ from pathlib import Path
 from engine.dataset.manifest import Manifest, read_manifest, write_manifest
 from engine.errors import DatasetError
 from engine.faces.upright import open_header
-from engine.jobs.folder import write_whole
 from engine.project import Project
 from engine.settings import Settings
+from engine.storage.atomic_files import write_text
 
 SIDE = 1024
 """Pixels a side of a training image: what SDXL was made for."""
@@ -150,7 +150,7 @@ def write_caption(image: TrainingImage | Path, text: str) -> str:
     if not line:
         raise DatasetError(f"the caption of {path.name} is empty", "write at least the trigger word")
     try:
-        write_whole(path.with_suffix(".txt"), line + "\n")
+        write_text(path.with_suffix(".txt"), line + "\n")
     except OSError as error:
         raise DatasetError(f"the caption of {path.name} can't be written ({error.strerror})") from error
     return line

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DatasetError
-from engine.jobs.folder import write_whole
+from engine.storage.atomic_files import write_text
 
 NAME = "manifest.json"
 VERSION = 1
@@ -135,7 +135,7 @@ def write_manifest(dataset: Path, manifest: Manifest) -> None:
             {"marker": marker, "number": number, "caption": caption} for marker, number, caption in manifest.aside
         ],
     }
-    write_whole(dataset / NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_text(dataset / NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def _entry(record: dict[str, Any]) -> Entry:

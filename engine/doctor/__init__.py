@@ -15,7 +15,7 @@ from engine.doctor.card import card_checks
 from engine.doctor.check import Check
 from engine.doctor.library import library_checks
 from engine.doctor.packages import package_checks
-from engine.doctor.room import disk_checks, memory_check
+from engine.doctor.room import disk_checks, locks_check, memory_check
 from engine.errors import NoProject, ProjectError
 from engine.project import open_project
 from engine.settings import DEMO_BASE, BaseSettings
@@ -36,7 +36,7 @@ def examine(folder: Path) -> list[Check]:
         there = Check("project", True, str(project.root))
         base, root = settings.base, project.root
         tiny = base.model == DEMO_BASE
-        library = [lambda: library_checks(project, settings.library)]
+        library = [lambda: library_checks(project, settings.library), lambda: [locks_check(project.root)]]
     work: list[Callable[[], Iterable[Check]]] = [
         card_checks,
         lambda: [memory_check(tiny)],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import shutil
 from pathlib import Path
 
 from engine.doctor.check import Check, gigabytes
+from engine.jobs.locks import NoLocks, flock
 
 MEMORY_GB = 12.0
 """What loading SDXL (6.9 GB of half-precision weights) and working with it takes of the machine's own memory."""
@@ -60,6 +62,21 @@ def disk_checks(folders: dict[str, Path], base_is_tiny: bool = False) -> list[Ch
         else:
             checks.append(Check("disk", True, detail))
     return checks
+
+
+def locks_check(root: Path) -> Check:
+    """Whether the project's file system has locks. Nothing is written: the folder itself is locked for a moment."""
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB, root)
+    except BlockingIOError:
+        # Somebody holds it: then there are locks.
+        pass
+    except NoLocks as error:
+        return Check("locks", False, error.what, error.fix, needed=True)
+    finally:
+        os.close(handle)
+    return Check("locks", True, f"files in {root} can be locked")
 
 
 def _meminfo(path: Path) -> dict[str, int]:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.jobs.locks import take
+from engine.jobs.locks import flock, take
+from engine.storage.own_files import NotOurs, open_own
 
 POLL_SECONDS = 0.1
 
@@ -102,11 +103,11 @@ def all_held_for_training(tell: Callable[[str], None] = lambda _text: None) -> I
 
 def _is_held(path: Path) -> bool:
     try:
-        handle = os.open(path, os.O_RDWR)
-    except OSError:
+        handle = open_own(path, os.O_RDWR)
+    except (OSError, NotOurs):
         return False
     try:
-        return not take(handle)
+        return not take(handle, path)
     finally:
         os.close(handle)
 
@@ -114,10 +115,10 @@ def _is_held(path: Path) -> bool:
 @contextmanager
 def _held(path: Path, how: int) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         # Shared: nobody is kept out, everybody is seen. Only a look at the lock is exclusive, and over at once.
-        fcntl.flock(handle, how)
+        flock(handle, how, path)
         yield
     finally:
         os.close(handle)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 from engine import events
@@ -17,6 +16,8 @@ from engine.errors import JobError
 from engine.jobs.locks import is_held_alone
 from engine.refusals import explained
 from engine.secrets import without_secrets
+from engine.storage.atomic_files import write_text
+from engine.storage.own_files import NotOurs, open_own
 
 ORDER_NAME = "job.json"
 """The file in a job's folder that says what the job is to do."""
@@ -102,7 +103,7 @@ class JobFolder:
         """Makes the folder and writes what the job is to do."""
         self.path.mkdir(parents=True, exist_ok=True)
         record = {"kind": order.kind, "project": str(order.project), "args": order.args}
-        write_whole(self.path / ORDER_NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        write_text(self.path / ORDER_NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
     def read_order(self) -> Order:
         """Reads what the job is to do.
@@ -119,8 +120,8 @@ class JobFolder:
     def alive(self) -> bool:
         """Whether the job's process lives, told by the lock that it holds (so a reused pid can't lie)."""
         try:
-            handle = os.open(self.lock_path, os.O_RDWR)
-        except OSError:
+            handle = open_own(self.lock_path, os.O_RDWR)
+        except (OSError, NotOurs):
             return False
         try:
             return is_held_alone(handle)
@@ -130,7 +131,7 @@ class JobFolder:
     def ask(self, request: Request) -> None:
         """Leaves a request for the job; asking twice is asking once."""
         self._requests.mkdir(parents=True, exist_ok=True)
-        (self._requests / request).touch()
+        os.close(open_own(self._requests / request, os.O_WRONLY | os.O_CREAT))
 
     def asked(self) -> frozenset[Request]:
         """What the job is asked at present; the requests stay until ``answered``."""
@@ -199,7 +200,7 @@ class EventLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._room = path.with_name(f".{path.name}.room")
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._handle = open_own(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             self._mend_torn_end()
         except BaseException:
@@ -208,8 +209,12 @@ class EventLog:
 
     def keep_room(self) -> None:
         """Sets room aside for the last words. Raises DiskFull where there is none."""
-        with explained(self._path), self._room.open("wb") as handle:
-            os.posix_fallocate(handle.fileno(), 0, LAST_WORDS_BYTES)
+        with explained(self._path):
+            handle = open_own(self._room, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            try:
+                os.posix_fallocate(handle, 0, LAST_WORDS_BYTES)
+            finally:
+                os.close(handle)
 
     def emit(self, event: events.Event) -> None:
         """Appends one event, stamped with the time now. Raises DiskFull where it can't be written whole."""
@@ -241,21 +246,3 @@ class EventLog:
         size = os.fstat(self._handle).st_size
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
             os.write(self._handle, b"\n")
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old one or the new one, never half of it.
-
-    Raises:
-        OSError: it can't be written; then nothing of it stays.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")
-    try:
-        with beside.open("w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise

@@ -16,6 +16,7 @@ from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
 from engine.jobs.locks import take
 from engine.library.password import ENVIRONMENT as PASSWORD
 from engine.refusals import explained
+from engine.storage.own_files import open_own
 
 
 def start(
@@ -39,13 +40,13 @@ def start(
     job = JobFolder(folder)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(job.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+        lock = open_own(job.lock_path, os.O_RDWR | os.O_CREAT)
     try:
-        if not take(lock):
+        if not take(lock, job.lock_path):
             raise JobError(f"{job.id} is already running", "follow it with: limner watch")
         with explained(folder), _all_or_nothing(job):
             _prepare(job, Order(kind, project.resolve(), args), anew)
-            with job.log_path.open("ab") as printed:
+            with os.fdopen(open_own(job.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as printed:
                 subprocess.Popen(
                     [sys.executable, "-m", "engine.jobs.worker", str(folder.resolve())],
                     stdin=subprocess.DEVNULL,

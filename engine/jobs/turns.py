@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine.jobs.locks import flock
+from engine.storage.own_files import open_own
+
 
 @contextmanager
 def one_at_a_time(path: Path) -> Iterator[None]:
@@ -15,11 +18,17 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
     Args:
         path: what is locked: a folder that is there, or a file that is made where it is missing.
+
+    Raises:
+        NoLocks: the file system has no locks.
+        NotOurs: a link lies where the file would.
     """
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
-    handle = os.open(path, flags, 0o644)
+    if path.is_dir():
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    else:
+        handle = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        flock(handle, fcntl.LOCK_EX, path)
         yield
     finally:
         os.close(handle)

@@ -21,8 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
+from engine.jobs.locks import flock
 from engine.library.http_session import TRIES, Refused, Session, quoted
 from engine.library.roots import NoPhotosNow, Root, RootCheck, Roots
+from engine.storage.own_files import open_own
 
 FOLDER = "originals"
 """In the project's cache."""
@@ -216,7 +218,7 @@ def _write(response: http.client.HTTPResponse, part: Path, size: int) -> None:
         IncompleteRead: it broke off.
     """
     most, have = size or MOST_BYTES, part.stat().st_size
-    with part.open("ab") as file:
+    with os.fdopen(open_own(part, os.O_WRONLY | os.O_APPEND), "ab") as file:
         while have + (response.length or 0) <= most and (chunk := response.read(CHUNK)):
             have += len(chunk)
             if have > most:
@@ -256,12 +258,12 @@ def _sha1(path: Path) -> str:
 def _alone(path: Path) -> Iterator[Path]:
     """The hidden name that a file has while it comes, held by one thread of one process."""
     part = path.with_name(f".{path.name}.part")
-    handle = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
+    handle = open_own(part, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        flock(handle, fcntl.LOCK_EX, part)
         if not part.exists():
             # Whoever held it before gave it its name; then there is nothing to do, else it begins anew.
-            part.touch(0o600)
+            os.close(open_own(part, os.O_WRONLY | os.O_CREAT, 0o600))
         yield part
         if path.exists():
             part.unlink(missing_ok=True)

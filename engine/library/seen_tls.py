@@ -7,8 +7,8 @@ from pathlib import Path
 import platformdirs
 
 from engine.errors import LibraryError
-from engine.jobs.folder import write_whole
 from engine.library.address import LibraryAddress
+from engine.storage.atomic_files import write_text
 
 
 def seen_file() -> Path:
@@ -22,7 +22,7 @@ def remember_tls(address: LibraryAddress) -> None:
     if _name(address) not in known:
         try:
             seen_file().parent.mkdir(parents=True, exist_ok=True)
-            write_whole(seen_file(), "".join(f"{each}\n" for each in sorted({*known, _name(address)})))
+            write_text(seen_file(), "".join(f"{each}\n" for each in sorted({*known, _name(address)})))
         except OSError:
             return
 

@@ -16,6 +16,7 @@ from engine.pictures.gallery import Shown
 from engine.pictures.landing import give_name
 from engine.pictures.outside import PASSED_OVER
 from engine.project import Project
+from engine.storage.own_files import open_own
 
 FAVOURITES = "is:favourite"
 """What is exported unless a filter says otherwise."""
@@ -112,7 +113,7 @@ def _write(path: Path, data: bytes) -> tuple[Path, bool]:
 def _put(path: Path, data: bytes) -> Path:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as handle:
+        with os.fdopen(open_own(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as handle:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())

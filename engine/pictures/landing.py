@@ -19,6 +19,7 @@ from engine.pictures.orders import free_path
 from engine.pictures.parameters import Parameters, png_text
 from engine.pictures.queue import Picture, Queue
 from engine.refusals import MAKE_ROOM, is_no_room
+from engine.storage.own_files import open_own
 
 UNFINISHED = ".part"
 
@@ -127,7 +128,7 @@ def write_picture(image: Image.Image, path: Path, about: Parameters) -> Path:
 def write_png(image: Image.Image, path: Path, about: Parameters) -> None:
     """Writes a PNG with its parameters, and waits until it is on the disk. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as handle:
+    with os.fdopen(open_own(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), "w+b") as handle:
         image.save(handle, "PNG", pnginfo=png_text(about))
         handle.flush()
         os.fsync(handle.fileno())

@@ -7,9 +7,9 @@ picture of 64 patches); so they fit any base model, and no table of constants is
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from engine.pictures.vae import Vae
+from engine.storage.atomic_files import whole_file
 
 PATCHES = 8
 """Colour patches a side."""
@@ -84,13 +85,10 @@ class Looking:
 
 def write_preview(image: Image.Image, path: Path) -> None:
     """Writes a preview so that a reader sees this one or the one before. A disk that is full is no reason to stop."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(beside, "PNG", compress_level=1)
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
+        with whole_file(path, durable=False) as file:
+            image.save(file, "PNG", compress_level=1)
 
 
 @torch.inference_mode()

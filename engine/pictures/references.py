@@ -17,6 +17,7 @@ from engine.library.library import Library
 from engine.library.photoprism import connect
 from engine.library.rows import LibraryFace
 from engine.project import Project
+from engine.storage.atomic_files import whole_file
 
 MOST_FACES = 8
 """Faces a person."""
@@ -87,9 +88,8 @@ def _crop(library: Library, row: LibraryFace, folder: Path) -> Path | None:
         return None
     crop.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     folder.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
-    crop.save(beside, "PNG")
-    beside.replace(path)
+    with whole_file(path, durable=False) as file:
+        crop.save(file, "PNG")
     return path
 
 

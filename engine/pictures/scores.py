@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import PictureError
-from engine.jobs.folder import JobFolder, write_whole
+from engine.jobs.folder import JobFolder
 from engine.settings import DEMO_BASE, BaseSettings
+from engine.storage.atomic_files import write_text
 
 LIKENESS_NAME = "likeness.json"
 
@@ -170,7 +171,7 @@ def identity_for(base: BaseSettings) -> str:
 
 def write_likeness(run: JobFolder, likeness: Likeness) -> None:
     """Keeps what was measured in the run's folder."""
-    write_whole(run.path / LIKENESS_NAME, json.dumps(likeness.record(), ensure_ascii=False, indent=1) + "\n")
+    write_text(run.path / LIKENESS_NAME, json.dumps(likeness.record(), ensure_ascii=False, indent=1) + "\n")
 
 
 def read_likeness(run: JobFolder | Path) -> Likeness | None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine import events
@@ -16,6 +13,7 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
+from engine.jobs.turns import one_at_a_time
 from engine.library.password import ENVIRONMENT
 from engine.pictures.orders import new_picture_path, newest_lora, order_for, order_from_settings, ready_to_queue
 from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
@@ -109,7 +107,7 @@ def wake_painter(project: Project) -> JobFolder:
     """
     painter = painter_folder(project)
     painter.path.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(painter.path / ".waking"):
+    with one_at_a_time(painter.path / ".waking"):
         while painter.alive():
             if not (painter.path / CLOSING).exists():
                 return painter
@@ -236,13 +234,3 @@ def _last_words(job: JobFolder) -> events.Error | None:
         elif isinstance(entry.event, events.Job) and entry.event.state is JobState.STARTING:
             said = None
     return said
-
-
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

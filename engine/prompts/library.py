@@ -16,7 +16,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import PromptError
-from engine.jobs.folder import write_whole
+from engine.storage.atomic_files import write_text
 
 
 class _Written(BaseModel):
@@ -97,7 +97,7 @@ def share(prompts: list[SharedPrompt], path: Path | None = None) -> int:
     if new:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, tomlkit.dumps(document))
+            write_text(path, tomlkit.dumps(document))
         except OSError as error:
             raise PromptError(f"{path} can't be written ({error.strerror})", "mend its permissions") from error
     return len(dict.fromkeys(new))

@@ -14,7 +14,6 @@ from pydantic import BaseModel, Field, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from engine.errors import ProjectError
-from engine.jobs.folder import write_whole
 from engine.jobs.turns import one_at_a_time
 from engine.refusals import explained
 from engine.settings.captions import CaptionsSettings
@@ -23,6 +22,7 @@ from engine.settings.painting import PaintingSettings
 from engine.settings.section import Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
+from engine.storage.atomic_files import write_text
 from engine.toml_lines import line_of
 
 LONGEST_SHOWN = 80
@@ -97,7 +97,7 @@ def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
             settings = Settings.model_validate(tomllib.loads(text))
         except ValidationError as error:
             raise ProjectError(*_explain(path, error)) from error
-        write_whole(path, text)
+        write_text(path, text)
         return settings
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from engine.errors import LoraFileError
+from engine.storage import atomic_files
 from engine.training.lora_header import read_header
 from engine.training.lora_metadata import LoraFacts, metadata
 from engine.training.lora_names import SDXL_LAYERS_PER_BLOCK, Part, diffusers_name, kohya_name
@@ -104,21 +104,11 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         LoraFileError: the disk is full or refuses.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(beside, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        atomic_files.write_bytes(path, data)
+        atomic_files.sync_folder(path.parent)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise LoraFileError(f"{path} can't be written ({error.strerror})", "make room or mend permissions") from error
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from engine import events
-from engine.jobs.folder import write_whole
 from engine.settings import Optimizer, TrainingSettings
+from engine.storage.atomic_files import write_text
 from engine.training.captions import as_written
 from engine.training.examples import Example
 from engine.training.fit import Fitting
@@ -104,7 +104,7 @@ def keep_words(state: Path, lineup: Lineup, settings: TrainingSettings) -> None:
         "ss_reg_dataset_dirs": json.dumps(_folders(others, settings), ensure_ascii=False),
     }
     state.mkdir(parents=True, exist_ok=True)
-    write_whole(state / WORDS_NAME, json.dumps(words, ensure_ascii=False))
+    write_text(state / WORDS_NAME, json.dumps(words, ensure_ascii=False))
 
 
 def kept_words(state: Path) -> dict[str, str]:

@@ -6,7 +6,6 @@ gathered in ``measured.jsonl`` in the user's state folder, where all projects of
 
 from __future__ import annotations
 
-import fcntl
 import json
 import platform
 import re
@@ -18,7 +17,9 @@ from typing import Any
 
 import platformdirs
 
-from engine.jobs.folder import write_whole
+from engine.errors import ProjectError
+from engine.jobs.turns import one_at_a_time
+from engine.storage.atomic_files import write_text
 from engine.training.cards import Card
 from engine.training.flops import StepShape
 
@@ -161,17 +162,16 @@ def remember(measured: Measured, folder: Path | None = None) -> None:
     Where the machine's record can't be written (a home that is read-only), only the run's is.
     """
     if folder is not None:
-        write_whole(folder / NAME, json.dumps(measured.record(), indent=1) + "\n")
+        write_text(folder / NAME, json.dumps(measured.record(), indent=1) + "\n")
     path = machine_record()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with (path.parent / "measured.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with one_at_a_time(path.parent / "measured.lock"):
             lines = path.read_text("utf-8").splitlines() if path.exists() else []
             others = [each for each in _readable(lines) if (each.kind, each.t) != (measured.kind, measured.t)]
             kept = [*others, measured][-KEPT:]
-            write_whole(path, "".join(json.dumps(each.record()) + "\n" for each in kept))
-    except OSError:
+            write_text(path, "".join(json.dumps(each.record()) + "\n" for each in kept))
+    except (OSError, ProjectError):
         return
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import tomlkit
 
 from engine import __version__
-from engine.jobs.folder import write_whole
+from engine.storage.atomic_files import write_text
 from engine.training.loading import Loaded
 
 PACKAGES = ("torch", "diffusers", "transformers", "peft", "safetensors")
@@ -50,7 +50,7 @@ def write_record(path: Path, loaded: Loaded) -> None:
     document["training"] = _table(training.model_dump(mode="json"))
     document["effective"] = _table(effective)
     document["versions"] = _table({"limner": __version__, "python": platform.python_version(), **_versions()})
-    write_whole(path, tomlkit.dumps(document))
+    write_text(path, tomlkit.dumps(document))
 
 
 def _table(values: dict[str, Any]) -> tomlkit.items.Table:

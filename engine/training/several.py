@@ -20,12 +20,13 @@ import torch
 
 from engine import events
 from engine.errors import LimnerError, TrainingError
-from engine.jobs.folder import JobFolder, Request, write_whole
+from engine.jobs.folder import JobFolder, Request
 from engine.jobs.machine import die_with_parent
 from engine.jobs.quick_imports import quick_imports
 from engine.jobs.worker import Context
 from engine.private import story_of
 from engine.secrets import without_secrets
+from engine.storage.atomic_files import write_text
 
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: for the first one while it encodes a dataset, paints, or is paused."""
@@ -179,7 +180,7 @@ def _say(job: JobFolder, what: str, fix: str) -> None:
     said = job.path / SAID_NAME
     # The others fail because the first to fail is gone: that is no news.
     if not said.exists():
-        write_whole(said, json.dumps({"what": what, "fix": fix}))
+        write_text(said, json.dumps({"what": what, "fix": fix}))
 
 
 def _words(said: Path, otherwise: tuple[str, str]) -> tuple[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
+from engine.jobs.turns import one_at_a_time
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.training.base_shape import shape_of
@@ -175,9 +174,5 @@ def _grounded(settings: Settings) -> Settings:
 def _one_at_a_time(project: Project) -> Iterator[None]:
     """Lets nobody else start a run of this project meanwhile."""
     project.runs.mkdir(parents=True, exist_ok=True)
-    handle = os.open(project.runs / ".starting", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with one_at_a_time(project.runs / ".starting"):
         yield
-    finally:
-        os.close(handle)

@@ -17,9 +17,10 @@ from engine import events
 from engine.errors import DiskFull, LimnerError
 from engine.events import JobState
 from engine.jobs import follow, start, worker
-from engine.jobs.folder import EventLog, JobFolder, JobKind, Order, this_machine, write_whole
+from engine.jobs.folder import EventLog, JobFolder, JobKind, Order, this_machine
 from engine.jobs.machine import boot_id
 from engine.refusals import explain
+from engine.storage.atomic_files import write_text
 from engine.training.runs import run_status
 from tests.patience import wait_until
 
@@ -92,7 +93,7 @@ class TestAFullDisk:
         (tmp_path / "limner.toml").write_text("old")
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
-            write_whole(tmp_path / "limner.toml", "new")
+            write_text(tmp_path / "limner.toml", "new")
         assert (tmp_path / "limner.toml").read_text() == "old"
         assert os.listdir(tmp_path) == ["limner.toml"]
 
