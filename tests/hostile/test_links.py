@@ -200,7 +200,7 @@ def test_a_file_system_without_locks_is_named_with_what_to_do(
     with pytest.raises(NoLocks), one_at_a_time(project.root):
         pass
     for words in (("train",), ("caption",), ("paint", "a portrait")):
-        failure = run(*words).failure
+        failure = run(*words).err.splitlines()[-1]
         assert "keeps no locks" in failure, (words, failure)
         assert str(project.root) in failure
         assert "local disk" in failure
