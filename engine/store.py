@@ -243,6 +243,12 @@ MIGRATIONS: tuple[str, ...] = (
         vote INTEGER NOT NULL CHECK (vote IN (-1, 1))
     );
     """,
+    """
+    ALTER TABLE faces ADD COLUMN file_hash TEXT;
+    ALTER TABLE folder_photos ADD COLUMN hash TEXT;
+    CREATE INDEX folder_photos_by_hash ON folder_photos (hash);
+    CREATE INDEX decisions_of_face ON decisions (face_id)
+    """,
 )
 """What brings a database from one version to the next; ``user_version`` counts how many were applied."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from engine import events
 from engine.dataset.captions import caption
 from engine.dataset.folder import SIDE, DatasetFolder, TrainingImage, read_caption, write_caption
 from engine.dataset.manifest import Entry, Manifest
+from engine.dataset.whose import faces_of
 from engine.errors import DatasetError, LimnerError
 from engine.faces.crop import crop_of, cut
 from engine.faces.framing import cut_of
@@ -38,6 +39,8 @@ class BuildReport:
     """How many went, their faces being no longer kept."""
     skipped: tuple[tuple[Face, str], ...]
     """Kept faces that could not be used, and why."""
+    gone: int = 0
+    """Images that stay though their faces are gone from the library: they are kept faces still."""
 
     @property
     def upscaled(self) -> int:
@@ -61,8 +64,8 @@ def build(project: Project, framing: Framing | None = None, tell: Tell | None = 
 
     Every face keeps its number, so that captions edited by hand stay with their image. Images of faces no longer
     kept are taken out and their captions remembered; images that somebody added are left alone. A kept face whose
-    photo can't be opened is skipped, and an image made of it earlier stays. It can be killed at any instant and
-    run again.
+    photo can't be opened is skipped, and an image made of it earlier stays; so does one whose face is gone from the
+    library. It can be killed at any instant and run again.
 
     Args:
         project: the project.
@@ -76,7 +79,8 @@ def build(project: Project, framing: Framing | None = None, tell: Tell | None = 
     tell = tell or (lambda _event: None)
     settings = project.settings
     with project.store() as store:
-        faces = Ledger(store).faces(settings.person.uid)
+        faces = Ledger(store).faces(settings.person.uid, gone=True)
+        markers = Ledger(store).markers()
     kept = [face for face in faces if face.decision is Decision.KEEP]
     if not kept:
         fix = "keep some with: limner faces pick --count 24, or: limner faces keep ID…"
@@ -87,6 +91,7 @@ def build(project: Project, framing: Framing | None = None, tell: Tell | None = 
         # Two apps take turns: the second finds the first one's images and makes what is left.
         with one_at_a_time(folder.root):
             manifest = _settle_folder(project, folder)
+            manifest = _with_faces(manifest, faces, markers)
             manifest, removed = _take_out(folder, manifest, {face.marker_uid for face in kept})
             manifest, cuttings, skipped = _plan(folder, manifest, sorted(kept, key=lambda face: face.id), framing)
             folder.save_manifest(manifest)
@@ -100,7 +105,11 @@ def build(project: Project, framing: Framing | None = None, tell: Tell | None = 
     skipped += failed
     for face, reason in skipped:
         tell(events.Warning(f"face {face.id} is skipped: {reason}", subject=str(face.path or face.file_name)))
-    return BuildReport(folder.path, tuple(folder.images()), made, removed, tuple(skipped))
+    left = sum(face.gone and manifest.of(face.marker_uid) is not None for face in kept)
+    if left:
+        are = "1 image stays though its face is" if left == 1 else f"{left} images stay though their faces are"
+        tell(events.Warning(f"{are} gone from the library: see limner faces list is:gone, reject what is to go"))
+    return BuildReport(folder.path, tuple(folder.images()), made, removed, tuple(skipped), left)
 
 
 def _settle_folder(project: Project, folder: DatasetFolder) -> Manifest:
@@ -139,6 +148,23 @@ def _reworded(caption: str, old: tuple[str, str], new: tuple[str, str]) -> str:
     return ", ".join(parts)
 
 
+def _with_faces(manifest: Manifest, faces: Sequence[Face], markers: Mapping[str, set[int]]) -> Manifest:
+    """The manifest with the ids that the library gives its faces now."""
+    whose = faces_of(manifest.entries, faces, markers)
+    by_id, there = {face.id: face.marker_uid for face in faces}, {face.marker_uid for face in faces}
+
+    def now(marker: str) -> str:
+        moved = [by_id[number] for number in markers.get(marker, ()) if number in by_id]
+        return marker if marker in there or not moved else moved[0]
+
+    entries = tuple(
+        replace(entry, face=face.id, marker=face.marker_uid) if (face := whose.get(entry.number)) else entry
+        for entry in manifest.entries
+    )
+    aside = tuple((now(marker), number, words) for marker, number, words in manifest.aside)
+    return replace(manifest, entries=entries, aside=aside)
+
+
 def _take_out(folder: DatasetFolder, manifest: Manifest, kept: set[str]) -> tuple[Manifest, int]:
     """Removes the images of faces that are not kept; their captions are saved before anything is deleted."""
     gone = [entry for entry in manifest.entries if entry.marker not in kept]
@@ -161,6 +187,10 @@ def _plan(
     cuttings: list[_Cutting] = []
     skipped: list[tuple[Face, str]] = []
     for face in kept:
+        if face.gone:
+            if manifest.of(face.marker_uid) is None:
+                skipped.append((face, "it is gone from the library"))
+            continue
         how = Cut(framing) if framing else cut_of(face)
         crop = crop_of(face, how)
         if crop is None or face.path is None or not face.image_height:

@@ -17,8 +17,8 @@ from engine.dataset.known import Known, keep_photo_words, known_images
 from engine.dataset.manifest import Manifest
 from engine.dataset.parts import led, parts_of_prose
 from engine.dataset.rules import DOUBTFUL, Cleaner
+from engine.dataset.whose import faces_of_images
 from engine.errors import DatasetError, LimnerError
-from engine.faces.ledger import Ledger
 from engine.faces.upright import open_upright
 from engine.jobs.worker import Context
 from engine.llm.server import project_server
@@ -204,11 +204,11 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
     from engine.library.photoprism import PhotoPrismLibrary, connect
 
     url = settings.library.url
-    markers = {entry.marker for entry in DatasetFolder(project).manifest().entries}
-    if not url or not markers or not {Told.LABELS, Told.PLACE} & set(settings.captions.template):
+    manifest = DatasetFolder(project).manifest()
+    if not url or not manifest.entries or not {Told.LABELS, Told.PLACE} & set(settings.captions.template):
         return
     with project.store() as store:
-        photos = {face.photo_uid for face in Ledger(store).faces() if face.marker_uid in markers}
+        photos = {face.photo_uid for face in faces_of_images(store, manifest).values()}
     try:
         password = find_password(parse_address(url, project.root), project.root)
         with connect(settings.library, password, project.root) as library:

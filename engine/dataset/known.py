@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.dataset.manifest import Manifest
+from engine.dataset.whose import faces_of_images
 from engine.faces.geometry import CLOSE_SHARE, HALF_SHARE
-from engine.faces.ledger import Face, Ledger
+from engine.faces.ledger import Face
 from engine.faces.measures import Light, View
 from engine.library.photo_words import PhotoWords
 from engine.project import Project
@@ -68,10 +69,10 @@ def framing_words(face_share: float) -> str:
 def known_images(project: Project, manifest: Manifest) -> dict[str, Known]:
     """What is known of each image that was cut from a photo, by its file's name."""
     with project.store() as store:
-        faces = {face.marker_uid: face for face in Ledger(store).faces()}
+        faces = faces_of_images(store, manifest)
         words = photo_words(store)
     return {
-        manifest.file_name(entry.number): _known(entry.face_share, faces.get(entry.marker), words)
+        manifest.file_name(entry.number): _known(entry.face_share, faces.get(entry.number), words)
         for entry in manifest.entries
     }
 

@@ -19,7 +19,7 @@ from engine.faces.framing import (
     own_crop,
 )
 from engine.faces.geometry import CLOSE_SHARE, EYES_DOWN, FACE_SHARE, HALF_SHARE, Framing
-from engine.faces.ledger import Face
+from engine.faces.ledger import Face, seen_twice
 from engine.faces.measures import Light, View
 from engine.faces.words import CHOICES, NUMBERS, STATES
 
@@ -91,6 +91,7 @@ class FaceColumns:
             "view": _codes(self.faces, lambda face: face.measures.view, tuple(View)),
         }
         self._orders: dict[str, Rows] = {}
+        self._together = self._on_one_photo()
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -99,8 +100,8 @@ class FaceColumns:
         """Where a face stands; None where it is not there."""
         return self._row.get(face_id)
 
-    def update(self, face: Face) -> None:
-        """Takes in a face whose decision or cut changed."""
+    def update(self, face: Face) -> bool:
+        """Takes in a face whose decision or cut changed; whether that changed what is said of another one."""
         row = self._row[face.id]
         self.faces[row] = face
         for name in ("keep", "reject", "undecided", "cropped"):
@@ -111,6 +112,10 @@ class FaceColumns:
         self.numbers["crop"][row] = crop.side if crop else np.nan
         self._crowd(row, face)
         self._orders.pop("crop", None)
+        rows = self._together.get(face.file_uid, [])
+        for place, each in zip(rows, seen_twice([self.faces[place] for place in rows]), strict=True):
+            self.faces[place], self.states["twice"][place] = each, each.twice
+        return bool(rows)
 
     def choice(self, name: str, value: str) -> Flags:
         """Which faces have a choice's value."""
@@ -142,6 +147,16 @@ class FaceColumns:
         return np.array(
             [(face.measures.kin.burst if face.measures.kin else None) or 0 for face in self.faces], np.int64
         )
+
+    def _on_one_photo(self) -> dict[str, list[int]]:
+        """The rows of the few photos that hold the person more than once, by the photo's file."""
+        first: dict[str, int] = {}
+        several: dict[str, list[int]] = {}
+        for row, face in enumerate(self.faces):
+            before = first.setdefault(face.file_uid, row)
+            if before != row:
+                several.setdefault(face.file_uid, [before]).append(row)
+        return several
 
     def _room(self, room: Room) -> None:
         self.possible = room.possible

@@ -20,6 +20,7 @@ from engine.faces.words import (
     COMPUTED_NUMBERS,
     COMPUTED_STATES,
     GROUPS,
+    HIDDEN,
     NUMBERS,
     SORTS,
     STATES,
@@ -49,10 +50,12 @@ class Filter:
     sort: str | None = None
     backwards: bool = False
     group: str | None = None
+    hidden: bool = False
+    """Whether faces are shown, too, that are gone from the library: the line names them."""
 
     def __call__(self, columns: FaceColumns) -> Selection:
         """The faces that fit, in the order asked for, else in the order given."""
-        fits = np.ones(len(columns), bool)
+        fits = np.ones(len(columns), bool) if self.hidden else ~columns.states[HIDDEN]
         for holds in self.predicates:
             fits &= holds(columns)
         if self.sort is None:
@@ -103,7 +106,7 @@ def select(faces: Iterable[Face], line: str, saved: Mapping[str, str] | None = N
 
 
 def read_filter(line: str, saved: Mapping[str, str] | None = None) -> Filter:
-    """Understands a filter line; an empty one lets everything through.
+    """Understands a filter line; an empty one lets everything through but what is gone from the library.
 
     Args:
         line: what was typed.
@@ -113,7 +116,7 @@ def read_filter(line: str, saved: Mapping[str, str] | None = None) -> Filter:
         FilterError: names the word, where it stands, and what it could be instead.
     """
     predicates: list[Predicate] = []
-    sort, backwards, group = None, False, None
+    sort, backwards, group, hidden = None, False, None, False
     for word in words_of(line):
         bare = word.bare
         try:
@@ -123,11 +126,15 @@ def read_filter(line: str, saved: Mapping[str, str] | None = None) -> Filter:
             if bare.lower().startswith("group:"):
                 group = one_of(GROUPS, bare[6:].lower(), bare)
                 continue
-            predicate = _saved(bare, saved or {}) if bare.startswith("@") else _predicate(bare)
+            if bare.startswith("@"):
+                inner = _saved(bare, saved or {})
+                predicate, hidden = _all_of(inner), hidden or inner.hidden
+            else:
+                predicate, hidden = _predicate(bare), hidden or bare.lower() == f"is:{HIDDEN}"
         except FilterError as error:
             raise FilterError(error.what, error.fix, word.start, word.end) from error
         predicates.append(_not(predicate) if word.negated else predicate)
-    return Filter(tuple(predicates), sort, backwards, group)
+    return Filter(tuple(predicates), sort, backwards, group, hidden)
 
 
 def filter_as_typed(
@@ -192,10 +199,12 @@ def _predicate(word: str) -> Predicate:
     raise not_understood(word, known, f"{name}:")
 
 
-def _saved(word: str, saved: Mapping[str, str]) -> Predicate:
+def _saved(word: str, saved: Mapping[str, str]) -> Filter:
     line = saved[one_of(saved, word[1:], word)]
-    inner = read_filter(line, {name: each for name, each in saved.items() if name != word[1:]})
+    return read_filter(line, {name: each for name, each in saved.items() if name != word[1:]})
 
+
+def _all_of(inner: Filter) -> Predicate:
     def holds(columns: FaceColumns) -> Flags:
         fits = np.ones(len(columns), bool)
         for predicate in inner.predicates:

@@ -23,7 +23,9 @@ from engine.faces.measures import BLURRED, SCORABLE_PX
 from engine.faces.sight import look
 from engine.faces.upright import BrokenImage, open_upright, read_taken, upright_size
 from engine.library.address import ServerKind, parse_address
-from engine.library.folder import FolderIndex, SeenFace, SeenPhoto, face_uid
+from engine.library.content import content_of
+from engine.library.folder import FolderIndex
+from engine.library.folder_photos import SeenFace, SeenPhoto, face_uid
 from engine.library.walk import FolderPhoto, walk
 from engine.project import Project
 
@@ -71,9 +73,8 @@ def index(project: Project, tell: Tell | None = None, should_stop: Callable[[], 
     photos = list(walk(folder))
     with project.store() as store:
         kept = FolderIndex(store, folder)
-        known = kept.stamps()
+        new = _unknown(kept, folder, photos)
         kept.show_only([photo.name for photo in photos])
-        new = [photo for photo in photos if known.get(photo.name) != photo.stamp]
         tell(events.Phase("photos", 0, len(new)))
         unsaved: list[SeenPhoto] = []
         for done, seen in enumerate(_seen(folder, new), start=1):
@@ -91,6 +92,25 @@ def index(project: Project, tell: Tell | None = None, should_stop: Callable[[], 
         people = group_people(kept)
         tell(events.Phase("people", 1, 1))
     return IndexReport(len(photos), len(new), people)
+
+
+def _unknown(kept: FolderIndex, folder: Path, photos: Sequence[FolderPhoto]) -> list[FolderPhoto]:
+    """The photos that nobody has looked at yet. Those that were renamed or moved are known, by their content."""
+    known, unhashed = kept.stamps(), kept.without_hash()
+    changed = [photo for photo in photos if known.get(photo.name) != photo.stamp]
+    kept.save_hashes(_hashes(folder, [photo.name for photo in photos if unhashed.get(photo.name) == photo.stamp]))
+    loose = kept.loose(changed, {photo.name for photo in photos})
+    if not loose or not changed:
+        return changed
+    again = kept.find_again(changed, loose, _hashes(folder, [photo.name for photo in changed]))
+    return [photo for photo in changed if photo.name not in again]
+
+
+def _hashes(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """The contents of photos by name; those that can't be read are left out."""
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        found = zip(names, threads.map(lambda name: content_of(folder / name), names), strict=True)
+        return {name: content for name, content in found if content}
 
 
 def group_people(kept: FolderIndex) -> int:
@@ -161,17 +181,19 @@ class _Eyes:
             size, taken = upright_size(path), read_taken(path)
             picture = open_upright(path, LONGEST)
         except BrokenImage as error:
-            return SeenPhoto(photo, None, None, problem=error.reason)
+            return SeenPhoto(photo, None, None, problem=error.reason, hash=content_of(path))
+        content = content_of(path)
         faces = [face for face in self._detector.find(picture) if face.score >= SURE]
-        return SeenPhoto(photo, size, taken, tuple(self._known(photo, picture, size, face) for face in faces))
+        known = tuple(self._known(content or photo.name, picture, size, face) for face in faces)
+        return SeenPhoto(photo, size, taken, known, hash=content)
 
-    def _known(self, photo: FolderPhoto, picture: Image.Image, size: tuple[int, int], face: DetectedFace) -> SeenFace:
+    def _known(self, content: str, picture: Image.Image, size: tuple[int, int], face: DetectedFace) -> SeenFace:
         box = (face.box.x, face.box.y, face.box.w, face.box.h)
         embedding = None
         if max(face.box.w * size[0], face.box.h * size[1]) >= SCORABLE_PX and _sharp(picture, face):
             chip = self._identity.chip(picture, face)
             embedding = self._pool.embed(chip).astype(np.float16).tobytes()
-        uid = face_uid(self._folder, photo.name, box)
+        uid = face_uid(content, box)
         return SeenFace(uid, box, round(face.score, 4), SPACE if embedding else None, embedding)
 
 

@@ -28,6 +28,14 @@ class Box:
         one, two = self.w * self.h, other.w * other.h
         return max(one, two) <= 3 * min(one, two)
 
+    def overlap(self, other: Box) -> float:
+        """How much of what two boxes cover together both cover, 0 to 1."""
+        across = min(self.x + self.w, other.x + other.w) - max(self.x, other.x)
+        down = min(self.y + self.h, other.y + other.h) - max(self.y, other.y)
+        both = max(0.0, across) * max(0.0, down)
+        either = self.w * self.h + other.w * other.h - both
+        return both / either if either > 0 else 0.0
+
     def _holds_middle_of(self, other: Box) -> bool:
         x, y = other.x + other.w / 2, other.y + other.h / 2
         return self.x <= x <= self.x + self.w and self.y <= y <= self.y + self.h

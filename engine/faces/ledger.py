@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from engine.errors import FaceError
 from engine.faces.geometry import Box, Cut
 from engine.faces.measured import TABLES, measures_of
 from engine.faces.measures import NOT_MEASURED, Measures
+from engine.faces.recording import Around, Recorded, record, rename
 from engine.store import Store
 
 
@@ -48,6 +49,8 @@ class FoundFace:
     """Why this face can't be used."""
     warning: str | None = None
     """What makes this face doubtful."""
+    file_hash: str = ""
+    """SHA-1 of the file's bytes as the library indexed them; empty: not known."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Face(FoundFace):
     cut: Cut | None = None
     """How it is to be cut, where a person or the pick said so."""
     measures: Measures = NOT_MEASURED
+    gone: bool = False
+    """Whether the library has it no more. What was decided about it stays."""
+    twice: bool = False
+    """Whether the person is on its photo a second time, and neither face is decided on: one is somebody else, a mirror
+    or a picture on a wall."""
 
 
 @dataclass(frozen=True)
@@ -69,38 +77,44 @@ class Action:
     faces: tuple[int, ...]
 
 
-FIELDS = (
-    "marker_uid, person_uid, person, photo_uid, file_uid, file_root, file_name, path, x, y, w, h,"
-    " image_width, image_height, face_px, taken_at, confirmed, problem, warning"
-)
-
-
 class Ledger:
     """Faces and decisions of one project, in its database."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def record(self, person_uid: str, found: Iterable[FoundFace]) -> None:
-        """Takes in a whole scan of a person: new faces come in, known ones are brought up to date with their
-        decisions kept, those that the library no longer has are marked as gone."""
-        names = FIELDS.split(", ")
-        update = ", ".join(f"{name} = excluded.{name}" for name in names[1:])
-        marks = ", ".join("?" for _ in names)
+    def record(self, person_uid: str, found: Iterable[FoundFace], around: Around | None = None) -> Recorded:
+        """Takes in a whole scan of a person, as ``engine.faces.recording`` says: what was decided stays with its face,
+        whatever the library calls it now, and what the library no longer has is marked as gone."""
         with self._store.change() as change:
-            change.execute("UPDATE faces SET gone = 1 WHERE person_uid = ?", (person_uid,))
-            change.executemany(
-                f"INSERT INTO faces ({FIELDS}) VALUES ({marks})"
-                f" ON CONFLICT (marker_uid) DO UPDATE SET gone = 0, {update}",
-                (_values(face) for face in found),
-            )
+            return record(change, person_uid, found, around)
 
-    def faces(self, person_uid: str | None = None) -> list[Face]:
-        """All faces (of a person), oldest photo first, those without a date last."""
-        where = "gone = 0" + (" AND person_uid = ?" if person_uid else "")
+    def faces(self, person_uid: str | None = None, gone: bool = False) -> list[Face]:
+        """All faces (of a person), oldest photo first, those without a date last.
+
+        Args:
+            person_uid: whose; None: everybody's.
+            gone: also those that something was said about and that the library has no more.
+        """
+        there = "(gone = 0 OR decision != 'undecided' OR cut IS NOT NULL)" if gone else "gone = 0"
+        where = there + (" AND person_uid = ?" if person_uid else "")
         values = (person_uid,) if person_uid else ()
         query = f"SELECT * FROM {TABLES} WHERE {where} ORDER BY taken_at IS NULL, taken_at, faces.id"
-        return [_face(row) for row in self._store.rows(query, *values)]
+        return seen_twice([_face(row) for row in self._store.rows(query, *values)])
+
+    def markers(self) -> dict[str, set[int]]:
+        """Every marker that faces ever had, with their numbers."""
+        found: dict[str, set[int]] = {}
+        for row in self._store.rows("SELECT id, marker_uid FROM faces"):
+            found[row["marker_uid"]] = {row["id"]}
+        for row in self._store.rows("SELECT face_id, before, after FROM decisions WHERE field = 'marker'"):
+            for marker in (row["before"], row["after"]):
+                found.setdefault(marker, set()).add(row["face_id"])
+        return found
+
+    def moves(self) -> set[int]:
+        """The numbers of all moves of a face to another id, also of those that were taken back."""
+        return {row["id"] for row in self._store.rows("SELECT id FROM decisions WHERE field = 'marker'")}
 
     def any(self) -> bool:
         """Whether any face was ever scanned."""
@@ -193,6 +207,9 @@ class Ledger:
 
 
 def _apply(change: sqlite3.Connection, steps: list[tuple[int, str, str]]) -> None:
+    for face_id, field, marker in steps:
+        if field == "marker":
+            rename(change, face_id, marker)
     for field in ("decision", "cut"):
         values = [(value or None, face_id) for face_id, of, value in steps if of == field]
         change.executemany(f"UPDATE faces SET {field} = ? WHERE id = ?", values)
@@ -202,14 +219,19 @@ def _unknown(face_id: int) -> FaceError:
     return FaceError(f"there is no face {face_id}", "list them with: limner faces list")
 
 
-def _values(face: FoundFace) -> tuple[object, ...]:
-    box = face.box
-    return (
-        *(face.marker_uid, face.person_uid, face.person, face.photo_uid, face.file_uid),
-        *(face.file_root, face.file_name, str(face.path) if face.path else None),
-        *(box.x, box.y, box.w, box.h, face.image_width, face.image_height, face.face_px),
-        *(face.taken_at, int(face.confirmed), face.problem, face.warning),
-    )
+def seen_twice(faces: list[Face]) -> list[Face]:
+    """The same faces; those say so that stand on one photo with another one of the same person, none decided on."""
+    photos: dict[tuple[str, str], list[int]] = {}
+    for place, face in enumerate(faces):
+        if not face.gone:
+            photos.setdefault((face.file_uid, face.person_uid), []).append(place)
+    for places in photos.values():
+        if len(places) > 1:
+            open_ = all(faces[place].decision is Decision.UNDECIDED for place in places)
+            for place in places:
+                if faces[place].twice is not open_:
+                    faces[place] = replace(faces[place], twice=open_)
+    return faces
 
 
 def _face(row: sqlite3.Row) -> Face:
@@ -234,4 +256,6 @@ def _face(row: sqlite3.Row) -> Face:
         decision=Decision(row["decision"]),
         cut=Cut.read(row["cut"]) if row["cut"] else None,
         measures=measures_of(row),
+        file_hash=row["file_hash"] or "",
+        gone=bool(row["gone"]),
     )

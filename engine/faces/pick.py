@@ -85,10 +85,10 @@ def pick(faces: Sequence[Face], count: int, target: Mapping[Framing, int] | None
     """Chooses up to ``count`` faces under the target's mix of framings. Decides nothing itself.
 
     Those kept already come first and fill their framing's quota. Rejected and broken ones never come, nor do blurred
-    ones, those that are probably somebody else, copies, and more than one of a burst or of a photo. The framing that
-    fewest faces have room for is filled first; then, one by one, the face that adds most: real pixels, sharpness,
-    light and certainty, and a year, a day, a view and a picture that are not there yet. Where a framing has no more
-    faces, its seats go to the others, and the reason says so.
+    ones, those that are probably somebody else, those that are on their photo twice, copies, and more than one of a
+    burst or of a photo. The framing that fewest faces have room for is filled first; then, one by one, the face that
+    adds most: real pixels, sharpness, light and certainty, and a year, a day, a view and a picture that are not there
+    yet. Where a framing has no more faces, its seats go to the others, and the reason says so.
 
     Args:
         faces: all of the person's.
@@ -163,7 +163,13 @@ def _moment(face: Face, by_id: Mapping[int, Face]) -> int:
 
 
 def _usable(face: Face, by_id: Mapping[int, Face]) -> bool:
-    if face.problem or face.decision is not Decision.UNDECIDED or (face.face_px or 0) < SCORABLE_PX:
+    if (
+        face.problem
+        or face.gone
+        or face.twice
+        or face.decision is not Decision.UNDECIDED
+        or (face.face_px or 0) < SCORABLE_PX
+    ):
         return False
     kin = face.measures.kin
     original = by_id.get(kin.copy_of) if kin is not None and kin.copy_of is not None else None

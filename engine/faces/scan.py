@@ -14,6 +14,7 @@ from engine.errors import HostUnreachable, JobError, LibraryError
 from engine.faces.geometry import Box
 from engine.faces.ledger import FoundFace, Ledger
 from engine.faces.measured import MeasuredFaces, Seen
+from engine.faces.recording import Around, Recorded
 from engine.faces.upright import BrokenImage, proven_size
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
@@ -53,6 +54,10 @@ class ScanReport:
     usable: int
     stopped: bool = False
     """Whether it was asked to stop; then nothing was recorded."""
+    moved: int = 0
+    """Faces that something was said about and that have other ids in the library now: it went with them."""
+    gone: int = 0
+    """Faces that something was said about and that the library has no more: it is kept."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class _Told:
     rows: tuple[LibraryFace, ...]
     roots: Roots
     seen: tuple[Seen, ...]
+    around: Around
 
 
 def scan(
@@ -111,12 +117,29 @@ def scan(
             if should_stop():
                 return ScanReport(found_person, len(rows), 0, stopped=True)
     with project.store() as store:
-        Ledger(store).record(found_person.id, found)
+        recorded = Ledger(store).record(found_person.id, found, told.around)
         MeasuredFaces(store).take_in(seen)
+    for words in _about(recorded):
+        tell(events.Warning(words))
     now = project.settings.person
     if (now.name, now.uid) != (found_person.name, found_person.id):
         project.change({"person.name": found_person.name, "person.uid": found_person.id})
-    return ScanReport(found_person, len(found), sum(face.problem is None for face in found))
+    usable = sum(face.problem is None for face in found)
+    return ScanReport(found_person, len(found), usable, moved=recorded.moved, gone=recorded.gone)
+
+
+def _about(recorded: Recorded) -> Iterator[str]:
+    """What is to be told of faces that were known."""
+    if recorded.moved:
+        yield (
+            f"{recorded.moved:,} {'face has' if recorded.moved == 1 else 'faces have'} other ids in the library now:"
+            " decisions, crops, images and captions moved over"
+        )
+    if recorded.gone:
+        yield (
+            f"{recorded.gone:,} decided {'face is' if recorded.gone == 1 else 'faces are'} gone from the library: what"
+            " was decided is kept"
+        )
 
 
 def _told_by_library(
@@ -136,9 +159,17 @@ def _told_by_library(
                     for caution in library.cautions():
                         tell(events.Warning(caution))
                 deadline = time.monotonic() + COMES_BACK_SECONDS
-                found = find_person(library.people(), person)
+                people = library.people()
+                found = _person(people, person, project)
                 rows = tuple(library.faces(found))
-                return _Told(found, rows, library.roots, tuple(_seen(library, found, rows, _known(project))))
+                beside = tuple(library.markers_beside(found))
+                seen = tuple(_seen(library, beside, rows, _known(project)))
+                around = Around(
+                    frozenset(each.id for each in people),
+                    frozenset(marker.marker_uid for marker in beside),
+                    {each.marker_uid: each.neighbours for each in seen},
+                )
+                return _Told(found, rows, library.roots, seen, around)
         except HostUnreachable as error:
             # A server that never answered is a wrong address; one that did is being restarted.
             if deadline is None or time.monotonic() > deadline or should_stop():
@@ -149,6 +180,15 @@ def _told_by_library(
         while time.monotonic() < until and not should_stop():
             time.sleep(LOOK_SECONDS)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _person(people: Sequence[Person], wanted: str, project: Project) -> Person:
+    """The person that is wanted. The project's own is also found by name: a library that was set up anew gives people
+    other ids."""
+    own = project.settings.person
+    if wanted == own.uid and own.name and all(each.id != wanted for each in people):
+        return find_person(people, own.name)
+    return find_person(people, wanted)
 
 
 def start_scan(project: Project, person: str, password: str | None = None) -> JobFolder:
@@ -199,10 +239,12 @@ def _known(project: Project) -> frozenset[str]:
         return MeasuredFaces(store).with_embedding()
 
 
-def _seen(library: Library, person: Person, rows: Sequence[LibraryFace], known: frozenset[str]) -> Iterator[Seen]:
+def _seen(
+    library: Library, markers: Sequence[Marker], rows: Sequence[LibraryFace], known: frozenset[str]
+) -> Iterator[Seen]:
     """Neighbours and embeddings of the faces; embeddings that are known already are not asked for again."""
     beside: dict[str, list[Marker]] = {}
-    for marker in library.markers_beside(person):
+    for marker in markers:
         beside.setdefault(marker.file_uid, []).append(marker)
     wanted = [row.marker_uid for row in rows if row.marker_uid not in known]
     embeddings = {each.marker_uid: each for each in library.embeddings(wanted)}
@@ -268,6 +310,7 @@ def _found(row: LibraryFace, photo: Photo) -> FoundFace:
         confirmed=row.confirmed,
         problem=problem,
         warning=_doubt(row, photo),
+        file_hash=row.file_hash,
     )
 
 

@@ -86,9 +86,14 @@ STATES: Mapping[str, State] = {
     "mirrored": State(
         "a better picture mirrored", lambda face: face.measures.kin is not None and face.measures.kin.mirrored
     ),
+    "twice": State("the person is on its photo twice, and none of the two decided on", lambda face: face.twice),
+    "gone": State("decided on, and not in the library any more", lambda face: face.gone),
     "unmeasured": State("not measured", lambda face: face.measures.sight is None),
 }
 """States read off a face; ``COMPUTED_STATES`` are worked out for all faces at once."""
+
+HIDDEN = "gone"
+"""Faces that are shown only where the line names this state."""
 
 COMPUTED_STATES: Mapping[str, str] = {
     "wide": "room for a half body",

@@ -6,16 +6,23 @@ project's database; ``FolderLibrary`` reads it from there, and answers as a Phot
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
 from engine.errors import LibraryError
 from engine.library.address import LibraryAddress
 from engine.library.embeddings import Embedding
+from engine.library.folder_photos import (
+    KnownPhoto,
+    SeenPhoto,
+    digest_of,
+    pairs_of,
+    still_there,
+    told_apart,
+    uid_of,
+)
 from engine.library.library import Description
 from engine.library.people import Person, find_person
 from engine.library.roots import Roots
@@ -27,40 +34,16 @@ DATABASE = "limner.db"
 
 _FACES = """
 SELECT f.uid, f.x, f.y, f.w, f.h, f.space, f.embedding, f.person_uid, s.name AS person,
-       p.id AS photo_id, p.name, p.width, p.height, p.taken_at,
+       p.id AS photo_id, p.hash, p.name, p.width, p.height, p.taken_at,
        (SELECT count(*) FROM folder_faces o WHERE o.photo_id = p.id) - 1 AS neighbours
 FROM folder_faces f JOIN folder_photos p ON p.id = f.photo_id JOIN folder_people s ON s.uid = f.person_uid
 WHERE p.gone = 0 AND p.folder = ?
 """
 
 
-@dataclass(frozen=True)
-class SeenFace:
-    """A face that was found on a photo of a folder."""
-
-    uid: str
-    box: tuple[float, float, float, float]
-    """x, y, w, h in fractions of the upright photo."""
-    score: float
-    """How sure the detector is, 0 to 1."""
-    space: str | None = None
-    embedding: bytes | None = None
-    """Unit length, float16, little-endian; None: too small or too blurred to say who it is."""
-
-
-@dataclass(frozen=True)
-class SeenPhoto:
-    """A photo of a folder that was looked at; ``problem`` says why it can't be used."""
-
-    photo: FolderPhoto
-    size: tuple[int, int] | None
-    taken_at: str | None
-    faces: tuple[SeenFace, ...] = ()
-    problem: str | None = None
-
-
 class FolderIndex:
-    """What was found in one folder, in the project's database."""
+    """What was found in one folder, in the project's database. A photo is known by its content: renamed, moved, or in a
+    folder that is mounted elsewhere now, it is the same one, with the same faces."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
@@ -70,6 +53,52 @@ class FolderIndex:
         """The photos that were looked at: name and stamp."""
         query = "SELECT name, stamp FROM folder_photos WHERE folder = ?"
         return {row["name"]: row["stamp"] for row in self._store.rows(query, self._folder)}
+
+    def without_hash(self) -> dict[str, str]:
+        """Names and stamps of the photos whose content is not known: an older Limner looked at them."""
+        query = "SELECT name, stamp FROM folder_photos WHERE folder = ? AND hash IS NULL"
+        return {row["name"]: row["stamp"] for row in self._store.rows(query, self._folder)}
+
+    def save_hashes(self, hashes: Mapping[str, str]) -> None:
+        """Keeps the contents of photos: name to SHA-1."""
+        with self._store.change() as change:
+            rows = [(content, self._folder, name) for name, content in hashes.items()]
+            change.executemany("UPDATE folder_photos SET hash = ? WHERE folder = ? AND name = ?", rows)
+
+    def loose(self, changed: Iterable[FolderPhoto], there: Collection[str]) -> list[KnownPhoto]:
+        """Known photos that may be one of some that are new or changed: not there under their name, in another folder,
+        or something else stands under their name now."""
+        names = {photo.name for photo in changed}
+        rows = self._store.rows("SELECT id, folder, name, stamp, hash FROM folder_photos ORDER BY id")
+        known = [KnownPhoto(row["id"], row["folder"], row["name"], row["stamp"], row["hash"] or "") for row in rows]
+        return [each for each in known if each.folder != self._folder or each.name not in there or each.name in names]
+
+    def find_again(
+        self, changed: Collection[FolderPhoto], loose: Collection[KnownPhoto], hashes: Mapping[str, str]
+    ) -> set[str]:
+        """Says where photos are now that are known under another name or in another folder.
+
+        Args:
+            changed: photos of this folder that are new or whose file changed.
+            loose: as ``loose`` gives them.
+            hashes: the SHA-1 of each of ``changed``, by name; those that can't be read are left out.
+
+        Returns:
+            The names of those that were found again, and need not be looked at.
+        """
+        found, left = pairs_of(changed, loose, hashes, self._folder)
+        stamps = {photo.name: photo.stamp for photo in changed}
+        taken = [each.id for each in left if each.folder == self._folder and each.name in found]
+        with self._store.change() as change:
+            # Out of each other's way first: two photos may have exchanged their names.
+            away = [(each.id,) for each in found.values()] + [(number,) for number in taken]
+            change.executemany("UPDATE folder_photos SET name = '/' || id || '/' || name WHERE id = ?", away)
+            change.executemany("UPDATE folder_photos SET gone = 1 WHERE id = ?", [(number,) for number in taken])
+            change.executemany(
+                "UPDATE folder_photos SET folder = ?, name = ?, stamp = ?, hash = ?, gone = 0 WHERE id = ?",
+                [(self._folder, name, stamps[name], hashes[name], each.id) for name, each in found.items()],
+            )
+        return set(found)
 
     def show_only(self, names: Collection[str]) -> None:
         """Says which photos are there now; what was found on the others is kept, should they come back."""
@@ -98,11 +127,10 @@ class FolderIndex:
     def add_people(self, groups: Iterable[tuple[str, Collection[str]]]) -> None:
         """Makes a person of each group of faces (the first face's uid names it), called ``person 1`` and so on."""
         with self._store.change() as change:
-            query = "SELECT count(*) FROM folder_people WHERE folder = ?"
-            number = int(change.execute(query, (self._folder,)).fetchone()[0])
+            number = int(change.execute("SELECT count(*) FROM folder_people").fetchone()[0])
             for first, members in groups:
                 number += 1
-                uid = f"fs{_digest(self._folder, first)}"
+                uid = f"fs{digest_of(self._folder, first)}"
                 values = (uid, self._folder, f"person {number}")
                 change.execute("INSERT OR IGNORE INTO folder_people (uid, folder, name) VALUES (?, ?, ?)", values)
                 _assign(change, dict.fromkeys(members, uid))
@@ -117,8 +145,8 @@ class FolderIndex:
         name = " ".join(name.split())
         if not name:
             raise LibraryError("a person's name can't be empty", "give a name")
-        query = "SELECT uid FROM folder_people WHERE folder = ? AND merged_into IS NULL AND lower(name) = lower(?)"
-        if any(row["uid"] != person.id for row in self._store.rows(query, self._folder, name)):
+        query = "SELECT uid FROM folder_people WHERE merged_into IS NULL AND lower(name) = lower(?)"
+        if any(row["uid"] != person.id for row in self._store.rows(query, name)):
             fix = f'if they are one person: limner people merge "{name}" "{person.name}"'
             raise LibraryError(f"somebody is called {name} already", fix)
         with self._store.change() as change:
@@ -136,26 +164,29 @@ class FolderIndex:
 
     def _save_photo(self, change: sqlite3.Connection, seen: SeenPhoto) -> None:
         width, height = seen.size or (None, None)
+        values = (self._folder, seen.photo.name)
+        before = change.execute("SELECT * FROM folder_photos WHERE folder = ? AND name = ?", values).fetchone()
         change.execute(
-            "INSERT INTO folder_photos (folder, name, stamp, width, height, taken_at, problem)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET stamp = excluded.stamp,"
+            "INSERT INTO folder_photos (folder, name, stamp, width, height, taken_at, problem, hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET stamp = excluded.stamp,"
             " width = excluded.width, height = excluded.height, taken_at = excluded.taken_at,"
-            " problem = excluded.problem, gone = 0",
-            (self._folder, seen.photo.name, seen.photo.stamp, width, height, seen.taken_at, seen.problem),
+            " problem = excluded.problem, hash = excluded.hash, gone = 0",
+            (*values, seen.photo.stamp, width, height, seen.taken_at, seen.problem, seen.hash or None),
         )
-        where = "SELECT id FROM folder_photos WHERE folder = ? AND name = ?"
-        photo_id = change.execute(where, (self._folder, seen.photo.name)).fetchone()[0]
-        known = change.execute("SELECT uid, person_uid FROM folder_faces WHERE photo_id = ?", (photo_id,)).fetchall()
-        whose = {row["uid"]: row["person_uid"] for row in known}
+        photo_id = change.execute("SELECT id FROM folder_photos WHERE folder = ? AND name = ?", values).fetchone()[0]
+        known = change.execute("SELECT * FROM folder_faces WHERE photo_id = ?", (photo_id,)).fetchall()
         change.execute("DELETE FROM folder_faces WHERE photo_id = ?", (photo_id,))
-        change.executemany(
-            "INSERT INTO folder_faces (uid, photo_id, x, y, w, h, score, space, embedding, person_uid)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (face.uid, photo_id, *face.box, face.score, face.space, face.embedding, whose.get(face.uid))
-                for face in _told_apart(seen.faces)
-            ],
-        )
+        faces = told_apart(seen.faces)
+        if before is not None and _edited(before, seen):
+            faces = still_there([(row["uid"], (row["x"], row["y"], row["w"], row["h"])) for row in known], faces)
+        whose = {row["uid"]: row["person_uid"] for row in known}
+        for face in faces:
+            uid = _own_uid(change, face.uid, seen.photo.name)
+            change.execute(
+                "INSERT INTO folder_faces (uid, photo_id, x, y, w, h, score, space, embedding, person_uid)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (uid, photo_id, *face.box, face.score, face.space, face.embedding, whose.get(uid)),
+            )
 
 
 class FolderLibrary:
@@ -204,7 +235,7 @@ class FolderLibrary:
         query = (
             "SELECT s.uid, s.name, count(*) AS faces, min(substr(p.taken_at, 1, 4)) AS first,"
             " max(substr(p.taken_at, 1, 4)) AS last FROM folder_people s JOIN folder_faces f ON f.person_uid = s.uid"
-            " JOIN folder_photos p ON p.id = f.photo_id WHERE s.folder = ? AND p.gone = 0 GROUP BY s.uid"
+            " JOIN folder_photos p ON p.id = f.photo_id WHERE p.folder = ? AND p.gone = 0 GROUP BY s.uid"
         )
         found = [
             Person(row["uid"], row["name"], row["faces"], 0, _number(row["first"]), _number(row["last"]))
@@ -217,7 +248,7 @@ class FolderLibrary:
         uid = person if isinstance(person, str) else person.id
         order = " AND f.person_uid = ? ORDER BY p.taken_at IS NULL, p.taken_at, p.name, f.uid"
         for row in self._rows(_FACES + order, uid):
-            photo = _photo_uid(self.folder, row["name"])
+            photo = _photo_uid(row["photo_id"])
             yield LibraryFace(
                 marker_uid=row["uid"],
                 person_uid=row["person_uid"],
@@ -232,18 +263,19 @@ class FolderLibrary:
                 photo_uid=photo,
                 taken_at=row["taken_at"],
                 neighbours=row["neighbours"],
+                file_hash=row["hash"] or "",
             )
 
     def markers_beside(self, person: Person | str) -> Iterator[Marker]:
         """All faces of every photo that holds a face of a person."""
         uid = person if isinstance(person, str) else person.id
         query = (
-            "SELECT f.uid, f.x, f.y, f.w, f.h, p.name FROM folder_faces f JOIN folder_photos p ON p.id = f.photo_id"
-            " WHERE p.folder = ? AND p.gone = 0"
+            "SELECT f.uid, f.x, f.y, f.w, f.h, p.id AS photo_id FROM folder_faces f"
+            " JOIN folder_photos p ON p.id = f.photo_id WHERE p.folder = ? AND p.gone = 0"
             " AND p.id IN (SELECT photo_id FROM folder_faces WHERE person_uid = ?) ORDER BY p.name, f.uid"
         )
         for row in self._rows(query, uid):
-            yield Marker(row["uid"], _photo_uid(self.folder, row["name"]), (row["x"], row["y"], row["w"], row["h"]))
+            yield Marker(row["uid"], _photo_uid(row["photo_id"]), (row["x"], row["y"], row["w"], row["h"]))
 
     def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
         """The embeddings of some faces; those that have none are left out."""
@@ -293,30 +325,22 @@ class FolderLibrary:
         return self._store.rows(query, str(self.folder), *more) if self._store is not None else []
 
 
-def face_uid(folder: Path, name: str, box: tuple[float, float, float, float]) -> str:
-    """Names a face by its photo and its place there; the same one when it is found again."""
-    return f"fm{_digest(str(folder), name, *(f'{each:.2f}' for each in box))}"
+def _edited(before: sqlite3.Row, seen: SeenPhoto) -> bool:
+    """Whether what stands under a photo's name is that photo, perhaps edited, and no other one."""
+    width, height = seen.size or (None, None)
+    moment = (before["taken_at"], before["width"], before["height"])
+    return before["hash"] in (None, seen.hash) or moment == (seen.taken_at, width, height)
 
 
-def _told_apart(faces: Collection[SeenFace]) -> list[SeenFace]:
-    """Two faces whose boxes round to the same get a uid each: the first by its exact box keeps the uid that it would
-    have alone, so that what was decided on it stays; the others' are made from it, the same ones each time."""
-    alike: dict[str, list[SeenFace]] = {}
-    for face in faces:
-        alike.setdefault(face.uid, []).append(face)
-    found = []
-    for uid, several in alike.items():
-        first, *rest = sorted(several, key=lambda face: face.box)
-        found += [first, *(replace(face, uid=f"fm{_digest(uid, str(n))}") for n, face in enumerate(rest, 2))]
-    return found
+def _own_uid(change: sqlite3.Connection, uid: str, name: str) -> str:
+    """A uid that no face of another photo has: copies have one content."""
+    while change.execute("SELECT 1 FROM folder_faces WHERE uid = ?", (uid,)).fetchone():
+        uid = uid_of(uid, name)
+    return uid
 
 
-def _photo_uid(folder: Path, name: str) -> str:
-    return f"fp{_digest(str(folder), name)}"
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+def _photo_uid(photo_id: int) -> str:
+    return f"fp{photo_id:08}"
 
 
 def _assign(change: sqlite3.Connection, whose: Mapping[str, str]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import http.client
 import os
 import re
@@ -22,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.jobs.locks import flock
+from engine.library.content import sha1_of
 from engine.library.http_session import TRIES, Refused, Session, quoted
 from engine.library.roots import NoPhotosNow, Root, RootCheck, Roots
 from engine.storage.own_files import open_own
@@ -135,7 +135,7 @@ class RemotePhotos(Roots):
             raise
         except (HostUnreachable, NotALibrary, WrongPassword) as error:
             raise NoPhotosNow(error.what, error.fix) from error
-        if _sha1(part) == told.hash:
+        if sha1_of(part) == told.hash:
             return True
         if told.size and part.stat().st_size < told.size and not last:
             # A proxy that ended the answer early without saying so.
@@ -246,12 +246,6 @@ def _want_room(folder: Path, size: int) -> None:
 def _too_large(size: int) -> LibraryError:
     what = f"the file has {max(size, MOST_BYTES) / 1e9:,.0f} GB or more, too much for a photo"
     return LibraryError(what, "look at it in PhotoPrism")
-
-
-def _sha1(path: Path) -> str:
-    # PhotoPrism's choice (pkg/fs/hash.go); it tells files apart and guards nothing.
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
 
 
 @contextmanager

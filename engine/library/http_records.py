@@ -80,6 +80,8 @@ class RemotePhoto:
                         photo_uid=self.uid,
                         taken_at=self.taken_at,
                         neighbours=len(file.markers) - 1,
+                        file_hash=file.hash,
+                        file_size=file.size or None,
                     )
 
     def markers_beside(self, person: str) -> Iterator[Marker]:

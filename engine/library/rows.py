@@ -46,6 +46,10 @@ class LibraryFace:
     """``2019-06-02 15:58:24``, in the photo's own time where the index has it."""
     neighbours: int
     """Other faces in the same picture."""
+    file_hash: str = ""
+    """SHA-1 of the file's bytes in hex, as indexed; empty where the library has none."""
+    file_size: int | None = None
+    """Bytes of the file, as indexed."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def read_faces(connection: Connection, schema: Schema, person_uid: str, private:
     columns = (
         *(m.c.marker_uid, m.c.subj_src, m.c.x, m.c.y, m.c.w, m.c.h),
         *(s.c.subj_uid, s.c.subj_name, f.c.file_uid, f.c.file_root, f.c.file_name, f.c.file_width, f.c.file_height),
+        *(schema.value(f, "file_hash"), schema.value(f, "file_size")),
         *(p.c.photo_uid, p.c.taken_at, schema.value(p, "taken_at_local"), neighbours.label("neighbours")),
     )
     query = schema.faces_of_people(select(*columns), private).where(s.c.subj_uid == person_uid)
@@ -138,11 +143,17 @@ NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
 def _pixels(value: object) -> int | None:
     """A width or height; None for none, and for what is no number of pixels."""
+    pixels = _whole(value)
+    return pixels if pixels and pixels < 2**31 else None
+
+
+def _whole(value: object) -> int | None:
+    """A number above 0; None for what is none."""
     try:
-        pixels = int(value)  # type: ignore[call-overload]
+        number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
-    return pixels if 0 < pixels < 2**31 else None
+    return number if number > 0 else None
 
 
 def _face(row: Row[Any]) -> LibraryFace:
@@ -160,4 +171,6 @@ def _face(row: Row[Any]) -> LibraryFace:
         photo_uid=text_of(row.photo_uid),
         taken_at=date_of(row.taken_at_local) or date_of(row.taken_at),
         neighbours=int(row.neighbours),
+        file_hash=text_of(row.file_hash).lower(),
+        file_size=_whole(row.file_size),
     )

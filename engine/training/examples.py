@@ -14,9 +14,9 @@ from pathlib import Path
 from engine.dataset.folder import SUFFIXES, DatasetFolder, read_caption
 from engine.dataset.manifest import read_manifest
 from engine.dataset.regularisation import regularisation_folders
+from engine.dataset.whose import faces_of_images
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
-from engine.faces.ledger import Ledger
 from engine.faces.upright import BrokenImage, upright_size
 from engine.project import Project
 
@@ -96,10 +96,10 @@ def _faces(project: Project) -> dict[str, Box]:
     if not manifest.entries:
         return {}
     with project.store() as store:
-        known = {face.marker_uid: face for face in Ledger(store).faces()}
+        whose = faces_of_images(store, manifest)
     found: dict[str, Box] = {}
     for entry in manifest.entries:
-        face = known.get(entry.marker)
+        face = whose.get(entry.number)
         if face is None or not face.image_width or not face.image_height:
             continue
         left, top, side = entry.crop

@@ -7,7 +7,8 @@ from pathlib import Path
 from PIL import Image, ImageEnhance
 
 from engine.library.address import parse_address
-from engine.library.folder import FolderIndex, FolderLibrary, SeenFace, SeenPhoto, face_uid
+from engine.library.folder import FolderIndex, FolderLibrary
+from engine.library.folder_photos import SeenFace, SeenPhoto, face_uid
 from engine.library.walk import walk
 from engine.project import create_project
 from tests.astronaut import astronaut, save
@@ -54,7 +55,7 @@ async def test_two_persons_of_a_folder_become_one_by_keys(tmp_path: Path) -> Non
         index = FolderIndex(store, photos)
         photo = next(walk(photos))
         boxes = ((0.1, 0.1, 0.2, 0.2), (0.5, 0.1, 0.2, 0.2))
-        faces = tuple(SeenFace(face_uid(photos, photo.name, box), box, 0.9) for box in boxes)
+        faces = tuple(SeenFace(face_uid(photo.name, box), box, 0.9) for box in boxes)
         index.save([SeenPhoto(photo, (512, 512), None, faces)])
         index.add_people((face.uid, [face.uid]) for face in faces)
     with FolderLibrary(parse_address(f"folder://{photos}", None), project.root / "limner.db") as library:

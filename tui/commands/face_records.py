@@ -23,6 +23,8 @@ def face_record(face: Face) -> dict[str, Any]:
         "decision": face.decision.value,
         "problem": face.problem,
         "warning": face.warning,
+        "gone": face.gone,
+        "twice": face.twice,
         "marker": face.marker_uid,
         "photo": face.photo_uid,
         "width": face.image_width,
@@ -80,7 +82,9 @@ def _note(face: Face) -> str:
     kin = face.measures.kin
     found = [
         "blurred" if face.measures.blurred else "",
+        "gone from the library" if face.gone else "",
         "somebody else?" if kin and kin.wrong else "",
+        "who? twice on this photo" if face.twice else "",
         f"{'mirrored ' if kin.mirrored else ''}copy of {kin.copy_of}" if kin and kin.copy_of else "",
         f"burst of {kin.burst_size}" if kin and kin.burst_size > 1 else "",
     ]

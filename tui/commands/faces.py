@@ -59,15 +59,18 @@ def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> Non
         raise click.UsageError("Missing option '--person'. See who is there with: limner people")
     url = settings.library.url
     typed = ask_password(parse_address(url, project.root), project.root)[1] if url else None
+    moves = _moves(project)
     job = start_scan(project, wanted, typed)
     follow_job(job, "scan")
+    moved = sorted(_moves(project) - moves)
     if measured:
         _measure(project)
-    found = _of_person(project)
+    all_known = _of_person(project, gone=True)
+    found, gone = [face for face in all_known if not face.gone], [face for face in all_known if face.gone]
     broken = [face for face in found if face.problem]
     name = project.settings.person.name or wanted
     if as_json:
-        counts = {"faces": len(found), "usable": len(found) - len(broken)}
+        counts = {"faces": len(found), "usable": len(found) - len(broken), "moved": len(moved), "gone": len(gone)}
         problems = [{"id": face.id, "path": face_path(face), "problem": face.problem} for face in broken]
         document({"person": name, "job": job.id, **counts, "problems": problems})
         return
@@ -76,7 +79,17 @@ def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> Non
         narrate(f"  {face_path(face)}: {face.problem}")
     if len(broken) > SHOWN_PROBLEMS:
         narrate(f"  and {len(broken) - SHOWN_PROBLEMS} more: limner faces list is:broken")
+    if moved:
+        narrate(
+            f"{len(moved):,} {'face has another id' if len(moved) == 1 else 'faces have other ids'} in the library now:"
+            " decisions, crops, images and captions moved over. Take it back with: limner faces undo"
+        )
     narrate("Next: limner faces pick --count 24, or limner faces list")
+    if gone:
+        narrate(
+            f"{len(gone):,} decided {'face is' if len(gone) == 1 else 'faces are'} gone from the library, what was"
+            " decided is kept: limner faces list is:gone"
+        )
 
 
 @faces.command()
@@ -281,7 +294,7 @@ def _selected(project: Project, line: str) -> list[Face]:
 
     with project.store() as store:
         saved = SavedFilters(store).all()
-        return select(Ledger(store).faces(project.settings.person.uid), line, saved)
+        return select(Ledger(store).faces(project.settings.person.uid, gone=True), line, saved)
 
 
 def _count(found: list[Face], line: str) -> int:
@@ -302,9 +315,14 @@ def _wanted(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, ver
     return found
 
 
-def _of_person(project: Project) -> list[Face]:
+def _of_person(project: Project, gone: bool = False) -> list[Face]:
     with project.store() as store:
-        return Ledger(store).faces(project.settings.person.uid)
+        return Ledger(store).faces(project.settings.person.uid, gone)
+
+
+def _moves(project: Project) -> set[int]:
+    with project.store() as store:
+        return Ledger(store).moves()
 
 
 def _decide(folder: Path, ids: tuple[int, ...], decision: Decision, as_json: bool) -> None:

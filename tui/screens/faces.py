@@ -73,12 +73,14 @@ class FacesScreen(FaceSight):
 
             settings = project.settings
             with project.store() as store:
-                faces, saved = Ledger(store).faces(settings.person.uid), SavedFilters(store).all()
+                faces = Ledger(store).faces(settings.person.uid, gone=True)
+                saved = SavedFilters(store).all()
             columns = FaceColumns(faces).ready()
             if len(columns) >= MANY:
                 # A hundred thousand faces are a million objects.
                 self.limner.garbage.keep_what_is_there()
-            return columns, saved, target_of(settings.faces), unmeasured(faces)
+            left = unmeasured(face for face in faces if not face.gone)
+            return columns, saved, target_of(settings.faces), left
 
         self.do("read", read, self._take, self._refused)
 
@@ -90,13 +92,15 @@ class FacesScreen(FaceSight):
         if columns is None:
             return []
         kept, shown = int(columns.states["keep"].sum()), len(self._selection or ())
+        gone = int(columns.states["gone"].sum())
         hints = "  ".join(self._hints[:HINTS])
         return [
             (f"{hints}   " if hints else "", Ink.MUTED),
             *self._measuring.status(),
             (f"{shown:,}", Ink.STRONG),
-            (f" of {len(columns):,} · ", Ink.MUTED),
+            (f" of {len(columns) - gone:,} · ", Ink.MUTED),
             (f"{kept:,} kept", Ink.GOOD if kept else Ink.MUTED),
+            *([(f" · {gone:,} gone", Ink.ATTENTION)] if gone else []),
         ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -319,12 +323,13 @@ class FacesScreen(FaceSight):
         columns, ledger = self._columns, self.ledger
         if columns is None:
             return
+        others = False
         for face_id in ids:
             row = columns.row(face_id)
             if row is not None:
                 now = ledger.face(face_id)
-                columns.update(replace(columns.faces[row], decision=now.decision, cut=now.cut))
-        if len(ids) == 1 and (place := self._place(ids[0])) is not None:
+                others |= columns.update(replace(columns.faces[row], decision=now.decision, cut=now.cut))
+        if len(ids) == 1 and not others and (place := self._place(ids[0])) is not None:
             self.rows.redraw(place)
         else:
             self.rows.show(self.rows.items)

@@ -171,7 +171,9 @@ def _flags(face: Face) -> Line:
     """What to be careful about, each with a word or a shape."""
     kin = face.measures.kin
     found: list[tuple[str, Ink]] = []
-    if kin is not None and kin.wrong:
+    if face.gone:
+        found.append(("gone ", Ink.ATTENTION))
+    if face.twice or (kin is not None and kin.wrong):
         found.append(("who? ", Ink.ATTENTION))
     if face.measures.blurred:
         found.append(("blur ", Ink.ATTENTION))
@@ -191,10 +193,14 @@ def _flags(face: Face) -> Line:
 def _who(face: Face) -> Line:
     kin = face.measures.kin
     sure = "confirmed by a person" if face.confirmed else "matched by the machine"
+    if face.gone:
+        return [("gone from the library; what was decided is kept", Ink.ATTENTION)]
     if face.warning:
         return [("≈ ", Ink.ATTENTION), (face.warning, Ink.ATTENTION)]
     if kin is not None and kin.wrong:
         return [(f"who? far from the others ({kin.distance:.2f})", Ink.ATTENTION)]
+    if face.twice:
+        return [("who? twice on this photo: one is somebody else, or a mirror", Ink.ATTENTION)]
     if kin is not None and kin.copy_of is not None:
         return [(f"the same picture as face {kin.copy_of}", Ink.ATTENTION)]
     if not face.confirmed and (kin is None or kin.wrong is None):

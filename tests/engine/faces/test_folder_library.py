@@ -28,7 +28,8 @@ from engine.faces.measuring import measure
 from engine.faces.scan import scan, start_index, start_scan
 from engine.jobs.follow import follow, wait
 from engine.library.address import ServerKind, parse_address
-from engine.library.folder import FolderIndex, FolderLibrary, SeenFace, SeenPhoto, face_uid
+from engine.library.folder import FolderIndex, FolderLibrary
+from engine.library.folder_photos import SeenFace, SeenPhoto, face_uid
 from engine.library.people import find_person
 from engine.library.photoprism import connect
 from engine.library.walk import walk
@@ -296,7 +297,7 @@ def test_a_camera_without_a_clock_gives_no_date(tmp_path: Path, when: str) -> No
 def test_faces_that_lie_almost_on_each_other_stay_two_and_stay_whose_they_are(connected: Project, photos: Path) -> None:
     photo = next(walk(photos))
     boxes = ((0.101, 0.1, 0.2, 0.2), (0.099, 0.1, 0.2, 0.2), (0.102, 0.1, 0.2, 0.2), (0.5, 0.1, 0.2, 0.2))
-    faces = tuple(SeenFace(face_uid(photos, photo.name, box), box, 0.9) for box in boxes)
+    faces = tuple(SeenFace(face_uid(photo.name, box), box, 0.9) for box in boxes)
     with connected.store() as store:
         index = FolderIndex(store, photos)
 

@@ -97,7 +97,7 @@ def test_people_faces_and_neighbours_are_those_that_the_index_has(
         assert people[0].confirmed is None
         for person in people:
             wanted = list(by_sql.faces(person))
-            assert list(by_http.faces(person)) == wanted
+            assert [replace(face, file_hash="", file_size=None) for face in by_http.faces(person)] == wanted
             files = {face.file_uid for face in wanted}
             assert set(by_http.markers_beside(person)) == {
                 marker for marker in by_sql.markers_beside(person) if marker.file_uid in files
