@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 PROMPT_ID = "Limner prompt"
 """The pair that names the prompt on the shelf that a picture was made from."""
+
+LEFT_OUT = "Lora modules left out"
+"""The pair that tells how many modules of a LoRA the base model has not."""
 
 
 def describe(
@@ -74,6 +78,14 @@ def told_of_fix(about: Parameters, fix: FaceFix | None, fixed: Fixed) -> Paramet
     if fixed.likeness != (None, None):
         pairs["Face fix likeness"] = f"{before} to {after}"
     return replace(about, extra={**about.extra, **pairs})
+
+
+def told_of_left_out(about: Parameters, left_out: Mapping[str, tuple[int, int]]) -> Parameters:
+    """The parameters with what of each LoRA the base model had no place for: how many modules, and of how many."""
+    if not left_out:
+        return about
+    told = ", ".join(f"{name} {count} of {total}" for name, (count, total) in left_out.items())
+    return replace(about, extra={**about.extra, LEFT_OUT: told})
 
 
 def _passes(brush: Brush) -> dict[str, str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 from PIL import Image
@@ -19,7 +20,7 @@ from engine.events import JobState
 from engine.jobs.card import Card, cards
 from engine.jobs.worker import Context
 from engine.pictures.brush import Brush, Watch, alike, brush_of, subject_of
-from engine.pictures.describing import describe, told_of_fix
+from engine.pictures.describing import describe, told_of_fix, told_of_left_out
 from engine.pictures.face_fix_painting import FaceFixer, Fixed, JudgedBy, with_trigger
 from engine.pictures.landing import Beside, land, land_what_was_staged
 from engine.pictures.likeness_identity import Identity, load_identity
@@ -176,6 +177,8 @@ class Painter:
             images = [each.open_source() for each in subjects]
         else:
             images = painting.paint_together(subjects, brush, looking)
+            for warning, picture in product(painting.left_out, taken):
+                self._context.emit(events.Warning(str(warning), subject=str(picture.id)))
         fixed = [self._fixed(painting, *each, brush, watch) for each in zip(taken, images, strict=True)]
         seconds = (time.monotonic() - began) / len(taken)
         hashes = {each.file.stem: self._hash(each.file) for each in brush.worn()}
@@ -187,6 +190,7 @@ class Painter:
             about = describe(picture.prompt, picture.seed, own, size, painting.base.title, hashes, picture.prompt_id)
             if fix is not None:
                 about = told_of_fix(about, picture.face_fix, fix)
+            about = told_of_left_out(about, {each.name: (each.count, each.total) for each in painting.left_out})
             try:
                 kept, other = (fix.kept, _other_of(picture, fix)) if fix else (image, None)
                 path = land(self._queue, picture, kept, about, self._claim, seconds, other)

@@ -24,7 +24,7 @@ from engine.pictures.preview import Looking, Preview
 from engine.pictures.samplers import scheduler_for
 from engine.pictures.text_encoding import Conditioning, TextEncoding, Together
 from engine.pictures.vae import Vae, fitted, nearest_size
-from engine.pictures.wardrobe import Wardrobe
+from engine.pictures.wardrobe import LeftOut, Wardrobe
 from engine.training.base import load_pipeline, native_resolution
 from engine.training.compile import CompiledBlocks
 from engine.training.device import choose_device
@@ -84,6 +84,11 @@ class Painting:
     def grain(self) -> int:
         """What the sides of a picture are multiples of, in pixels."""
         return int(self._from_noise.vae_scale_factor)
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What of the LoRAs that are on has no place in the base model."""
+        return self._wardrobe.left_out
 
     def size(self, brush: Brush) -> tuple[int, int]:
         """Width and height in pixels, of the first pass.

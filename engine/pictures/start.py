@@ -34,6 +34,7 @@ __all__ = [
     "start_likeness",
     "wait_for",
     "wake_painter",
+    "warnings_of",
 ]
 
 POLL_SECONDS = 0.1
@@ -157,6 +158,14 @@ def wait_for(
                 wake_painter(project)
             time.sleep(POLL_SECONDS)
     return [ended[number] for number in numbers if number in ended]
+
+
+def warnings_of(project: Project, numbers: Sequence[int]) -> list[str]:
+    """What the painter remarked on pictures while it painted them, each remark once: modules of a LoRA left out."""
+    subjects = {str(number) for number in numbers}
+    said = [entry.event for entry in painter_folder(project).entries()]
+    told = [each.message for each in said if isinstance(each, events.Warning) and each.subject in subjects]
+    return list(dict.fromkeys(told))
 
 
 def painter_state(project: Project) -> JobState | None:

@@ -8,12 +8,14 @@ sd-scripts ``networks/lora.py``.
 
 from __future__ import annotations
 
-from enum import Enum, auto
+import math
 
 from engine.errors import LoraFileError
-from engine.training.lora_header import LoraHeader
+from engine.training.lora_header import MAGNITUDES, LoraHeader
+from engine.training.lora_in_diffusers import in_diffusers
 from engine.training.lora_names import Part, kohya_name, sdxl_modules
-from engine.training.lora_spelling import PEFT, PIPELINE, PROCESSOR, has_diffusers_blocks, module_of
+from engine.training.lora_scale import Alphas
+from engine.training.lora_spelling import PROCESSOR, has_diffusers_blocks, is_beside_the_blocks, module_of
 
 SDXL_CONTEXT = 2048
 """The width of the text that SDXL's cross-attention reads."""
@@ -35,28 +37,10 @@ TRAINER = "sd-scripts"
 """Which goes on with a file by ``--network_weights FILE --dim_from_weights``."""
 
 
-class Layout(Enum):
-    """How a file spells its modules."""
-
-    SGM = auto()
-    """kohya's prefixes and the original SDXL's block names."""
-    UNDERSCORED = auto()
-    """kohya's prefixes and diffusers' block names."""
-    DOTTED = auto()
-    """diffusers' and PEFT's own spelling."""
-
-
-def layout(header: LoraHeader) -> Layout:
-    """How the file spells its modules."""
-    if not header.kohya:
-        return Layout.DOTTED
-    return Layout.UNDERSCORED if any(map(has_diffusers_blocks, header.modules)) else Layout.SGM
-
-
 def context_width(header: LoraHeader) -> int | None:
     """The width of the text that the file's cross-attention reads: 2048 for SDXL; None where it has none."""
     for name, (inputs, _, _) in header.modules.items():
-        if name.endswith(("attn2_to_k", "attn2.to_k", "attn2.processor.to_k")):
+        if name.endswith(("attn2_to_k", "attn2.to_k", f"attn2{PROCESSOR}k")):
             return inputs
     return None
 
@@ -72,7 +56,7 @@ def clients(header: LoraHeader) -> dict[str, str]:
         why = f"does not fit SDXL: made for a base whose text is {width} wide, SDXL's is {SDXL_CONTEXT}"
         into = f"{_diffusers(header)}, into such a base only"
         return {**dict.fromkeys((*PAINTERS, TRAINER), why), "diffusers": into}
-    if all(_sdxl_name(name) is None for name in header.modules):
+    if not any(map(_is_sdxls, header.modules)):
         why = f"does not fit SDXL: none of its {len(header.modules)} modules is one of SDXL's"
         return dict.fromkeys((*PAINTERS, TRAINER), why)
     if misfits := _misfits(header):
@@ -88,12 +72,25 @@ def clients(header: LoraHeader) -> dict[str, str]:
     }
 
 
+def here(header: LoraHeader) -> str:
+    """What Limner's own painter makes of the file, one sentence."""
+    if header.other_networks:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
+        return f"refuses it: another network ({kinds})"
+    unknown = header.part_counts()["unknown"] + len(header.useless_tensors())
+    total = len(header.modules)
+    known = total - header.part_counts()["unknown"]
+    scales = ", with their DoRA scales" if header.dora_modules else ""
+    without = f"; {unknown} that it does not know are left out, and told" if unknown else ""
+    return f"wears {known} of {total} modules{scales}, each at its own scale{without}"
+
+
 def _for_another_base(header: LoraHeader) -> str | None:
     """Why no module of the file is one of SDXL's, where that can be told by their names."""
     if any(name.startswith(ONE_ENCODER) for name in header.modules):
         return "does not fit SDXL: made for Stable Diffusion 1 or 2, which have one text encoder"
     unet = [name for name in header.modules if not name.startswith((Part.TE1, Part.TE2))]
-    if unet and all(name.startswith(NO_UNET) for name in unet):
+    if unet and all(name.startswith(NO_UNET) and not _is_sdxls(name) for name in unet):
         return "does not fit SDXL: made for a model without a U-Net, such as Flux"
     return None
 
@@ -110,15 +107,24 @@ def _others(header: LoraHeader) -> dict[str, str]:
     return {**told, "diffusers": f"refuses it: {kinds}{more}", TRAINER: goes_on}
 
 
-def _sdxl_name(name: str) -> str | None:
-    """SDXL's own name of a module, in kohya's layout; None for one that SDXL has not."""
+def _is_sdxls(name: str) -> bool:
+    """Whether SDXL has a module, however it is spelt."""
     try:
         part, module = module_of(name)
-        named = kohya_name(module, part)
+    except LoraFileError:
+        return False
+    # LoCon files hold convolutions besides the linears; SDXL has residual blocks in all of its blocks.
+    of_any_size = is_beside_the_blocks(module) or ".resnets." in module or module.endswith(".conv")
+    return of_any_size or kohya_name(module, part) in sdxl_modules()
+
+
+def _sdxl_name(name: str) -> str | None:
+    """SDXL's own name of a linear in its blocks, in kohya's layout; None for anything else."""
+    try:
+        part, module = module_of(name)
+        return kohya_name(module, part)
     except LoraFileError:
         return None
-    # LoCon files hold convolutions besides the linears; SDXL has residual blocks in all of its blocks.
-    return named if named in sdxl_modules() or ".resnets." in module or module.endswith(".conv") else None
 
 
 def _misfits(header: LoraHeader) -> list[str]:
@@ -131,22 +137,21 @@ def _misfits(header: LoraHeader) -> list[str]:
     return found
 
 
-def _matched(header: LoraHeader, processors: bool = False) -> int:
-    """How many modules the programs built on SDXL's original names find.
+def _is_kohyas(name: str) -> bool:
+    """Whether it is SDXL's module by kohya's name, the text encoders' whole as the programs want it."""
+    whole = name.startswith((Part.UNET, f"{Part.TE1}text_", f"{Part.TE2}text_"))
+    return whole and "." not in name and _is_sdxls(name)
 
-    Args:
-        header: of the file.
-        processors: whether they know the names of diffusers' attention processors.
-    """
-    if layout(header) is Layout.DOTTED:
-        known = [name for name in header.modules if processors and PROCESSOR in name]
-    else:
-        known = list(header.modules)
-    return sum(_sdxl_name(name) is not None for name in known)
+
+def _is_comfys(name: str) -> bool:
+    """Whether ComfyUI and Forge find it: kohya's names, LyCORIS', the attention processors' and their own."""
+    own = name.startswith(("diffusion_model.", "text_encoders.")) or PROCESSOR in name
+    lycoris = name.startswith(tuple(f"lycoris_{block}" for block in ("down_", "mid_", "up_")))
+    return _is_kohyas(name) or ((own or lycoris) and _is_sdxls(name))
 
 
 def _a1111(header: LoraHeader) -> str:
-    matched, total = _matched(header), len(header.modules)
+    matched, total = sum(map(_is_kohyas, header.modules)), len(header.modules)
     if not matched:
         return "loads nothing: it knows kohya's names only"
     loads = f"loads {matched} of {total} modules"
@@ -170,9 +175,9 @@ def _half_attentions(header: LoraHeader) -> int:
 
 
 def _forge(header: LoraHeader) -> str:
-    matched, total = _matched(header, processors=True), len(header.modules)
+    matched, total = sum(map(_is_comfys, header.modules)), len(header.modules)
     # LoCon's third matrix and DoRA's scale go with their modules.
-    stray = [name for name in header.stray_tensors() if not name.endswith((".lora_mid.weight", ".dora_scale"))]
+    stray = header.useless_tensors()
     per_module = (len(header.tensors) - len(header.stray_tensors())) / total
     unmatched = round((total - matched) * per_module) + len(stray)
     if unmatched > FORGE_TOLERATES:
@@ -181,52 +186,47 @@ def _forge(header: LoraHeader) -> str:
 
 
 def _comfy(header: LoraHeader) -> str:
-    matched, total = _matched(header, processors=True), len(header.modules)
+    matched, total = sum(map(_is_comfys, header.modules)), len(header.modules)
     if matched == total:
         return f"loads {matched} of {total} modules"
     return f"loads {matched} of {total} modules; the rest only as lines in its log (lora key not loaded)"
 
 
 def _invoke(header: LoraHeader) -> str:
-    if layout(header) is Layout.DOTTED:
+    if not header.kohya:
         return "fails: it knows kohya's names only"
-    return f"loads {_matched(header)} of {len(header.modules)} modules"
+    return f"loads {sum(map(_is_kohyas, header.modules))} of {len(header.modules)} modules"
 
 
 def _diffusers(header: LoraHeader) -> str:
-    total, rank, alpha = len(header.modules), header.rank or 1, header.alpha
-    if layout(header) is Layout.DOTTED:
-        return _diffusers_dotted(header)
-    if header.dora_modules:
-        return f"loads {total} modules without their DoRA scales ({header.dora_modules} of them): another picture"
-    scale = 1.0 if alpha is None else alpha / rank
-    known = total - header.part_counts()["unknown"]
-    if known < total:
-        return f"fails: {total - known} modules have names that it does not know"
-    return f"loads {total} modules, at scale {scale:g}"
-
-
-def _diffusers_dotted(header: LoraHeader) -> str:
-    """diffusers' own spellings, as diffusers 0.42.1 was seen to read them."""
-    total = len(header.modules)
-    ours = [name for name in header.modules if name.startswith(tuple(PIPELINE))]
-    if not ours:
+    told = in_diffusers(header)
+    if told.fails:
+        return f"fails: {told.fails}"
+    total, loaded = len(header.modules), len(told.scales)
+    if not loaded:
         return "loads nothing, with a line in its log: no name begins with unet. or text_encoder."
-    if any(PEFT in name or f"{name}.lora_A.default.weight" in header.tensors for name in ours):
-        return "fails: it does not know the names that PEFT gives a model of its own"
-    scale = "at its adapter's scale" if "lora_adapter_metadata" in header.metadata else "at scale 1"
-    newer = sum(f"{name}.lora_A.weight" in header.tensors for name in ours)
-    if 0 < newer < total:
-        return f"loads {newer} of {total} modules, {scale}: two spellings are mixed, and it reads one"
-    return f"loads {len(ours)} of {total} modules, {scale}"
+    count = f"{loaded}" if loaded == total else f"{loaded} of {total}"
+    dropped = sum(name.endswith(MAGNITUDES[0]) for name in header.tensors)
+    if dropped:
+        return f"loads {count} modules without their DoRA scales ({dropped} of them): another picture"
+    alphas = Alphas(header)
+    wrong = sum(
+        not math.isclose(scale, alphas.of(name, *module_of(name, header.layers_per_block), rank) / rank, rel_tol=1e-3)
+        for name, scale in told.scales.items()
+        for rank in (header.modules[name][1],)
+    )
+    if wrong:
+        return f"loads {count} modules, {wrong} of them at another scale than the file says: another picture"
+    scales = set(told.scales.values())
+    return f"loads {count} modules, " + (f"at scale {scales.pop():g}" if len(scales) == 1 else "each at its own scale")
 
 
 def _sd_scripts(header: LoraHeader) -> str:
     """By --network_weights; what it finds no place for is told in its log alone."""
     total = len(header.modules)
-    if layout(header) is Layout.DOTTED:
+    if not header.kohya:
         return "can't go on with it: it knows kohya's names only"
-    found = sum(_sdxl_name(name) is not None and not has_diffusers_blocks(name) for name in header.modules)
+    found = sum(_is_kohyas(name) and not has_diffusers_blocks(name) for name in header.modules)
     without = " (DoRA scales left out)" if header.dora_modules else ""
     if found == total:
         return f"goes on with {found} of {total} modules{without}"

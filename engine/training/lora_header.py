@@ -85,8 +85,12 @@ class LoraHeader:
 
     def part_counts(self) -> dict[str, int]:
         """Modules by part: ``unet``, ``te1``, ``te2`` and ``unknown`` (not a module of SDXL's architecture)."""
-        candidates = [self._counts(layers_per_block) for layers_per_block in LAYERS_PER_BLOCK]
-        return min(candidates, key=lambda counts: counts["unknown"])
+        return self._counts(self.layers_per_block)
+
+    @cached_property
+    def layers_per_block(self) -> int:
+        """Of the U-Net that the file was probably made for: the first with which most names are understood."""
+        return min(LAYERS_PER_BLOCK, key=lambda layers: self._counts(layers)["unknown"])
 
     def _counts(self, layers_per_block: int) -> dict[str, int]:
         counts = {"unet": 0, "te1": 0, "te2": 0, "unknown": 0}
@@ -107,7 +111,7 @@ class LoraHeader:
     @property
     def alpha(self) -> float | None:
         """The alpha that most modules have; None where the file carries none (readers then take the rank)."""
-        values = Counter(self._scalar(name) for name in self.tensors if name.endswith(".alpha"))
+        values = Counter(self.scalar(name) for name in self.tensors if name.endswith(".alpha"))
         return values.most_common(1)[0][0] if values else None
 
     @cached_property
@@ -124,7 +128,7 @@ class LoraHeader:
     @property
     def dora_modules(self) -> int:
         """How many modules scale what they learnt, as DoRA does."""
-        return sum(name.endswith((".dora_scale", ".lora_magnitude_vector")) for name in self.tensors)
+        return sum(name.endswith(MAGNITUDES) for name in self.tensors)
 
     def stray_tensors(self) -> list[str]:
         """Tensors that belong to no whole pair of matrices."""
@@ -132,7 +136,15 @@ class LoraHeader:
         owned |= {f"{name}.alpha" for name in self.modules}
         return sorted(set(self.tensors) - owned)
 
-    def _scalar(self, name: str) -> float:
+    def useless_tensors(self) -> list[str]:
+        """Tensors that no network known here has a use for, such as half a pair."""
+        if self.other_networks:
+            return []
+        used = {name + suffix for name in self.modules for suffix in BESIDE_THE_PAIR}
+        return [name for name in self.stray_tensors() if name not in used]
+
+    def scalar(self, name: str) -> float:
+        """A tensor of one number. Raises LoraFileError where it is none."""
         tensor = self.tensors[name]
         with self.path.open("rb") as handle:
             handle.seek(tensor.start)
@@ -155,14 +167,38 @@ PAIRS = (
 """How the two matrices of a module end, in kohya's, PEFT's and diffusers' older spellings."""
 
 
+MID = ".lora_mid.weight"
+"""LoCon's third matrix (Tucker): between the two of a pair."""
+
+MAGNITUDES = (
+    ".dora_scale",
+    ".lora_magnitude_vector",
+    ".lora_magnitude_vector.weight",
+    ".lora_magnitude_vector.default",
+    ".lora_magnitude_vector.default.weight",
+)
+"""DoRA's scale of a module, by LyCORIS' and PEFT's names."""
+
+BIASES = (".lora_B.bias", ".lora_B.default.bias")
+"""What PEFT's ``lora_bias`` adds."""
+
+SCALAR = ".scalar"
+"""LyCORIS' learnt factor of a module's ΔW."""
+
+BESIDE_THE_PAIR = (MID, SCALAR, *MAGNITUDES, *BIASES)
+
 OTHER_NETWORKS = (
     (".hada_w1_a", "LoHa"),
     (".lokr_w1", "LoKr"),
     (".lokr_w1_a", "LoKr"),
+    (".a1.weight", "GLoRA"),
     (".oft_blocks", "OFT"),
     (".oft_diag", "OFT"),
     (".on_input", "IA3"),
     (".diff", "full weights"),
+    (".diff_b", "full biases"),
+    (".w_norm", "norms"),
+    (".vera_lambda_b", "VeRA"),
 )
 """A tensor that each module of another kind has one of (LyCORIS ``lycoris/modules``)."""
 
@@ -175,7 +211,8 @@ def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
         any_network: whether LyCORIS' other networks will do, which Limner can tell of and not paint with.
 
     Raises:
-        LoraFileError: not there, not safetensors, cut short, or without a single LoRA module.
+        LoraFileError: not there, not safetensors, cut short, without a single LoRA module, or with modules of another
+            network, which would be left out.
     """
     record, offset, size = _read_record(path)
     try:
@@ -187,9 +224,10 @@ def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
         raise LoraFileError(f"{path} is cut short", "copy it again")
     _check_places(path, tensors, offset)
     header = LoraHeader(path, tensors, metadata)
-    if header.other_networks and not (header.modules or any_network):
-        kinds = ", ".join(header.other_networks)
-        raise LoraFileError(f"{path} holds no LoRA but another network ({kinds})", "give a LoRA, or LoCon")
+    if header.other_networks and not any_network:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
+        beside = "beside its LoRA" if header.modules else "and no LoRA"
+        raise LoraFileError(f"{path} holds another network ({kinds}) {beside}", "give a LoRA, LoCon or DoRA")
     if not header.modules and not header.other_networks:
         raise LoraFileError(f"{path} holds no LoRA", "give a LoRA, not a whole model")
     return header

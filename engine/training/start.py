@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.base_model import BaseKind, find_base
-from engine.errors import JobError, TrainingError
+from engine.errors import JobError, LoraFileError, TrainingError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
@@ -21,7 +21,9 @@ from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.training.base_shape import shape_of
 from engine.training.budget import check_budget
 from engine.training.cards import card_here
-from engine.training.lora_header import read_header
+from engine.training.lora_header import LoraHeader, read_header
+from engine.training.lora_names import Part
+from engine.training.lora_spelling import module_of
 from engine.training.plan import lineup_of, of_the_person
 from engine.training.presets import choose
 from engine.training.runs import run_status
@@ -152,11 +154,26 @@ def _check_start(settings: Settings) -> None:
             f"{path.name} is a DoRA, whose scales would be lost: {header.dora_modules} modules have one",
             "start from a plain LoRA",
         )
-    if header.rank != rank:
-        raise TrainingError(
-            f"{path.name} has rank {header.rank or 'different in its modules'}, and training.rank is {rank}",
-            f"set training.rank to {header.rank}" if header.rank else "start from a LoRA of one rank",
-        )
+    ranks = _ranks(header, settings.training.train_text_encoders)
+    if not ranks:
+        raise TrainingError(f"{path.name} has no module that this run trains", "look into it with: limner lora show")
+    if max(ranks) != rank:
+        has = f"rank {max(ranks)}" if len(ranks) == 1 else f"ranks from {min(ranks)} to {max(ranks)}"
+        raise TrainingError(f"{path.name} has {has}, and training.rank is {rank}", f"set training.rank to {max(ranks)}")
+
+
+def _ranks(header: LoraHeader, texts: bool) -> set[int]:
+    """The ranks of a file's modules that a run trains: linears of transformers, and of text encoders with ``texts``."""
+    found: set[int] = set()
+    for name, (_, rank, _) in header.modules.items():
+        try:
+            part, module = module_of(name)
+        except LoraFileError:
+            # Another number of layers in a block; the loading knows it.
+            part, module = Part.UNET, ".attentions."
+        if ".attentions." in module or (texts and part is not Part.UNET):
+            found.add(rank)
+    return found
 
 
 def _grounded(settings: Settings) -> Settings:

@@ -1,27 +1,16 @@
-"""Going on from an existing LoRA file, in kohya's, diffusers' or PEFT's names. Needs torch."""
+"""Going on from an existing LoRA file, in whatever spelling. Needs torch."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from engine.errors import LoraFileError
-from engine.training.lora_file import load_lora
-from engine.training.lora_header import PAIRS, LoraHeader, read_header
-from engine.training.lora_names import Part
-from engine.training.lora_spelling import module_of
-
-ADAPTERS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
-"""What diffusers calls the parts."""
-
-LARGEST_ALPHA = 1e6
-"""More is no alpha, but a number that somebody made up."""
+from engine.training.lora_file import LoraPair, read_contents
+from engine.training.lora_names import Part, kohya_name
 
 
 @dataclass(frozen=True)
@@ -41,6 +30,8 @@ def read_start(
 ) -> Begun:
     """Reads a LoRA for a run to go on from. What it does to the model (ΔW) is the same with the run's own alpha.
 
+    A module of a lower rank than the run's keeps its ΔW; the ranks that it lacks begin as a fresh LoRA's do.
+
     Args:
         path: the file.
         modules: the run's modules by part, in diffusers' names.
@@ -49,66 +40,52 @@ def read_start(
         layers_per_block: of the base model's U-Net.
 
     Raises:
-        LoraFileError: it can't be read, has another rank, or no module of the run's.
+        LoraFileError: it can't be read, has a module of a higher rank, or none of the run's.
     """
-    header, tensors = read_header(path), load_lora(path)
-    config = adapter_config(header)
+    contents = read_contents(path, layers_per_block)
     places = {(part, _plain(module)): module for part, names in modules.items() for module in names}
     found: dict[Part, dict[str, torch.Tensor]] = {part: {} for part in modules}
-    left_out: list[str] = []
-    for name, (_, its_rank, _) in header.modules.items():
-        try:
-            part, spelt = module_of(name, layers_per_block)
-            module = places[part, _plain(spelt)]
-        except (LoraFileError, KeyError):
-            left_out.append(name)
+    left_out = list(contents.left_out)
+    for (part, spelt), pair in contents.modules.items():
+        module = places.get((part, _plain(spelt)))
+        if module is None:
+            left_out.append(_told(part, spelt, layers_per_block))
             continue
-        if its_rank != rank:
-            raise LoraFileError(f"{path.name}: {name} has rank {its_rank}, not {rank}", f"set training.rank {its_rank}")
-        down, up = _pair(tensors, name)
-        its_alpha = tensors.get(f"{name}.alpha")
-        scale = (adapter_alpha(config, part, spelt, rank) if its_alpha is None else float(its_alpha)) / alpha
-        found[part][f"{module}.lora_A.weight"] = down.float().flatten(1)
-        found[part][f"{module}.lora_B.weight"] = up.float().flatten(1) * scale
+        if pair.magnitude is not None or pair.bias is not None:
+            raise LoraFileError(f"{path.name} is a DoRA, whose scales would be lost", "start from a plain LoRA")
+        if pair.rank > rank:
+            largest = max(each.rank for each in contents.modules.values())
+            raise LoraFileError(f"{path.name}: {module} has rank {pair.rank}", f"set training.rank to {largest}")
+        down, up = _of_rank(pair, rank, module)
+        found[part][f"{module}.lora_A.weight"] = down
+        found[part][f"{module}.lora_B.weight"] = up * (pair.scale / (alpha / rank))
     if not any(found.values()):
         raise LoraFileError(f"{path.name} fits no module of this base model", "look into it with: limner lora show")
     fresh = sum(f"{module}.lora_A.weight" not in found[part] for part, names in modules.items() for module in names)
     return Begun(found, tuple(left_out), fresh)
 
 
-def adapter_config(header: LoraHeader) -> dict[str, Any]:
-    """What diffusers wrote of the adapter: peft's LoraConfig of each part, ``{"unet.lora_alpha": 8, …}``; else nothing.
+def _of_rank(pair: LoraPair, rank: int, module: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Its matrices in float32, filled up to a rank by rows that a fresh LoRA begins with and zeros: ΔW is the same."""
+    down, up = pair.down.float().flatten(1), pair.up.float()
+    missing = rank - pair.rank
+    if not missing:
+        return down, up
+    # As peft begins, Kaiming's uniform with a = √5: up to 1/√inputs either way. By the module's name, so that each
+    # process of a run draws the same.
+    chance = torch.Generator().manual_seed(sum(module.encode()))
+    rows = (torch.rand(missing, down.shape[1], generator=chance) * 2 - 1) / down.shape[1] ** 0.5
+    return torch.cat([down, rows]), torch.cat([up, torch.zeros(up.shape[0], missing)], dim=1)
 
-    As diffusers 0.42.1 writes ``lora_adapter_metadata``.
-    """
+
+def _told(part: Part, module: str, layers_per_block: int) -> str:
+    """A module's name as kohya's files have it, where they have it."""
     try:
-        told = json.loads(header.metadata.get("lora_adapter_metadata", "{}"))
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def adapter_alpha(config: Mapping[str, Any], part: Part, module: str, rank: int) -> float:
-    """The alpha of a module whose file has no tensor for it; the rank where the adapter's config tells none.
-
-    ``alpha_pattern`` names modules by the end of their names; with ``use_rslora`` alpha is divided by √rank instead of
-    the rank (https://arxiv.org/abs/2312.03732).
-    """
-    name = ADAPTERS[part]
-    patterns = config.get(f"{name}.alpha_pattern")
-    own = patterns.items() if isinstance(patterns, dict) else ()
-    fits = (each for end, each in own if f".{module}".endswith(f".{end}"))
-    alpha = next(fits, config.get(f"{name}.lora_alpha"))
-    if not isinstance(alpha, (int, float)) or not 0 < alpha <= LARGEST_ALPHA:
-        return float(rank)
-    return alpha * math.sqrt(rank) if config.get(f"{name}.use_rslora") is True else float(alpha)
+        return kohya_name(module, part, layers_per_block)
+    except LoraFileError:
+        return f"{part}{module}"
 
 
 def _plain(module: str) -> str:
     """Without what some versions of transformers put before a text encoder's modules."""
     return module.removeprefix("text_model.")
-
-
-def _pair(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    down, up = next(pair for pair in PAIRS if name + pair[0] in tensors)
-    return tensors[name + down], tensors[name + up]

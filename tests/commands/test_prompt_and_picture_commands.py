@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from engine.pictures.parameters import read_parameters
 from engine.project import Project
@@ -38,6 +40,25 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = drawn_project(root / "james", images=3, painting__idle_seconds=20.0)
     run_with(project, random_lora(root / "a.safetensors"))
     return project
+
+
+def test_paint_tells_what_of_a_lora_the_base_model_has_not(
+    capsys: pytest.CaptureFixture[str], project: Project, tmp_path: Path
+) -> None:
+    lora = random_lora(tmp_path / "wide.safetensors")
+    tensors = load_file(lora)
+    for name in ("lora_unet_input_blocks_19_1_proj_in", "lora_unet_double_blocks_0_img_attn_qkv"):
+        tensors |= {f"{name}.lora_down.weight": torch.ones(2, 8), f"{name}.lora_up.weight": torch.ones(8, 2)}
+    save_file(tensors, lora)
+    out = tmp_path / "wide.png"
+    status, _, err = limner(capsys, project.root, "paint", "a man", "--lora", str(lora), "--seed", "3", "-o", str(out))
+    assert status == 0
+    assert "wide: 2 of 86 modules are not in this base model and are left out" in err
+    about = read_parameters(out)
+    assert about is not None
+    assert about.extra["Lora modules left out"] == "wide 2 of 86"
+    status, shown, _ = limner(capsys, project.root, "lora", "show", str(lora))
+    assert "wears 85 of 86 modules" in shown
 
 
 def test_vary_gives_different_prompts_with_their_distance(capsys: pytest.CaptureFixture[str], project: Project) -> None:

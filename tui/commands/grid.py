@@ -26,7 +26,7 @@ from engine.pictures.grid.sheet import MOST_MEGAPIXELS, write_sheet
 from engine.pictures.grid.shelf import Cell, GridShelf
 from engine.pictures.orders import SEEDS
 from engine.pictures.picture import Picture, PictureState
-from engine.pictures.start import wait_for
+from engine.pictures.start import wait_for, warnings_of
 from engine.pictures.votes import Ranked, Ranking, Votes
 from engine.project import Project, open_project
 from engine.settings import Settings
@@ -251,6 +251,8 @@ def _wait(project: Project, grid: Grid, pictures: list[Picture]) -> None:
         raise click.Abort from None
     for reason, count in failed.items():
         narrate(f"{count} not painted: {reason}")
+    for warning in warnings_of(project, waiting):
+        narrate(warning)
 
 
 def _record(grid: Grid, cell: Cell) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from engine.training.lora_clients import clients, context_width
+from engine.training.lora_clients import clients, context_width, here
 from engine.training.lora_header import LoraHeader, lora_hash, no_numbers, read_header
+from engine.training.lora_scale import told_alpha, told_alphas
 from tui.commands.report import document, json_option, table
 
 _TROUBLE = {
@@ -34,11 +35,10 @@ def show(file: Path, as_json: bool) -> None:
         return
     counts = {**record["modules"], **record["other_networks"], "with DoRA": record["dora_modules"]}
     modules = ", ".join(f"{count} {part}" for part, count in counts.items() if count)
-    alpha = "none (readers take the rank)" if record["alpha"] is None else f"{record['alpha']:g}"
     rows = [
         ("modules", modules),
-        ("rank", record["rank"]),
-        ("alpha", alpha),
+        ("rank", _span(record["rank"], record["ranks"])),
+        ("alpha", _span(record["alpha"], record["alphas"]) or "none (readers take the rank)"),
         ("base", record["base"] or "not told"),
         ("trigger", record["trigger"] or "not told"),
         ("epoch, steps", f"{record['epoch'] or '–'}, {record['steps'] or '–'}"),
@@ -46,6 +46,7 @@ def show(file: Path, as_json: bool) -> None:
         ("size", f"{record['bytes'] / 1e6:.1f} MB"),
         ("hash", record["hash"]),
         *record["clients"].items(),
+        ("Limner", record["here"]),
     ]
     for name, found in (("no pair", record["stray"]), ("no numbers", record["no_numbers"])):
         if found:
@@ -53,12 +54,12 @@ def show(file: Path, as_json: bool) -> None:
     table(("what", "in the file"), [(name, str(value)) for name, value in rows])
 
 
-def _left_over(header: LoraHeader) -> list[str]:
-    """Tensors that no network known here has a use for."""
-    if header.other_networks:
-        return []
-    used = (".lora_mid.weight", ".dora_scale", ".lora_magnitude_vector")
-    return [name for name in header.stray_tensors() if not name.endswith(used)]
+def _span(usual: float | None, values: list[float]) -> str:
+    """What most modules have, and from where to where the others go."""
+    if not values:
+        return ""
+    ends = f" in most, {values[0]:g} to {values[-1]:g} in all" if len(values) > 1 else ""
+    return f"{usual if usual is not None else values[0]:g}{ends}"
 
 
 def describe(header: LoraHeader) -> dict[str, Any]:
@@ -70,7 +71,9 @@ def describe(header: LoraHeader) -> dict[str, Any]:
         "other_networks": header.other_networks,
         "dora_modules": header.dora_modules,
         "rank": header.rank,
-        "alpha": header.alpha,
+        "ranks": sorted({rank for _, rank, _ in header.modules.values()}),
+        "alpha": told_alpha(header),
+        "alphas": told_alphas(header),
         "base": about.get("ss_base_model_version") or about.get("modelspec.architecture"),
         "context_width": context_width(header),
         "title": about.get("modelspec.title") or about.get("ss_output_name"),
@@ -79,10 +82,11 @@ def describe(header: LoraHeader) -> dict[str, Any]:
         "steps": about.get("ss_steps"),
         "dtypes": sorted({tensor.dtype for tensor in header.tensors.values()}),
         "tensors": len(header.tensors),
-        "stray": _left_over(header),
+        "stray": header.useless_tensors(),
         "no_numbers": no_numbers(header),
         "bytes": header.path.stat().st_size,
         "hash": lora_hash(header.path),
         "metadata": about,
         "clients": clients(header),
+        "here": here(header),
     }

@@ -13,7 +13,7 @@ from engine.pictures.face_fix import FaceFix
 from engine.pictures.orders import SEEDS, newest_lora, order_for
 from engine.pictures.picture import Picture, PictureOrder, PictureState, Worn, checked
 from engine.pictures.queue import Queue
-from engine.pictures.start import order_pictures, wait_for
+from engine.pictures.start import order_pictures, wait_for, warnings_of
 from engine.project import Project, open_project
 from engine.settings.samplers import NoiseSchedule
 from engine.training.lora_header import read_header
@@ -165,4 +165,6 @@ def _painted(project: Project, orders: list[PictureOrder]) -> list[Picture]:
     done = [picture for picture in pictures if picture.state is PictureState.DONE]
     if not done:
         raise PictureError(pictures[0].reason or "the picture was cancelled")
+    for warning in warnings_of(project, [picture.id for picture in done]):
+        narrate(warning)
     return done

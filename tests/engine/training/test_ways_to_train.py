@@ -250,6 +250,28 @@ def test_a_lora_of_another_rank_is_refused_before_the_run_and_says_what_to_set(p
         start_training(project, {"training.start_from": "/nowhere/lora.safetensors"})
 
 
+def test_a_lora_of_many_ranks_wants_the_largest_and_loses_nothing(project: Project, made: Path, tmp_path: Path) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    pairs = read_lora(made, layers_per_block=1)
+    for number, ((_, module), pair) in enumerate(pairs.items()):
+        rank, name = 1 + number % 4, f"lora_unet_{module.replace('.', '_')}"
+        tensors |= {f"{name}.lora_down.weight": pair.down[:rank].clone(), f"{name}.alpha": torch.tensor(float(rank))}
+        tensors[f"{name}.lora_up.weight"] = pair.up[:, :rank].clone()
+    path = tmp_path / "mixed.safetensors"
+    save_file(tensors, path)
+    for rank in (1, 2, 8):
+        with pytest.raises(TrainingError, match=rf"ranks from 1 to 4, and training\.rank is {rank}: .* to 4"):
+            start_training(project, {"training.start_from": str(path), "training.rank": rank})
+    begun = read_start(path, {Part.UNET: [module for _, module in pairs]}, 4, 2, 1)
+    assert (begun.left_out, begun.fresh) == ((), 0)
+    for number, ((_, module), pair) in enumerate(pairs.items()):
+        rank = 1 + number % 4
+        up, down = (begun.tensors[Part.UNET][f"{module}.lora_{each}.weight"] for each in "BA")
+        assert torch.allclose(up @ down * 2 / 4, pair.up[:, :rank].float() @ pair.down[:rank].float(), atol=1e-4)
+        # What is added can learn: not both of a rank's halves are 0.
+        assert down.abs().amax(dim=1).min() > 0
+
+
 def test_modules_that_are_not_trained_and_modules_that_are_missing_are_counted(made: Path, tmp_path: Path) -> None:
     tensors = load_file(made)
     te = "lora_te1_text_model_encoder_layers_0_mlp_fc1"
