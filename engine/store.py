@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from engine.copies import keep_copy
 from engine.errors import ProjectError
 from engine.refusals import explained
+from engine.storage.moved_projects import make_paths_relative
+from engine.storage.project_paths import ProjectPaths
 
 WAIT_SECONDS = 30.0
 """How long another process may hold the database."""
 
-MIGRATIONS: tuple[str, ...] = (
+Migration = str | Callable[[sqlite3.Connection, Path], None]
+"""SQL statements; or a function that gets the database and the project's folder."""
+
+MIGRATIONS: tuple[Migration, ...] = (
     """
     CREATE TABLE faces (
         id INTEGER PRIMARY KEY,
@@ -249,6 +254,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX folder_photos_by_hash ON folder_photos (hash);
     CREATE INDEX decisions_of_face ON decisions (face_id)
     """,
+    make_paths_relative,
 )
 """What brings a database from one version to the next; ``user_version`` counts how many were applied."""
 
@@ -265,6 +271,8 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.paths = ProjectPaths(path.resolve().parent)
+        """How paths are kept in it."""
         with explained(path):
             self.connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
             try:
@@ -346,6 +354,9 @@ class Store:
             if 0 < applied < len(MIGRATIONS):
                 keep_copy(self.path, applied)
             for script in MIGRATIONS[applied:]:
+                if not isinstance(script, str):
+                    script(connection, self.paths.root)
+                    continue
                 for statement in script.split(";"):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")

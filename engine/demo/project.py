@@ -68,9 +68,10 @@ def make_demo_project(folder: Path, teller: Teller) -> Project:
     project.change(
         {
             **DEMO_SETTINGS,
-            "library.url": library.url,
-            "library.originals": library.originals,
-            "library.sidecar": library.sidecar,
+            # Relative, so that the demo can be moved and copied whole.
+            "library.url": f"sqlite:///{library.index.relative_to(project.root)}",
+            "library.originals": library.originals.relative_to(project.root),
+            "library.sidecar": library.sidecar.relative_to(project.root),
         }
     )
     return project

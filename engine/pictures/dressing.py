@@ -139,7 +139,7 @@ def _gain(pair: LoraPair, weight: torch.Tensor) -> torch.Tensor:
     along = (1, 2) if shape == (rows[0], 1) else (0, 2)
     lengths = flat.norm(dim=along, keepdim=True).squeeze(2)
     gain = pair.magnitude.float().to(weight.device) / lengths.clamp(min=torch.finfo(torch.float32).tiny)
-    return gain.to(weight.dtype)
+    return torch.as_tensor(gain.to(weight.dtype))
 
 
 def _apply(layer: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

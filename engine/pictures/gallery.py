@@ -17,6 +17,7 @@ from engine.pictures.picture import PictureOrder, PictureState
 from engine.pictures.queue import Queue
 from engine.project import Project
 from engine.prompts.networks import strip
+from engine.storage.project_paths import ProjectPaths
 from engine.store import Store
 
 # Asked ten thousand times for one look at the gallery.
@@ -97,13 +98,14 @@ class Gallery:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._paths = store.paths
 
     def pictures(self) -> list[Shown]:
         """All of them, newest first."""
         query = (
             f"SELECT {COLUMNS} FROM pictures WHERE state IN ('done', 'failed', 'cancelled') ORDER BY t DESC, id DESC"
         )
-        return [_shown(Shown._make(row)) for row in self._store.rows(query)]
+        return [_shown(Shown._make(row), self._paths) for row in self._store.rows(query)]
 
     def picture(self, number: int) -> Shown:
         """One picture, one that waits too.
@@ -114,13 +116,13 @@ class Gallery:
         rows = self._store.rows(f"SELECT {COLUMNS} FROM pictures WHERE id = ?", number)
         if not rows:
             raise PictureError(f"there is no picture {number}", "list them with: limner pictures list")
-        return _shown(Shown._make(rows[0]))
+        return _shown(Shown._make(rows[0]), self._paths)
 
     def some(self, numbers: list[int]) -> list[Shown]:
         """Those of these numbers that are there, in no order."""
         marks = ", ".join("?" * len(numbers))
         rows = self._store.rows(f"SELECT {COLUMNS} FROM pictures WHERE id IN ({marks})", *numbers)
-        return [_shown(Shown._make(row)) for row in rows]
+        return [_shown(Shown._make(row), self._paths) for row in rows]
 
 
 def order_like(project: Project, store: Store, number: int, seed: int) -> PictureOrder:
@@ -172,8 +174,10 @@ def order_face_fix(project: Project, store: Store, number: int) -> PictureOrder:
     return replace(order, path=path, source=shown.file, hires=None, face_fix=FaceFix(only=True))
 
 
-def _shown(picture: Shown) -> Shown:
-    """The row, without what only fills a column that may not be empty."""
+def _shown(picture: Shown, paths: ProjectPaths) -> Shown:
+    """The row with full paths, and without what only fills a column that may not be empty."""
+    lora = paths.full(picture.lora) if picture.lora else None
+    picture = picture._replace(path=paths.full(picture.path), lora=lora)
     if not picture.outside:
         return picture
     loras = strip(picture.prompt).loras if "<lora:" in picture.prompt else ()

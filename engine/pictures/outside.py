@@ -85,9 +85,13 @@ def look_for_pictures(project: Project, store: Store) -> Found:
         ProjectError: the database can't be written.
     """
     there = {str(path): stamp for path, stamp in _files(project.pictures.resolve())}
-    known = {row["path"]: row for row in store.rows("SELECT id, path, state, gone FROM pictures WHERE state = 'done'")}
+    full = store.paths.full
+    rows_known = store.rows("SELECT id, path, state, gone FROM pictures WHERE state = 'done'")
+    known = {full(row["path"]): row for row in rows_known}
     # A painter that has linked a file but not said so yet has its path in the queue already.
-    coming = {row["path"] for row in store.rows("SELECT path FROM pictures WHERE state IN ('queued', 'painting')")}
+    coming = {
+        full(row["path"]) for row in store.rows("SELECT path FROM pictures WHERE state IN ('queued', 'painting')")
+    }
     gone = [
         row["id"] for path, row in known.items() if not row["gone"] and path not in there and not Path(path).exists()
     ]
@@ -100,7 +104,7 @@ def look_for_pictures(project: Project, store: Store) -> Found:
         if told is None:
             unreadable.append(Path(path).name)
         else:
-            rows.append(_row(path, stamp, told))
+            rows.append(_row(store.paths.kept(path), stamp, told))
     new = _write(store, rows, gone, back) if rows or gone or back else 0
     return Found(new, len(gone), len(back), tuple(unreadable))
 

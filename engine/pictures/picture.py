@@ -16,6 +16,10 @@ from typing import Any
 from engine.errors import PictureError
 from engine.pictures.face_fix import FaceFix, checked_fix, face_fix_from
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler, refuse_unscheduled, usual_schedule
+from engine.storage.project_paths import ProjectPaths
+
+ANYWHERE = ProjectPaths(Path("/"))
+"""Keeps paths outside of any project."""
 
 KEY_VERSION = 1
 """Grows when the same order comes to give another picture."""
@@ -127,25 +131,25 @@ class PictureOrder:
             making["face_fix"] = self.face_fix.record()
         return hashlib.sha256(json.dumps(making, sort_keys=True).encode()).hexdigest()[:24]
 
-    def to_record(self) -> dict[str, Any]:
-        """The order as JSON."""
+    def to_record(self, paths: ProjectPaths = ANYWHERE) -> dict[str, Any]:
+        """The order as JSON, its paths as a project keeps them."""
         return {
             "prompt": self.prompt,
-            "path": str(self.path),
+            "path": paths.kept(self.path),
             "seed": self.seed,
             "steps": self.steps,
             "guidance": self.guidance,
             "sampler": self.sampler.value,
             "schedule": self.schedule.value,
             "negative": self.negative,
-            "lora": str(self.lora) if self.lora else None,
+            "lora": paths.kept(self.lora) if self.lora else None,
             "strength": self.strength,
-            "others": [{"file": str(each.file), "unet": each.unet, "te": each.te} for each in self.others],
+            "others": [{"file": paths.kept(each.file), "unet": each.unet, "te": each.te} for each in self.others],
             "width": self.width,
             "height": self.height,
             "prompt_id": self.prompt_id,
-            "base": self.base,
-            "source": str(self.source) if self.source else None,
+            "base": paths.kept(self.base) if self.base else None,
+            "source": paths.kept(self.source) if self.source else None,
             "denoise": self.denoise,
             "hires": _hires_record(self.hires),
             "priority": self.priority,
@@ -174,27 +178,27 @@ class Picture(PictureOrder):
         return PictureOrder(**{**fields, **changes})
 
 
-def order_from_record(record: dict[str, Any]) -> PictureOrder:
+def order_from_record(record: dict[str, Any], paths: ProjectPaths = ANYWHERE) -> PictureOrder:
     """Reads what ``to_record`` wrote, an older Limner's too. Raises KeyError, TypeError or ValueError."""
     sampler, schedule = read_sampler(record["sampler"])
     hires = record.get("hires")
     return PictureOrder(
         prompt=record["prompt"],
-        path=Path(record["path"]),
+        path=paths.path(record["path"]),
         seed=record["seed"],
         steps=record["steps"],
         guidance=record["guidance"],
         sampler=sampler,
         schedule=schedule or NoiseSchedule(record.get("schedule") or NoiseSchedule.AUTOMATIC),
         negative=record.get("negative") or "",
-        lora=Path(record["lora"]) if record.get("lora") else None,
+        lora=paths.path(record["lora"]) if record.get("lora") else None,
         strength=record.get("strength"),
-        others=tuple(Worn(Path(each["file"]), each["unet"], each["te"]) for each in record.get("others") or ()),
+        others=tuple(Worn(paths.path(each["file"]), each["unet"], each["te"]) for each in record.get("others") or ()),
         width=record.get("width"),
         height=record.get("height"),
         prompt_id=record.get("prompt_id"),
-        base=record.get("base"),
-        source=Path(record["source"]) if record.get("source") else None,
+        base=paths.full(record["base"]) if record.get("base") else None,
+        source=paths.path(record["source"]) if record.get("source") else None,
         denoise=record.get("denoise", 0.5),
         hires=Hires(hires["scale"], hires["denoise"], hires["steps"], Upscaler(hires["upscaler"])) if hires else None,
         priority=record.get("priority") or 0,

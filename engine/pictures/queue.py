@@ -16,6 +16,7 @@ from pathlib import Path
 
 from engine.errors import PictureError
 from engine.pictures.picture import Picture, PictureOrder, PictureState, order_from_record
+from engine.storage.project_paths import ProjectPaths
 from engine.store import Store
 
 __all__ = ["MOST_STARS", "MOST_TRIES", "Move", "Picture", "PictureOrder", "PictureState", "Queue"]
@@ -42,12 +43,13 @@ class Queue:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._paths = store.paths
 
     def add(self, orders: Iterable[PictureOrder]) -> list[Picture]:
         """Queues pictures, to be painted in this order among those of their priority."""
         with_keys = [(order, order.key()) for order in orders]
         with self._store.change() as change:
-            numbers = [_insert(change, order, key) for order, key in with_keys]
+            numbers = [_insert(change, order, key, self._paths) for order, key in with_keys]
         return [self.picture(number) for number in numbers]
 
     def add_missing(self, orders: Iterable[PictureOrder]) -> list[Picture]:
@@ -65,25 +67,31 @@ class Queue:
                     " ORDER BY state = 'done' DESC, id",
                     (key,),
                 ).fetchall()
-                there = next((row["id"] for row in rows if row["state"] != "done" or Path(row["path"]).exists()), None)
-                numbers.append(_insert(change, order, key) if there is None else there)
+                there = next(
+                    (row["id"] for row in rows if row["state"] != "done" or self._paths.path(row["path"]).exists()),
+                    None,
+                )
+                numbers.append(_insert(change, order, key, self._paths) if there is None else there)
         return [self.picture(number) for number in numbers]
 
     def pictures(self) -> list[Picture]:
         """All that were ever queued, newest first; not those made elsewhere."""
-        return [_picture(row) for row in self._store.rows("SELECT * FROM pictures WHERE NOT outside ORDER BY id DESC")]
+        return [
+            _picture(row, self._paths)
+            for row in self._store.rows("SELECT * FROM pictures WHERE NOT outside ORDER BY id DESC")
+        ]
 
     def waiting_pictures(self) -> list[Picture]:
         """Those being painted and those that wait, in the order in which they are painted."""
         query = f"SELECT * FROM pictures WHERE state IN ('painting', 'queued') ORDER BY state = 'queued', {_ORDER}"
-        return [_picture(row) for row in self._store.rows(query)]
+        return [_picture(row, self._paths) for row in self._store.rows(query)]
 
     def picture(self, number: int) -> Picture:
         """One picture by its number; KeyError where there is none."""
         rows = self._store.rows("SELECT * FROM pictures WHERE id = ?", number)
         if not rows:
             raise KeyError(number)
-        return _picture(rows[0])
+        return _picture(rows[0], self._paths)
 
     def state(self, number: int) -> PictureState:
         """Where a picture stands, quickly; KeyError where there is none."""
@@ -118,7 +126,7 @@ class Queue:
         taken: list[Picture] = []
         with self._store.change() as change:
             for row in change.execute(f"SELECT * FROM pictures WHERE state = 'queued' ORDER BY {_ORDER}"):
-                picture = _picture(row)
+                picture = _picture(row, self._paths)
                 if taken and (len(taken) >= most(taken[0]) or not alike(taken[0], picture)):
                     break
                 taken.append(picture)
@@ -135,7 +143,7 @@ class Queue:
         """
         mine, values = _held_by(claim)
         query = f"UPDATE pictures SET state = 'done', path = ?, seconds = ?, staged = NULL WHERE id = ?{mine}"
-        return self._change(query, str(path), seconds, number, *values) > 0
+        return self._change(query, self._paths.kept(path), seconds, number, *values) > 0
 
     def fail(self, number: int, reason: str, claim: str | None = None) -> None:
         """The picture could not be painted; nothing, where it was cancelled meanwhile."""
@@ -238,12 +246,13 @@ class Queue:
         """Says that the picture is whole under another name, on its way to ``path``. False: it is not held any more."""
         mine, values = _held_by(claim)
         query = f"UPDATE pictures SET staged = ?, path = ? WHERE id = ?{mine}"
-        return self._change(query, str(staged), str(path), number, *values) > 0
+        kept = self._paths.kept
+        return self._change(query, kept(staged), kept(path), number, *values) > 0
 
     def staged(self) -> list[tuple[Picture, Path]]:
         """Pictures that were on their way to their names when their painter died, and where they lie."""
         rows = self._store.rows("SELECT * FROM pictures WHERE state = 'painting' AND staged IS NOT NULL")
-        return [(_picture(row), Path(row["staged"])) for row in rows]
+        return [(_picture(row, self._paths), self._paths.path(row["staged"])) for row in rows]
 
     def _change(self, query: str, *values: object) -> int:
         with self._store.change() as change:
@@ -254,11 +263,12 @@ def _held_by(claim: str | None) -> tuple[str, tuple[str, ...]]:
     return ("", ()) if claim is None else (" AND state = 'painting' AND claim = ?", (claim,))
 
 
-def _insert(change: sqlite3.Connection, order: PictureOrder, key: str) -> int:
+def _insert(change: sqlite3.Connection, order: PictureOrder, key: str, paths: ProjectPaths) -> int:
     # What is looked for by SQL has columns of its own; the whole order is in ``details``.
     row = {name: getattr(order, name) for name in _PLAIN}
-    row |= {"lora": str(order.lora) if order.lora else None, "path": str(order.path), "sampler": order.sampler.value}
-    row |= {"t": time.time(), "key": key, "details": json.dumps(order.to_record(), ensure_ascii=False)}
+    record = order.to_record(paths)
+    row |= {"lora": record["lora"], "path": record["path"], "sampler": order.sampler.value}
+    row |= {"t": time.time(), "key": key, "details": json.dumps(record, ensure_ascii=False)}
     cursor = change.execute(
         f"INSERT INTO pictures ({', '.join(row)}, place)"
         f" VALUES ({', '.join('?' * len(row))}, (SELECT coalesce(max(place), 0) + 1 FROM pictures))",
@@ -267,11 +277,11 @@ def _insert(change: sqlite3.Connection, order: PictureOrder, key: str) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def _picture(row: sqlite3.Row) -> Picture:
+def _picture(row: sqlite3.Row, paths: ProjectPaths) -> Picture:
     record = json.loads(row["details"]) if row["details"] else {}
     # Columns are newer than the order where somebody moved the picture or it was written under another name.
     columns = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118
-    order = order_from_record({**record, **columns})
+    order = order_from_record({**record, **columns}, paths)
     return Picture(
         **{each.name: getattr(order, each.name) for each in fields(PictureOrder)},
         id=row["id"],

@@ -8,7 +8,7 @@ else lies depends on what compares.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from engine.errors import PictureError
 from engine.jobs.folder import JobFolder
 from engine.settings import DEMO_BASE, BaseSettings
 from engine.storage.atomic_files import write_text
+from engine.storage.project_paths import ProjectPaths
 
 LIKENESS_NAME = "likeness.json"
 
@@ -171,7 +172,9 @@ def identity_for(base: BaseSettings) -> str:
 
 def write_likeness(run: JobFolder, likeness: Likeness) -> None:
     """Keeps what was measured in the run's folder."""
-    write_text(run.path / LIKENESS_NAME, json.dumps(likeness.record(), ensure_ascii=False, indent=1) + "\n")
+    record = likeness.record()
+    _each_path(record, _paths_of(run.path).kept)
+    write_text(run.path / LIKENESS_NAME, json.dumps(record, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_likeness(run: JobFolder | Path) -> Likeness | None:
@@ -182,8 +185,26 @@ def read_likeness(run: JobFolder | Path) -> Likeness | None:
     """
     path = (run.path if isinstance(run, JobFolder) else run) / LIKENESS_NAME
     try:
-        return Likeness.from_record(json.loads(path.read_text("utf-8")))
+        record = json.loads(path.read_text("utf-8"))
+        _each_path(record, _paths_of(path.parent).full)
+        return Likeness.from_record(record)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PictureError(f"{path} can't be read", "measure again with: limner likeness") from error
+
+
+def _paths_of(run: Path) -> ProjectPaths:
+    """How the run's project keeps paths; its folder is two above the run's."""
+    return ProjectPaths(run.resolve().parents[1])
+
+
+def _each_path(record: dict[str, Any], change: Callable[[str], str]) -> None:
+    """Changes every path of a record in place. Raises KeyError or TypeError where it is no record of likeness."""
+    for score in (*record["scores"], record["base_score"]):
+        for picture in score["pictures"]:
+            for name in ("path", "copy_of"):
+                if isinstance(picture.get(name), str):
+                    picture[name] = change(picture[name])
+    for score in (*record["scores"], record["base_score"], record["recommended"]):
+        score["checkpoint"] = change(score["checkpoint"])

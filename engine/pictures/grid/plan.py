@@ -14,8 +14,9 @@ from engine.pictures.brush import brush_of
 from engine.pictures.grid.axes import NO_LORA, OFF, ON, Axis, AxisKind, applied
 from engine.pictures.grid.ranges import GridError
 from engine.pictures.orders import ready_to_queue
-from engine.pictures.picture import PictureOrder, checked, order_from_record
+from engine.pictures.picture import ANYWHERE, PictureOrder, checked, order_from_record
 from engine.project import Project
+from engine.storage.project_paths import ProjectPaths
 
 MOST_CELLS = 20_000
 """No grid has more."""
@@ -135,23 +136,25 @@ class Grid:
         added = axis if now is None else Axis(axis.kind, (now,)).with_values(axis.values)
         return checked_grid(replace(self, pages=(*self.pages, added)))
 
-    def record(self) -> dict[str, Any]:
-        """The grid as JSON."""
+    def record(self, paths: ProjectPaths = ANYWHERE) -> dict[str, Any]:
+        """The grid as JSON, its paths as a project keeps them."""
         return {
             "run": self.run,
-            "common": self.common.to_record(),
+            "common": self.common.to_record(paths),
             "x": _axis_record(self.x),
             "y": _axis_record(self.y) if self.y else None,
             "pages": [_axis_record(axis) for axis in self.pages],
         }
 
 
-def grid_from_record(name: str, record: Mapping[str, Any], id: int = 0, t: float = 0.0) -> Grid:
+def grid_from_record(
+    name: str, record: Mapping[str, Any], id: int = 0, t: float = 0.0, paths: ProjectPaths = ANYWHERE
+) -> Grid:
     """Reads what ``record`` gave. Raises KeyError, TypeError or ValueError."""
     return Grid(
         name=name,
         run=record["run"],
-        common=order_from_record(record["common"]),
+        common=order_from_record(record["common"], paths),
         x=_axis(record["x"]),
         y=_axis(record["y"]) if record["y"] else None,
         pages=tuple(_axis(each) for each in record["pages"]),

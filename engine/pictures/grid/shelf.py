@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.errors import PictureError
 from engine.pictures.grid.plan import Grid, Place, grid_from_record
 from engine.pictures.picture import PictureOrder, PictureState
+from engine.storage.project_paths import ProjectPaths
 from engine.store import Store
 
 
@@ -52,10 +53,11 @@ class GridShelf:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._paths = store.paths
 
     def grids(self) -> list[Grid]:
         """All of them, the one that was changed last first."""
-        return [_grid(row) for row in self._store.rows("SELECT * FROM grids ORDER BY t DESC, id DESC")]
+        return [_grid(row, self._paths) for row in self._store.rows("SELECT * FROM grids ORDER BY t DESC, id DESC")]
 
     def grid(self, name: str) -> Grid:
         """One grid by its name.
@@ -67,7 +69,7 @@ class GridShelf:
         if not rows:
             names = ", ".join(each.name for each in self.grids()[:5])
             raise PictureError(f"there is no grid {name}", f"there are {names}" if names else "make one: limner grid")
-        return _grid(rows[0])
+        return _grid(rows[0], self._paths)
 
     def save(self, grid: Grid, orders: Mapping[Place, PictureOrder]) -> Grid:
         """Keeps a grid, a new one or one that was changed, and which picture each of its cells is.
@@ -76,7 +78,7 @@ class GridShelf:
             PictureError: another grid has its name.
         """
         cells = [(place.x, place.y, place.z, order.key()) for place, order in orders.items()]
-        plan, now = json.dumps(grid.record(), ensure_ascii=False), time.time()
+        plan, now = json.dumps(grid.record(self._paths), ensure_ascii=False), time.time()
         with self._store.change() as change:
             try:
                 if grid.id:
@@ -112,7 +114,7 @@ class GridShelf:
         there: dict[str, bool] = {}
         for row in rows:
             place = Place(row["x"], row["y"], row["z"])
-            cell = _cell(place, row, there)
+            cell = _cell(place, row, there, self._paths)
             if place not in cells or _worth(cell) >= _worth(cells[place]):
                 cells[place] = cell
         return cells
@@ -127,12 +129,12 @@ class GridShelf:
             ).rowcount
 
 
-def _cell(place: Place, row: sqlite3.Row, there: dict[str, bool]) -> Cell:
+def _cell(place: Place, row: sqlite3.Row, there: dict[str, bool], paths: ProjectPaths) -> Cell:
     if row["id"] is None:
         return Cell(place, row["key"])
     state = PictureState(row["state"])
     if state is PictureState.DONE:
-        path = row["path"]
+        path = paths.full(row["path"])
         if path not in there:
             there[path] = Path(path).exists()
         if not there[path]:
@@ -142,7 +144,7 @@ def _cell(place: Place, row: sqlite3.Row, there: dict[str, bool]) -> Cell:
         key=row["key"],
         picture=row["id"],
         state=state,
-        path=Path(row["path"]),
+        path=paths.path(row["path"]),
         seconds=row["seconds"],
         reason=row["reason"],
         rating=row["rating"],
@@ -166,8 +168,8 @@ def _worth(cell: Cell) -> int:
     return _WORTH.index(cell.state)
 
 
-def _grid(row: sqlite3.Row) -> Grid:
+def _grid(row: sqlite3.Row, paths: ProjectPaths) -> Grid:
     try:
-        return grid_from_record(row["name"], json.loads(row["plan"]), row["id"], row["t"])
+        return grid_from_record(row["name"], json.loads(row["plan"]), row["id"], row["t"], paths)
     except (KeyError, TypeError, ValueError) as error:
         raise PictureError(f"the grid {row['name']} can't be read", "a newer Limner may have made it") from error
