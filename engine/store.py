@@ -255,6 +255,11 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX decisions_of_face ON decisions (face_id)
     """,
     make_paths_relative,
+    """
+    ALTER TABLE caption_changes ADD COLUMN was BLOB;
+    ALTER TABLE caption_changes ADD COLUMN becomes BLOB;
+    ALTER TABLE caption_changes ADD COLUMN whole INTEGER NOT NULL DEFAULT 0
+    """,
 )
 """What brings a database from one version to the next; ``user_version`` counts how many were applied."""
 

@@ -11,16 +11,18 @@ from pathlib import Path
 from PIL import Image
 
 from engine import events
-from engine.dataset.captions import caption
-from engine.dataset.folder import SIDE, DatasetFolder, TrainingImage, read_caption, write_caption
-from engine.dataset.manifest import Entry, Manifest
+from engine.dataset.by_hand import SIDE, hash_of, image_is_somebodys, put_aside
+from engine.dataset.caption_file import caption_path, read_bytes
+from engine.dataset.captions import caption, overwrite_captions, written_elsewhere
+from engine.dataset.folder import DatasetFolder, TrainingImage, read_caption
+from engine.dataset.journal import CaptionJournal
+from engine.dataset.manifest import Manifest
+from engine.dataset.planning import Cutting, Plan, doubts_of, put_caption
 from engine.dataset.whose import faces_of
 from engine.errors import DatasetError, LimnerError
-from engine.faces.crop import crop_of, cut
-from engine.faces.framing import cut_of
-from engine.faces.geometry import Cut, Framing
+from engine.faces.crop import cut
+from engine.faces.geometry import Framing
 from engine.faces.ledger import Decision, Face, Ledger
-from engine.faces.upright import open_header
 from engine.jobs.turns import one_at_a_time
 from engine.project import Project
 
@@ -39,6 +41,8 @@ class BuildReport:
     """How many went, their faces being no longer kept."""
     skipped: tuple[tuple[Face, str], ...]
     """Kept faces that could not be used, and why."""
+    by_hand: tuple[str, ...] = ()
+    """Images and captions that somebody changed by hand and that stay, by their files' names."""
     gone: int = 0
     """Images that stay though their faces are gone from the library: they are kept faces still."""
 
@@ -48,21 +52,13 @@ class BuildReport:
         return sum(image.upscaled for image in self.images)
 
 
-@dataclass(frozen=True)
-class _Cutting:
-    """One image to make."""
-
-    face: Face
-    how: Cut
-    entry: Entry
-    caption: str
-    """What was written about this face before; empty: the template's words."""
-
-
-def build(project: Project, framing: Framing | None = None, tell: Tell | None = None) -> BuildReport:
+def build(
+    project: Project, framing: Framing | None = None, tell: Tell | None = None, overwrite: bool = False
+) -> BuildReport:
     """Brings the dataset in line with the kept faces.
 
-    Every face keeps its number, so that captions edited by hand stay with their image. Images of faces no longer
+    Every face keeps its number, so that captions edited by hand stay with their image. What somebody changed in the
+    folder stays, a retouched image too. Images of faces no longer
     kept are taken out and their captions remembered; images that somebody added are left alone. A kept face whose
     photo can't be opened is skipped, and an image made of it earlier stays; so does one whose face is gone from the
     library. It can be killed at any instant and run again.
@@ -71,7 +67,9 @@ def build(project: Project, framing: Framing | None = None, tell: Tell | None = 
         project: the project.
         framing: how much of the person all images show; left out: each face as it was chosen or cropped by hand, else
             as its photo gives it best.
-        tell: gets ``phase`` events named ``images`` and a ``warning`` for every face skipped.
+        tell: gets ``phase`` events named ``images`` and a ``warning`` for every face skipped, and for what was changed
+            by hand.
+        overwrite: replace also images and captions that somebody changed by hand; the captions can be taken back.
 
     Raises:
         DatasetError: no face is kept, or the folder can't be written.
@@ -93,23 +91,41 @@ def build(project: Project, framing: Framing | None = None, tell: Tell | None = 
             manifest = _settle_folder(project, folder)
             manifest = _with_faces(manifest, faces, markers)
             manifest, removed = _take_out(folder, manifest, {face.marker_uid for face in kept})
-            manifest, cuttings, skipped = _plan(folder, manifest, sorted(kept, key=lambda face: face.id), framing)
-            folder.save_manifest(manifest)
-            manifest, failed, made = _cut_all(folder, manifest, cuttings, tell)
+            plan = Plan(folder, manifest, doubts_of(project), framing, overwrite)
+            for face in sorted(kept, key=lambda face: face.id):
+                plan.add(face)
+            folder.save_manifest(plan.manifest)
+            manifest, failed, made = _cut_all(folder, plan.manifest, plan.cuttings, tell)
             folder.save_manifest(manifest)
             caption(project)
+            by_hand = plan.by_hand + _hand_written(project, overwrite)
     except OSError as error:
         raise DatasetError(
             f"the dataset can't be written ({error.strerror or error})", f"check {folder.root} and the disk's space"
         ) from error
-    skipped += failed
+    skipped = plan.skipped + failed
+    for words in plan.told:
+        tell(events.Warning(words))
+    if by_hand:
+        names = ", ".join(by_hand)
+        tell(events.Warning(f"changed by hand, and left so: {names}; limner dataset build --overwrite replaces them"))
     for face, reason in skipped:
         tell(events.Warning(f"face {face.id} is skipped: {reason}", subject=str(face.path or face.file_name)))
     left = sum(face.gone and manifest.of(face.marker_uid) is not None for face in kept)
     if left:
         are = "1 image stays though its face is" if left == 1 else f"{left} images stay though their faces are"
         tell(events.Warning(f"{are} gone from the library: see limner faces list is:gone, reject what is to go"))
-    return BuildReport(folder.path, tuple(folder.images()), made, removed, tuple(skipped), left)
+    images = tuple(folder.images())
+    return BuildReport(folder.path, images, made, removed, tuple(skipped), by_hand=by_hand, gone=left)
+
+
+def _hand_written(project: Project, overwrite: bool) -> tuple[str, ...]:
+    """The files of captions that were written by other means than Limner, and that stay."""
+    found = written_elsewhere(project)
+    if overwrite:
+        overwrite_captions(project, found)
+        return ()
+    return tuple(caption_path(Path(name)).name for name in found)
 
 
 def _settle_folder(project: Project, folder: DatasetFolder) -> Manifest:
@@ -124,11 +140,12 @@ def _settle_folder(project: Project, folder: DatasetFolder) -> Manifest:
         left_by_a_kill.unlink()
     old = (manifest.trigger, manifest.class_word)
     if manifest.trigger and old != (person.trigger, person.class_word):
-        for image in folder.image_paths():
-            before = read_caption(image)
-            line = _reworded(before, old, (person.trigger, person.class_word))
-            if line != before:
-                write_caption(image, line)
+        new = (person.trigger, person.class_word)
+        captions = {image.name: _reworded(read_caption(image), old, new) for image in folder.image_paths()}
+        with project.store() as store:
+            journal = CaptionJournal(store, folder)
+            label = f"{' '.join(old)} to {' '.join(new)}"
+            journal.write({name: line for name, line in captions.items() if line}, label)
         entries = tuple(
             entry.captioned(_reworded(entry.template, old, (person.trigger, person.class_word)))
             for entry in manifest.entries
@@ -161,7 +178,7 @@ def _with_faces(manifest: Manifest, faces: Sequence[Face], markers: Mapping[str,
         replace(entry, face=face.id, marker=face.marker_uid) if (face := whose.get(entry.number)) else entry
         for entry in manifest.entries
     )
-    aside = tuple((now(marker), number, words) for marker, number, words in manifest.aside)
+    aside = tuple(replace(each, marker=now(each.marker)) for each in manifest.aside)
     return replace(manifest, entries=entries, aside=aside)
 
 
@@ -169,77 +186,21 @@ def _take_out(folder: DatasetFolder, manifest: Manifest, kept: set[str]) -> tupl
     """Removes the images of faces that are not kept; their captions are saved before anything is deleted."""
     gone = [entry for entry in manifest.entries if entry.marker not in kept]
     for entry in gone:
-        words = read_caption(folder.path / manifest.file_name(entry.number))
-        manifest = manifest.without(entry.number, words)
+        image = folder.path / manifest.file_name(entry.number)
+        if image_is_somebodys(image, entry):
+            put_aside(image)
+        manifest = manifest.without(entry.number, read_caption(image), read_bytes(image))
     folder.save_manifest(manifest)
     # Numbers are never used twice, so all that lies under one set aside is ours, also what a killed build left.
-    for _, number, _ in manifest.aside:
-        path = folder.path / manifest.file_name(number)
+    for each in manifest.aside:
+        path = folder.path / manifest.file_name(each.number)
         path.unlink(missing_ok=True)
         path.with_suffix(".txt").unlink(missing_ok=True)
     return manifest, len(gone)
 
 
-def _plan(
-    folder: DatasetFolder, manifest: Manifest, kept: list[Face], framing: Framing | None
-) -> tuple[Manifest, list[_Cutting], list[tuple[Face, str]]]:
-    """Which images are to be cut. The manifest names them all before the first is written."""
-    cuttings: list[_Cutting] = []
-    skipped: list[tuple[Face, str]] = []
-    for face in kept:
-        if face.gone:
-            if manifest.of(face.marker_uid) is None:
-                skipped.append((face, "it is gone from the library"))
-            continue
-        how = Cut(framing) if framing else cut_of(face)
-        crop = crop_of(face, how)
-        if crop is None or face.path is None or not face.image_height:
-            skipped.append((face, face.problem or "its box has no area inside the picture"))
-            continue
-        before, words = manifest.of(face.marker_uid), ""
-        number = before.number if before else None
-        if before is None:
-            manifest, number, words = manifest.take_back(face.marker_uid)
-        if number is None:
-            number = _free_number(folder, manifest)
-        entry = Entry(
-            number=number,
-            face=face.id,
-            marker=face.marker_uid,
-            framing=how.framing.value,
-            crop=(crop.left, crop.top, crop.side),
-            face_share=round(face.box.clamped().h * face.image_height / crop.side, 4),
-            source=str(face.path),
-            stamp=_stamp(face.path),
-            template=before.template if before else "",
-        )
-        image = folder.path / manifest.file_name(number)
-        if before is None or not before.same_cut(entry) or not _sound(image):
-            cuttings.append(_Cutting(face, how, entry, words))
-            # Without a stamp it is cut again, should this build be killed before it is done.
-            manifest = manifest.with_entry(replace(before or entry, stamp=""))
-    return manifest, cuttings, skipped
-
-
-def _sound(image: Path) -> bool:
-    """Whether an image that was made before is there and of the right size."""
-    try:
-        with open_header(image) as found:
-            return found.size == (SIDE, SIDE)
-    except (OSError, ValueError):
-        return False
-
-
-def _free_number(folder: DatasetFolder, manifest: Manifest) -> int:
-    """The next number; one whose file is there already belongs to somebody who put it there."""
-    number = manifest.next_number()
-    while (folder.path / manifest.file_name(number)).exists():
-        number += 1
-    return number
-
-
 def _cut_all(
-    folder: DatasetFolder, manifest: Manifest, cuttings: list[_Cutting], tell: Tell
+    folder: DatasetFolder, manifest: Manifest, cuttings: list[Cutting], tell: Tell
 ) -> tuple[Manifest, list[tuple[Face, str]], int]:
     """Cuts the images, a few at a time (Pillow works outside Python's lock), and brings own captions back."""
     failed: list[tuple[Face, str]] = []
@@ -249,21 +210,24 @@ def _cut_all(
         for done, (cutting, job) in enumerate(zip(cuttings, jobs, strict=True), start=1):
             path = folder.path / manifest.file_name(cutting.entry.number)
             try:
-                job.result()
+                written = job.result()
             except LimnerError as error:
                 failed.append((cutting.face, error.one_line()))
                 if not path.exists():
-                    manifest = manifest.without(cutting.entry.number, cutting.caption)
+                    aside = cutting.before
+                    manifest = manifest.without(cutting.entry.number, aside.caption if aside else "")
+                    if aside is not None:
+                        others = (each for each in manifest.aside if each.marker != aside.marker)
+                        manifest = replace(manifest, aside=(*others, aside))
             else:
-                if cutting.caption:
-                    write_caption(path, cutting.caption)
-                manifest = manifest.with_entry(cutting.entry)
+                put_caption(path, cutting.before)
+                manifest = manifest.with_entry(replace(cutting.entry, image_hash=written))
             tell(events.Phase("images", done, len(cuttings)))
     return manifest, failed, len(cuttings) - len(failed)
 
 
-def _cut_one(cutting: _Cutting, folder: Path) -> None:
-    """One image: cut, brought to size (Lanczos), written beside its place and then moved there."""
+def _cut_one(cutting: Cutting, folder: Path) -> str:
+    """One image: cut, brought to size (Lanczos), written beside its place and then moved there. Its hash."""
     square = cut(cutting.face, cutting.how)
     image = square.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
     image.info.clear()
@@ -271,15 +235,8 @@ def _cut_one(cutting: _Cutting, folder: Path) -> None:
     beside = path.with_name(f".{path.stem}.{os.getpid()}.part")
     try:
         image.save(beside, format="PNG", compress_level=3)
+        written = hash_of(beside.read_bytes())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _stamp(path: Path) -> str:
-    """Changes when the photo's file does; empty while it can't be looked at."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"{status.st_size} {status.st_mtime_ns}"
+    return written

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from engine.dataset.folder import DatasetFolder, write_caption
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from engine.dataset.by_hand import caption_is_somebodys, captions_of_limner, hash_of
+from engine.dataset.caption_file import read_bytes
+from engine.dataset.folder import DatasetFolder, TrainingImage, write_caption
+from engine.dataset.journal import CaptionJournal
 from engine.dataset.known import Known, known_images
 from engine.dataset.manifest import Entry
 from engine.dataset.parts import led
@@ -37,20 +44,62 @@ def caption(project: Project) -> int:
     """
     folder = DatasetFolder(project)
     manifest = folder.manifest()
-    settings = project.settings
-    known = known_images(project, manifest)
     entries = {manifest.file_name(entry.number): entry for entry in manifest.entries}
     written = 0
-    for image in folder.images():
+    for image, text in _templates(project, folder):
         entry = entries.get(image.path.name)
-        text = template_caption(settings, known.get(image.path.name, Known()))
-        if image.caption != text and from_template(image.caption, entry):
+        if not from_template(image.caption, entry):
+            continue
+        if image.caption != text:
             write_caption(image, text)
             written += 1
-        if entry is not None and from_template(image.caption, entry):
-            manifest = manifest.with_entry(entry.captioned(text))
+        if entry is not None:
+            manifest = manifest.with_entry(replace(entry.captioned(text), caption_hash=_hash(image.path)))
     folder.save_manifest(manifest)
     return written
+
+
+def written_elsewhere(project: Project) -> dict[str, str]:
+    """The captions that somebody wrote into the files by other means than Limner: the images' names, and what the
+    template would write. Raises DatasetError as ``caption``."""
+    folder = DatasetFolder(project)
+    manifest = folder.manifest()
+    entries = {manifest.file_name(entry.number): entry for entry in manifest.entries}
+    with project.store() as store:
+        ours = captions_of_limner(store)
+    return {
+        image.path.name: text
+        for image, text in _templates(project, folder)
+        if (entry := entries.get(image.path.name)) is not None
+        and not from_template(image.caption, entry)
+        and caption_is_somebodys(image.path, entry, ours.get(image.path.name, ()))
+    }
+
+
+def overwrite_captions(project: Project, captions: Mapping[str, str]) -> None:
+    """Replaces captions by the template's, by image name, as one action of the journal, which an undo takes back.
+    Raises DatasetError as ``caption``."""
+    folder = DatasetFolder(project)
+    with project.store() as store:
+        CaptionJournal(store, folder).write(captions, "overwrite captions")
+    manifest = folder.manifest()
+    for entry in manifest.entries:
+        name = manifest.file_name(entry.number)
+        if name in captions:
+            written = replace(entry.captioned(captions[name]), caption_hash=_hash(folder.path / name))
+            manifest = manifest.with_entry(written)
+    folder.save_manifest(manifest)
+
+
+def _templates(project: Project, folder: DatasetFolder) -> Iterator[tuple[TrainingImage, str]]:
+    """Every image with what the template says of it."""
+    known, settings = known_images(project, folder.manifest()), project.settings
+    for image in folder.images():
+        yield image, template_caption(settings, known.get(image.path.name, Known()))
+
+
+def _hash(image: Path) -> str:
+    return hash_of(read_bytes(image) or b"")
 
 
 def from_template(text: str, entry: Entry | None) -> bool:

@@ -10,15 +10,20 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.dataset.by_hand import SIDE as SIDE
+from engine.dataset.caption_file import (
+    caption_path,
+    one_line,
+    put_bytes,
+    read_bytes,
+    read_caption_file,
+    with_caption,
+)
 from engine.dataset.manifest import Manifest, read_manifest, write_manifest
 from engine.errors import DatasetError
 from engine.faces.upright import open_header
 from engine.project import Project
 from engine.settings import Settings
-from engine.storage.atomic_files import write_text
-
-SIDE = 1024
-"""Pixels a side of a training image: what SDXL was made for."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -39,6 +44,8 @@ class TrainingImage:
     """The face's number in the project; None for an image that somebody added by hand."""
     source_px: int | None
     """The crop's side in real pixels of the photo; None where unknown."""
+    more_lines: int = 0
+    """Further lines that the caption's file has, which are no part of the caption."""
 
     @property
     def upscaled(self) -> bool:
@@ -90,8 +97,9 @@ class DatasetFolder:
             entry = numbered.get(path.name)
             width, height = _size(path)
             face_id, source_px = (entry.face, entry.source_px) if entry else (None, None)
-            caption_path, caption = path.with_suffix(".txt"), read_caption(path)
-            found.append(TrainingImage(path, caption_path, caption, width, height, face_id, source_px))
+            file = read_caption_file(path)
+            caption, more = (file.caption, file.more) if file else ("", 0)
+            found.append(TrainingImage(path, caption_path(path), caption, width, height, face_id, source_px, more))
         return found
 
     def checks(self) -> list[str]:
@@ -114,6 +122,8 @@ class DatasetFolder:
             found.append(f"trigger twice in {_some(twice)}")
         if images and not (without or late or twice):
             found.append("trigger ok")
+        if several := [image.path.stem for image in images if image.more_lines]:
+            found.append(f"only the first line is read of {_some(several)}")
         return found
 
     def manifest(self) -> Manifest:
@@ -133,7 +143,8 @@ def folder_name(settings: Settings) -> str:
 
 
 def write_caption(image: TrainingImage | Path, text: str) -> str:
-    """Writes the caption beside an image, whole, as the one line that trainers read.
+    """Writes the caption beside an image, whole, as the one line that trainers read. What else stands in a file that is
+    there already stays: its encoding, its further lines.
 
     Args:
         image: the image or its path.
@@ -146,13 +157,8 @@ def write_caption(image: TrainingImage | Path, text: str) -> str:
         DatasetError: nothing is left of it, which trainers fail on; or the file can't be written.
     """
     path = image if isinstance(image, Path) else image.path
-    line = " ".join(text.split())
-    if not line:
-        raise DatasetError(f"the caption of {path.name} is empty", "write at least the trigger word")
-    try:
-        write_text(path.with_suffix(".txt"), line + "\n")
-    except OSError as error:
-        raise DatasetError(f"the caption of {path.name} can't be written ({error.strerror})") from error
+    line = one_line(text, path.name)
+    put_bytes(path, with_caption(read_bytes(path), line, caption_path(path).name))
     return line
 
 
@@ -160,16 +166,10 @@ def read_caption(image: Path) -> str:
     """The caption beside an image: its first line that isn't empty, for kohya's trainer reads one alone.
 
     Raises:
-        DatasetError: it is there and can't be read.
+        DatasetError: it is there and can't be read, or its encoding can't be told.
     """
-    path = image.with_suffix(".txt")
-    try:
-        lines = path.read_text("utf-8-sig", errors="replace").splitlines()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise DatasetError(f"{path} can't be read ({error.strerror})", "check its permissions") from error
-    return next((line.strip() for line in lines if line.strip()), "")
+    found = read_caption_file(image)
+    return found.caption if found else ""
 
 
 def _size(path: Path) -> tuple[int, int]:

@@ -1,19 +1,21 @@
 """What was changed in captions, as a journal that can be undone across restarts.
 
 The captions themselves lie in files, which other tools may change. So an action is on disk in the database first, then
-the files are written, then that is noted; what a kill left unwritten is written when the journal is next opened. A file
-is only ever changed from what the journal knows it to be: what somebody wrote since stays.
+the files are written, then that is noted; what a kill left unwritten is written when the journal is next opened. The
+journal keeps the files' bytes, so that an undo brings each back as it was. A file is only ever changed from what the
+journal knows it to be: what somebody wrote since stays.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.dataset.caption_file import caption_path, one_line, parse_caption, put_bytes, read_bytes, with_caption
 from engine.dataset.folder import DatasetFolder, read_caption, write_caption
 from engine.errors import DatasetError, LimnerError
 from engine.store import Store
@@ -28,6 +30,24 @@ class Change:
     """The files' names whose captions changed."""
     left: tuple[str, ...] = ()
     """Those that were left alone: changed by somebody else since, or gone."""
+
+
+BYTES = {"before": "was", "after": "becomes"}
+"""The column that holds a whole file, beside the one that holds its caption."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What becomes of one caption's file."""
+
+    image: str
+    before: str
+    """The caption."""
+    line: str
+    """The caption that it gets."""
+    was: bytes | None
+    """The whole file; None: there is none."""
+    becomes: bytes
 
 
 class CaptionJournal:
@@ -48,16 +68,14 @@ class CaptionJournal:
         Raises:
             DatasetError: a caption is empty, an image is not there, or a file can't be written.
         """
-        wanted = {name: _line(name, text) for name, text in captions.items()}
-        before = {name: read_caption(self._image(name)) for name in wanted}
-        changed = {name: text for name, text in wanted.items() if text != before[name]}
-        if not changed:
+        steps = [step for step in (self._step(name, text) for name, text in captions.items()) if step is not None]
+        if not steps:
             return Change(label, ())
         action = self.begin(label)
         with self._store.change() as change:
-            _note(change, action, before, changed)
+            _note(change, action, steps)
         self._settle()
-        return Change(label, tuple(changed))
+        return Change(label, tuple(step.image for step in steps))
 
     def begin(self, label: str) -> int:
         """Opens an action that captions are added to one by one, as a job does. What was undone can no longer be
@@ -71,11 +89,11 @@ class CaptionJournal:
 
     def add(self, action: int, name: str, text: str) -> bool:
         """Writes one caption as part of an action; whether that changed anything. Raises DatasetError as ``write``."""
-        line, before = _line(name, text), read_caption(self._image(name))
-        if line == before:
+        step = self._step(name, text)
+        if step is None:
             return False
         with self._store.change() as change:
-            _note(change, action, {name: before}, {name: line})
+            _note(change, action, [step])
         self._settle()
         return True
 
@@ -93,22 +111,22 @@ class CaptionJournal:
         Raises:
             DatasetError: it is empty, or can't be written; then the file stays as it was.
         """
-        line, now = _line(name, text), read_caption(self._image(name))
+        step = self._step(name, text)
         rows = self._store.rows(
-            "SELECT caption_changes.id, before FROM caption_changes"
+            "SELECT caption_changes.id, was FROM caption_changes"
             " JOIN caption_actions ON caption_actions.id = action_id"
-            " WHERE action_id = ? AND image = ? AND state = 'done'",
+            " WHERE action_id = ? AND image = ? AND state = 'done' AND whole",
             action,
             name,
         )
         if not rows:
-            if line == now:
+            if step is None:
                 return action if action is not None else self.begin(f"edit {name}")
             action = self.begin(f"edit {name}")
             with self._store.change() as change:
-                _note(change, action, {name: now}, {name: line})
-        else:
-            self._amend(rows[0], name, now, line)
+                _note(change, action, [step])
+        elif step is not None:
+            self._amend(rows[0], step)
         self._settle()
         assert action is not None
         return action
@@ -121,21 +139,23 @@ class CaptionJournal:
         """Does the last undone action again; None where nothing is left to redo."""
         return self._turn("undone", "done", "after", "ASC")
 
-    def _amend(self, row: sqlite3.Row, name: str, now: str, line: str) -> None:
-        """Brings a change and its file from ``now`` to ``line``, both or neither: where one of them were ahead of the
+    def _amend(self, row: sqlite3.Row, step: _Step) -> None:
+        """Brings a change and its file to what is written now, both or neither: where one of them were ahead of the
         other, an undo would take the caption for somebody else's and leave it."""
+        image = self._folder.path / step.image
         try:
             with self._store.change() as change:
-                if line == row["before"]:
+                if step.becomes == row["was"]:
                     # All of it was taken back by hand: nothing is left to undo.
                     change.execute("DELETE FROM caption_changes WHERE id = ?", (row["id"],))
                 else:
-                    change.execute("UPDATE caption_changes SET after = ? WHERE id = ?", (line, row["id"]))
-                write_caption(self._image(name), line)
+                    values = (step.line, step.becomes, row["id"])
+                    change.execute("UPDATE caption_changes SET after = ?, becomes = ? WHERE id = ?", values)
+                put_bytes(image, step.becomes)
         except LimnerError:
-            if self._now(name) == line:
-                with suppress(LimnerError):
-                    self._put(self._folder.path / name, now)
+            with suppress(LimnerError):
+                if read_bytes(image) == step.becomes:
+                    put_bytes(image, step.was)
             raise
 
     def _turn(self, state: str, to_state: str, column: str, order: str) -> Change | None:
@@ -152,43 +172,55 @@ class CaptionJournal:
             change.execute("UPDATE caption_actions SET state = ? WHERE id = ?", (to_state, row["id"]))
             change.execute("UPDATE caption_changes SET written = 0 WHERE action_id = ?", (row["id"],))
         self._settle()
-        changes = self._store.rows(
-            f"SELECT image, {column} AS wanted FROM caption_changes WHERE action_id = ? ORDER BY id", row["id"]
-        )
-        there = {each["image"]: self._now(each["image"]) == each["wanted"] for each in changes}
+        changes = self._store.rows("SELECT * FROM caption_changes WHERE action_id = ? ORDER BY id", row["id"])
+        there = {each["image"]: self._holds(each, column) for each in changes}
         changed = tuple(name for name, done in there.items() if done)
         return Change(row["label"], changed, tuple(name for name, done in there.items() if not done))
 
     def _settle(self) -> None:
         """Writes what the database says is not written yet. Safe to do twice, and by two processes."""
         waiting = self._store.rows(
-            "SELECT caption_changes.id, image, before, after, state FROM caption_changes"
+            "SELECT caption_changes.*, state FROM caption_changes"
             " JOIN caption_actions ON caption_actions.id = action_id WHERE written = 0 ORDER BY caption_changes.id"
         )
         done: list[tuple[int]] = []
         for row in waiting:
-            undone = row["state"] == "undone"
-            was, wanted = (row["after"], row["before"]) if undone else (row["before"], row["after"])
-            if self._now(row["image"]) == was:
-                self._put(self._folder.path / row["image"], wanted)
+            was, wanted = ("after", "before") if row["state"] == "undone" else ("before", "after")
+            if self._holds(row, was):
+                self._put(row, wanted)
             done.append((row["id"],))
         if done:
             with self._store.change() as change:
                 change.executemany("UPDATE caption_changes SET written = 1 WHERE id = ?", done)
 
-    def _now(self, name: str) -> str | None:
-        """What stands beside an image now; None where there is no such image."""
-        image = self._folder.path / name
-        return read_caption(image) if image.is_file() else None
-
-    def _put(self, image: Path, text: str) -> None:
-        if text:
-            write_caption(image, text)
-            return
+    def _holds(self, row: sqlite3.Row, side: str) -> bool:
+        """Whether the file is what a change has on a side, ``before`` or ``after``, to the byte. A change that an older
+        Limner made knows the caption alone."""
+        image = self._folder.path / row["image"]
+        if not image.is_file():
+            return False
+        if row["whole"]:
+            return bool(read_bytes(image) == row[BYTES[side]])
         try:
-            image.with_suffix(".txt").unlink(missing_ok=True)
-        except OSError as error:
-            raise DatasetError(f"the caption of {image.name} can't be taken out ({error.strerror})") from error
+            return bool(read_caption(image) == row[side])
+        except DatasetError:
+            return False
+
+    def _put(self, row: sqlite3.Row, side: str) -> None:
+        image = self._folder.path / row["image"]
+        if row["whole"]:
+            put_bytes(image, row[BYTES[side]])
+        elif row[side]:
+            write_caption(image, row[side])
+        else:
+            put_bytes(image, None)
+
+    def _step(self, name: str, text: str) -> _Step | None:
+        """What a caption's file becomes; None where it says that already."""
+        line, was = one_line(text, name), read_bytes(image := self._image(name))
+        file = caption_path(image).name
+        before = "" if was is None else parse_caption(was, file).caption
+        return None if line == before else _Step(name, before, line, was, with_caption(was, line, file))
 
     def _image(self, name: str) -> Path:
         image = self._folder.path / name
@@ -197,15 +229,9 @@ class CaptionJournal:
         return image
 
 
-def _line(name: str, text: str) -> str:
-    line = " ".join(text.split())
-    if not line:
-        raise DatasetError(f"the caption of {name} is empty", "write at least the trigger word")
-    return line
-
-
-def _note(change: sqlite3.Connection, action: int, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+def _note(change: sqlite3.Connection, action: int, steps: Sequence[_Step]) -> None:
     change.executemany(
-        "INSERT INTO caption_changes (action_id, image, before, after) VALUES (?, ?, ?, ?)",
-        [(action, name, before[name], text) for name, text in after.items()],
+        "INSERT INTO caption_changes (action_id, image, before, after, was, becomes, whole)"
+        " VALUES (?, ?, ?, ?, ?, ?, 1)",
+        [(action, step.image, step.before, step.line, step.was, step.becomes) for step in steps],
     )

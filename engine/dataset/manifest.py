@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -36,6 +37,13 @@ class Entry:
     template: str = ""
     """The caption that the template wrote; another one in the file is somebody's own."""
 
+    content: str = ""
+    """SHA-1 of the photo's bytes when it was cut; empty: not known."""
+    image_hash: str = ""
+    """SHA-256 of the image that Limner wrote: another file is somebody's work. Empty: an older Limner wrote it."""
+    caption_hash: str = ""
+    """SHA-256 of the caption's file that Limner wrote last when it built; empty: it wrote none."""
+
     @property
     def source_px(self) -> int:
         """The crop's side in real pixels of the photo."""
@@ -46,9 +54,23 @@ class Entry:
         return replace(self, template=text)
 
     def same_cut(self, other: Entry) -> bool:
-        """Whether both would give the same image."""
+        """Whether both would give the same image; not, where this one was begun and never done."""
+        if self.content and other.content:
+            return bool(self.stamp) and (self.crop, self.content) == (other.crop, other.content)
         mine, theirs = (self.crop, self.source, self.stamp), (other.crop, other.source, other.stamp)
         return mine == theirs
+
+
+@dataclass(frozen=True)
+class Aside:
+    """What is remembered of a face that is no longer kept, should it come back."""
+
+    marker: str
+    number: int
+    caption: str
+    """What somebody wrote; empty: the template can write its own again."""
+    file: bytes | None = None
+    """The caption's whole file, where it is more than that line."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +82,8 @@ class Manifest:
     trigger: str = ""
     class_word: str = ""
     entries: tuple[Entry, ...] = ()
-    aside: tuple[tuple[str, int, str], ...] = ()
-    """Marker, number and caption of faces that are no longer kept, should they come back."""
+    aside: tuple[Aside, ...] = ()
+    """Faces that are no longer kept."""
 
     @staticmethod
     def file_name(number: int) -> str:
@@ -77,25 +99,31 @@ class Manifest:
         others = (each for each in self.entries if each.number != entry.number)
         return replace(self, entries=tuple(sorted((*others, entry), key=lambda each: each.number)))
 
-    def without(self, number: int, caption: str) -> Manifest:
-        """With an image taken out and its caption set aside."""
+    def without(self, number: int, caption: str, file: bytes | None = None) -> Manifest:
+        """With an image taken out and its caption set aside.
+
+        Args:
+            number: the image's.
+            caption: what stands beside it.
+            file: the whole file that the caption stands in.
+        """
         gone = next(entry for entry in self.entries if entry.number == number)
         kept = tuple(entry for entry in self.entries if entry.number != number)
-        aside = tuple(each for each in self.aside if each[0] != gone.marker)
+        others = tuple(each for each in self.aside if each.marker != gone.marker)
+        if file == (caption + "\n").encode():
+            file = None
         # Only what somebody wrote needs to be remembered; the template can write its own again.
-        own = "" if caption == gone.template else caption
-        return replace(self, entries=kept, aside=(*aside, (gone.marker, number, own)))
+        own = "" if caption == gone.template and file is None else caption
+        return replace(self, entries=kept, aside=(*others, Aside(gone.marker, number, own, file)))
 
-    def take_back(self, marker: str) -> tuple[Manifest, int | None, str]:
-        """The number and the caption that a face had before, no longer set aside; None and nothing for a new one."""
-        for each in self.aside:
-            if each[0] == marker:
-                return replace(self, aside=tuple(one for one in self.aside if one is not each)), each[1], each[2]
-        return self, None, ""
+    def take_back(self, marker: str) -> tuple[Manifest, Aside | None]:
+        """What was set aside of a face, and the manifest without it; None for a new one."""
+        found = next((each for each in self.aside if each.marker == marker), None)
+        return replace(self, aside=tuple(each for each in self.aside if each is not found)), found
 
     def next_number(self) -> int:
         """A number that no face ever had."""
-        used = [entry.number for entry in self.entries] + [number for _, number, _ in self.aside]
+        used = [entry.number for entry in self.entries] + [each.number for each in self.aside]
         return max(used, default=0) + 1
 
 
@@ -113,7 +141,7 @@ def read_manifest(dataset: Path) -> Manifest:
             trigger=record["trigger"],
             class_word=record["class_word"],
             entries=tuple(_entry(each) for each in record["images"]),
-            aside=tuple((each["marker"], each["number"], each["caption"]) for each in record["set_aside"]),
+            aside=tuple(_aside(each) for each in record["set_aside"]),
         )
     except FileNotFoundError:
         return Manifest()
@@ -131,14 +159,23 @@ def write_manifest(dataset: Path, manifest: Manifest) -> None:
         "trigger": manifest.trigger,
         "class_word": manifest.class_word,
         "images": [{**asdict(entry), "source_px": entry.source_px} for entry in manifest.entries],
-        "set_aside": [
-            {"marker": marker, "number": number, "caption": caption} for marker, number, caption in manifest.aside
-        ],
+        "set_aside": [_aside_record(each) for each in manifest.aside],
     }
     write_text(dataset / NAME, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def _entry(record: dict[str, Any]) -> Entry:
     left, top, side = record["crop"]
-    known = {name: record[name] for name in Entry.__dataclass_fields__}
+    newer = {"content", "image_hash", "caption_hash"}
+    known = {name: record[name] for name in Entry.__dataclass_fields__ if name not in newer or name in record}
     return Entry(**{**known, "crop": (int(left), int(top), int(side))})
+
+
+def _aside(record: dict[str, Any]) -> Aside:
+    file = base64.b64decode(record["file"]) if "file" in record else None
+    return Aside(record["marker"], record["number"], record["caption"], file)
+
+
+def _aside_record(each: Aside) -> dict[str, Any]:
+    record: dict[str, Any] = {"marker": each.marker, "number": each.number, "caption": each.caption}
+    return record if each.file is None else {**record, "file": base64.b64encode(each.file).decode()}

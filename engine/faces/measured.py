@@ -6,10 +6,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.faces.geometry import Box
 from engine.faces.measures import NOT_MEASURED, Kin, Measures, Sight
 from engine.store import Store
+
+VERSION = "2"
+"""Grows whenever measuring changes its meaning; what an older one measured is measured again."""
 
 TABLES = "faces" + "".join(f" LEFT JOIN {name} USING (marker_uid)" for name in ("seen", "measures", "kin"))
 """The faces with all that is known of each."""
@@ -104,6 +108,16 @@ class MeasuredFaces:
             change.execute("DELETE FROM measures")
             change.execute("DELETE FROM kin")
             change.execute("DELETE FROM identities")
+
+
+def stamp_of(path: Path, box: Box) -> str:
+    """Changes when the photo's file or the face's box does."""
+    try:
+        status = path.stat()
+        file = f"{status.st_size} {status.st_mtime_ns}"
+    except OSError:
+        file = "gone"
+    return f"{VERSION} {file} {box.x:.5f} {box.y:.5f} {box.w:.5f} {box.h:.5f}"
 
 
 def measures_of(row: sqlite3.Row) -> Measures:

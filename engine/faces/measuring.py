@@ -17,11 +17,10 @@ from engine import events
 from engine.errors import LimnerError
 from engine.faces.detector import DetectedFace, Detector
 from engine.faces.embedders import Embedders, embedders
-from engine.faces.geometry import Box
 from engine.faces.identity import SPACE, Identity
 from engine.faces.kin import compare, library_tells_enough
 from engine.faces.ledger import Face, Ledger
-from engine.faces.measured import MeasuredFaces
+from engine.faces.measured import MeasuredFaces, stamp_of
 from engine.faces.measures import SCORABLE_PX, Sight
 from engine.faces.own_eyes import find_in_box, others_of
 from engine.faces.pose import yaw_of
@@ -29,9 +28,6 @@ from engine.faces.sight import PHOTO_HASH, dhash_both, look, needed_side
 from engine.faces.upright import open_upright
 from engine.jobs.worker import Context
 from engine.project import Project
-
-VERSION = "2"
-"""Grows whenever measuring changes its meaning; what an older one measured is measured again."""
 
 SAVE_EVERY = 50
 """Photos between two writes: what a kill can lose."""
@@ -141,16 +137,6 @@ def measure(
 def work(context: Context) -> None:
     """The job: measures, all anew where the order says so."""
     measure(Project(context.project), bool(context.args.get("again")), context.emit, context.should_stop)
-
-
-def stamp_of(path: Path, box: Box) -> str:
-    """Changes when the photo's file or the face's box does."""
-    try:
-        status = path.stat()
-        file = f"{status.st_size} {status.st_mtime_ns}"
-    except OSError:
-        file = "gone"
-    return f"{VERSION} {file} {box.x:.5f} {box.y:.5f} {box.w:.5f} {box.h:.5f}"
 
 
 def _photos(faces: list[Face], measured: MeasuredFaces, own: bool) -> list[_Photo]:

@@ -67,6 +67,8 @@ class Photo:
     path: Path | None
     size: tuple[int, int] | None
     problem: str | None = None
+    bytes: int = 0
+    """How many the file has."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,7 @@ def _look(roots: Roots, file_root: str, file_name: str) -> Photo:
     except (LibraryError, OSError, ValueError) as error:
         return Photo(None, None, error.what if isinstance(error, LibraryError) else str(error))
     try:
-        return Photo(path, proven_size(path))
+        return Photo(path, proven_size(path), bytes=path.stat().st_size)
     except BrokenImage as error:
         return Photo(path, None, error.reason)
     except OSError as error:
@@ -315,13 +317,19 @@ def _found(row: LibraryFace, photo: Photo) -> FoundFace:
 
 
 def _doubt(row: LibraryFace, photo: Photo) -> str | None:
-    """A picture of another size than the library indexed was turned or edited since: its boxes may be stale."""
-    if photo.size is None or not row.file_width or not row.file_height:
+    """A picture of another size than the library indexed was turned or edited since: its boxes may be stale. One that
+    was turned upside down or mirrored has the same size, but not the same bytes."""
+    if photo.size is None or photo.path is None:
         return None
-    if photo.size == (row.file_width, row.file_height):
-        return None
-    width, height = photo.size
-    return (
-        f"the picture is {width} × {height}, the index says {row.file_width} × {row.file_height}:"
-        " turned or edited since, the box may be off"
-    )
+    if row.file_width and row.file_height and photo.size != (row.file_width, row.file_height):
+        width, height = photo.size
+        return (
+            f"the picture is {width} × {height}, the index says {row.file_width} × {row.file_height}:"
+            " turned or edited since, the box may be off"
+        )
+    if row.file_size and photo.bytes and photo.bytes != row.file_size:
+        return (
+            f"the file has {photo.bytes:,} bytes, the index says {row.file_size:,}: turned or edited since, the box may"
+            " be off"
+        )
+    return None

@@ -29,9 +29,10 @@ def dataset() -> None:
     type=click.Choice([each.value for each in Framing]),
     help="The same for all; left out: each face as it was chosen.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace also images and captions that were changed by hand.")
 @json_option
 @click.pass_obj
-def build(folder: Path, framing: str | None, as_json: bool) -> None:
+def build(folder: Path, framing: str | None, overwrite: bool, as_json: bool) -> None:
     """Make 1024 × 1024 images with captions of the kept faces."""
     project = open_project(folder)
     live = sys.stderr.isatty()
@@ -43,11 +44,14 @@ def build(folder: Path, framing: str | None, as_json: bool) -> None:
         elif isinstance(event, events.Warning):
             narrate(event.message)
 
-    report = build_dataset(project, Framing(framing) if framing else None, tell)
+    report = build_dataset(project, Framing(framing) if framing else None, tell, overwrite)
     if as_json:
         skipped = [{"face": face.id, "reason": reason} for face, reason in report.skipped]
         counts = {"cut": report.cut, "removed": report.removed, "upscaled": report.upscaled}
-        document({"folder": str(report.folder), "images": image_records(report.images), **counts, "skipped": skipped})
+        left = {"by_hand": list(report.by_hand), "gone": report.gone}
+        document(
+            {"folder": str(report.folder), "images": image_records(report.images), **counts, **left, "skipped": skipped}
+        )
         return
     narrate(f"{report.folder}: {' · '.join(DatasetFolder(project).checks())}")
     if report.upscaled:

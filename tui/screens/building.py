@@ -27,6 +27,10 @@ def build_dataset(screen: WorkScreen) -> None:
             told += f", {report.upscaled:,} upscaled"
         if report.skipped:
             told += f"; {many(len(report.skipped), 'face')} skipped: {report.skipped[0][1]}"
+        if report.by_hand:
+            told += f"; changed by hand, and left so: {', '.join(report.by_hand)}"
+        if report.gone:
+            told += f"; {many(report.gone, 'image')} of faces that are gone from the library"
         screen.say(told)
         if screen.is_current and screen.SCOPE is not Scope.DATASET:
             screen.app.switch_mode(Scope.DATASET.value)

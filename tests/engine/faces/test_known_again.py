@@ -284,6 +284,17 @@ def test_a_person_twice_on_one_photo_is_told_until_one_is_decided(tmp_path: Path
     assert flagged() == both
 
 
+def test_a_photo_turned_by_180_degrees_since_is_doubted(prism: Prism) -> None:
+    path = prism.here / "originals/2019/IMG_1.jpg"
+    with Image.open(path) as opened:
+        opened.transpose(Image.Transpose.ROTATE_180).save(path, quality=90)
+    prism.scan()
+    doubts = {face.file_name: face.warning for face in prism.faces().values() if face.warning}
+    assert list(doubts) == ["2019/IMG_1.jpg"]
+    assert "bytes, the index says" in (doubts["2019/IMG_1.jpg"] or "")
+    assert [face.file_name for face in select(prism.faces().values(), "is:doubtful")] == ["2019/IMG_1.jpg"]
+
+
 def place(marker: str, content: str, name: str, x: float = 0.1) -> Place:
     return Place(marker, content, ("/", name), Box(x, 0.1, 0.2, 0.2))
 
