@@ -16,7 +16,7 @@ from engine.faces.framing import cut_of
 from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Face
 from engine.faces.measured import MeasuredFaces, stamp_of
-from engine.faces.upright import open_header
+from engine.faces.upright import BrokenImage, open_header, read_header
 from engine.library.content import content_of
 from engine.project import Project
 
@@ -97,6 +97,8 @@ class Plan:
             entry = replace(entry, number=aside.number if aside else _free_number(self.folder, self.manifest))
             if aside is not None and self._back(entry, aside):
                 return
+        if caution := _caution(face.path):
+            self.told.append(f"face {face.id}: {caution}")
         self.cuttings.append(Cutting(face, how, entry, aside))
         # Without a stamp it is cut again, should this build be killed before it is done.
         self.manifest = self.manifest.with_entry(replace(before or entry, stamp=""))
@@ -154,6 +156,14 @@ def put_caption(image: Path, aside: Aside | None) -> None:
         put_bytes(image, aside.file)
     elif aside is not None and aside.caption:
         write_caption(image, aside.caption)
+
+
+def _caution(photo: Path) -> str | None:
+    try:
+        return read_header(photo).caution
+    except BrokenImage:
+        # Told when it is cut.
+        return None
 
 
 def _sound(image: Path) -> bool:

@@ -13,12 +13,13 @@ from typing import Any
 
 from PIL import Image
 
+from engine.faces.colours import in_srgb
 from engine.faces.geometry import Crop
 from engine.faces.upright import TURNS, read_header
 
 
 def open_part(path: Path, size: tuple[int, int], crop: Crop) -> Image.Image | None:
-    """The pixels of a crop, upright, as RGB.
+    """The pixels of a crop, upright, as RGB in sRGB's colours.
 
     Args:
         path: the photo.
@@ -50,6 +51,11 @@ def open_part(path: Path, size: tuple[int, int], crop: Crop) -> Image.Image | No
     except vips.Error:
         return None
     picture = Image.frombytes("RGB", (crop.side, crop.side), pixels)
+    if header.profile:
+        # After cutting, for a crop has fewer pixels; by what the other way uses, for both are to give the same.
+        picture.info["icc_profile"] = header.profile
+        picture = in_srgb(picture)
+        picture.info.clear()
     turn = TURNS.get(header.orientation)
     return picture.transpose(turn) if turn is not None else picture
 

@@ -15,7 +15,7 @@ from engine.faces.geometry import Box
 from engine.faces.ledger import FoundFace, Ledger
 from engine.faces.measured import MeasuredFaces, Seen
 from engine.faces.recording import Around, Recorded
-from engine.faces.upright import BrokenImage, proven_size
+from engine.faces.upright import BrokenImage, proven_size, read_header
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
@@ -69,6 +69,8 @@ class Photo:
     problem: str | None = None
     bytes: int = 0
     """How many the file has."""
+    caution: str | None = None
+    """What of the picture can't be relied on."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ def scan(
     for row, photo in _with_photos(rows, roots):
         face = _found(row, photo)
         found.append(face)
-        if face.problem:
-            tell(events.Warning(face.problem, subject=str(face.path or face.file_name)))
+        if wrong := face.problem or photo.caution:
+            tell(events.Warning(wrong, subject=str(face.path or face.file_name)))
         if len(found) % STEP == 0 or len(found) == len(rows):
             tell(events.Phase("faces", len(found), len(rows)))
             if should_stop():
@@ -279,7 +281,7 @@ def _look(roots: Roots, file_root: str, file_name: str) -> Photo:
     except (LibraryError, OSError, ValueError) as error:
         return Photo(None, None, error.what if isinstance(error, LibraryError) else str(error))
     try:
-        return Photo(path, proven_size(path), bytes=path.stat().st_size)
+        return Photo(path, proven_size(path), bytes=path.stat().st_size, caution=read_header(path).caution)
     except BrokenImage as error:
         return Photo(path, None, error.reason)
     except OSError as error:

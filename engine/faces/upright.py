@@ -1,4 +1,4 @@
-"""Opening photos the way they are looked at: turned by their EXIF orientation, as RGB, or with the reason why not."""
+"""Opening photos the way they are looked at: turned by their EXIF orientation, as sRGB, or with the reason why not."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -27,6 +28,7 @@ from PIL import (
 )
 
 from engine.errors import FaceError
+from engine.faces.colours import in_srgb, profile_problem
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF")
 """What is opened; Pillow's other readers can start programs or are no photos."""
@@ -81,7 +83,7 @@ class BrokenImage(FaceError):
 
 
 def open_upright(path: Path, at_least: int | None = None) -> Image.Image:
-    """The whole picture, upright, as RGB; transparency lies on white.
+    """The whole picture, upright, as RGB in sRGB's colours; transparency lies on white.
 
     Args:
         path: a JPEG, PNG, WebP, HEIC or another of ``FORMATS``.
@@ -145,6 +147,14 @@ class Header:
     height: int
     orientation: int
     """EXIF's, 1 to 8; 1 also where it is missing or damaged."""
+    profile: bytes | None = None
+    """Its colour profile (ICC)."""
+
+    @property
+    def caution(self) -> str | None:
+        """What can't be relied on though the picture can be opened: its colours."""
+        problem = profile_problem(self.profile, self.mode)
+        return f"{problem}: its colours are taken for sRGB" if problem else None
 
 
 def read_header(path: Path) -> Header:
@@ -154,7 +164,8 @@ def read_header(path: Path) -> Header:
         BrokenImage: as for ``open_upright``.
     """
     with _open(path) as image:
-        return Header(image.format or "", image.mode, image.width, image.height, _orientation(image))
+        profile = image.info.get("icc_profile") or None
+        return Header(image.format or "", image.mode, image.width, image.height, _orientation(image), profile)
 
 
 def proven_size(path: Path) -> tuple[int, int]:
@@ -302,11 +313,24 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
+def upright_srgb(image: Image.Image) -> Image.Image:
+    """An open picture upright and in sRGB's colours, RGB or, where it has transparency, RGBA."""
+    upright = in_srgb(_eight_bits(ImageOps.exif_transpose(image)))
+    return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit grey as 8 bits: Pillow's own conversion would clip it. Other modes as they are."""
+    if not image.mode.startswith("I"):
+        return image
+    grey = image.convert("I").point(lambda value: value / 256).convert("L")
+    grey.info |= {name: value for name, value in image.info.items() if name == "icc_profile"}
+    return grey
+
+
 def _rgb(image: Image.Image) -> Image.Image:
-    """RGB at 8 bits a channel; the same object where it is that already."""
-    if image.mode.startswith("I"):
-        # 16-bit grey: Pillow's own conversion would clip it.
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    """RGB at 8 bits a channel, in sRGB's colours; the same object where it is that already."""
+    image = in_srgb(_eight_bits(image))
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         image = Image.new("RGB", seen.size, "white")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from engine.errors import PictureError
-from engine.faces.upright import open_header
+from engine.faces.upright import open_header, upright_srgb
 from engine.pictures.gallery import Shown
 from engine.pictures.landing import give_name
 from engine.pictures.outside import PASSED_OVER
@@ -84,8 +84,7 @@ def _copy(file: Path) -> tuple[str, bytes]:
 def _bare(file: Path) -> tuple[str, bytes]:
     """The pixels alone, turned as the EXIF says."""
     with open_header(file) as image:
-        upright = ImageOps.exif_transpose(image)
-        pixels = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+        pixels = upright_srgb(image)
     # A new picture: nothing that the old one carried with it is written.
     bare = Image.frombytes(pixels.mode, pixels.size, pixels.tobytes())
     coded = BytesIO()

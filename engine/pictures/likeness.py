@@ -16,6 +16,7 @@ from PIL import Image
 
 from engine import events
 from engine.errors import PictureError
+from engine.faces.colours import in_srgb
 from engine.faces.upright import open_header
 from engine.jobs.folder import JobFolder
 from engine.jobs.worker import Context
@@ -215,6 +216,6 @@ def _open(path: Path) -> Image.Image:
     try:
         with open_header(path) as image:
             image.load()
-            return image
+            return in_srgb(image)
     except (OSError, ValueError, SyntaxError) as error:
         raise PictureError(f"{path} can't be read", "delete it, and measure again") from error

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from engine.errors import DatasetError, PictureError
 from engine.faces.geometry import Box
 from engine.faces.sight import dhash
-from engine.faces.upright import open_header
+from engine.faces.upright import open_header, upright_srgb
 from engine.pictures.likeness_gallery import Gallery
 from engine.pictures.likeness_identity import General, Identity, Looked, Unscorable, Vectors, load_identity
 from engine.pictures.references import kept_references
@@ -184,7 +184,7 @@ def _look(identity: Identity, path: Path, box: Box | None = None) -> tuple[Looke
     """A photo's face and dHash."""
     try:
         with open_header(path) as image:
-            picture = ImageOps.exif_transpose(image).convert("RGB")
+            picture = upright_srgb(image).convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
         raise PictureError(f"{path} can't be read", "build the dataset again") from error
     return identity.look(picture, box), dhash(picture, HASH_SIDE)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from PIL import Image, ImageOps
 
+from engine.faces.upright import upright_srgb
 from engine.pictures.memory import Tell, free_memory, ran_out
 
 
@@ -80,7 +81,7 @@ class Vae:
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """A picture of exactly this size: enlarged or reduced until it covers it, the middle of it taken."""
-    return ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), size, Image.Resampling.LANCZOS)
+    return ImageOps.fit(upright_srgb(image).convert("RGB"), size, Image.Resampling.LANCZOS)
 
 
 def nearest_size(image: tuple[int, int], native: int, grain: int) -> tuple[int, int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
-from engine.faces.upright import open_header
+from engine.faces.upright import open_header, upright_srgb
 from engine.training.buckets import Size
 
 
@@ -44,8 +44,8 @@ def fit(path: Path, size: Size) -> Fitted:
     """
     try:
         with open_header(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            alpha = upright.getchannel("A") if upright.mode in ("RGBA", "LA") else None
+            upright = upright_srgb(opened)
+            alpha = upright.getchannel("A") if upright.mode == "RGBA" else None
             picture = upright.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
         raise DatasetError(f"the training image {path} can't be read", "take it out or build it again") from error

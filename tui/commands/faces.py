@@ -146,6 +146,7 @@ def list_(folder: Path, words: tuple[str, ...], sort: str | None, as_json: bool)
 def show(folder: Path, face_id: int, output: Path, framing: str, force: bool, as_json: bool) -> None:
     """Cut one face out of its photo into a file."""
     from engine.faces.crop import cut
+    from engine.faces.upright import read_header
 
     project = open_project(folder)
     kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(output.suffix.lower())
@@ -164,6 +165,8 @@ def show(folder: Path, face_id: int, output: Path, framing: str, force: bool, as
         document({"path": str(output), "face": face.id, "framing": framing, "px": square.width})
         return
     narrate(f"{output}: {square.width} × {square.height} pixels, {face_path(face)}")
+    if face.path and (caution := read_header(face.path).caution):
+        narrate(caution)
 
 
 @faces.command()
