@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine import __version__
@@ -32,6 +33,7 @@ def describe(
     model: str,
     lora_hashes: dict[str, str],
     prompt_id: int | None = None,
+    said: Mapping[str, str] = MappingProxyType({}),
 ) -> Parameters:
     """The parameters of a painted picture.
 
@@ -43,6 +45,7 @@ def describe(
         model: the base model's title.
         lora_hashes: names of LoRAs to the beginning of their hash.
         prompt_id: the prompt on the shelf.
+        said: more pairs, told of the base model.
     """
     named = {tag.name for tag in strip(prompt).loras}
     for each in brush.worn():
@@ -60,7 +63,7 @@ def describe(
         size=size,
         model=model,
         lora_hashes=lora_hashes,
-        extra={**_passes(brush), **({PROMPT_ID: str(prompt_id)} if prompt_id is not None else {})},
+        extra={**_passes(brush), **said, **({PROMPT_ID: str(prompt_id)} if prompt_id is not None else {})},
         version=f"Limner {__version__}",
     )
 

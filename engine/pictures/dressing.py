@@ -138,8 +138,8 @@ def _gain(pair: LoraPair, weight: torch.Tensor) -> torch.Tensor:
         raise ValueError(f"scales of {shape} instead of {rows[0]} or {rows[1]}")
     along = (1, 2) if shape == (rows[0], 1) else (0, 2)
     lengths = flat.norm(dim=along, keepdim=True).squeeze(2)
-    gain = pair.magnitude.float().to(weight.device) / lengths.clamp(min=torch.finfo(torch.float32).tiny)
-    return torch.as_tensor(gain.to(weight.dtype))
+    gain: torch.Tensor = pair.magnitude.float().to(weight.device) / lengths.clamp(min=torch.finfo(torch.float32).tiny)
+    return gain.to(weight.dtype)
 
 
 def _apply(layer: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

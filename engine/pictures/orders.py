@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from engine.pictures.face_fix import FaceFix
 from engine.pictures.loras import known_loras
 from engine.pictures.picture import Picture, PictureOrder, Worn, checked, settled
 from engine.project import Project
-from engine.prompts.grammar import fill, variations
+from engine.prompts.grammar import chosen
 from engine.prompts.networks import strip
+from engine.prompts.reading import names_a_lora, remarks_on
 from engine.settings import DEMO_BASE, Settings
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
 from engine.training.runs import run_status
@@ -51,9 +53,9 @@ def order_for(
     """
     settings = project.settings
     seed = random.SystemRandom().randrange(SEEDS) if seed is None else seed
-    chosen = variations(fill(prompt, settings.person), 1, seed)[0]
+    text = chosen(prompt, settings.person, seed)
     path = new_picture_path(project, seed) if path is None else path
-    return replace(order_from_settings(settings, chosen, path, seed, lora, strength), prompt_id=prompt_id)
+    return replace(order_from_settings(settings, text, path, seed, lora, strength), prompt_id=prompt_id)
 
 
 def usual_size(settings: Settings) -> tuple[int | None, int | None]:
@@ -156,6 +158,24 @@ def free_path(path: Path) -> Path:
     while candidate.exists():
         candidate, number = path.with_name(f"{path.stem}-{number}{path.suffix}"), number + 1
     return candidate
+
+
+def told_of_prompts(
+    project: Project, prompts: Sequence[str], seed: int, steps: int | None = None, negatives: Sequence[str] = ()
+) -> list[str]:
+    """What is odd about prompts that are about to be painted, as ``prompt show`` says it.
+
+    Raises:
+        PromptError: nothing can be painted from one of them; a LoRA that it names is not there, say.
+    """
+    painting = project.settings.painting
+    known = known_loras(project) if any("<lora:" in each for each in prompts) else {}
+    return remarks_on(prompts, project.settings.person, steps or painting.steps, seed, known, negatives)
+
+
+def usual_lora(project: Project, prompt: str) -> Path | None:
+    """The LoRA of a prompt that nobody gave one for: the newest, and none where it names its own."""
+    return None if names_a_lora(prompt) else newest_lora(project)
 
 
 def newest_lora(project: Project) -> Path | None:

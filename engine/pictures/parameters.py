@@ -122,7 +122,9 @@ def add_lora_tag(prompt: str, name: str, strength: float, unet: float | None = N
         unet: its weight in the U-Net; None: the same.
     """
     both = f"{strength:g}" if unet is None or unet == strength else f"{strength:g}:{unet:g}"
-    return f"{prompt} <lora:{_plain(name)}:{both}>"
+    # In a comment it would be none.
+    between = "\n" if "#" in prompt.rpartition("\n")[2] else " "
+    return f"{prompt}{between}<lora:{_plain(name)}:{both}>"
 
 
 def split_lora_tags(prompt: str) -> tuple[str, list[tuple[str, float]]]:

@@ -8,16 +8,24 @@ from pathlib import Path
 
 from engine import events
 from engine.base_model import find_base
-from engine.errors import PictureError
+from engine.errors import PictureError, PromptError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.jobs.turns import one_at_a_time
 from engine.library.password import ENVIRONMENT
-from engine.pictures.orders import new_picture_path, newest_lora, order_for, order_from_settings, ready_to_queue
+from engine.pictures.orders import (
+    new_picture_path,
+    newest_lora,
+    order_for,
+    order_from_settings,
+    ready_to_queue,
+    told_of_prompts,
+)
 from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
 from engine.project import Project
+from engine.prompts.reading import names_a_lora
 from engine.training.examples import read_examples
 from engine.training.runs import run_status
 from engine.training.start import sample_prompts
@@ -212,6 +220,9 @@ def start_likeness(
     settings = project.settings
     read_examples(project)
     wanted = prompts or [settings.painting.style, *sample_prompts(settings)][:MOST_PROMPTS]
+    if any(map(names_a_lora, wanted)):
+        raise PromptError("likeness is measured with the run's checkpoints alone", "leave <lora:…> out of its prompts")
+    told_of_prompts(project, wanted, seed=0)
     args = {
         "run": str(job.path),
         "checkpoints": [str(each) for each in _named(there, checkpoints)],

@@ -9,10 +9,12 @@ dynamicprompts library speaks.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 
 from engine.errors import PromptError
+from engine.prompts.attention import Remark
 from engine.prompts.guard import combined, drawn, guarded
 from engine.settings import PersonSettings
 
@@ -21,6 +23,8 @@ MOST_IN_VAIN = (500, 3000)
 
 MOST_COMBINED = 10_000
 """How many combinations are looked through for those that chance did not draw."""
+
+_LONE = re.compile(r"\{([^{}|$]*)\}")
 
 SLOTS = {"{trigger}": "trigger", "{class}": "class_word"}
 """What stands for the person's words, and the setting that it stands for."""
@@ -38,11 +42,12 @@ def variations(template: str, count: int, seed: int) -> list[str]:
     found: dict[str, None] = {}
     for prompts, most_in_vain in zip(_ways(template, seed), MOST_IN_VAIN, strict=False):
         in_vain = 0
-        for prompt in map(tidy, prompts):
+        for prompt in prompts:
             if len(found) >= count or in_vain > most_in_vain:
                 break
-            in_vain = in_vain + 1 if prompt in found or not prompt else 0
-            if prompt:
+            says = bool(tidy(prompt))
+            in_vain = in_vain + 1 if prompt in found or not says else 0
+            if says:
                 found[prompt] = None
     if count and not found:
         raise PromptError("the prompt is empty", "write what the picture is to show")
@@ -51,7 +56,7 @@ def variations(template: str, count: int, seed: int) -> list[str]:
 
 def plain(template: str) -> str:
     """The template with every first option taken. Raises PromptError."""
-    return tidy(next(combined(template, 1), "")) if _may_choose(template) else tidy(_unescaped(template))
+    return _mended(next(combined(template, 1), "")) if _may_choose(template) else _unescaped(template).strip()
 
 
 def has_choices(template: str) -> bool:
@@ -104,10 +109,49 @@ def escape(text: str) -> str:
 def _ways(template: str, seed: int) -> Iterator[Iterator[str]]:
     """First by chance, then whatever combination chance did not come upon."""
     if not _may_choose(template):
-        yield iter([_unescaped(template)])
+        # What was written, or pasted, stays as it is.
+        yield iter([_unescaped(template).strip()])
         return
-    yield drawn(template, seed)
-    yield combined(template, MOST_COMBINED)
+    yield map(_mended, drawn(template, seed))
+    yield map(_mended, combined(template, MOST_COMBINED))
+
+
+def _mended(prompt: str) -> str:
+    """A prompt that choices were made in, tidy line by line: a comment holds to the end of its own line."""
+    lines = (line.partition("#") for line in prompt.strip().split("\n"))
+    return "\n".join(f"{_tidy_line(text)}{mark}{comment}".rstrip() for text, mark, comment in lines)
+
+
+def _tidy_line(text: str) -> str:
+    """A line's text, tidy, with the space before its comment and the comma that the next line goes on after."""
+    end = text[len(text.rstrip()) :]
+    comma = "," if text.rstrip().endswith(",") and tidy(text) else ""
+    return f"{tidy(text)}{comma}{end}"
+
+
+def chosen(template: str, person: PersonSettings, seed: int) -> str:
+    """The prompt that is painted: the person's words filled in, of choices those that the seed takes.
+
+    What has no choices is left as it was written: line by line, with its comments, commas and spaces.
+
+    Raises:
+        PromptError: the template can't be read, or says nothing.
+    """
+    return variations(fill(template, person), 1, seed)[0]
+
+
+def lone_braces(template: str) -> list[Remark]:
+    """Braces around something that is no choice: a slot that was misspelt, or another program's emphasis."""
+    found = []
+    for lone in _LONE.finditer(re.sub(r"\\.", "..", template)):
+        name = lone[1].strip()
+        if lone[0] in SLOTS or "__" in name:
+            continue
+        near = difflib.get_close_matches(f"{{{name}}}", SLOTS, 1, 0.6)
+        fix = f"did you mean {near[0]}?" if near else r"write \{ and \} for the braces themselves"
+        painted = f"painted as {name}" if name else "left out"
+        found.append(Remark(lone.start(), f"{lone[0]} is no choice and is {painted}: {fix}"))
+    return found
 
 
 def _may_choose(template: str) -> bool:

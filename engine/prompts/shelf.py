@@ -78,7 +78,7 @@ class Shelf:
         Raises:
             PromptError: it is empty, or its parent is not on the shelf.
         """
-        text, negative = " ".join(text.split()), " ".join(negative.split())
+        text, negative = _one_line(text), _one_line(negative)
         if not text and not negative:
             raise PromptError("the prompt is empty", "write what the picture is to show")
         if parent_id is not None:
@@ -97,7 +97,7 @@ class Shelf:
         texts: list[str] = []
         with self._store.change() as change:
             for text, made_by in found:
-                texts.append(" ".join(text.split()))
+                texts.append(_one_line(text))
                 change.execute(
                     "INSERT INTO prompts (t, text, negative, parent_id, made_by) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT DO NOTHING",
@@ -123,7 +123,7 @@ class Shelf:
 
     def find(self, text: str, negative: str = "") -> list[Prompt]:
         """The prompt of these words; empty where there is none."""
-        texts = (" ".join(text.split()), " ".join(negative.split()))
+        texts = (_one_line(text), _one_line(negative))
         where = "WHERE prompts.text = ? AND prompts.negative = ?"
         return [_prompt(row) for row in self._store.rows(_QUERY.format(where=where), *texts)]
 
@@ -205,3 +205,8 @@ def _prompt(row: sqlite3.Row) -> Prompt:
         pictures=row["rated"],
         picture_stars=row["mean"],
     )
+
+
+def _one_line(text: str) -> str:
+    """A text without the white space that the model never sees; a comment ends with its line, so those stay."""
+    return " ".join(text.split()) if "#" not in text else text.strip()

@@ -74,13 +74,14 @@ class Asides:
             self._at_once = 1
         return None
 
-    def paint(self, name: str, epoch: int, painted: Collection[int] = ()) -> float:
+    def paint(self, name: str, epoch: int, painted: Collection[int] = (), checkpoint: str | None = None) -> float:
         """Paints the run's prompts. Returns the seconds that it took.
 
         Args:
             name: begins the pictures' names.
             epoch: the one they are told to belong to.
             painted: the numbers of prompts that need no picture.
+            checkpoint: the name of the file that keeps what is painted with; None: none does.
         """
         if self._easel is None:
             return 0.0
@@ -88,7 +89,7 @@ class Asides:
         began = time.monotonic()
         try:
             with self._learner.painting() as unet:
-                for each in self._easel.paint(unet, painted):
+                for each in self._easel.paint(unet, painted, checkpoint=checkpoint):
                     path = sample_path(name, each.number)
                     seconds = round(time.monotonic() - began, 3)
                     sample = events.Sample(path, each.prompt, each.seed, epoch, each.likeness, seconds)

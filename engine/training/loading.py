@@ -16,7 +16,7 @@ from engine.training.encoding import resolution_for, run_data
 from engine.training.judging import judge_samples
 from engine.training.samples import Easel
 from engine.training.several import Alone
-from engine.training.start import sample_prompts
+from engine.training.start import sample_prompts, told_of_samples
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,19 @@ def load(context: Context, several: Alone) -> Loaded | None:
     data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
     if data is None:
         return None
-    easel = _easel(context, pipeline, settings, device) if several.first else None
+    easel = _easel(context, pipeline, settings, device, base.title) if several.first else None
     let_go(pipeline, settings.training)
     device.free()
     return Loaded(settings, base, pipeline, data, resolution, device, easel)
 
 
-def _easel(context: Context, pipeline: Pipeline, settings: Settings, device: Device) -> Easel | None:
+def _easel(context: Context, pipeline: Pipeline, settings: Settings, device: Device, title: str) -> Easel | None:
     if not sample_prompts(settings):
         return None
+    for remark in told_of_samples(settings):
+        context.emit(events.Warning(f"a prompt to paint: {remark}"))
     judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
-    return Easel(pipeline, settings, device, judging)
+    return Easel(pipeline, settings, device, judging, title)
 
 
 def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:

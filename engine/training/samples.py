@@ -6,23 +6,27 @@ own, so that the run goes on as if nothing had been painted. They are saved by t
 
 from __future__ import annotations
 
-import io
+import importlib
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from engine import __version__
 from engine.settings import Settings
 from engine.training.base import Pipeline, native_resolution
 from engine.training.device import Device
 from engine.training.fit import is_out_of_memory
 from engine.training.judging import Judging
 from engine.training.start import sample_prompts
+
+BRUSH = "engine.pictures.run_samples:RunBrush"
+"""Named as text: training comes before pictures, and a run that paints nothing loads nothing of it."""
+
+TEXT = ["prompt_embeds", "add_text_embeds"]
+"""What the pipeline's loop holds of the text."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,19 @@ class Ticks:
         self._device = device
         self._at = [time.monotonic()]
 
-    def tick(self, _pipeline: Any, _step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        """Takes in a step; what diffusers calls after each."""
-        self._device.wait()
-        self._at.append(time.monotonic())
-        return tensors
+    def following(self, text: Any) -> Callable[..., dict[str, Any]]:
+        """What diffusers calls after each step: takes it in, and has the next one see what its text then says."""
+
+        def tick(pipeline: Any, step: int, _timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            self._device.wait()
+            self._at.append(time.monotonic())
+            if not text.changes:
+                return tensors
+            # Samplers of a higher order look at each step more than once.
+            done = (step + 1) // pipeline.scheduler.order
+            return {name: tensor.to(tensors[name]) for name, tensor in text.at(done + 1).items()}
+
+        return tick
 
     @property
     def seconds(self) -> float:
@@ -64,40 +76,50 @@ class Ticks:
 
 
 class Easel:
-    """Paints with a base model's own sampler and the U-Net that is being trained.
+    """Paints as ``limner paint`` does, with the U-Net that is being trained.
 
     Args:
         pipeline: of the base model, whole; its text encoders are let go unless they are trained.
         settings: the project's.
         device: where the U-Net is.
         judging: tells how like the person a picture is.
+        title: the base model's name.
     """
 
-    def __init__(self, pipeline: Pipeline, settings: Settings, device: Device, judging: Judging | None = None) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        settings: Settings,
+        device: Device,
+        judging: Judging | None = None,
+        title: str = "",
+    ) -> None:
         self.prompts = sample_prompts(settings)
         self._settings, self._device, self._judging = settings, device, judging
+        self._brush = _brush(settings, pipeline, title)
         self._size = settings.training.resolution or native_resolution(pipeline)
         self._type = type(pipeline)
         # Trained text encoders read the prompts anew each time.
         self._encoding = pipeline if settings.training.train_text_encoders else None
-        self._texts = [] if self._encoding else self._encode(pipeline)
+        self._texts: list[Any] = [] if self._encoding else self._read(pipeline)
         # Nothing else of the model is held on to: the encoders are gigabytes on a card that is to train.
         self._components = {**pipeline.components, "unet": None, "text_encoder": None, "text_encoder_2": None}
         pipeline.vae.to("cpu")
 
-    def paint(self, unet: Any, but: Container[int] = (), most_steps: int | None = None) -> Iterator[Painted]:
+    def paint(
+        self, unet: Any, but: Container[int] = (), most_steps: int | None = None, checkpoint: str | None = None
+    ) -> Iterator[Painted]:
         """One picture a prompt, as the U-Net is now.
 
         Args:
             unet: in its evaluation mode.
             but: the numbers of prompts that need no picture.
             most_steps: no more steps of the sampler than these, where only the pace is of interest.
+            checkpoint: the name of the file that keeps what the U-Net is now; None: none does.
         """
         vae = self._components["vae"]
-        texts = self._encode(self._encoding) if self._encoding else self._texts
-        scheduler = self._components["scheduler"]
+        texts = self._read(self._encoding) if self._encoding else self._texts
         own = {"unet": unet, "vae": vae.to(self._device.name)}
-        own["scheduler"] = type(scheduler).from_config(scheduler.config)
         pipeline = self._type(**{**self._components, **own}, add_watermarker=False)
         pipeline.set_progress_bar_config(disable=True)
         painting, training = self._settings.painting, self._settings.training
@@ -109,47 +131,31 @@ class Easel:
                 if number + 1 in but:
                     continue
                 began, ticks = time.monotonic(), Ticks(self._device)
+                pipeline.scheduler = self._brush.scheduler()
                 with torch.no_grad():
                     latents = pipeline(
-                        **{name: tensor.to(self._device.name, unet.dtype) for name, tensor in text.items()},
+                        **text.first(),
                         num_inference_steps=steps,
                         guidance_scale=painting.guidance,
                         width=self._size,
                         height=self._size,
-                        generator=torch.Generator().manual_seed(first + number),
+                        generator=[torch.Generator().manual_seed(first + number)],
                         output_type="latent",
-                        callback_on_step_end=ticks.tick,
+                        callback_on_step_end=ticks.following(text),
+                        callback_on_step_end_tensor_inputs=TEXT if text.changes else [],
                     ).images
                     image = self._decode(vae, latents[0])
                 likeness = self._judging(image) if self._judging else None
-                png = self._png(image, prompt, first + number)
+                png: bytes = self._brush.png(image, prompt, first + number, checkpoint)
                 besides = time.monotonic() - began - steps * ticks.seconds
                 yield Painted(number + 1, prompt, first + number, png, likeness, ticks.seconds, max(0.0, besides))
         finally:
             vae.to("cpu")
 
-    def _encode(self, pipeline: Pipeline) -> list[dict[str, torch.Tensor]]:
-        encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
-        texts: list[dict[str, torch.Tensor]] = []
-        for prompt in self.prompts:
-            for encoder in encoders:
-                encoder.to(self._device.name)
-            with torch.no_grad():
-                hidden, no_hidden, pooled, no_pooled = pipeline.encode_prompt(
-                    prompt=prompt,
-                    negative_prompt=self._settings.painting.negative or None,
-                    device=self._device.name,
-                    num_images_per_prompt=1,
-                    do_classifier_free_guidance=True,
-                )
-            texts.append(
-                {
-                    "prompt_embeds": hidden,
-                    "negative_prompt_embeds": no_hidden,
-                    "pooled_prompt_embeds": pooled,
-                    "negative_pooled_prompt_embeds": no_pooled,
-                }
-            )
+    def _read(self, pipeline: Pipeline) -> list[Any]:
+        for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
+            encoder.to(self._device.name)
+        texts: list[Any] = self._brush.read(pipeline, self._device.name, self.prompts)
         return texts
 
     def _decode(self, vae: Any, latent: torch.Tensor) -> Image.Image:
@@ -170,14 +176,7 @@ class Easel:
         levels = ((pixels[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
-    def _png(self, image: Image.Image, prompt: str, seed: int) -> bytes:
-        """With the text that A1111 reads its own pictures' prompts from."""
-        painting, steps = self._settings.painting, self._settings.training.sample_inference_steps
-        lines = [prompt, f"Negative prompt: {painting.negative}"] if painting.negative else [prompt]
-        size = f"{image.width}x{image.height}"
-        about = f"Steps: {steps}, CFG scale: {painting.guidance:g}, Seed: {seed}, Size: {size}"
-        info = PngInfo()
-        info.add_text("parameters", "\n".join([*lines, f"{about}, Version: Limner {__version__}"]))
-        file = io.BytesIO()
-        image.save(file, "PNG", pnginfo=info)
-        return file.getvalue()
+
+def _brush(settings: Settings, pipeline: Pipeline, title: str) -> Any:
+    module, name = BRUSH.split(":")
+    return getattr(importlib.import_module(module), name)(settings, pipeline.scheduler.config, title)

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.base_model import BaseKind, find_base
-from engine.errors import JobError, LoraFileError, TrainingError
+from engine.errors import JobError, LoraFileError, PromptError, TrainingError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.jobs.turns import one_at_a_time
 from engine.project import Project
-from engine.settings import DEMO_BASE, Settings, with_changes
+from engine.prompts.grammar import chosen
+from engine.prompts.reading import names_a_lora, remarks_on
+from engine.settings import DEMO_BASE, PersonSettings, Settings, with_changes
 from engine.training.base_shape import shape_of
 from engine.training.budget import check_budget
 from engine.training.cards import card_here
@@ -103,12 +105,41 @@ def file_stem(trigger: str) -> str:
 
 
 def sample_prompts(settings: Settings) -> list[str]:
-    """What a run paints: the prompts that are set, or the project's own style."""
-    prompts = settings.training.sample_prompts
-    if prompts is None:
-        person = settings.person
-        prompts = [settings.painting.style.replace("{trigger}", person.trigger).replace("{class}", person.class_word)]
-    return prompts
+    """What a run paints: the prompts that are set, or the project's own style, read as ``limner paint`` reads them.
+
+    Of choices the first picture's seed takes one for the whole run, so that the epochs can be compared.
+    """
+    wanted = settings.training.sample_prompts
+    training = settings.training
+    texts = [settings.painting.style] if wanted is None else wanted
+    return [_prompt(text, settings.person, training.sample_seed + number) for number, text in enumerate(texts)]
+
+
+def told_of_samples(settings: Settings) -> list[str]:
+    """What is odd about the prompts that a run paints.
+
+    Raises:
+        PromptError: nothing can be painted from one of them, or it names a LoRA.
+    """
+    training, painting = settings.training, settings.painting
+    wanted = training.sample_prompts
+    texts = [painting.style] if wanted is None else wanted
+    if not texts:
+        return []
+    for text in texts:
+        if names_a_lora(text):
+            fix = "leave <lora:…> out of training.sample_prompts"
+            raise PromptError("a run's pictures wear what it learns and no other LoRA", fix)
+    steps = training.sample_inference_steps
+    return remarks_on(texts, settings.person, steps, training.sample_seed, None, [painting.negative])
+
+
+def _prompt(text: str, person: PersonSettings, seed: int) -> str:
+    try:
+        return chosen(text, person, seed)
+    except PromptError:
+        # Told where the run is started.
+        return text
 
 
 def run_settings(job: JobFolder) -> Settings:
@@ -120,6 +151,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     """What a run is started with: all settings, those that a preset filled in included, and why it did."""
     settings = _grounded(with_changes(project.settings, changes))
     check_budget(settings.training)
+    told_of_samples(settings)
     images = of_the_person(lineup_of(project, settings))
     chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
     _check_start(chosen.settings)

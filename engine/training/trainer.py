@@ -115,7 +115,7 @@ class Trainer:
             if epoch_ends:
                 self._end_epoch()
             elif self.rhythm.keeps(self.step):
-                self.keep_checkpoint(f"{self.stem}-step{self.step:08d}")
+                self.keep_checkpoint(self._checkpoint_name or self.stem)
             if self.rhythm.paints(self.step) or self.requests.to_sample():
                 self._paint_samples()
             if epoch_ends and self.step < self.plan.steps and self.several.first_says(self._told_to_end_here):
@@ -230,8 +230,7 @@ class Trainer:
         validation = self.asides.validate(self.data) if self.several.first else None
         loss, seconds = self.progress.epoch_loss / self.plan.steps_per_epoch, self.progress.epoch_seconds
         self.progress.begin_epoch()
-        name = self.stem if self.step == self.plan.steps else f"{self.stem}-{self.epoch:06d}"
-        self.keep_checkpoint(name, events.Epoch(self.epoch, loss, validation, seconds))
+        self.keep_checkpoint(self._checkpoint_name or self.stem, events.Epoch(self.epoch, loss, validation, seconds))
         if self.several.first:
             remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
 
@@ -299,7 +298,7 @@ class Trainer:
     def _paint_samples(self, painted: Collection[int] = ()) -> None:
         """Paints the run's prompts, those left out that have their picture already."""
         if self.several.first:
-            seconds = self.asides.paint(self._sample_name, self.epoch, painted)
+            seconds = self.asides.paint(self._sample_name, self.epoch, painted, self._checkpoint_name)
             if not self.rhythm.ends_epoch(self.step):
                 self.progress.epoch_seconds += seconds
 
@@ -314,6 +313,15 @@ class Trainer:
         ]
         if len(there) < self.rhythm.prompts:
             self._paint_samples(there)
+
+    @property
+    def _checkpoint_name(self) -> str | None:
+        """The checkpoint of this step; None where none is kept."""
+        if self.step == self.plan.steps:
+            return self.stem
+        if self.rhythm.ends_epoch(self.step):
+            return f"{self.stem}-{self.epoch:06d}"
+        return f"{self.stem}-step{self.step:08d}" if self.rhythm.keeps(self.step) else None
 
     @property
     def _sample_name(self) -> str:

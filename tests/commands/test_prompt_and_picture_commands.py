@@ -61,6 +61,85 @@ def test_paint_tells_what_of_a_lora_the_base_model_has_not(
     assert "wears 85 of 86 modules" in shown
 
 
+PASTED = "# portrait\nphoto of jx265 man,, (red shirt:1.2), # warm\nblue  background, "
+
+
+def test_a_pasted_prompt_is_painted_as_show_reads_it_and_not_rewritten(
+    capsys: pytest.CaptureFixture[str], project: Project, tmp_path: Path
+) -> None:
+    shown = told(capsys, project.root, "prompt", "show", PASTED)
+    assert shown["attention"] == [["\nphoto of jx265 man,, ", 1.0], ["red shirt", 1.2], [", \nblue  background,", 1.0]]
+    out = tmp_path / "pasted.png"
+    painted = told(capsys, project.root, "paint", PASTED, "--seed", "3", "-o", str(out))
+    assert painted["pictures"][0]["prompt"] == shown["prompt"] == PASTED.strip()
+    # The comment takes no more than its line: the same without it.
+    bare = tmp_path / "bare.png"
+    plain = "photo of jx265 man,, (red shirt:1.2), blue background,"
+    told(capsys, project.root, "paint", plain, "--seed", "3", "-o", str(bare))
+    assert np.array_equal(np.asarray(Image.open(out)), np.asarray(Image.open(bare)))
+    about = read_parameters(out)
+    assert about is not None
+    # What is pasted back from the picture is the same picture again.
+    again = told(capsys, project.root, "paint", about.prompt, "--seed", "3", "-o", str(tmp_path / "again.png"))
+    assert np.array_equal(np.asarray(Image.open(out)), np.asarray(Image.open(again["pictures"][0]["path"])))
+
+
+def test_a_prompt_that_names_a_lora_gets_no_other(
+    capsys: pytest.CaptureFixture[str], project: Project, tmp_path: Path
+) -> None:
+    run_with(project, random_lora(tmp_path / "b.safetensors"), "20261122-0900-other")
+    status, out, err = limner(
+        capsys, project.root, "paint", "a man <lora:20261121-1403-jx265/jx265:0.8>", "--seed", "3", "--json"
+    )
+    assert status == 0
+    (picture,) = json.loads(out)["pictures"]
+    assert (picture["lora"], picture["strength"]) == (None, None)
+    assert [(Path(each["file"]).parent.parent.name, each["unet"]) for each in picture["others"]] == [
+        ("20261121-1403-jx265", 0.8)
+    ]
+    assert "jx265 at 0.8, seed 3" in err
+    assert " and " not in err
+
+
+ODD = {
+    "photo of {trigger} {clas}": "did you mean {class}?",
+    "a (red shirt": "is never closed",
+    "a man # and nothing more": "is a comment",
+}
+
+
+@pytest.mark.parametrize("prompt", ODD)
+def test_paint_vary_grid_and_show_say_the_same_of_a_prompt(
+    prompt: str, capsys: pytest.CaptureFixture[str], project: Project
+) -> None:
+    shown = told(capsys, project.root, "prompt", "show", prompt)["warnings"]
+    assert any(ODD[prompt] in each for each in shown)
+    for command in (
+        ("paint", prompt, "--lora", "none", "--no-wait"),
+        ("vary", prompt, "--count", "2"),
+        ("grid", "--x", "strength=0.5", "--prompt", prompt, "--no-wait"),
+    ):
+        status, _, err = limner(capsys, project.root, *command)
+        assert status == 0
+        assert [each for each in shown if each not in err] == [], command[0]
+
+
+@pytest.mark.parametrize("prompt", ["a <lora:nobody:0.8>", "a man AND a dog", "a {man"])
+def test_paint_and_grid_refuse_what_nobody_can_paint_before_it_is_queued(
+    prompt: str, capsys: pytest.CaptureFixture[str], project: Project
+) -> None:
+    before = told(capsys, project.root, "queue")
+    for command in (("paint", prompt), ("grid", "--x", "strength=0.5", "--prompt", prompt)):
+        status, _, err = limner(capsys, project.root, *command)
+        assert status == 1, command
+        assert err.count("\n") == 1
+    assert told(capsys, project.root, "queue") == before
+    assert any(
+        "nobody" in each or "AND" in each or "closed" in each
+        for each in told(capsys, project.root, "prompt", "show", prompt)["warnings"]
+    )
+
+
 def test_vary_gives_different_prompts_with_their_distance(capsys: pytest.CaptureFixture[str], project: Project) -> None:
     found = told(capsys, project.root, "vary", "photo of {trigger} {class}, {red|blue} shirt", "--seed", "1")
     assert found["prompt"] == "photo of jx265 man, red shirt"

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from engine.errors import PictureError
+from engine.pictures.grid.axes import AxisKind
 from engine.pictures.grid.painting import (
     Progress,
     cells_of,
@@ -24,11 +25,12 @@ from engine.pictures.grid.plan import Grid
 from engine.pictures.grid.ranges import GridError
 from engine.pictures.grid.sheet import MOST_MEGAPIXELS, write_sheet
 from engine.pictures.grid.shelf import Cell, GridShelf
-from engine.pictures.orders import SEEDS
+from engine.pictures.orders import SEEDS, told_of_prompts
 from engine.pictures.picture import Picture, PictureState
 from engine.pictures.start import wait_for, warnings_of
 from engine.pictures.votes import Ranked, Ranking, Votes
 from engine.project import Project, open_project
+from engine.prompts.grammar import escape, lone_braces
 from engine.settings import Settings
 from engine.settings.samplers import NoiseSchedule
 from tui.commands.paint_options import SIZE_HELP, SamplerName, Size, in_pixels
@@ -92,11 +94,14 @@ def grid(
     if out is not None and out.suffix.lower() != ".png":
         raise click.UsageError(f"-o {out}: sheets are written as .png")
     project = open_project(folder)
+    typed = [*options["prompts"], *(each.partition("=")[2] for each in (x, y, *pages) if each and "prompt=" in each)]
     stored, asked = _grid(project, run, [x, y, *pages], options)
     wanted = {place: stored.place(asked.values(place)) for place in asked.places()}
     places = set(wanted.values())
     before = cells_of(project, stored)
     missing = progress_of({place: before[place] for place in places}, recent_paces(project))
+    for remark in dict.fromkeys([*(str(each) for text in typed for each in lone_braces(text)), *_odd(project, asked)]):
+        narrate(remark)
     narrate(_plan_line(stored, missing, len(places)))
     pictures = paint_missing(project, stored, places)
     if wait:
@@ -212,6 +217,15 @@ def _order(common: dict[str, Any], settings: Settings) -> dict[str, Any]:
     if "size" in common:
         common["width"], common["height"] = in_pixels(common.pop("size"), settings)
     return common
+
+
+def _odd(project: Project, grid: Grid) -> list[str]:
+    """What is odd about a grid's prompts. Raises PromptError where nothing can be painted from one."""
+    values = {axis.kind: axis.values for axis in grid.axes}
+    common = grid.common
+    prompts = [escape(each) for each in values.get(AxisKind.PROMPT, (common.prompt,))]
+    negatives = values.get(AxisKind.NEGATIVE, (common.negative,))
+    return told_of_prompts(project, prompts, common.seed, common.steps, negatives)
 
 
 def _plan_line(grid: Grid, missing: Progress, asked: int) -> str:

@@ -10,11 +10,12 @@ import click
 
 from engine.errors import PictureError
 from engine.pictures.face_fix import FaceFix
-from engine.pictures.orders import SEEDS, newest_lora, order_for
+from engine.pictures.orders import SEEDS, order_for, told_of_prompts, usual_lora
 from engine.pictures.picture import Picture, PictureOrder, PictureState, Worn, checked
 from engine.pictures.queue import Queue
 from engine.pictures.start import order_pictures, wait_for, warnings_of
 from engine.project import Project, open_project
+from engine.prompts.networks import strip
 from engine.settings.samplers import NoiseSchedule
 from engine.training.lora_header import read_header
 from tui.commands.paint_options import (
@@ -73,18 +74,22 @@ def paint(
 ) -> None:
     """Paint a picture of PROMPT (the project's own prompt where left out)."""
     project = open_project(folder)
+    remarks: dict[str, None] = {}
     if options["size"] is not None:
         options["size"] = in_pixels(options["size"], project.settings)
-    first = _order(project, prompt, loras, seed, out)
+    text = prompt if prompt is not None else project.settings.painting.style
+    first = _order(project, text, loras, seed, out)
     orders = [_with_options(first, options)]
     for number in range(1, count):
-        following = _order(project, prompt, loras, (first.seed + number) % SEEDS, out)
+        following = _order(project, text, loras, (first.seed + number) % SEEDS, out)
         orders.append(_with_options(following, options))
     for order in orders:
         checked(order)
-    worn = " and ".join(f"{each.file.stem} at {each.unet:g}" for each in first.worn()) or "no LoRA"
+        remarks.update(dict.fromkeys(told_of_prompts(project, [text], order.seed, order.steps, [order.negative])))
+    for remark in remarks:
+        narrate(remark)
     seeds = f"seed {first.seed}" if count == 1 else f"{count} seeds from {first.seed}"
-    narrate(f"Painting “{first.prompt}”, {worn}, {seeds} …")
+    narrate(f"Painting “{' '.join(first.prompt.split())}”, {_worn(first)}, {seeds} …")
     if wait:
         pictures = _painted(project, orders)
     else:
@@ -108,17 +113,22 @@ def record(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _order(
-    project: Project, prompt: str | None, loras: tuple[Lora, ...], seed: int | None, out: Path | None
-) -> PictureOrder:
-    given = list(loras) or [(newest_lora(project), None)]
+def _worn(order: PictureOrder) -> str:
+    """What an order is painted with, the LoRAs that its prompt names included."""
+    given = {each.file.stem: each.unet for each in order.worn()}
+    named = {tag.name.rpartition("/")[2]: tag.unet for tag in strip(order.prompt).loras}
+    return " and ".join(f"{name} at {weight:g}" for name, weight in {**given, **named}.items()) or "no LoRA"
+
+
+def _order(project: Project, prompt: str, loras: tuple[Lora, ...], seed: int | None, out: Path | None) -> PictureOrder:
+    given = list(loras) or [(usual_lora(project, prompt), None)]
     usual = project.settings.painting.strength
     worn = [(file.resolve(), usual if strength is None else strength) for file, strength in given if file is not None]
     for file, _ in worn:
         read_header(file)
     order = order_for(
         project,
-        prompt if prompt is not None else project.settings.painting.style,
+        prompt,
         seed=seed,
         lora=worn[0][0] if worn else None,
         strength=worn[0][1] if worn else None,

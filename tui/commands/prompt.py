@@ -10,8 +10,8 @@ from engine.base_model import find_base
 from engine.errors import BaseModelError, NoProject
 from engine.pictures.loras import known_loras
 from engine.project import Project, open_project
-from engine.prompts.breakdown import Breakdown, chunk_text, take_apart
-from engine.prompts.grammar import SLOTS
+from engine.prompts.breakdown import Breakdown, chunk_text
+from engine.prompts.reading import read_prompt
 from engine.prompts.tokenizer import Words, find_words
 from engine.settings import BaseSettings
 from tui.commands.prompt_library import add, import_, list_, rate
@@ -35,14 +35,16 @@ for command in (list_, add, rate, import_):
 def show(folder: Path, text: str, steps: int | None, as_json: bool) -> None:
     """Weights, schedule, LoRAs and tokens of TEXT, read as A1111 reads it.
 
-    {trigger} and {class} are the person's words. What is odd about it is said on standard error.
+    {trigger} and {class} are the person's words; of choices {a|b} the first is shown. What is odd about it is said on
+    standard error.
     """
     project = _project(folder)
-    found = take_apart(
-        with_words_of(project, text),
+    found = read_prompt(
+        text,
+        project.settings.person if project else None,
         steps or (project.settings.painting.steps if project else 30),
-        words_of(project),
-        known_loras(project) if project else None,
+        words=words_of(project),
+        known_loras=known_loras(project) if project else None,
     )
     if as_json:
         document(found.record())
@@ -69,16 +71,6 @@ def tell(found: Breakdown) -> None:
         say(f"chunk {number}: {len(chunk.tokens)} of 75 tokens: {chunk_text(chunk)}")
     for remark in found.remarks:
         narrate(str(remark))
-
-
-def with_words_of(project: Project | None, text: str) -> str:
-    """The text with ``{trigger}`` and ``{class}`` replaced, where there is a project; nothing else is touched."""
-    if project is None:
-        return text
-    person = project.settings.person
-    for slot, name in SLOTS.items():
-        text = text.replace(slot, str(getattr(person, name)))
-    return text
 
 
 def words_of(project: Project | None) -> Words | None:

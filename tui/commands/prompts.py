@@ -19,11 +19,15 @@ from engine.prompts.ladder import vary as vary_along
 from engine.prompts.llm.asking import Wish
 from engine.prompts.llm.variations import ENGINE as BY_MODEL
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
+from engine.prompts.reading import read_prompt
 from engine.prompts.shelf import Shelf
 from engine.settings import LanguageModelSettings, PersonSettings
 from tui.commands.report import document, json_option, narrate, table
 
 BY_GRAMMAR = "grammar"
+
+STEPS = 30
+"""Of a schedule that is only looked at."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,9 @@ def vary(
         found = vary_along(parent, count, seed, along.axes, along.size, locked)
     if project:
         _save(project, parent, found, about)
+    # Only told: what can't be painted is varied all the same.
+    for remark in dict.fromkeys(str(each) for each in read_prompt(prompt, person, STEPS).remarks):
+        narrate(remark)
     if as_json:
         told = [{"prompt": each.text, "distance": round(each.distance, 3), "engine": each.engine} for each in found]
         document({"prompt": parent, "seed": seed, "variations": told, **extra})

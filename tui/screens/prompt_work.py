@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import PromptError
-from engine.prompts.breakdown import Breakdown, take_apart
+from engine.prompts.breakdown import Breakdown
 from engine.prompts.grammar import distance, escape, fill, has_choices, plain, tidy, variations
 from engine.prompts.ladder import Variation, parts_of
 from engine.prompts.ladder import vary as vary_along
 from engine.prompts.library import SharedPrompt, shared_prompts, starter_prompts
+from engine.prompts.reading import names_a_lora, read_prompt
 from engine.prompts.shelf import Mark, Prompt, Shelf
 from tui.screens.prompt_lines import Brush, Choice, Variant
 
@@ -78,9 +79,10 @@ def broken_down(prompt: str, around: Surroundings | None) -> Breakdown | PromptE
     if around is None:
         return None
     try:
-        return take_apart(plain(fill(prompt, around.person)), around.steps, around.words, around.loras)
+        fill(prompt, around.person)
     except PromptError as error:
         return error
+    return read_prompt(prompt, around.person, around.steps, words=around.words, known_loras=around.loras)
 
 
 def parts_that_may_vary(prompt: str, person: PersonSettings) -> list[str]:
@@ -255,7 +257,8 @@ def orders_for(project: Project, variants: Sequence[Variant], negative: str, bru
             parent = shelf.add(variant.parent, negative).id if variant.parent else None
             kept = shelf.add(variant.text, negative, parent)
             for _ in range(brush.seeds):
-                order = order_for(project, escape(kept.text), lora=brush.checkpoint, strength=brush.strength)
+                lora = None if names_a_lora(kept.text) else brush.checkpoint
+                order = order_for(project, escape(kept.text), lora=lora, strength=brush.strength)
                 orders.append(replace(order, negative=negative, prompt_id=kept.id))
     return orders
 

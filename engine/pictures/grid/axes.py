@@ -19,7 +19,7 @@ from engine.pictures.face_fix import FaceFix
 from engine.pictures.grid.ranges import GridError, Word, number_text, read_numbers, split_words
 from engine.pictures.orders import SEEDS
 from engine.pictures.picture import PictureOrder
-from engine.prompts.grammar import fill, variations
+from engine.prompts.grammar import chosen
 from engine.settings import PersonSettings
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
@@ -256,7 +256,7 @@ def _read_samplers(words: Sequence[Word], _known: Known) -> list[str]:
 
 
 def _read_prompts(words: Sequence[Word], known: Known) -> list[str]:
-    return [variations(fill(word.text, known.person), 1, known.seed)[0] for word in words]
+    return [chosen(word.text, known.person, known.seed) for word in words]
 
 
 def _read_seeds(words: Sequence[Word], _known: Known) -> list[str]:

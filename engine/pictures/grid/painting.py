@@ -121,7 +121,8 @@ def make_grid(
     order = replace(order, prompt=filled[0], strength=settings.painting.strength, **common)
     x = read[0] if read else Axis(AxisKind.CHECKPOINT, (NO_LORA,))
     y = read[1] if len(read) > 1 else None
-    common_order = ready_to_queue(project, order)
+    # The LoRAs that a prompt names are its own; each cell gets those of its prompt.
+    common_order = replace(ready_to_queue(project, order), others=order.others)
     stem = "-".join([run.id if run else "grid", *(axis.kind.value for axis in (x, y) if axis)])
     return checked_grid(Grid(slug(name or stem, 80), run.id if run else None, common_order, x, y, tuple(pages)))
 

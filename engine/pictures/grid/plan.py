@@ -16,6 +16,7 @@ from engine.pictures.grid.ranges import GridError
 from engine.pictures.orders import ready_to_queue
 from engine.pictures.picture import ANYWHERE, PictureOrder, checked, order_from_record
 from engine.project import Project
+from engine.prompts.reading import names_a_lora
 from engine.storage.project_paths import ProjectPaths
 
 MOST_CELLS = 20_000
@@ -192,7 +193,9 @@ def orders_of(project: Project, grid: Grid) -> dict[Place, PictureOrder]:
         values = grid.values(place)
         prompt = values.get(AxisKind.PROMPT, grid.common.prompt)
         if prompt not in by_prompt:
-            by_prompt[prompt] = ready_to_queue(project, replace(grid.common, prompt=prompt))
+            own = names_a_lora(prompt) and all(axis.kind is not AxisKind.CHECKPOINT for axis in grid.axes)
+            common = replace(grid.common, lora=None, strength=None) if own else grid.common
+            by_prompt[prompt] = ready_to_queue(project, replace(common, prompt=prompt))
         order = checked(applied(by_prompt[prompt], values, project.root))
         orders[place] = replace(order, path=folder / _file_name(grid, place, order.seed))
     return orders

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.errors import PromptError
 from engine.prompts.axes import AXES, wildcard_names
-from engine.prompts.grammar import distance, fill, has_choices, plain, tidy, variations
+from engine.prompts.grammar import distance, fill, has_choices, lone_braces, plain, tidy, variations
 from engine.prompts.guard import guarded
 from engine.settings import PersonSettings
 
@@ -85,6 +85,32 @@ def test_all_combinations_come_out_when_enough_are_asked_for(axes: list[list[str
     template = " ".join(choice(options) for options in axes)
     wanted = {" ".join(each) for each in itertools.product(*axes)}
     assert set(variations(template, len(wanted) + 5, seed=3)) == wanted
+
+
+@pytest.mark.parametrize("text", ["a,, b, ", "a  b", "# one\na man # two\n, b", "(a:1.2) ,b", r"a \(b\) c"])
+def test_what_has_no_choices_is_left_as_it_was_written(text: str) -> None:
+    assert variations(text, 3, 0) == [text.strip()]
+    assert plain(text) == text.strip()
+
+
+def test_a_comment_beside_choices_ends_with_its_line() -> None:
+    found = variations("# {x|y}, , z\na {b|} man, # note\n c, {d|}, e", 20, 0)
+    assert {each.split("\n", 1)[1] for each in found} == {
+        f"{man} # note\n{end}" for man in ("a b man,", "a man,") for end in ("c, d, e", "c, e")
+    }
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("photo of {trigger} {clas}", "did you mean {class}?"),
+        ("{Trigger}, a man", "did you mean {trigger}?"),
+        ("{{masterpiece}}, a man", "painted as masterpiece"),
+    ],
+)
+def test_braces_that_are_no_choice_are_told(template: str, says: str) -> None:
+    assert says in str(lone_braces(template)[0])
+    assert lone_braces(r"{trigger} {class} {a|b} {2$$a|b} \{x\} {__light__}") == []
 
 
 def test_another_seed_gives_another_order() -> None:

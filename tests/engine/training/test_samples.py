@@ -16,18 +16,21 @@ from safetensors.torch import load_file
 
 from engine import events
 from engine.base_model import find_base
+from engine.errors import PromptError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
+from engine.pictures.parameters import read_parameters
 from engine.project import Project
 from engine.settings import Settings
 from engine.training.base import load_pipeline
 from engine.training.device import Device
 from engine.training.loading import let_go
 from engine.training.samples import Easel
-from engine.training.start import sample_prompts
+from engine.training.start import sample_prompts, start_training
 from tests.drawn_people import drawn_project
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
+from tui.cli import main
 
 PROMPTS = ["photo of jx265 man, red shirt", "photo of jx265 man, blue shirt"]
 SAMPLES = {"training__sample_prompts": PROMPTS, "training__sample_inference_steps": 2}
@@ -69,7 +72,71 @@ def test_each_epoch_and_every_so_many_steps_the_prompts_are_painted_with_the_sam
     assert all(picture.shape == (64, 64, 3) and picture.std() > 5 for picture in pictures)
     assert np.abs(pictures[0] - pictures[-2]).mean() > 0.1, "the LoRA that was learnt changes nothing"
     with Image.open(painted.path / samples[1].path) as image:
-        assert image.info["parameters"].startswith(f"{PROMPTS[1]}\nSteps: 2, CFG scale: 3, Seed: 2, Size: 64x64")
+        told = "Steps: 2, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 3, Seed: 2, Size: 64x64"
+        assert image.info["parameters"].startswith(f"{PROMPTS[1]}\n{told}")
+
+
+def painted_again(project: Project, sample: Path, out: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A sample, and what ``limner paint`` makes of its parameters alone."""
+    about = read_parameters(sample)
+    assert about is not None
+    assert about.sampler is not None
+    told = {
+        "negative": about.negative,
+        "seed": about.seed,
+        "steps": about.steps,
+        "guidance": about.guidance,
+        "sampler": about.sampler,
+        "schedule": about.schedule or "Uniform",
+    }
+    options = [word for name, value in told.items() for word in (f"--{name}", str(value))]
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(project.root), "paint", about.prompt, *options, "-o", str(out)])
+    assert not ended.value.code
+    return np.asarray(Image.open(sample)).astype(int), np.asarray(Image.open(out)).astype(int)
+
+
+def test_a_sample_is_painted_again_from_its_parameters(tmp_path: Path) -> None:
+    project = small_project(tmp_path / "james", painting__negative="(blurry:1.4), [green:red:2]")
+    prompts = [
+        "# a comment\nphoto of {trigger} {class}, (red shirt:1.5), [smiling:frowning:2] # and one more",
+        ", ".join(["photo of {trigger} {class}", *["a red shirt and a blue background"] * 16]),
+    ]
+    samples = {"training__sample_prompts": prompts, "training__sample_inference_steps": 4}
+    job = done(ordered(project, "20261130-0900-jx265", **samples))
+    found = of_kind(job, events.Sample)
+    for number, sample in enumerate((found[0], found[-2], found[-1])):
+        was, again = painted_again(project, job.path / sample.path, tmp_path / f"{number}.png")
+        assert np.abs(was - again).max() <= 6, sample.path
+        assert np.abs(was - again).mean() < 0.5
+    about = read_parameters(job.path / found[0].path)
+    assert about is not None
+    assert "<lora:jx265-000001:1>" in about.prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [
+        ("a man AND a dog", "AND joins prompts"),
+        ("a man <lora:jx265:0.8>", "no other LoRA"),
+        ("a man <lora:nobody>", "no other LoRA"),
+        ("a man <hypernet:x:1>", "is not known here"),
+        ("a {man", "never closed"),
+    ],
+)
+def test_a_prompt_that_can_not_be_painted_ends_before_the_run_begins(prompt: str, says: str, project: Project) -> None:
+    before = list(project.run_folders())
+    with pytest.raises(PromptError, match=says):
+        start_training(project, {"training.sample_prompts": [PROMPTS[0], prompt]})
+    assert list(project.run_folders()) == before
+
+
+def test_what_is_odd_about_a_prompt_to_paint_is_told_in_the_run(project: Project) -> None:
+    odd = ["photo of {triger}, (red shirt:1.5"]
+    job = done(ordered(project, "odd", **{**SAMPLES, "training__sample_prompts": odd}, training__epochs=1))
+    told = [each.message for each in of_kind(job, events.Warning)]
+    assert any("did you mean {trigger}?" in each for each in told), told
+    assert any("never closed" in each for each in told), told
 
 
 def test_the_likeness_of_samples_is_told_where_the_photos_can_be_compared(tmp_path: Path) -> None:
