@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test tests needs test-long test-llm lint format bench chaos pictures wheel clean
+.PHONY: demo test tests check needs test-long test-llm lint format bench chaos pictures wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/limner demo demo --run
@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 test: lint tests
 
 tests: $(VENV)/.installed-dev needs
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder tests
+	$(BIN)/python -m tests.twice -n 4 --dist loadfile --no-loadscope-reorder tests
 
 # The programs that tests run for real.
 needs:
@@ -32,6 +32,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Lint and what takes milliseconds a test: before each commit, in a minute and a half.
+check: lint
+	$(BIN)/pytest -n 2 $(QUICK)
+
+QUICK = tests/engine/prompts tests/engine/test_events.py tests/engine/test_filter_line.py tests/engine/test_private.py \
+	tests/engine/test_project.py tests/engine/library/test_address.py tests/engine/library/test_roots.py \
+	tests/tui/test_keymap.py tests/tui/test_actions.py tests/hostile/test_quoted_secrets.py
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

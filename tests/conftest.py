@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -45,6 +47,9 @@ BELOW_HOME = ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_H
 # The garbage of a process that has torch and a hundred apps behind it takes long to look through: a fifth of the time.
 gc.set_threshold(50_000, 20, 10)
 
+SHELLS_OWN = ("LANGUAGE", "SUDO_UID", "PYTHONOPTIMIZE", "CLICOLOR_FORCE", "FORCE_COLOR", "LIMNER_LLM_KEY", "HF_TOKEN")
+"""What a user's shell may say, and no test expects."""
+
 WAITING = ("e2e", "chaos", "tui")
 """Folders of tests that wait half of the time, for a terminal or for another process. The others compute."""
 
@@ -63,6 +68,24 @@ LONG_FIRST = (
     "engine/demo",
 )
 """Tests that take long, and folders of them. Begun first, so that no process is left alone with them at the end."""
+
+
+def pytest_configure() -> None:
+    """Sets up what every test relies on, whatever the shell that began the tests has.
+
+    A shell that begins a command in the background has SIGINT ignored, and so would each process that a test begins.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGTSTP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    os.umask(0o022)
+    for name in [each for each in os.environ if each.startswith("LC_") or each in SHELLS_OWN]:
+        del os.environ[name]
+    os.environ["LANG"] = "C.UTF-8"
+    os.environ["TZ"] = "UTC"
+    time.tzset()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

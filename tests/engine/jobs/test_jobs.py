@@ -200,7 +200,7 @@ def test_whoever_only_looks_whether_a_job_lives_keeps_none_from_starting(start_j
     try:
         for _ in range(200):
             with job.lock_path.open("r+b") as lock:
-                assert take(lock.fileno())
+                assert take(lock.fileno(), job.lock_path)
     finally:
         stop.set()
         for each in lookers:
@@ -214,7 +214,7 @@ def test_a_lock_that_is_held_is_told_from_one_that_is_looked_at(tmp_path: Path) 
     with path.open("r+b") as holder, path.open("r+b") as other:
         fcntl.flock(holder, fcntl.LOCK_SH)
         assert not is_held_alone(other.fileno())
-        assert not take(other.fileno())
+        assert not take(other.fileno(), path)
         fcntl.flock(holder, fcntl.LOCK_UN)
-        assert take(other.fileno())
+        assert take(other.fileno(), path)
         assert is_held_alone(holder.fileno())
