@@ -173,6 +173,7 @@ def checked(settings: object) -> Checked:
             (True, "originals: 5 of 5 sampled files opened (/mnt/photos)"),
             (True, "sidecar: 2 of 2 sampled files opened (/mnt/storage/sidecar)"),
         ),
+        None,
         PEOPLE,
     )
 

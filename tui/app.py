@@ -20,10 +20,7 @@ def open_app(folder: Path) -> None:
         SystemExit: the project's settings are broken, or the app was ended by a signal or by an error of its own; its
             message is on standard error.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise LimnerError("the app needs a terminal", "run it in one, or use the commands: limner --help")
-    if os.environ.get("TERM", "") in ("", "dumb"):
-        raise LimnerError("this terminal can't be drawn in, says TERM", "use the commands: limner --help")
+    check_terminal()
     project = _project_in(folder)
     if project is not None:
         # Refused here in one line, not on every screen, where a newer Limner made it; an older one's is migrated.
@@ -50,6 +47,14 @@ def open_app(folder: Path) -> None:
         print(app.farewell, file=sys.stderr)
     if app.return_code:
         raise SystemExit(app.return_code)
+
+
+def check_terminal() -> None:
+    """Raises LimnerError where the app can't be drawn."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise LimnerError("the app needs a terminal", "run it in one, or use the commands: limner --help")
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        raise LimnerError("this terminal can't be drawn in, says TERM", "use the commands: limner --help")
 
 
 def _project_in(folder: Path) -> Project | None:

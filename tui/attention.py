@@ -66,6 +66,8 @@ class Attention:
         mark, how = how_it_ended(after)
         failed = after.state is JobState.FAILED
         why = f": {after.error.message if after.error else after.reason or 'its log tells why'}" if failed else ""
+        # What was promised a moment ago ("It stops after this step") is over with the run.
+        self._app.clear_notifications()
         self._app.notify(
             f"{after.id}{why}",
             title=f"The run {how}",

@@ -19,7 +19,12 @@ NO_KEY = "<none>"
 GRID_SCREENS = {Scope.FACES, Scope.PICTURES, Scope.PLOT}
 """The screens that show thumbnails."""
 
-TOGETHER = ({Scope.READING, Scope.HELP}, {Scope.READING, Scope.DOCTOR}, {Scope.CHOICE, Scope.CAPTIONER})
+TOGETHER = (
+    {Scope.READING, Scope.HELP},
+    {Scope.READING, Scope.DOCTOR},
+    {Scope.CHOICE, Scope.CAPTIONER},
+    {Scope.CHOICE, Scope.PICKER},
+)
 """What lies over a screen and has the keys of two scopes."""
 
 GOING_BACK = {"plot.back", "app.quit"}

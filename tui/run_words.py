@@ -62,6 +62,8 @@ def state_of(status: RunStatus) -> tuple[str, Ink]:
         return "silent", Ink.ATTENTION
     if status.stopped:
         return "stopped", Ink.ATTENTION
+    if status.live and status.loading:
+        return "loading", Ink.ACTIVE
     return status.state.value, STATES.get(status.state, Ink.ACTIVE)
 
 
@@ -84,7 +86,7 @@ def bar_lines(status: RunStatus, width: int) -> list[Line]:
     each = _seconds(status.epoch_seconds) + _spread(status.epoch_spread_seconds) if status.epoch_seconds else ""
     in_epoch = f"{clock(status.epoch_remaining_seconds)} left"
     in_all = f"{clock(status.remaining_seconds)}{_off(status)} left"
-    if not status.live:
+    if not status.live or status.loading:
         in_epoch = in_all = ""
     return [
         _bar_line("epoch", status.epoch_share, in_epoch, each and f"{each} each", width),
@@ -111,9 +113,9 @@ def trouble(status: RunStatus) -> Line:
         return [("✗ ", Ink.BAD), (LimnerError(status.error.message, status.error.fix).one_line(), Ink.PLAIN)]
     if status.state is JobState.FAILED:
         return [("✗ ", Ink.BAD), (status.reason or "the run failed", Ink.PLAIN)]
-    if status.live and not status.step and status.phase is not None:
+    if status.live and status.loading and status.phase is not None:
         return [("· ", Ink.ATTENTION), (_phase(status.phase), Ink.PLAIN)]
-    if status.live and not status.step:
+    if status.live and status.loading:
         return [("· ", Ink.ATTENTION), ("getting ready", Ink.PLAIN)]
     latest = next(
         (each.event for each in reversed(status.happened) if isinstance(each.event, (events.Warning, events.Fit))), None

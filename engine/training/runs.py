@@ -36,6 +36,8 @@ class RunStatus:
     pid: int | None = None
     plan: events.Plan | None = None
     phase: events.Phase | None = None
+    loading: bool = False
+    """Whether it was started or resumed and has taken no step since: what it is to do is loaded and encoded."""
     step: int = 0
     epoch: int = 0
     """The epoch under way, counted from 1."""
@@ -189,6 +191,7 @@ class RunFollower:
         self._latest = None
         self.status = replace(
             self.status,
+            loading=False,
             step=step.step,
             epoch=step.epoch,
             loss=step.loss,
@@ -214,9 +217,11 @@ class RunFollower:
             host=event.host or status.host,
         )
         if event.state is JobState.STARTING:
-            changed = replace(changed, error=None, ended_at=None, started_at=status.started_at or t)
+            changed = replace(changed, error=None, ended_at=None, started_at=status.started_at or t, loading=True)
+            # What was left when it ended tells nothing of now; the first steps will.
+            changed = replace(changed, remaining_seconds=None, epoch_remaining_seconds=None, spread_seconds=None)
         if event.state.ended:
-            changed = replace(changed, ended_at=t, remaining_seconds=0.0, epoch_remaining_seconds=0.0)
+            changed = replace(changed, ended_at=t, remaining_seconds=0.0, epoch_remaining_seconds=0.0, loading=False)
         self.status = changed
 
     def _take_other(self, event: events.Event, t: float) -> None:

@@ -27,6 +27,7 @@ class Scope(StrEnum):
     ANSWER = "answer"
     CHOICE = "choice"
     CAPTIONER = "captioner"
+    PICKER = "picker"
     SWITCHES = "switches"
     READING = "reading"
     HELP = "help"
@@ -53,6 +54,7 @@ _TITLES = {
     Scope.ANSWER: "Answering yes or no",
     Scope.CHOICE: "Choosing, or being asked for words",
     Scope.CAPTIONER: "Choosing who writes captions",
+    Scope.PICKER: "Choosing the LoRA",
     Scope.SWITCHES: "Among switches",
     Scope.READING: "Reading",
     Scope.HELP: "In the help",
@@ -78,6 +80,7 @@ OVER_LISTS: tuple[Scope, ...] = (
     Scope.ANSWER,
     Scope.CHOICE,
     Scope.CAPTIONER,
+    Scope.PICKER,
     Scope.SWITCHES,
     Scope.LEAVING,
     Scope.SETTINGS,

@@ -18,6 +18,7 @@ OVERLAYS: tuple[Action, ...] = (
     _key("choice.take", "Take what is under the cursor, or what was typed", "enter"),
     _key("choice.leave", "Leave it", "escape", "q"),
     _key("choice.turn", "To the other list, the other field, the other way", "tab", "shift+tab"),
+    _key("picker.add", "Add it to the prompt, beside other LoRAs", "space"),
     _key("captioner.overwrite", "Also over the captions that are there, or not", "o"),
     _key("switches.switch", "Switch it on or off", "space", "enter"),
     _key("switches.leave", "Close", "escape", "q"),

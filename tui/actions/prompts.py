@@ -22,6 +22,7 @@ PROMPTS: tuple[Action, ...] = (
     Action("prompts.fewer_seeds", "Paint each with one seed fewer", ("minus", "left_square_bracket"), "", 26),
     Action("prompts.stronger", "More of the LoRA", ("l", "right"), "stronger", 31),
     Action("prompts.weaker", "Less of the LoRA", ("h", "left"), "weaker", 31),
+    Action("prompts.lora", "Choose the checkpoint to paint with", ("C",), "lora", 14),
     Action("prompts.lock", "Lock parts of the prompt, so that they stay", ("K",), "lock", 27),
     Action("prompts.find", "Find words in the list", ("slash",), "find", 28),
     Action("prompts.next_match", "To the next row that has the words", ("n",)),

@@ -23,5 +23,5 @@ TRAINING: tuple[Action, ...] = (
     Action("training.previous_run", "Show the run before", ("shift+tab",)),
     Action("training.plan", "Show the plan of a new run", ("p",), "plan", 22),
     Action("training.grid", "Paint this run's grid: its checkpoints by three strengths", ("X",), "grid", 29),
-    Action("training.paint", "Paint with this run's newest checkpoint", ("enter",), "paint", 30),
+    Action("training.paint", "Paint with the checkpoint under the cursor", ("enter",), "paint", 30),
 )

@@ -27,6 +27,11 @@ def demo(folder: Path, run: bool, as_json: bool) -> None:
     """
     started = time.monotonic()
     narrator = Narrator()
+    if not run and not as_json:
+        # Before anything is made: the app is what was asked for.
+        from tui.app import check_terminal
+
+        check_terminal()
     project = make_demo_project(folder, narrator)
     if not run:
         if as_json:

@@ -14,6 +14,9 @@ from engine.training.runs import RunFollower, RunStatus
 from tui.commands.progress import Narrator, clock
 from tui.commands.report import narrate
 
+INTERRUPTED = 130
+"""The exit status of a command that ctrl+c ended."""
+
 
 def follow(job: JobFolder, elsewhere: bool = False, *, by_powers: bool = False, by_time: bool = False) -> None:
     """Tells on standard error how a run stands, until it has ended or ctrl+c; then how that came.
@@ -26,7 +29,7 @@ def follow(job: JobFolder, elsewhere: bool = False, *, by_powers: bool = False, 
 
     Raises:
         JobError: it failed; with the reason.
-        click.Abort: ctrl+c; the run goes on.
+        click.exceptions.Exit: ctrl+c; the run is still going, and that is said.
     """
     from tui.commands.run_panel import RunPanel, can_draw
 
@@ -39,6 +42,8 @@ def follow(job: JobFolder, elsewhere: bool = False, *, by_powers: bool = False, 
     except KeyboardInterrupt:
         if job.alive():
             narrate(f"\n{job.id} goes on. Follow it with: limner watch {job.id}; end it with: limner stop {job.id}")
+            # Leaving is how a watch ends: no word of an interruption.
+            raise click.exceptions.Exit(INTERRUPTED) from None
         raise click.Abort from None
     if status.silent_seconds is not None:
         narrate(f"{job.id}: {silence(status)}. {run_line(status)}")
@@ -102,7 +107,9 @@ def run_line(status: RunStatus) -> str:
         parts.append(f"validation {status.validation_loss:.4f}")
     if status.images_per_s is not None:
         parts.append(f"{status.images_per_s:.1f} images/s")
-    if status.live:
+    if status.live and status.loading:
+        parts.append("loading")
+    elif status.live:
         off = f" ± {clock(status.spread_seconds)}" if (status.spread_seconds or 0) >= 1 else ""
         left = f"{clock(status.epoch_remaining_seconds)}, in all {clock(status.remaining_seconds)}{off}"
         parts.append(f"left in epoch {left}")

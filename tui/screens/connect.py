@@ -86,6 +86,10 @@ class ConnectScreen(WorkScreen):
     def __init__(self) -> None:
         super().__init__()
         self._people: tuple[Person, ...] = ()
+        self._photos: LimnerError | None = None
+        """Why the photos of what was looked at can't be opened."""
+        self._photos_of: Entered | None = None
+        self._looked_at: Entered | None = None
         self._results: list[Line] = []
         self._scan: JobFollower | None = None
         self._scanning = ""
@@ -241,6 +245,11 @@ class ConnectScreen(WorkScreen):
         if self._scan is not None:
             self.notify("A scan is under way already.", severity="warning", timeout=3)
             return
+        if self._photos is not None and self._photos_of == self._entries():
+            # Every face would come to nothing: the field that is wrong is shown instead.
+            self.show_error(self._photos)
+            self.set_focus(self.query_one("#originals"))
+            return
         if not self._save():
             return
         project, name, password = self.project, person.id, self._password or None
@@ -303,7 +312,7 @@ class ConnectScreen(WorkScreen):
     def _look(self, asked: bool = False) -> None:
         """Looks at the library; where ``asked`` by a key, an address that was never confirmed is asked about."""
         entered = self._entries()
-        self._password = entered.password
+        self._password, self._looked_at = entered.password, entered
         base, private = self.project.root, False
         self._show_results([[("· looking …", Ink.MUTED)]])
 
@@ -316,6 +325,7 @@ class ConnectScreen(WorkScreen):
 
     def _looked(self, checked: Checked) -> None:
         self._people = checked.people
+        self._photos, self._photos_of = checked.photos, self._looked_at
         self._grouped = checked.settings if (checked.settings.url or "").startswith("folder://") else None
         about = checked.about
         said = " · ".join((about.about, many(about.photos, "photo")))
@@ -414,12 +424,15 @@ class ConnectScreen(WorkScreen):
         if not self._scanning:
             self._look()
             return
-        faces = many(status.phase.total if status.phase else 0, "face")
+        total = status.phase.total if status.phase else 0
+        faces = many(total, "face")
         broken = (
             f", {many(status.warnings, 'of them can’t be used', 'of them can’t be used')}" if status.warnings else ""
         )
         text = f"{faces} of {self._scanning}{broken}"
-        self._show_results([[("✓ ", Ink.GOOD), (text, Ink.PLAIN)]])
+        useless = total > 0 and status.warnings >= total
+        # A tick is for success.
+        self._show_results([[("✗ ", Ink.BAD) if useless else ("✓ ", Ink.GOOD), (text, Ink.PLAIN)]])
         self.shown()
         if self.is_current:
             self.app.switch_mode(Scope.FACES.value)

@@ -56,6 +56,8 @@ class Checked:
     settings: LibrarySettings
     about: Description
     roots: tuple[tuple[bool, str], ...]
+    photos: LimnerError | None
+    """Why the photos can't be opened; None: they can."""
     people: tuple[Person, ...]
 
 
@@ -75,15 +77,16 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
     password = password_of(entered, settings, None if typed else base)
     with connect(settings, password, base, typed=typed) as library:
         about, people = library.describe(), tuple(library.people())
+        photos: LimnerError | None = None
         try:
             roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
         except LimnerError as error:
-            roots = ((False, error.one_line()),)
+            photos, roots = error, ((False, error.one_line()),)
         roots = (*roots, *((False, note) for note in about.notes))
         if about.unseen:
             unseen = f"{many(about.unseen, 'photo')} not looked at for faces yet: save, and Limner does"
             roots = (*roots, (False, unseen))
-    return Checked(settings, about, roots, people)
+    return Checked(settings, about, roots, photos, people)
 
 
 def _before(base: Path | None) -> LibrarySettings | None:

@@ -13,6 +13,7 @@ from engine.pictures.gallery import Gallery, Shown
 from engine.pictures.picture import Picture, PictureState
 from engine.pictures.queue import Queue
 from engine.pictures.verdicts import Action, Verdicts
+from tui.actions import Action as KeyAction
 from tui.actions import Scope, verbs_of
 from tui.bindings import bindings_for
 from tui.screens import pictures_choices
@@ -100,6 +101,12 @@ class PicturesScreen(PicturesQueue):
             return bool(self._marked) or self.in_queue
         return self.grid.item is not None and not self.in_queue if action in OF_A_PICTURE else True
 
+    def label_of(self, action: KeyAction) -> str:
+        """Of two lists with a cursor each, the one whose picture would be cancelled is named."""
+        if action.id == "pictures.cancel":
+            return "cancel queued" if self.in_queue else "cancel forming"
+        return super().label_of(action)
+
     def action_favourite(self) -> None:
         """Makes them favourites; where all are, takes that back."""
         targets = self.targets()
@@ -176,7 +183,9 @@ class PicturesScreen(PicturesQueue):
             self.say("Mark two to four, or none.")
         elif marked or pictures:
             at = self.grid.item
-            first = pictures.index(at) if at in pictures else 0
+            here = pictures.index(at) if at in pictures else 0
+            # The last one has the one before it beside it.
+            first = max(0, min(here, len(pictures) - 2))
             chosen = marked[: PicturesCompare.MOST] or pictures[first : first + 2]
             self.app.push_screen(PicturesCompare(pictures, chosen, self._judge, self._now, self.subject), done)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import PromptError
+from engine.pictures.lora_choice import LoraChoice
 from engine.prompts.axes import NAMES
 from engine.prompts.breakdown import Breakdown
 from engine.prompts.ladder import Size, parts_of
@@ -44,6 +45,9 @@ class Brush:
     seeds: int = 1
     strength: float = 1.0
     checkpoint: Path | None = None
+    """What is painted with; None: the base model alone."""
+    chosen: LoraChoice | None = None
+    """What was chosen by hand; None: always the newest checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ def brush_line(brush: Brush, known: bool = True) -> Line:
     seeds: Line = [(many(brush.seeds, "seed"), Ink.STRONG), (" each · " if known else " each", Ink.MUTED)]
     if not known:
         return seeds
+    if brush.chosen is not None and brush.checkpoint is None:
+        return [*seeds, ("no LoRA: the base model alone", Ink.ACTIVE)]
     if brush.checkpoint is None:
         return [*seeds, ("no LoRA trained yet: the base model alone", Ink.ATTENTION)]
     return [*seeds, (brush.checkpoint.stem, Ink.STRONG), (" at ", Ink.MUTED), (f"{brush.strength:.2f}", Ink.STRONG)]

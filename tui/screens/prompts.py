@@ -122,7 +122,8 @@ class PromptsScreen(ChoosingTheBrush):
         if settings is None:
             return
         self._style = settings.painting.style, settings.painting.negative
-        self._brush = replace(self._brush, strength=settings.painting.strength)
+        if self._brush.chosen is None or self._brush.chosen.strength is None:
+            self._brush = replace(self._brush, strength=settings.painting.strength)
         self.choice = replace(self.choice, model=settings.language_model.model)
         if not self._filled:
             self._filled = True
@@ -245,8 +246,9 @@ class PromptsScreen(ChoosingTheBrush):
             from engine.pictures.orders import newest_lora
             from engine.pictures.start import order_pictures
 
-            # Looked up now: the one on the screen may be an epoch old.
-            orders = orders_for(project, variants, negative, replace(brush, checkpoint=newest_lora(project)))
+            # Looked up now: the newest one on the screen may be an epoch old.
+            lora = brush.chosen.file if brush.chosen is not None else newest_lora(project)
+            orders = orders_for(project, variants, negative, replace(brush, checkpoint=lora))
             order_pictures(project, orders)
             return len(orders)
 
@@ -365,7 +367,8 @@ class PromptsScreen(ChoosingTheBrush):
 
     def _took_in(self, around: Surroundings) -> None:
         self._around = around
-        self._brush = replace(self._brush, checkpoint=around.checkpoint)
+        if self._brush.chosen is None:
+            self._brush = replace(self._brush, checkpoint=around.checkpoint)
         self.ask()
         self._break_down()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.widget import Widget
@@ -11,6 +12,7 @@ from textual.widget import Widget
 from engine.errors import DatasetError, DiskFull
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
+from engine.pictures.lora_choice import LoraChoice
 from engine.training.runs import RunStatus
 from tui.actions import Action, Scope
 from tui.bindings import bindings_for
@@ -24,6 +26,9 @@ from tui.screens.training_plan import TrainingPlan
 from tui.screens.training_watch import NEXT_BELOW, Below, RunView, sample_words
 from tui.widgets.ink import Ink, Line, key_line
 from tui.widgets.portrait import Subject
+
+if TYPE_CHECKING:
+    from tui.screens.prompts import PromptsScreen
 
 
 class TrainingScreen(WorkScreen):
@@ -291,8 +296,19 @@ class TrainingScreen(WorkScreen):
         self.app.call_later(self.limner.show_grid, run.id if run is not None else None)
 
     def action_paint(self) -> None:
-        """To the prompts."""
-        self.app.switch_mode(Scope.PROMPTS.value)
+        """To the prompts, which are painted with the checkpoint under the cursor; else with the run's newest."""
+        run, checkpoint = self.shown_run, self._run_view.checkpoint()
+        if run is None or checkpoint is None:
+            self.app.switch_mode(Scope.PROMPTS.value)
+            return
+        chosen = LoraChoice(checkpoint, run.id)
+
+        async def go() -> None:
+            await self.app.switch_mode(Scope.PROMPTS.value)
+            prompts: PromptsScreen = self.app.screen  # type: ignore[assignment]
+            prompts.paint_with(chosen)
+
+        self.app.call_later(go)
 
     @on(TrainingPlan.Changed)
     def _planned(self, event: TrainingPlan.Changed) -> None:

@@ -154,6 +154,16 @@ class RunView(Vertical):
             samples = [each for each in samples if each.epoch == kept.epoch] or samples
         return samples[-1] if samples else None
 
+    def checkpoint(self) -> Path | None:
+        """The file of the checkpoint under the cursor, or of the run's newest; None where there is none."""
+        if self._run is None:
+            return None
+        kept = self.query_one(f"#{Below.CHECKPOINTS.value}", Rows).item
+        there = [each for each in self._run.checkpoints if each.exists()]
+        if self.below is Below.CHECKPOINTS and isinstance(kept, Kept):
+            there = [each for each in there if each.name == Path(kept.path).name] or there
+        return there[-1] if there else None
+
     def subject_of(self, sample: events.Sample) -> Subject:
         """A sample as a picture."""
         path = (self._run.folder if self._run is not None else Path()) / sample.path

@@ -12,6 +12,7 @@
 - What the terminal answers to the question that was put to it before the app (``tui.terminal.asking``) never arrives as
   keys, however late; what was typed meanwhile does.
 - Pictures that the terminal keeps for us are taken out of it in the end.
+- The screen is empty when it is left: tmux would leave parts of it on the shell after the window has grown.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ SELECT_SECONDS = 0.1
 LEAVE_SECONDS = 3.0
 """How long after a signal the app may take to end by itself."""
 
-RESTORE = "\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l"
+RESTORE = "\x1b[2J\x1b[<u\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l"
 """What undoes the app's modes, for when nothing else can any more."""
 
 
@@ -121,6 +122,9 @@ class LimnerDriver(LinuxDriver):
         farewell = getattr(getattr(self._app, "gallery", None), "farewell", None)
         if farewell is not None and self._writer_thread is not None and self._writer_thread.is_alive():
             self.write(farewell())
+        # tmux (3.3a) puts rows of this screen that are as wide as the window into the shell's when both have grown
+        # meanwhile; of an empty one nothing is left. "less" ends with such rows nowhere.
+        self.write("\x1b[2J")
         super().stop_application_mode()
 
     def run_input_thread(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.widgets import Static
 
+from engine.events import JobState
 from tui.actions import SCREENS, Scope
 from tui.widgets.ink import Ink, Line, content_of, spread, width_of
 from tui.widgets.meter import clock
@@ -14,14 +15,26 @@ if TYPE_CHECKING:
     from engine.training.runs import RunStatus
 
 
+BADGES: dict[JobState, tuple[str, Ink, str]] = {
+    JobState.PAUSED: ("‖ ", Ink.BAD, "paused"),
+    JobState.STOPPING: ("◔ ", Ink.ATTENTION, "stopping"),
+}
+"""Mark, ink and word of a live run that does not simply train. A paused one holds the card, which costs: it is red."""
+
+
 def run_line(status: RunStatus | None) -> Line:
-    """The live run in few cells: ``● 3/10 41% 1:24``: the epoch, the share of the run, the time left."""
+    """The live run in few cells: ``● 3/10 41% 1:24``: the epoch, the share of the run, the time left; or
+    what it does instead of training, ``‖ 3/10 41% paused``."""
     if status is None:
         return [("no run", Ink.MUTED)]
     if status.live:
-        epoch = f"{status.epoch or 1}/{status.epochs}" if status.epochs else status.state.value
-        left = f" {clock(status.remaining_seconds)}" if status.remaining_seconds is not None else ""
-        return [("● ", Ink.ATTENTION), (f"{epoch} {status.share:.0%}{left}", Ink.STRONG)]
+        epoch = f"{status.epoch or 1}/{status.epochs}" if status.epochs else ""
+        mark, ink, word = BADGES.get(status.state, ("● ", Ink.GOOD, ""))
+        if status.loading:
+            mark, ink, word = "◌ ", Ink.ACTIVE, "loading"
+        left = "" if word or status.remaining_seconds is None else clock(status.remaining_seconds)
+        told = " ".join(filter(None, (epoch, f"{status.share:.0%}", word or left)))
+        return [(mark, ink), (told, Ink.STRONG)]
     if status.silent_seconds is not None:
         return [("? ", Ink.ATTENTION), ("run silent", Ink.MUTED)]
     if status.state.value == "failed":
