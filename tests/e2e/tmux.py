@@ -52,6 +52,10 @@ class Terminal:
         """Presses keys as fast as a terminal can pass them on."""
         self._tmux("send-keys", "-t", "main", *keys)
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Gives the window another size."""
+        self._tmux("resize-window", "-t", "main", "-x", str(columns), "-y", str(rows))
+
     def program(self) -> int:
         """The process id of the command."""
         shell = self._tmux("list-panes", "-t", "main", "-F", "#{pane_pid}").strip()
