@@ -17,6 +17,7 @@ from engine.dataset.known import Known, keep_photo_words, known_images
 from engine.dataset.manifest import Manifest
 from engine.dataset.parts import led, parts_of_prose
 from engine.dataset.rules import DOUBTFUL, Cleaner
+from engine.dataset.vision import NoCaption
 from engine.dataset.whose import faces_of_images
 from engine.errors import DatasetError, LimnerError
 from engine.faces.upright import open_upright
@@ -56,6 +57,8 @@ class CaptionReport:
     """The files' names."""
     kept: int = 0
     """How many captions were there already and stayed."""
+    refused: list[str] = field(default_factory=list)
+    """Pictures that the model wrote no caption of: theirs stay as they were."""
     stopped: bool = False
 
 
@@ -91,7 +94,8 @@ def write_captions(
         should_stop: asked before every image.
 
     Raises:
-        DatasetError: a model or an image can't be opened, or a caption can't be written.
+        DatasetError: a model or an image can't be opened, or a caption can't be written. A model that refuses to write
+            one is told of, and asked for the next.
         PromptError: the server can't be asked.
     """
     folder = DatasetFolder(project)
@@ -115,7 +119,13 @@ def write_captions(
             if should_stop():
                 report.stopped = True
                 break
-            text = _text(image, looker, settings, known.get(image.path.name, Known()), tell)
+            try:
+                text = _text(image, looker, settings, known.get(image.path.name, Known()), tell)
+            except NoCaption as refusal:
+                report.refused.append(image.path.name)
+                tell(events.Warning(f"{image.path.name} keeps its caption: {refusal.what}", subject=str(image.path)))
+                tell(events.Phase("captions", number, len(todo)))
+                continue
             if journal.add(action, image.path.name, text):
                 report.written.append(image.path.name)
             if looker is None:
@@ -123,6 +133,8 @@ def write_captions(
             tell(events.Phase("captions", number, len(todo)))
     if looker is None:
         folder.save_manifest(manifest)
+    if report.refused:
+        tell(events.Warning(f"no caption of {len(report.refused)} of {len(todo)} pictures, theirs stay as they were"))
     return report
 
 
@@ -180,6 +192,8 @@ def _text(image: TrainingImage, looker: Looker | None, settings: Settings, known
         return template_caption(settings, known)
     try:
         said = looker.look(open_upright(image.path))
+    except NoCaption:
+        raise
     except LimnerError as error:
         raise DatasetError(f"{image.path.name}: {error.what}", error.fix) from error
     if said.doubts:

@@ -7,15 +7,16 @@ it.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 from PIL import Image
 
+from engine.dataset.vision_answer import caption_in, is_refusal, only_thoughts
 from engine.errors import DatasetError
-from engine.llm.server import ModelServer, Refused, wait_before
+from engine.llm.forms import Form
+from engine.llm.server import Declined, ModelServer, Refused, wait_before
 from engine.settings import PersonSettings
 
 SIDE = 768
@@ -23,6 +24,27 @@ SIDE = 768
 
 TRIES = 4
 """How often a server that is busy is asked."""
+
+
+ASKED = 2
+"""How often a model is asked about a picture that it says no to."""
+
+SHOWN = 80
+"""Letters of an answer without a caption that are told."""
+
+UNKNOWN_FORM = (400, 415, 422, 501)
+"""What servers answer that don't know a form of answers."""
+
+_SCHEMA = {
+    "type": "object",
+    "properties": {"caption": {"type": "string"}},
+    "required": ["caption"],
+    "additionalProperties": False,
+}
+
+
+class NoCaption(DatasetError):
+    """A model looked at a picture and wrote no caption."""
 
 
 class VisionModel:
@@ -53,36 +75,64 @@ class VisionModel:
         self._server = server
         self._person = person
         self._should_stop = should_stop
+        self._form = Form.SCHEMA
 
     def say(self, image: Image.Image) -> str:
         """What an upright RGB picture shows.
 
         Raises:
             Refused: the server said no, or nothing, and did so again.
+            NoCaption: the model refused, or talked about anything but the picture, and did so again.
             DatasetError: the model said nothing.
         """
-        request = request_of(image, self.model, self._person.class_word)
-        for tries in range(TRIES):
+        said = ""
+        for _ in range(ASKED):
+            said = self._ask(image)
+            if not said.strip():
+                raise DatasetError(f"{self.model} said nothing about the picture", "is it a model that sees pictures?")
+            caption = caption_in(said)
+            if caption and not only_thoughts(said):
+                return caption
+            if only_thoughts(said):
+                raise DatasetError(f"{self.model} said nothing about the picture", "is it a model that sees pictures?")
+        first = " ".join(said.split())[:SHOWN]
+        raise NoCaption(f"{self.model} {'refused' if is_refusal(said) else 'wrote no caption'}: {first}")
+
+    def _ask(self, image: Image.Image) -> str:
+        """The answer, in the form that the server knows."""
+        tries = 0
+        while True:
+            request = request_of(image, self.model, self._person.class_word, self._form)
             try:
-                text = answer_of(self._server.answer(request))
+                return self._server.answer(request)
+            except Declined as declined:
+                return declined.said
             except Refused as refusal:
+                if refusal.status in UNKNOWN_FORM and self._form.simpler is not None:
+                    self._form = self._form.simpler
+                    continue
                 if not refusal.passing or tries == TRIES - 1 or self._should_stop():
                     raise
                 wait_before(refusal, tries, self._should_stop)
-                continue
-            if text:
-                return text
-            break
-        raise DatasetError(f"{self.model} said nothing about the picture", "is it a model that sees pictures?")
+                tries += 1
 
 
-def request_of(image: Image.Image, model: str, class_word: str) -> dict[str, Any]:
-    """The body of a chat completion that asks for one picture's caption."""
+def request_of(image: Image.Image, model: str, class_word: str, form: Form = Form.LINES) -> dict[str, Any]:
+    """The body of a chat completion that asks for one picture's caption.
+
+    Args:
+        image: the picture.
+        model: the model's name.
+        class_word: what the person is.
+        form: how the answer's form is asked for.
+    """
+    shape = "the caption alone" if form is Form.LINES else '{"caption": "…"}'
     rules = [
         f"You write captions that an image model learns one {class_word} from.",
         "Answer with one line of short phrases between commas, at most 40 words: what the person does, expression,",
         "clothes, the place, the light, the point of view, other things in the picture.",
         "Never describe the face, eyes, hair colour, skin, age, sex or build. Never guess a name.",
+        f"Answer with {shape}: no greeting, no explanation.",
     ]
     asked = [
         {"type": "text", "text": "Write the caption of this picture."},
@@ -93,6 +143,7 @@ def request_of(image: Image.Image, model: str, class_word: str) -> dict[str, Any
         "messages": [{"role": "system", "content": "\n".join(rules)}, {"role": "user", "content": asked}],
         "temperature": 0.2,
         "max_tokens": 600,
+        **form.asked("caption", _SCHEMA),
     }
 
 
@@ -103,11 +154,3 @@ def data_url(image: Image.Image) -> str:
     coded = BytesIO()
     small.save(coded, "JPEG", quality=90)
     return "data:image/jpeg;base64," + base64.b64encode(coded.getvalue()).decode("ascii")
-
-
-def answer_of(text: str) -> str:
-    """The caption in what a model said: without its thoughts, marks around it, and a word before a colon."""
-    text = re.sub(r"<think>.*?(</think>|\Z)", "", text, flags=re.DOTALL)
-    text = re.sub(r"[`*#]+", "", text)
-    text = re.sub(r"^\s*(?:here(?: is|'s)[^:\n]*|caption)\s*:\s*", "", text.strip(), flags=re.IGNORECASE)
-    return " ".join(re.sub(r"^\s*[-•]\s*", "", line) for line in text.splitlines()).strip(" \"'.")

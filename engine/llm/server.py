@@ -60,6 +60,14 @@ class Refused(PromptError):
         return self.status in (0, 408, 429) or self.status >= 500
 
 
+class Declined(PromptError):
+    """The model said no, in the place that its server has for that (OpenAI's ``message.refusal``, or a filter)."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"the model refused: {said[:200]}")
+        self.said = said
+
+
 class ModelServer:
     """One server. ``cancel`` may be called from any thread.
 
@@ -127,6 +135,7 @@ class ModelServer:
 
         Raises:
             Refused: the server said no, or nothing.
+            Declined: the model said no.
             PromptError: nothing answers there.
             Cancelled: it was taken back.
         """
@@ -290,8 +299,12 @@ def _text(data: bytes) -> Iterator[str]:
     choices = record.get("choices")
     for choice in choices if isinstance(choices, list) else []:
         said = (choice.get("delta") or choice.get("message")) if isinstance(choice, dict) else None
+        if isinstance(said, dict) and isinstance(said.get("refusal"), str) and said["refusal"]:
+            raise Declined(said["refusal"])
         if isinstance(said, dict) and isinstance(said.get("content"), str):
             yield said["content"]
+        if isinstance(choice, dict) and choice.get("finish_reason") == "content_filter":
+            raise Declined("I can't answer: a content filter held the answer back.")
 
 
 def _error_text(body: bytes) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from engine.llm.forms import Form as Form
 from engine.prompts.ladder import Size
 from engine.settings import PersonSettings
 
@@ -19,19 +19,6 @@ MOST_AT_ONCE = 10
 
 WORDS = 45
 """SDXL's text encoders read about so many words at once."""
-
-
-class Form(StrEnum):
-    """How the answer's form is asked for; a server that does not know one is asked for the next."""
-
-    SCHEMA = "json_schema"
-    OBJECT = "json_object"
-    LINES = "text"
-
-    @property
-    def simpler(self) -> Form | None:
-        """The next one."""
-        return {Form.SCHEMA: Form.OBJECT, Form.OBJECT: Form.LINES}.get(self)
 
 
 _CHANGES = {
@@ -124,9 +111,4 @@ def request_of(wish: Wish, model: str, form: Form, count: int, accepted: Sequenc
         "seed": (wish.seed + number) % 2**31,
         "max_tokens": 120 * count + 2000,
     }
-    if form is Form.SCHEMA:
-        schema = {"name": "prompts", "strict": True, "schema": _SCHEMA}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    elif form is Form.OBJECT:
-        body["response_format"] = {"type": "json_object"}
-    return body
+    return body | form.asked("prompts", _SCHEMA)
