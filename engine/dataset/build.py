@@ -195,7 +195,7 @@ def _take_out(folder: DatasetFolder, manifest: Manifest, kept: set[str]) -> tupl
     for each in manifest.aside:
         path = folder.path / manifest.file_name(each.number)
         path.unlink(missing_ok=True)
-        path.with_suffix(".txt").unlink(missing_ok=True)
+        caption_path(path).unlink(missing_ok=True)
     return manifest, len(gone)
 
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.dataset.files import caption_path as caption_path
 from engine.errors import DatasetError
 from engine.storage.atomic_files import write_bytes
 
@@ -94,11 +95,6 @@ def parse_caption(data: bytes, name: str) -> CaptionFile:
             "save it as UTF-8, in a text editor or with: iconv -f UTF-16LE -t UTF-8",
         )
     return CaptionFile(data, mark, encoding, text)
-
-
-def caption_path(image: Path) -> Path:
-    """Where the caption of an image stands."""
-    return image.with_suffix(".txt")
 
 
 def read_caption_file(image: Path) -> CaptionFile | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tomlkit
 
+from engine.dataset.files import mask_of_image
 from engine.dataset.folder import SUFFIXES, DatasetFolder, TrainingImage, folder_name, read_caption
 from engine.dataset.readiness import caption_findings
 from engine.dataset.regularisation import RegularisationFolder, regularisation_folders
@@ -89,6 +90,8 @@ def export(
     folder = to / folder_name(project.settings) if format is ExportFormat.KOHYA else to
     if left := _left_from_before(folder, len(images)):
         told.append(f"images that are not of this dataset lie in {folder}, and are left alone: {left}")
+    if masks := sum(mask_of_image(image.path) is not None for image in images):
+        told.append(f"{masks} mask{'s are' if masks > 1 else ' is'} left out: neither format has a place for them")
     if others and format is ExportFormat.IMAGEFOLDER:
         told.append("regularisation images are left out: an image folder has no place for them")
     return Exported(to, config, len(images), tuple(told))

@@ -19,13 +19,13 @@ from engine.dataset.caption_file import (
     read_caption_file,
     with_caption,
 )
+from engine.dataset.files import SUFFIXES as SUFFIXES
+from engine.dataset.files import images_of, unused_in
 from engine.dataset.manifest import Manifest, read_manifest, write_manifest
 from engine.errors import DatasetError
 from engine.faces.upright import open_header
 from engine.project import Project
 from engine.settings import Settings
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 _KOHYA_FOLDER = re.compile(r"^\d+_.")
 
@@ -82,7 +82,7 @@ class DatasetFolder:
         folder = self.path
         if not folder.is_dir():
             return []
-        return [each for each in sorted(folder.iterdir()) if each.suffix.lower() in SUFFIXES and each.name[0] != "."]
+        return images_of(folder)
 
     def images(self) -> list[TrainingImage]:
         """All images by name; none where nothing was built yet.
@@ -124,6 +124,8 @@ class DatasetFolder:
             found.append("trigger ok")
         if several := [image.path.stem for image in images if image.more_lines]:
             found.append(f"only the first line is read of {_some(several)}")
+        if unused := [f"{name} ({why})" for name, why in unused_in(self.path)]:
+            found.append(f"not used: {_some(unused)}")
         return found
 
     def manifest(self) -> Manifest:

@@ -12,9 +12,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.dataset.folder import SUFFIXES, read_caption, write_caption
+from engine.dataset.files import caption_path, images_of, is_mask
+from engine.dataset.folder import read_caption, write_caption
 from engine.errors import DatasetError, LimnerError
 from engine.faces.upright import open_upright
+from engine.library.walk import PHOTOS
 from engine.project import Project
 
 NAME = "reg"
@@ -41,14 +43,15 @@ def regularisation_folders(project: Project) -> list[RegularisationFolder]:
     found: list[RegularisationFolder] = []
     for folder in sorted(parent.iterdir()):
         match = _KOHYA.fullmatch(folder.name) if folder.is_dir() else None
-        images = _images(folder) if match else ()
+        images = tuple(images_of(folder)) if match else ()
         if match and images:
             found.append(RegularisationFolder(folder, max(1, int(match[1])), match[2], images))
     return found
 
 
 def add_regularisation(project: Project, source: Path, repeats: int = 1) -> tuple[Path, int]:
-    """Copies the images of a folder in, upright and without metadata, with their captions where they have any.
+    """Copies the images of a folder and those below it in, upright and without metadata, with their captions where they
+    have any.
 
     Args:
         project: the project.
@@ -61,16 +64,16 @@ def add_regularisation(project: Project, source: Path, repeats: int = 1) -> tupl
     Raises:
         DatasetError: there are no images in the source, one can't be opened, or the folder can't be written.
     """
-    images = _images(source) if source.is_dir() else ()
+    images = [each for each in _files(source) if each.suffix.lower() in PHOTOS and not is_mask(each)]
     if not images:
-        raise DatasetError(f"there are no images in {source}", f"give a folder with {', '.join(SUFFIXES)} files")
+        raise DatasetError(f"there are no images in {source}", f"give a folder with {', '.join(PHOTOS)} files")
     class_word = project.settings.person.class_word.replace("/", "-").replace("\0", "")
     folder = project.root / NAME / f"{repeats}_{class_word}"
     if source.resolve() == folder.resolve():
         raise DatasetError(f"{source} is the folder itself", "give the folder that the images come from")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        number = 1 + max((int(path.stem) for path in _images(folder) if path.stem.isdecimal()), default=0)
+        number = 1 + max((int(path.stem) for path in images_of(folder) if path.stem.isdecimal()), default=0)
         for image in images:
             _copy(image, folder / f"{number:04d}.png")
             number += 1
@@ -96,5 +99,19 @@ def _copy(image: Path, at: Path) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _images(folder: Path) -> tuple[Path, ...]:
-    return tuple(each for each in sorted(folder.iterdir()) if each.suffix.lower() in SUFFIXES and each.name[0] != ".")
+def passed_over(source: Path) -> list[str]:
+    """The files of a folder, and below it, that ``add_regularisation`` does not use, by their names: no images that can
+    be read, and no captions of any."""
+    files = _files(source)
+    used = {each for each in files if each.suffix.lower() in PHOTOS}
+    captions = {caption_path(each) for each in used}
+    return [str(each.relative_to(source)) for each in files if each not in used and each not in captions]
+
+
+def _files(source: Path) -> list[Path]:
+    """All files of a folder and of those below it; hidden ones are left out, and links to folders."""
+    found = []
+    for place, folders, names in os.walk(source):
+        folders[:] = sorted(each for each in folders if each[0] != ".")
+        found += [Path(place) / name for name in sorted(names) if name[0] != "."]
+    return found

@@ -28,7 +28,8 @@ _TOKENS = re.compile(r"<\|[^|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<eo
 _FENCE = re.compile(r"```[\w-]*\s*(.*?)(?:```|\Z)", re.DOTALL)
 
 _OPENING = re.compile(
-    r"^(?:(?:sure|certainly|of course|absolutely|okay|ok|alright|great|no problem|gladly|yes)(?: thing)?\s*[.!,:]+\s*)?"
+    r"^(?:(?:sure|certainly|of course|absolutely|okay|ok|alright|great|no problem|gladly|yes)"
+    r"(?: thing)?\s*[.!,:]+\s*)?"
     r"(?:(?:here(?:'s|’s| is| are)|below is|this is|i(?:'ve|’ve| have)? (?:wrote|written|created)|i can|"
     r"(?:a|the|my|suggested|possible)?\s*(?:image |picture |photo )?(?:caption|description|prompt)s?)\b"
     r"[^:\n.]{0,120}:\s*)?",
@@ -37,7 +38,8 @@ _OPENING = re.compile(
 """``Sure! Here is a caption for the picture:``"""
 
 _CHATTER = re.compile(
-    r"^(?:please (?:provide|upload|share|send|attach|give|try)\b|(?:please )?let me know|feel free|i hope|hope (?:this|that)|would you like|do you want|is there anything|"
+    r"^(?:please (?:provide|upload|share|send|attach|give|try)\b|(?:please )?let me know|"
+    r"feel free|i hope|hope (?:this|that)|would you like|do you want|is there anything|"
     r"if (?:you|there)\b.{0,60}\b(?:need|want|like|else|would|let me)|(?:please )?note that|note:|remember that|"
     r"i(?:'d| would)? be (?:happy|glad)|happy to help|enjoy\b|(?:sure|certainly|of course|absolutely|okay|alright)\W*$|"
     r"(?:however|but|instead)?,? ?i (?:can|could|would|will|'ll)\b|thank you|"

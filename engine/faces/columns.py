@@ -22,6 +22,7 @@ from engine.faces.geometry import CLOSE_SHARE, EYES_DOWN, FACE_SHARE, HALF_SHARE
 from engine.faces.ledger import Face, seen_twice
 from engine.faces.measures import Light, View
 from engine.faces.words import CHOICES, NUMBERS, STATES
+from engine.library.spelling import folded
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -82,7 +83,7 @@ class FaceColumns:
         self.states: dict[str, Flags] = {
             name: np.array([bool(each.of(face)) for face in self.faces], bool) for name, each in STATES.items()
         }
-        self.names = [face.file_name.casefold() for face in self.faces]
+        self.names = [folded(face.file_name) for face in self.faces]
         self.days = np.array([(face.taken_at or "")[:10] for face in self.faces], "U10")
         self._room(room_of(self.faces))
         self.choices: dict[str, Codes] = {

@@ -35,6 +35,7 @@ from engine.filter_line import (
     one_of,
     words_of,
 )
+from engine.library.spelling import folded
 
 Predicate = Callable[[FaceColumns], Flags]
 
@@ -215,7 +216,7 @@ def _all_of(inner: Filter) -> Predicate:
 
 
 def _name_holds(word: str) -> Predicate:
-    wanted = word.casefold()
+    wanted = folded(word)
     return lambda columns: np.array([wanted in name for name in columns.names], bool)
 
 

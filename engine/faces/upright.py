@@ -25,13 +25,29 @@ from PIL import (
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    features,
 )
 
 from engine.errors import FaceError
 from engine.faces.colours import in_srgb, profile_problem
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF")
 """What is opened; Pillow's other readers can start programs or are no photos."""
+
+LATER = ("HEIF", "AVIF")
+"""Read once one is met, and where this machine's Pillow can."""
+
+NOT_READ: tuple[tuple[bytes, int, str], ...] = (
+    (b"\0\0\0\x0cjP  \r\n\x87\n", 0, "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", 0, "JPEG 2000"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", 0, "JPEG XL"),
+    (b"\xff\x0a", 0, "JPEG XL"),
+    (b"8BPS", 0, "a Photoshop file"),
+    (b"FUJIFILMCCD-RAW", 0, "a camera's raw file"),
+    (b"CR", 8, "a camera's raw file"),
+    (b"crx ", 8, "a camera's raw file"),
+)
+"""What pictures begin with that are pictures and are not read: bytes, where they stand, and what it is."""
 
 LARGEST = 250_000_000
 """Pixels; a larger picture would need gigabytes to open."""
@@ -215,7 +231,7 @@ def open_header(source: Path | str | IO[bytes]) -> Image.Image:
         Exception: whatever else Pillow or the system raises; ``OSError`` and ``ValueError`` mostly.
     """
     try:
-        image = Image.open(source, formats=[each for each in FORMATS if each != "HEIF" or each in Image.OPEN])
+        image = Image.open(source, formats=[each for each in FORMATS if each not in LATER or each in Image.OPEN])
     except Image.DecompressionBombError as error:
         raise TooLarge("the picture is too large") from error
     # Pillow itself refuses from twice as many on.
@@ -242,8 +258,14 @@ def _open(path: Path) -> Image.Image:
             raise BrokenImage(path, "the file is empty")
         if head[:4] == b"RIFF" and length < int.from_bytes(head[4:8], "little") + 8:
             raise BrokenImage(path, "the file is truncated")
+        if kind := next((kind for mark, at, kind in NOT_READ if head[at : at + len(mark)] == mark), None):
+            raise BrokenImage(path, f"Limner does not read {kind}: convert it to JPEG or PNG")
         if head[4:8] == b"ftyp":
             _register_heif()
+            if head[8:12] in (b"avif", b"avis") and not features.check("avif"):
+                raise BrokenImage(
+                    path, "this machine's Pillow does not read AVIF: update Pillow, or convert it to JPEG"
+                )
         image = open_header(path)
     except BrokenImage:
         raise
@@ -271,6 +293,7 @@ def _register_heif() -> None:
     """HEIC and HEIF, only once one is met: the decoder's library takes a while to load."""
     if "HEIF" not in Image.OPEN:
         import pi_heif
+        from PIL import AvifImagePlugin  # noqa: F401
 
         pi_heif.register_heif_opener()
 

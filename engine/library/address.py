@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from engine.errors import LibraryError
+from engine.library.spelling import as_on_disk
 
 DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"
@@ -232,7 +233,7 @@ def _from_go(go: re.Match[str]) -> LibraryAddress:
 
 def _plain_path(text: str, base: Path) -> Path:
     """A path as it was typed. What looks like a server's login is one, unless such a file is there."""
-    path = base / Path(text).expanduser()
+    path = as_on_disk(base / Path(text).expanduser())
     if not os.path.exists(path):  # noqa: PTH110 - a text too long for a name is no error here
         if _LOGIN.match(text):
             raise _holds_password()
@@ -247,8 +248,8 @@ def _sqlite_path(parts: SplitResult, base: Path) -> Path:
     if parts.netloc not in {"", "localhost"}:
         raise LibraryError(f"sqlite://{parts.netloc} has too few slashes", "write sqlite:///…/index.db")
     path = unquote(parts.path)
-    absolute = Path("/" + path.lstrip("/"))
-    relative = base / path.lstrip("/")
+    absolute = as_on_disk(Path("/" + path.lstrip("/")))
+    relative = as_on_disk(base / path.lstrip("/"))
     if not path.startswith("//") and not absolute.exists() and relative.exists():
         return relative.resolve()
     return absolute
@@ -258,7 +259,7 @@ def _folder(rest: str, base: Path) -> LibraryAddress:
     """``folder:///a`` is ``/a``; ``folder://~/a`` and ``folder://a`` are the home's and the working folder's."""
     if not rest:
         raise LibraryError("the address names no folder", "write folder:///home/me/photos")
-    path = (base / Path(unquote(rest)).expanduser()).resolve()
+    path = as_on_disk(base / Path(unquote(rest)).expanduser()).resolve()
     if not path.is_dir():
         raise LibraryError(f"there is no folder {path}", "give the folder that holds the photos")
     return LibraryAddress(ServerKind.FOLDER, path=path)

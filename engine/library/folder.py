@@ -27,6 +27,7 @@ from engine.library.library import Description
 from engine.library.people import Person, find_person
 from engine.library.roots import Roots
 from engine.library.rows import FOLDER_ROOT, LibraryFace, Marker
+from engine.library.spelling import folded
 from engine.library.walk import FolderPhoto, walk
 from engine.store import Store
 
@@ -145,8 +146,8 @@ class FolderIndex:
         name = " ".join(name.split())
         if not name:
             raise LibraryError("a person's name can't be empty", "give a name")
-        query = "SELECT uid FROM folder_people WHERE merged_into IS NULL AND lower(name) = lower(?)"
-        if any(row["uid"] != person.id for row in self._store.rows(query, name)):
+        rows = self._store.rows("SELECT uid, name FROM folder_people WHERE merged_into IS NULL")
+        if any(row["uid"] != person.id and folded(row["name"]) == folded(name) for row in rows):
             fix = f'if they are one person: limner people merge "{name}" "{person.name}"'
             raise LibraryError(f"somebody is called {name} already", fix)
         with self._store.change() as change:

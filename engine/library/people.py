@@ -11,6 +11,7 @@ from sqlalchemy import Connection, case, func, select
 from engine.errors import LibraryError
 from engine.library.rows import date_of, text_of
 from engine.library.schema import CONFIRMED, Schema
+from engine.library.spelling import alike, folded
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def find_person(people: Sequence[Person], wanted: str) -> Person:
     wanted = wanted.strip()
     for same in (
         [each for each in people if wanted in (each.id, each.name)],
-        [each for each in people if each.name.casefold() == wanted.casefold()],
+        [each for each in people if alike(each.name, wanted)],
+        [each for each in people if folded(each.name) == folded(wanted)],
     ):
         if len(same) == 1:
             return same[0]
@@ -75,11 +77,11 @@ def find_person(people: Sequence[Person], wanted: str) -> Person:
 
 def _near(people: Sequence[Person], wanted: str) -> list[str]:
     """Up to three names that hold what was typed, or are spelt much like it."""
-    folded = {each.name.casefold(): each.name for each in people}
-    key = wanted.casefold()
-    holding = [name for name in folded if key and key in name]
-    alike = difflib.get_close_matches(key, folded, n=3)
-    return [folded[name] for name in dict.fromkeys([*holding, *alike])][:3]
+    names = {folded(each.name): each.name for each in people}
+    key = folded(wanted)
+    holding = [name for name in names if key and key in name]
+    near = difflib.get_close_matches(key, names, n=3)
+    return [names[name] for name in dict.fromkeys([*holding, *near])][:3]
 
 
 def _year(value: object) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from engine.errors import LibraryError, RootsDoNotFit
 from engine.library.rows import FOLDER_ROOT
+from engine.library.spelling import as_on_disk, is_folder, is_plain_file
 from engine.settings import LibrarySettings
 
 SAMPLE = 5
@@ -63,7 +65,7 @@ class Roots:
         here = (base or Path()).resolve()
 
         def folder(path: Path | None) -> Path | None:
-            return Path(os.path.normpath(here / path.expanduser())) if path else None
+            return as_on_disk(Path(os.path.normpath(here / path.expanduser()))) if path else None
 
         mounts = tuple((place, found) for place, path in settings.mounts.items() if (found := folder(path)))
         return cls(folder(settings.originals), folder(settings.sidecar), folder(settings.import_folder), mounts)
@@ -77,7 +79,7 @@ class Roots:
         """The mount that holds a file of originals: the one with the longest place where several do."""
         if not self.mounts:
             return None
-        parts = PurePosixPath(file_name).parts
+        parts = _parts(file_name)
         holding = [each for each in self.mounts if parts[: len(_parts(each[0]))] == _parts(each[0])]
         return max(holding, key=lambda each: len(_parts(each[0])), default=None)
 
@@ -97,15 +99,14 @@ class Roots:
         pure = PurePosixPath(file_name)
         mount = self.mount_of(file_name) if root is Root.ORIGINALS else None
         if mount is not None:
-            folder, pure = mount[1], pure.relative_to(mount[0]) if ".." not in pure.parts else pure
+            folder, pure = mount[1], _below(pure, mount[0]) if ".." not in pure.parts else pure
         if folder is None:
             raise NoSuchRoot(f"the {root.word} folder is not set", f"limner connect --{root.word} DIR")
         if not file_name or pure.is_absolute() or ".." in pure.parts or "\0" in file_name:
             raise ClimbsOut("the file's name leads out of its folder", "index that file again in PhotoPrism")
-        path = folder / pure
-        top = os.path.realpath(folder)
-        if os.path.commonpath([top, os.path.realpath(path)]) != top:
-            raise ClimbsOut("a link leads out of the folder", "put the photo itself there")
+        path = as_on_disk(folder / pure)
+        if (link := leads_out(folder, path)) is not None:
+            raise ClimbsOut("a link leads out of the folder", _mounting(folder, link) if root is Root.ORIGINALS else "")
         return path
 
     def done(self) -> None:
@@ -173,10 +174,8 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
     for root in Root:
         names = by_root.get(root)
         folder = roots.folder(root)
-        if folder is not None and not folder.is_dir():
-            raise RootsDoNotFit(
-                f"there is no folder {folder}", f"give PhotoPrism's {root.word} folder as seen from here"
-            )
+        if folder is not None:
+            _look_into(folder, f"give PhotoPrism's {root.word} folder as seen from here")
         if not names:
             continue
         tried = names.kept() if folder else []
@@ -189,10 +188,17 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
     return checks + [_check_mount(roots, mount, names) for mount, names in by_mount.items()]
 
 
+def _look_into(folder: Path, fix: str) -> None:
+    """Raises RootsDoNotFit where a folder is not there, or may not be looked into."""
+    if not is_folder(folder):
+        raise RootsDoNotFit(f"there is no folder {folder}", fix)
+    if not os.access(folder, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise RootsDoNotFit(f"{folder} may not be read by this user", "let it be read, or run Limner as who may")
+
+
 def _check_mount(roots: Roots, mount: tuple[str, Path], names: _Sample) -> RootCheck:
     place, folder = mount
-    if not folder.is_dir():
-        raise RootsDoNotFit(f"there is no folder {folder}", f"give what is mounted at originals/{place} there")
+    _look_into(folder, f"give what is mounted at originals/{place} there")
     tried = names.kept()
     opened = sum(_opens(roots, Root.ORIGINALS, name) for name in tried)
     if tried and not opened:
@@ -202,7 +208,7 @@ def _check_mount(roots: Roots, mount: tuple[str, Path], names: _Sample) -> RootC
 
 
 def _parts(place: str) -> tuple[str, ...]:
-    return PurePosixPath(place).parts
+    return PurePosixPath(unicodedata.normalize("NFC", place)).parts
 
 
 class _Sample:
@@ -238,10 +244,46 @@ def _opens(roots: Roots, root: Root, name: str) -> bool:
         return False
 
 
+def leads_out(folder: Path, path: Path) -> Path | None:
+    """The link on the way from a folder to a path below it that leads out of the folder; None where none does."""
+    top = os.path.realpath(folder)
+    if _inside(top, path):
+        return None
+    way = folder
+    for part in path.relative_to(folder).parts:
+        way /= part
+        if way.is_symlink() and not _inside(top, way):
+            return way
+    return path
+
+
+def _inside(top: str, path: Path) -> bool:
+    return os.path.commonpath([top, os.path.realpath(path)]) == top
+
+
+def _mounting(folder: Path, link: Path) -> str:
+    """How to say that what a link leads to belongs to the library."""
+    if not is_folder(link):
+        return "put the photo itself there"
+    return f"--mount {link.relative_to(folder).as_posix()}={os.path.realpath(link)}"
+
+
+def _below(name: PurePosixPath, place: str) -> PurePosixPath:
+    """A name's parts after those of the place that it begins with."""
+    return PurePosixPath(*name.parts[len(_parts(place)) :])
+
+
 def _does_not_fit(root: Root, folder: Path, tried: Sequence[str]) -> RootsDoNotFit:
     what = f"{folder} holds none of the {len(tried)} sampled files, such as {tried[0]}"
+    for name in tried if root is Root.ORIGINALS else ():
+        path = as_on_disk(folder / name)
+        link = leads_out(folder, path) if ".." not in path.parts and is_plain_file(path) else None
+        if link is not None:
+            what = f"{link} is a link that leads out of {folder}, to {os.path.realpath(link)}"
+            return RootsDoNotFit(what, f"say that it belongs there: {_mounting(folder, link)}")
     for near in _nearby(folder):
-        if any((near / name).is_file() for name in tried):
+        # What may not be looked at does not fit.
+        if any(is_plain_file(as_on_disk(near / name)) for name in tried):
             return RootsDoNotFit(what, f"{near} would fit: --{root.word} {near}")
     return RootsDoNotFit(what, f"give PhotoPrism's {root.word} folder as seen from this machine")
 
@@ -251,7 +293,7 @@ def _nearby(folder: Path) -> list[Path]:
 
     def below(parent: Path) -> list[Path]:
         try:
-            return sorted(each for each in parent.iterdir() if each.is_dir())[:200]
+            return sorted(each for each in parent.iterdir() if is_folder(each))[:200]
         except OSError:
             return []
 

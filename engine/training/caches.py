@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from engine.errors import DatasetError, LoraFileError
+from engine.faces.upright import read_header
 from engine.settings import TrainingSettings
 from engine.training.base import Pipeline
 from engine.training.captions import orders
@@ -100,7 +101,9 @@ def _images(
     for number, (example, seen) in enumerate(zip(lineup.examples, lineup.seen, strict=True)):
         tell("latents", number, len(lineup.examples))
         width, height = lineup.buckets[seen.bucket]
-        path = folder / f"{_key(maker, f'{width}x{height}', _read(example.image))}.safetensors"
+        # Latents of pictures with a profile are others since their colours are converted.
+        colours = " sRGB" if read_header(example.image).profile else ""
+        path = folder / f"{_key(maker, f'{width}x{height}{colours}', _read(example.image))}.safetensors"
         kept = _kept(path)
         fitted = fit(example.image, (width, height)) if kept is None or settings.masked_loss else None
         if kept is None and fitted is not None:

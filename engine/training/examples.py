@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.dataset.folder import SUFFIXES, DatasetFolder, read_caption
+from engine.dataset.files import images_of
+from engine.dataset.folder import DatasetFolder, read_caption
 from engine.dataset.manifest import read_manifest
 from engine.dataset.regularisation import regularisation_folders
 from engine.dataset.whose import faces_of_images
@@ -85,9 +86,8 @@ def _repeats(folder: Path) -> int:
 def _read(folder: Path) -> Iterator[Example]:
     """A folder's images; those without a caption get the words of the folder's name, as in kohya's trainer."""
     words = folder.name.partition("_")[2]
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and path.name[0] != ".":
-            yield Example(path, read_caption(path) or words, _repeats(folder))
+    for path in images_of(folder):
+        yield Example(path, read_caption(path) or words, _repeats(folder))
 
 
 def _faces(project: Project) -> dict[str, Box]:

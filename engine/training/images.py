@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from engine.dataset.files import mask_of_image
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
 from engine.faces.upright import open_header, upright_srgb
@@ -20,7 +21,7 @@ class Fitted:
     picture: Image.Image
     """RGB"""
     alpha: Image.Image | None
-    """Its alpha channel, L, where it has one that hides something."""
+    """Its alpha channel, L, where it has one that hides something; else the mask that lies beside it."""
     time_ids: tuple[int, int, int, int, int, int]
     """Original height and width, crop top and left, target height and width."""
     cut: tuple[float, float, float, float]
@@ -31,6 +32,15 @@ class Fitted:
         left, top, right, bottom = self.cut
         width, height = right - left, bottom - top
         return Box((box.x - left) / width, (box.y - top) / height, box.w / width, box.h / height)
+
+
+def _mask_beside(path: Path, size: Size) -> Image.Image | None:
+    """The mask that lies beside an image, L, brought to the image's size; None where there is none."""
+    mask = mask_of_image(path)
+    if mask is None:
+        return None
+    with open_header(mask) as opened:
+        return upright_srgb(opened).convert("L").resize(size, Image.Resampling.BOX)
 
 
 def fit(path: Path, size: Size) -> Fitted:
@@ -45,7 +55,7 @@ def fit(path: Path, size: Size) -> Fitted:
     try:
         with open_header(path) as opened:
             upright = upright_srgb(opened)
-            alpha = upright.getchannel("A") if upright.mode == "RGBA" else None
+            alpha = upright.getchannel("A") if upright.mode == "RGBA" else _mask_beside(path, upright.size)
             picture = upright.convert("RGB")
     except (OSError, ValueError, SyntaxError) as error:
         raise DatasetError(f"the training image {path} can't be read", "take it out or build it again") from error

@@ -108,16 +108,22 @@ def reg(folder: Path, source: Path | None, repeats: int, as_json: bool) -> None:
     Pictures of others of the same class, so that the class word keeps its meaning. Off until there are any;
     training.regularisation = false in limner.toml switches them off.
     """
-    from engine.dataset.regularisation import add_regularisation, regularisation_folders
+    from engine.dataset.regularisation import add_regularisation, passed_over, regularisation_folders
 
     project = open_project(folder)
+    left: list[str] = []
     if source is not None:
+        left = passed_over(source)
         into, count = add_regularisation(project, source, repeats)
         narrate(f"{count} image{'' if count == 1 else 's'} copied into {into}")
+        if left:
+            more = f" and {len(left) - 5} more" if len(left) > 5 else ""
+            narrate(f"not used, no images that can be read: {', '.join(left[:5])}{more}")
     found = regularisation_folders(project)
     if as_json:
         rows = [{"path": str(each.path), "repeats": each.repeats, "images": len(each.images)} for each in found]
-        document({"enabled": bool(found) and project.settings.training.regularisation, "folders": rows})
+        enabled = bool(found) and project.settings.training.regularisation
+        document({"enabled": enabled, "folders": rows, "not_used": left})
         return
     if not found:
         narrate("There are no regularisation images. Add some with: limner dataset reg DIR")

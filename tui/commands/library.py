@@ -16,6 +16,7 @@ from engine.library.library import Description, Library
 from engine.library.people import Person
 from engine.library.photoprism import connect as open_library
 from engine.library.roots import RootCheck, check_roots
+from engine.library.walk import no_photos
 from engine.project import Project, open_project
 from engine.settings import LibrarySettings
 from engine.trust import NotConfirmed, confirm
@@ -83,7 +84,7 @@ def connect(
         roots = check_roots(library.files(), library.roots)
         address = library.address
     if address.kind is ServerKind.FOLDER and not description.photos:
-        raise LibraryError(f"no photos lie in {address.where}", "give the folder that holds them, or one above")
+        raise no_photos(address.where)
     saved = project is not None and not check
     if project is not None and saved:
         project.change({f"library.{name}": _plain(getattr(settings, name)) for name in wanted})
