@@ -30,6 +30,7 @@ from PIL import (
 
 from engine.errors import FaceError
 from engine.faces.colours import in_srgb, profile_problem
+from engine.faces.untold import untold_profile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF")
 """What is opened; Pillow's other readers can start programs or are no photos."""
@@ -238,6 +239,8 @@ def open_header(source: Path | str | IO[bytes]) -> Image.Image:
     if image.width * image.height > LARGEST:
         image.close()
         raise TooLarge(f"the picture is too large ({image.width} × {image.height})")
+    if profile := untold_profile(image):
+        image.info["icc_profile"] = profile
     return image
 
 

@@ -28,7 +28,7 @@ from engine.library.people import Person, find_person
 from engine.library.roots import Roots
 from engine.library.rows import FOLDER_ROOT, LibraryFace, Marker
 from engine.library.spelling import folded
-from engine.library.walk import FolderPhoto, walk
+from engine.library.walk import FolderPhoto, not_read, walk
 from engine.store import Store
 
 DATABASE = "limner.db"
@@ -229,7 +229,9 @@ class FolderLibrary:
             " WHERE p.folder = ? AND p.gone = 0"
         )
         faces = int(next(iter(self._rows(count)))["n"]) if self._store else 0
-        return Description("a plain folder", "", len(photos), faces, kind="", unseen=unseen)
+        left = not_read(self.folder)
+        notes = (left,) if left else ()
+        return Description("a plain folder", "", len(photos), faces, kind="", unseen=unseen, notes=notes)
 
     def people(self) -> list[Person]:
         """The groups of faces that are one person each, most faces first."""

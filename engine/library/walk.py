@@ -17,6 +17,9 @@ PHOTOS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif", ".tif", ".
 RAWS = (".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f", ".raw")
 """What the names of cameras' raw files end in."""
 
+OTHER_PICTURES = (".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".psd")
+"""What the names of pictures end in that are no raw files and are not read either."""
+
 NOT_THE_USERS = frozenset(
     (
         # A NAS's and a desktop's: thumbnails and bins.
@@ -75,6 +78,16 @@ def other_files(folder: Path) -> Counter[str]:
         folders[:] = [each for each in folders if each[0] != "." and not _is_kept_by_others(each, "")]
         found.update(PurePosixPath(name).suffix.lower() for name in names if name[0] != ".")
     return Counter({suffix: count for suffix, count in found.items() if suffix and suffix not in PHOTOS})
+
+
+def not_read(folder: Path) -> str | None:
+    """What of a folder's pictures is of kinds that Limner does not read, in words; None where nothing is."""
+    found = [
+        (suffix, count) for suffix, count in other_files(folder).most_common() if suffix in (*RAWS, *OTHER_PICTURES)
+    ]
+    if not found:
+        return None
+    return f"Limner does not read {', '.join(f'{count:,} {suffix}' for suffix, count in found)} of the folder"
 
 
 def no_photos(folder: Path | str) -> LibraryError:

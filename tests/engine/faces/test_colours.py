@@ -17,18 +17,20 @@ from engine import events
 from engine.dataset.build import build
 from engine.dataset.export import ExportFormat, export
 from engine.dataset.folder import DatasetFolder
+from engine.faces.colours import in_srgb
 from engine.faces.crop import cut
 from engine.faces.folder_index import index as look
 from engine.faces.geometry import Box, Crop, Framing
 from engine.faces.ledger import Decision, FoundFace, Ledger
 from engine.faces.part import open_part
 from engine.faces.scan import scan
+from engine.faces.untold import untold_profile
 from engine.faces.upright import open_upright, read_header
 from engine.pictures.vae import fitted
 from engine.project import Project
 from engine.training.images import fit
 from tests.astronaut import FACE, astronaut, save
-from tests.colour_profiles import GREY, PROFILES, Profile, built_in
+from tests.colour_profiles import GREY, PROFILES, SRGB, Profile, built_in
 
 SKIN = (224, 140, 110)
 NEAR = 2
@@ -242,3 +244,30 @@ def test_crops_images_exports_and_training_see_the_same_colours(tmp_path: Path, 
         assert np.abs(np.array(picture.getpixel((30, 30)), float) - skin).max() <= NEAR, name
         if name in ("image", "exported"):
             assert "icc_profile" not in picture.info
+
+
+def test_a_camera_that_names_adobe_rgb_and_brings_no_profile_is_believed(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+    path = write(chart(), tmp_path / "a.jpg", None, exif=exif.tobytes())
+    adobe = next(each for each in PROFILES if each.name == "Adobe RGB")
+    assert np.abs(middles(open_upright(path)) - adobe.in_srgb(middles(chart()))).max() <= NEAR
+    part = open_part(path, (256, 192), Crop(0, 0, 128))
+    assert part is not None
+    assert part.tobytes() == open_upright(path).crop((0, 0, 128, 128)).tobytes()
+    exif.get_ifd(0x8769)[0xA005] = {1: "R98"}
+    plain = write(chart(), tmp_path / "b.jpg", None, exif=exif.tobytes())
+    assert np.abs(middles(open_upright(plain)) - middles(chart())).max() <= NEAR
+
+
+def test_primaries_named_by_number_are_believed() -> None:
+    picture = chart()
+    picture.info["nclx_profile"] = {"color_primaries": 12}
+    picture.info["icc_profile"] = untold_profile(picture)
+    assert picture.info["icc_profile"] is not None
+    coded = middles(chart()) / 255
+    light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    light = np.clip(light @ np.array(PROFILES[0].primaries) @ np.linalg.inv(SRGB).T, 0, 1)
+    expected = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055) * 255
+    assert np.abs(middles(in_srgb(picture)) - expected).max() <= NEAR
+    assert np.abs(expected - middles(chart())).max() > 8

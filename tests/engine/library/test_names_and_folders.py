@@ -16,6 +16,7 @@ from engine.faces.ledger import Ledger
 from engine.faces.scan import scan
 from engine.faces.upright import BrokenImage, open_upright
 from engine.library.address import parse_address
+from engine.library.folder import FolderLibrary
 from engine.library.people import Person, find_person
 from engine.library.roots import ClimbsOut, Roots, check_roots
 from engine.library.walk import no_photos, walk
@@ -203,6 +204,13 @@ def test_a_folder_without_photos_says_what_lies_there(tmp_path: Path, names: lis
         touched(tmp_path / name)
     with pytest.raises(LibraryError, match=words):
         raise no_photos(tmp_path)
+
+
+def test_pictures_of_other_kinds_beside_photos_are_told(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jp2", "2019/c.CR2", "2019/d.cr2", "e.mp4"):
+        touched(tmp_path / name)
+    with FolderLibrary(parse_address(f"folder://{tmp_path}"), None) as library:
+        assert library.describe().notes == ("Limner does not read 2 .cr2, 1 .jp2 of the folder",)
 
 
 def test_avif_is_read_and_other_kinds_of_pictures_are_told_by_name(tmp_path: Path) -> None:
