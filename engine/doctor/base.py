@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
-from engine.base_model import BaseKind, BaseModel, find_base
+from engine.base_model import BaseKind, BaseModel, find_base, hub_folder
 from engine.doctor.check import Check, gigabytes
 from engine.errors import LimnerError
 from engine.settings import DEMO_BASE, BaseSettings
@@ -28,16 +28,16 @@ def base_check(settings: BaseSettings) -> Check:
         base = find_base(settings)
     except LimnerError as error:
         return Check("base model", False, error.what, error.fix, needed=True)
-    if base.kind is BaseKind.FILE:
-        return _file(Path(base.source))
-    if base.kind is BaseKind.HUB:
-        return _hub(base)
+    noise = f"; {base.noise.words()}" if base.noise is not None else ""
+    if base.kind is not BaseKind.FOLDER:
+        found = _file(Path(base.source)) if base.kind is BaseKind.FILE else _hub(base)
+        return replace(found, detail=f"{found.detail}{noise}") if found.ok else found
     missing = missing_parts(Path(base.source))
     if missing:
         fix = "copy the whole folder again, or name another base.model in limner.toml"
         return Check("base model", False, f"{base.source} lacks {', '.join(missing)}", fix, needed=True)
     named = "the demo's own" if settings.model == DEMO_BASE else base.source
-    return Check("base model", True, f"{named}, {gigabytes(_size(Path(base.source)))}")
+    return Check("base model", True, f"{named}, {gigabytes(_size(Path(base.source)))}{noise}")
 
 
 def missing_parts(folder: Path) -> list[str]:
@@ -54,22 +54,6 @@ def missing_parts(folder: Path) -> list[str]:
         if not any(path.exists() for path in files):
             missing.append(f"the weights in {part}")
     return sorted(missing)
-
-
-def hub_folder(name: str, environment: dict[str, str] | None = None) -> Path | None:
-    """Where the hub's cache keeps a model's newest snapshot; None: it is not there.
-
-    The layout is huggingface_hub's (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
-    """
-    known = os.environ if environment is None else environment
-    home = Path(known.get("HF_HOME") or Path(known.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface")
-    cache = Path(known.get("HF_HUB_CACHE") or known.get("HUGGINGFACE_HUB_CACHE") or home / "hub")
-    model = cache / f"models--{name.replace('/', '--')}"
-    try:
-        snapshot = model / "snapshots" / (model / "refs" / "main").read_text().strip()
-    except OSError:
-        return None
-    return snapshot if snapshot.is_dir() else None
 
 
 def _hub(base: BaseModel) -> Check:

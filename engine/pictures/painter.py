@@ -187,7 +187,8 @@ class Painter:
             own = replace(brush, negative=picture.negative)
             if picture.face_fix is not None and picture.face_fix.only:
                 own, size = replace(own, denoise=None), image.size
-            about = describe(picture.prompt, picture.seed, own, size, painting.base.title, hashes, picture.prompt_id)
+            title, said = painting.base.title, painting.said
+            about = describe(picture.prompt, picture.seed, own, size, title, hashes, picture.prompt_id, said)
             if fix is not None:
                 about = told_of_fix(about, picture.face_fix, fix)
             about = told_of_left_out(about, {each.name: (each.count, each.total) for each in painting.left_out})

@@ -25,6 +25,7 @@ from engine.pictures.samplers import scheduler_for
 from engine.pictures.text_encoding import Conditioning, TextEncoding, Together
 from engine.pictures.vae import Vae, fitted, nearest_size
 from engine.pictures.wardrobe import LeftOut, Wardrobe
+from engine.prediction import noise_of_scheduler
 from engine.training.base import load_pipeline, native_resolution
 from engine.training.compile import CompiledBlocks
 from engine.training.device import choose_device
@@ -84,6 +85,11 @@ class Painting:
     def grain(self) -> int:
         """What the sides of a picture are multiples of, in pixels."""
         return int(self._from_noise.vae_scale_factor)
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What a picture's parameters tell of what the base model predicts."""
+        return noise_of_scheduler(self._noise, self.base.source).pairs()
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:

@@ -17,6 +17,7 @@ from engine.pictures.describing import describe
 from engine.pictures.parameters import add_lora_tag, png_text
 from engine.pictures.samplers import scheduler_for
 from engine.pictures.text_encoding import TextEncoding, Together
+from engine.prediction import noise_of_scheduler
 from engine.settings import Settings
 
 
@@ -27,10 +28,9 @@ class RunBrush:
         settings: the run's.
         noise: the base model's scheduler configuration.
         title: the base model's name.
-        said: what more the parameters tell of the base model.
     """
 
-    def __init__(self, settings: Settings, noise: Any, title: str, said: dict[str, str] | None = None) -> None:
+    def __init__(self, settings: Settings, noise: Any, title: str) -> None:
         painting = settings.painting
         self.brush = Brush(
             steps=settings.training.sample_inference_steps,
@@ -39,7 +39,8 @@ class RunBrush:
             schedule=painting.schedule,
             negative=painting.negative,
         )
-        self._noise, self._title, self._said = dict(noise), title, said or {}
+        self._noise, self._title = dict(noise), title
+        self._said = noise_of_scheduler(self._noise, title).pairs()
 
     def read(self, pipeline: Any, device: str, prompts: Sequence[str]) -> list[Together]:
         """What the U-Net is to see of each prompt, by the pipeline's text encoders as they are now.

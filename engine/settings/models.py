@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,6 +23,13 @@ class BaseSettings(Section):
     """A diffusers folder, a hub name, one ``.safetensors`` file, or ``demo``."""
     config: Path | None = None
     """For a single file without network: a diffusers folder whose configuration fits it."""
+    prediction_type: Literal["auto", "epsilon", "v_prediction"] = "auto"
+    """What the base model predicts. auto: as its files tell it; a single file's header, a folder's scheduler."""
+    zero_terminal_snr: bool | None = None
+    """Whether its noise ends in nothing but noise; left out: as its files tell it."""
+    vae: Path | None = None
+    """A VAE of your own, in place of the base model's: a ``.safetensors`` file or a diffusers folder, such as
+    ``sdxl-vae-fp16-fix``."""
 
 
 class LanguageModelSettings(Section):

@@ -58,14 +58,23 @@ USUAL: dict[Sampler, NoiseSchedule] = {
 """What "Automatic" is for a sampler; "Uniform" for the others."""
 
 UNSCHEDULED = (Sampler.DDIM, Sampler.LCM)
-"""Samplers that diffusers runs on evenly spaced steps alone."""
+"""Samplers that diffusers runs on evenly spaced steps alone; of A1111's others every one follows every schedule."""
 
 
 def usual_schedule(sampler: Sampler, schedule: NoiseSchedule) -> NoiseSchedule:
     """The schedule that is really run: what "Automatic" stands for."""
+    if sampler is Sampler.LCM:
+        return NoiseSchedule.UNIFORM
     if schedule is not NoiseSchedule.AUTOMATIC:
         return schedule
     return USUAL.get(sampler, NoiseSchedule.UNIFORM)
+
+
+def ignored_schedule(sampler: Sampler, schedule: NoiseSchedule) -> str | None:
+    """What is said where a sampler goes on steps of its own, whatever the schedule; None where it follows it."""
+    if sampler is not Sampler.LCM or schedule in (NoiseSchedule.AUTOMATIC, NoiseSchedule.UNIFORM):
+        return None
+    return f"{sampler} has steps of its own and ignores the schedule {schedule}"
 
 
 def read_sampler(text: str) -> tuple[Sampler, NoiseSchedule | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine import events
 from engine.base_model import find_base
+from engine.prediction import NoiseKind
 from engine.project import Project
 from engine.settings import Precision, Settings, with_changes
 from engine.training.base_shape import BaseShape, shape_of
@@ -112,7 +113,13 @@ class RunEstimate:
             "budget": asdict(self.budget),
             "preset": self.preset.record(),
             "warnings": list(self.warnings),
+            "base": {"model": self.settings.base.model, **(self.noise.record() if self.noise else {})},
         }
+
+    @property
+    def noise(self) -> NoiseKind | None:
+        """What the base model predicts; None: it is not here yet. Raises BaseModelError."""
+        return find_base(self.settings.base).noise
 
 
 @dataclass(frozen=True)

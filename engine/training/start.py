@@ -213,6 +213,8 @@ def _grounded(settings: Settings) -> Settings:
     if (start_from := settings.training.start_from) is not None:
         settings = with_changes(settings, {"training.start_from": start_from.expanduser().resolve()})
     base = find_base(settings.base)
+    if base.vae is not None:
+        settings = with_changes(settings, {"base.vae": base.vae})
     if settings.base.model == DEMO_BASE or base.kind is BaseKind.HUB:
         return settings
     config = base.config and Path(base.config).expanduser().resolve()

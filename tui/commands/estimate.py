@@ -97,6 +97,7 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
     fixed = found.fixed_seconds
     listed = [
         ("plan", found.formula),
+        ("base", base_words(found)),
         ("steps", f"{found.steps:,} of {found.batch} images, {found.steps_per_epoch:,} an epoch"),
         ("an epoch", f"{clock(found.seconds_per_epoch)}{off}"),
         ("before it", f"loading {clock(fixed.loading)}, encoding {clock(fixed.caching)}"),
@@ -109,6 +110,12 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
     if (words := budget_words(found)) is not None:
         listed.append(("budget", words))
     return [*listed, ("device", found.device), ("source", f"{found.source}: {found.detail}")]
+
+
+def base_words(found: RunEstimate) -> str:
+    """``demo predicts the noise (epsilon), by its scheduler's configuration``."""
+    says = found.noise.words() if found.noise else "says what it predicts once it is here"
+    return f"{found.settings.base.model} {says}"
 
 
 def _besides(found: RunEstimate) -> str:

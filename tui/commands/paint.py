@@ -16,7 +16,7 @@ from engine.pictures.queue import Queue
 from engine.pictures.start import order_pictures, wait_for, warnings_of
 from engine.project import Project, open_project
 from engine.prompts.networks import strip
-from engine.settings.samplers import NoiseSchedule
+from engine.settings.samplers import NoiseSchedule, ignored_schedule
 from engine.training.lora_header import read_header
 from tui.commands.paint_options import (
     SIZE_HELP,
@@ -86,6 +86,8 @@ def paint(
     for order in orders:
         checked(order)
         remarks.update(dict.fromkeys(told_of_prompts(project, [text], order.seed, order.steps, [order.negative])))
+    if (ignored := ignored_schedule(orders[0].sampler, orders[0].schedule)) is not None:
+        remarks[ignored] = None
     for remark in remarks:
         narrate(remark)
     seeds = f"seed {first.seed}" if count == 1 else f"{count} seeds from {first.seed}"

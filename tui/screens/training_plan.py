@@ -191,7 +191,11 @@ class TrainingPlan(Horizontal):
             known = ground or ground_of(project)
             estimate = estimate_run(project, None, WhatIf(images), known)
             there = len(DatasetFolder(project).image_paths()) if images is not None else None
-            return Planned(estimate, shape_of(base), project.settings.base.model, known, there)
+            name = project.settings.base.model
+            # SDXL's own way goes without saying here.
+            if base.noise is not None and base.noise.pairs():
+                name = f"{name}, {base.noise.words()}"
+            return Planned(estimate, shape_of(base), name, known, there)
 
         self._work_screen.do("plan", work, self._take, self._refuse)
 
