@@ -44,8 +44,9 @@ def regularisation_folders(project: Project) -> list[RegularisationFolder]:
     for folder in sorted(parent.iterdir()):
         match = _KOHYA.fullmatch(folder.name) if folder.is_dir() else None
         images = tuple(images_of(folder)) if match else ()
-        if match and images:
-            found.append(RegularisationFolder(folder, max(1, int(match[1])), match[2], images))
+        # 0 repeats: nobody is to see them, as in kohya's trainer.
+        if match and images and int(match[1]):
+            found.append(RegularisationFolder(folder, int(match[1]), match[2], images))
     return found
 
 

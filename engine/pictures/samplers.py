@@ -2,8 +2,8 @@
 
 Source of the pairs: https://huggingface.co/docs/diffusers/api/schedulers/overview (A1111's names to schedulers). Two
 have no scheduler of their own there: "DPM++ 2S a" is run by the one that the page calls very similar, and "DPM++ SDE"
-as the second-order single-step solver with noise that it is. The noise of each step is A1111's (``sigmas.py``), whatever
-spacing a base model's own scheduler has: SDXL's begins at σ 11 instead of 14.6 by itself.
+as the second-order single-step solver with noise that it is. The noise of each step is A1111's (``sigmas.py``),
+whatever spacing a base model's own scheduler has: SDXL's begins at σ 11 instead of 14.6 by itself.
 """
 
 from __future__ import annotations

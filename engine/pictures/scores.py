@@ -83,6 +83,8 @@ class Recommended:
     checkpoint: str
     strength: float
     why: str
+    advised: bool = True
+    """False: the likest is told, and nothing is recommended; ``why`` says why not."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ class Likeness:
         """As ``limner likeness --json`` prints it."""
         best = self.best
         derived = {"base": self.base, "rank_1": best.rank_1, "median": best.median, "likeness": best.likeness}
-        return {**asdict(self), **derived, "base_likeness": self.base_score.likeness}
+        record = asdict(self)
+        advised = record["recommended"].pop("advised")
+        return {**record, **derived, "base_likeness": self.base_score.likeness, "advised": advised}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Likeness:
@@ -155,7 +159,7 @@ class Likeness:
             real=record["real"],
             nearest_other=record["nearest_other"],
             nearest_other_name=record["nearest_other_name"],
-            recommended=Recommended(**record["recommended"]),
+            recommended=Recommended(**record["recommended"], advised=record.get("advised", True)),
             warnings=tuple(record["warnings"]),
         )
 

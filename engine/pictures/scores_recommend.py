@@ -28,6 +28,9 @@ LEAST_NOISE = 1.0
 MOST_NOISE = 10.0
 """Further apart is not alike, however few pictures there are."""
 
+FEWEST_SEEDS = 2
+"""What one seed says of a checkpoint, another may say the opposite of."""
+
 MANY_COPIES = 0.25
 """The share of pictures that may repeat training images before a checkpoint is not recommended, if there is another."""
 
@@ -72,7 +75,22 @@ def recommend(scores: Sequence[Score], base: Score | None = None) -> Recommended
     alike = [each for each in own if _behind(best, each) <= _noise(best, each)]
     first = alike[0].checkpoint
     chosen = min((each for each in alike if each.checkpoint == first), key=lambda each: each.strength)
+    if (against := _against(best, base)) is not None:
+        return Recommended(best.checkpoint, best.strength, against, advised=False)
     return Recommended(chosen.checkpoint, chosen.strength, _why(chosen, best, base, len(own) < len(usable)))
+
+
+def _against(best: Score, base: Score | None) -> str | None:
+    """Why nothing is recommended, not even the likest; None where something is."""
+    likeness = best.likeness or 0.0
+    if round(likeness) <= 0:
+        return "its likeness is 0 of 100: nobody would know them, train longer or look at the pictures"
+    seeds = {each.seed for each in best.pictures}
+    if len(seeds) < FEWEST_SEEDS:
+        return f"one seed tells a picture from another, not a checkpoint ({likeness:.0f} of 100): give --seeds 4"
+    if base is not None and base.likeness is not None and likeness <= base.likeness:
+        return f"its likeness is {likeness:.0f} of 100, and {base.likeness:.0f} without any LoRA: train longer"
+    return None
 
 
 def _why(chosen: Score, best: Score, base: Score | None, copied: bool) -> str:

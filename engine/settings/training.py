@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from engine.settings.section import Section
 
@@ -54,7 +54,7 @@ class TrainingSettings(Section):
     """Passes a step: a step's gradient is that of ``batch`` × this many images."""
     rank: int = Field(16, ge=1, le=320)
     """The LoRA's rank."""
-    alpha: float | None = Field(None, gt=0)
+    alpha: float | None = Field(None, gt=0, le=1e6)
     """The LoRA's alpha; ΔW is scaled by alpha / rank. Left out: half the rank."""
     optimizer: Optimizer = Optimizer.ADAMW
     """What turns gradients into steps."""
@@ -64,7 +64,7 @@ class TrainingSettings(Section):
     """How much of the moving averages of the gradient and of its square stays at each step; not for Adafactor."""
     weight_decay: float = Field(0.01, ge=0, le=1)
     """How strongly weights are drawn to 0."""
-    max_gradient_norm: float = Field(1.0, ge=0)
+    max_gradient_norm: float = Field(1.0, ge=0, le=1e6)
     """Gradients are scaled down to this norm; 0: never."""
     schedule: Schedule = Schedule.COSINE
     """How the learning rate moves after the warm-up."""
@@ -88,7 +88,7 @@ class TrainingSettings(Section):
     class word keeps its meaning; without such a folder nothing changes."""
     prior_loss_weight: float = Field(1.0, ge=0, le=10)
     """What the loss of regularisation images is multiplied with."""
-    min_snr_gamma: float | None = Field(5.0, gt=0)
+    min_snr_gamma: float | None = Field(5.0, gt=0, le=1e6)
     """Min-SNR weighting of the loss (https://arxiv.org/abs/2303.09556); 5 is the paper's choice."""
     caption_dropout: float = Field(0.05, ge=0, le=1)
     """The share of steps that see an empty caption."""
@@ -161,6 +161,13 @@ class TrainingSettings(Section):
     """The most that a run may cost, in your currency: it stops after the epoch whose next one would pass it."""
     budget_hours: float | None = Field(None, gt=0)
     """The most hours that a run may take; it stops in the same way."""
+
+    @field_validator("betas")
+    @classmethod
+    def _shares(cls, betas: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= each < 1 for each in betas):
+            raise ValueError("each of them is 0 or more and below 1")
+        return betas
 
     @property
     def step_images(self) -> int:

@@ -13,7 +13,7 @@ from engine.training.base_shape import shape_of_configs
 from engine.training.caches import too_long, training_data
 from engine.training.data import TrainingData
 from engine.training.device import Device
-from engine.training.examples import read_examples
+from engine.training.examples import folders_passed_over, read_examples
 from engine.training.lineup import line_up
 from engine.training.lora_history import keep_words
 from engine.training.state import read_data, write_data
@@ -67,7 +67,7 @@ def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Devic
     examples = read_examples(Project(context.project))
     shape = shape_of_configs(pipeline.unet.config, pipeline.vae.config)
     lineup = line_up(examples, settings.training, shape).at(resolution)
-    for warning in lineup.warnings():
+    for warning in (*lineup.warnings(), *folders_passed_over(Project(context.project))):
         context.emit(events.Warning(warning))
     for example in lineup.examples:
         if too_long(pipeline, example.caption):

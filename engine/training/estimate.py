@@ -15,6 +15,7 @@ from engine.training.base_shape import BaseShape, shape_of
 from engine.training.buckets import resolution_of
 from engine.training.budget import Budget, epochs_within
 from engine.training.cards import Card, card_here
+from engine.training.examples import folders_passed_over
 from engine.training.fit import fitting_for, replays
 from engine.training.lineup import Seen
 from engine.training.measured import Costs, Measured, Setting, device_name, of_run, of_this_machine
@@ -162,7 +163,8 @@ def estimate_run(
     seen: int | Sequence[Seen]
     if what_if.images is None:
         lineup = lineup_of(project, settings)
-        seen, images, warnings = lineup.seen, len(lineup.seen), tuple(lineup.warnings())
+        seen, images = lineup.seen, len(lineup.seen)
+        warnings = (*lineup.warnings(), *folders_passed_over(project))
         trained = of_the_person(lineup)
     else:
         seen = images = trained = what_if.images

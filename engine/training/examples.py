@@ -14,8 +14,8 @@ from pathlib import Path
 from engine.dataset.files import images_of
 from engine.dataset.folder import DatasetFolder, read_caption
 from engine.dataset.manifest import read_manifest
+from engine.dataset.regularisation import NAME as REGULARISATION
 from engine.dataset.regularisation import regularisation_folders
-from engine.dataset.whose import faces_of_images
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
 from engine.faces.upright import BrokenImage, upright_size
@@ -59,8 +59,11 @@ def read_examples(project: Project) -> list[Example]:
         Example(each.path, each.caption, face=faces.get(each.path.name)) for each in (built.images() if ours else [])
     ]
     others = [folder for folder in _numbered(built.root) if not ours or folder != built.path]
-    found += [example for folder in others for example in _read(folder)]
+    found += [example for folder in others if _repeats(folder) for example in _read(folder)]
     if not found:
+        passed_over = folders_passed_over(project)
+        if passed_over:
+            raise DatasetError(f"there are no training images: {passed_over[0]}", "name it 1_… or more")
         raise DatasetError("there are no training images", "make them with: limner dataset build")
     if bare := [each.image.name for each in found if not each.caption]:
         more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
@@ -80,7 +83,21 @@ def _numbered(parent: Path) -> list[Path]:
 
 def _repeats(folder: Path) -> int:
     match = _FOLDER.fullmatch(folder.name)
-    return max(1, int(match[1])) if match else 1
+    return int(match[1]) if match else 1
+
+
+def folders_passed_over(project: Project) -> list[str]:
+    """What is said of folders whose names say 0 repeats: no epoch sees them, as in kohya's trainer."""
+    built = DatasetFolder(project)
+    ours = built.path.name in (built.wanted_name, read_manifest(built.root).folder)
+    folders = [each for each in _numbered(built.root) if not ours or each != built.path]
+    folders += _numbered(project.root / REGULARISATION)
+    empty = [(each, sum(1 for _ in images_of(each))) for each in folders if _repeats(each) == 0]
+    return [
+        f"{folder.name} says 0 repeats and is passed over with its {count} image{'' if count == 1 else 's'}"
+        for folder, count in empty
+        if count
+    ]
 
 
 def _read(folder: Path) -> Iterator[Example]:

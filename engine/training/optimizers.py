@@ -14,6 +14,7 @@ import torch
 
 from engine.errors import TrainingError
 from engine.settings import Optimizer, TrainingSettings
+from engine.training.optional import OF_OPTIMIZERS, missing
 
 Parameters = Sequence[torch.nn.Parameter] | Sequence[dict[str, Any]]
 """Parameters, or groups of them as ``torch.optim`` takes them."""
@@ -145,7 +146,7 @@ def _adamw_8bit(parameters: Parameters, **arguments: Any) -> torch.optim.Optimiz
         try:
             from bitsandbytes.optim import AdamW8bit
         except (ImportError, RuntimeError, OSError) as error:
-            raise _missing("AdamW 8-bit", "bitsandbytes", error) from error
+            raise _unusable(Optimizer.ADAMW_8BIT, error) from error
     return AdamW8bit(parameters, **arguments)  # type: ignore[no-any-return]
 
 
@@ -153,10 +154,10 @@ def _prodigy(parameters: Parameters, **arguments: Any) -> torch.optim.Optimizer:
     try:
         from prodigyopt import Prodigy
     except ImportError as error:
-        raise _missing("Prodigy", "prodigyopt", error) from error
+        raise _unusable(Optimizer.PRODIGY, error) from error
     return Prodigy(parameters, safeguard_warmup=True, use_bias_correction=True, **arguments)  # type: ignore[no-any-return]
 
 
-def _missing(what: str, package: str, error: Exception) -> TrainingError:
+def _unusable(kind: Optimizer, error: Exception) -> TrainingError:
     said = "" if isinstance(error, ModuleNotFoundError) else f" ({' '.join(str(error).split())[:120]})"
-    return TrainingError(f"{what} needs {package}, which is not there{said}", f"install it with: pip install {package}")
+    return missing(*OF_OPTIMIZERS[kind], said)

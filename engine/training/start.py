@@ -26,6 +26,7 @@ from engine.training.cards import card_here
 from engine.training.lora_header import LoraHeader, read_header
 from engine.training.lora_names import Part
 from engine.training.lora_spelling import module_of
+from engine.training.optional import check_packages
 from engine.training.plan import lineup_of, of_the_person
 from engine.training.presets import choose
 from engine.training.runs import run_status
@@ -89,6 +90,7 @@ def resume_training(project: Project, run: str | None = None) -> JobFolder:
         _let_go(job)
         status = run_status(job)
         # One that died after its last step may owe pictures, and its end is to be told.
+        check_packages(run_settings(job).training)
         if status.state is JobState.DONE and not status.stopped:
             raise JobError(f"{job.id} is done: all {status.epochs} epochs", "start a new one with: limner train")
         return start(job.path, JobKind.TRAIN, project.root, job.read_order().args)
@@ -152,8 +154,10 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     settings = _grounded(with_changes(project.settings, changes))
     check_budget(settings.training)
     told_of_samples(settings)
+    check_packages(settings.training)
     images = of_the_person(lineup_of(project, settings))
     chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
+    check_packages(chosen.settings.training)
     _check_start(chosen.settings)
     choices = [{"what": f"{each.key} {each.value}", "why": each.reason} for each in chosen.choices if not each.own]
     return {"settings": chosen.settings.model_dump(mode="json"), "choices": choices}

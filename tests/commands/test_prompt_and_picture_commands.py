@@ -233,6 +233,15 @@ def test_a_picture_that_cannot_be_painted_is_one_line_and_status_1(
     assert "66x64 won't do" in err
 
 
+def test_likeness_of_one_seed_recommends_nothing(capsys: pytest.CaptureFixture[str], project: Project) -> None:
+    project.change({"painting.steps": 4})
+    words = ("likeness", "20261121-1403-jx265", "--seeds", "1", "--strength", "0.1", "--prompt", "photo of jx265 man")
+    status, out, err = limner(capsys, project.root, *words)
+    assert status == 0, err
+    assert "nothing is recommended; the likest is jx265.safetensors at 0.1, but" in out
+    assert "paint with" not in out
+
+
 def test_likeness_is_reported_for_a_run(capsys: pytest.CaptureFixture[str], project: Project) -> None:
     project.change({"painting.steps": 8})
     status, _, err = limner(capsys, project.root, "likeness", "--last")
@@ -260,4 +269,5 @@ def test_likeness_is_reported_for_a_run(capsys: pytest.CaptureFixture[str], proj
         "copies",
         "pictures",
     ]
-    assert out.splitlines()[-1].startswith("paint with jx265.safetensors at 0.1: ")
+    # A LoRA that learnt nothing is like nobody.
+    assert "likest is jx265.safetensors at 0.1, but its likeness is 0 of 100" in out.splitlines()[-1]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.project import Project
 from tests.e2e.tmux import Terminal
+from tests.patience import Patience
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -17,7 +18,9 @@ def test_after_the_window_grew_the_shell_shows_nothing_of_the_app(project: Proje
     with Terminal(command, columns=80, rows=24, cwd=REPOSITORY) as terminal:
         terminal.wait_for("1 Connect", "Where are your photos?")
         terminal.resize(120, 40)
-        terminal.wait_for("q quit")
+        patience = Patience()
+        while "q quit" not in "".join(terminal.screen().splitlines()[39:]):
+            assert patience.wait(), terminal.screen()
         terminal.press("q")
         assert terminal.wait_until_ended() == 0
         shown = terminal.screen()

@@ -105,7 +105,12 @@ def _tell(found: Likeness, *, told: bool) -> None:
     nobody = "where people in general differ" if measure.other_name is None else measure.other_name
     echo(f"100 is a typical photo of {measure.photos}, 0 is {nobody}")
     best = found.recommended
-    echo(f"paint with {Path(best.checkpoint).name} at {best.strength:g}: {best.why}")
+    name = f"{Path(best.checkpoint).name} at {best.strength:g}"
+    echo(
+        f"paint with {name}: {best.why}"
+        if best.advised
+        else f"nothing is recommended; the likest is {name}, but {best.why}"
+    )
 
 
 def _row(score: Score) -> tuple[object, ...]:

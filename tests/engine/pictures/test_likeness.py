@@ -149,6 +149,25 @@ def test_a_checkpoint_that_repeats_training_images_is_not_recommended_where_ther
     assert warning_of(copying) == "1 at 0.8: 3 of 4 repeat a training image (a.png)"
 
 
+def test_of_one_seed_or_with_nobody_like_them_nothing_is_recommended(tmp_path: Path) -> None:
+    of_one_seed = recommend([measured("1", 0.8, 70), measured("2", 0.8, 80)])
+    assert (of_one_seed.advised, "one seed" in of_one_seed.why) == (False, True)
+    of_nobody = recommend([measured("1", 0.6, 0, 0, 0), measured("1", 0.8, 0, 0, 1)])
+    assert (of_nobody.advised, "0 of 100" in of_nobody.why) == (False, True)
+    no_better = recommend([measured("1", 0.8, 10, 12, 11)], measured("", 0.0, 20, 22, 21))
+    assert (no_better.advised, "21 without any LoRA" in no_better.why) == (False, True)
+    assert recommend([measured("1", 0.8, 70, 75, 72)], measured("", 0.0, 5, 4, 6)).advised
+    best = measured("a.safetensors", 0.8, 0, 0)
+    measure = Measure("drawn", 6, {}, 0.2, 0.05, True, 0.9, "Bea")
+    kept = Likeness(("photo",), measure, (best,), measured("", 0.0, 0, 0), 0.95, 0.5, "Bea", recommend([best]))
+    write_likeness(JobFolder(tmp_path), kept)
+    assert read_likeness(tmp_path) == kept
+    assert kept.record()["advised"] is False
+    # One of an older Limner recommends.
+    older = {key: value for key, value in kept.record().items() if key != "advised"}
+    assert Likeness.from_record(older).recommended.advised
+
+
 def test_with_no_face_anywhere_nothing_is_recommended() -> None:
     with pytest.raises(PictureError, match="none of the pictures"):
         recommend([score("1", 0.8, [shown(None, problem="no face")])])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine import events
-from engine.errors import LoraFileError, TrainingError
+from engine.errors import LoraFileError, ProjectError, TrainingError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.project import Project
@@ -270,6 +271,44 @@ def test_a_lora_of_many_ranks_wants_the_largest_and_loses_nothing(project: Proje
         assert torch.allclose(up @ down * 2 / 4, pair.up[:, :rank].float() @ pair.down[:rank].float(), atol=1e-4)
         # What is added can learn: not both of a rank's halves are 0.
         assert down.abs().amax(dim=1).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"training.betas": [0.9, 1.0]}, r"training\.betas"),
+        ({"training.betas": [-0.1, 0.9]}, r"training\.betas"),
+        ({"training.betas": [float("nan"), 0.9]}, r"training\.betas"),
+        ({"training.alpha": 1e300}, r"training\.alpha"),
+        ({"training.alpha": float("nan")}, r"training\.alpha"),
+        ({"training.min_snr_gamma": float("inf")}, r"training\.min_snr_gamma"),
+    ],
+)
+def test_a_number_that_no_run_can_go_on_with_is_told_before_anything_is_loaded(
+    project: Project, change: dict[str, Any], says: str
+) -> None:
+    before = list(project.run_folders())
+    with pytest.raises(ProjectError, match=says):
+        start_training(project, change)
+    assert list(project.run_folders()) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "package"),
+    [
+        ({"training.optimizer": "prodigy"}, "prodigyopt"),
+        ({"training.optimizer": "adamw8bit"}, "bitsandbytes"),
+        ({"training.tensorboard": True}, "tensorboard"),
+    ],
+)
+def test_a_package_that_is_missing_is_told_before_a_run_folder_is_left(
+    project: Project, change: dict[str, Any], package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    before = list(project.run_folders())
+    with pytest.raises(TrainingError, match=f"needs {package}, which is not there: install it with: pip install"):
+        start_training(project, change)
+    assert list(project.run_folders()) == before
 
 
 def test_modules_that_are_not_trained_and_modules_that_are_missing_are_counted(made: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 
 from engine import events
 from engine.base_model import find_base
+from engine.errors import DatasetError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import state
@@ -26,6 +28,7 @@ from engine.training.caches import tokens_of, training_data
 from engine.training.chance import step_chance
 from engine.training.data import TrainingData
 from engine.training.device import Device
+from engine.training.estimate import estimate_run
 from engine.training.examples import read_examples
 from engine.training.fit import fitting_for
 from engine.training.learner import Learner
@@ -97,6 +100,23 @@ def test_a_run_with_everything_takes_the_steps_that_were_planned(run: JobFolder)
     assert plan.regularisation == plan.image_steps / plan.epochs / 2
     assert list(losses(run)) == list(range(1, plan.steps + 1))
     assert all(loss > 0 for loss in losses(run).values())
+
+
+def test_a_folder_of_0_repeats_is_passed_over_and_told(tmp_path: Path) -> None:
+    project = small_project(tmp_path / "james", images=2, training__epochs=1)
+    for folder in (project.dataset / "0_zero man", project.root / "reg" / "0_man"):
+        folder.mkdir(parents=True)
+        portrait(3).save(folder / "a.png")
+        (folder / "a.txt").write_text("jx265 man", "utf-8")
+    assert [each.image.parent.name for each in read_examples(project)] == ["2_jx265 man"] * 2
+    told = ["0_zero man says 0 repeats and is passed over with its 1 image"]
+    told.append("0_man says 0 repeats and is passed over with its 1 image")
+    assert [each for each in estimate_run(project, None).warnings if "0 repeats" in each] == told
+    run = finish(start_training(project))
+    assert [each.message for each in of_kind(run, events.Warning) if "0 repeats" in each.message] == told
+    shutil.rmtree(project.dataset / "2_jx265 man")
+    with pytest.raises(DatasetError, match="no training images: 0_zero man says 0 repeats"):
+        read_examples(project)
 
 
 def test_the_validation_loss_is_told_each_epoch(run: JobFolder) -> None:
