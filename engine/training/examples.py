@@ -16,6 +16,7 @@ from engine.dataset.folder import DatasetFolder, read_caption
 from engine.dataset.manifest import read_manifest
 from engine.dataset.regularisation import NAME as REGULARISATION
 from engine.dataset.regularisation import regularisation_folders
+from engine.dataset.whose import faces_of_images
 from engine.errors import DatasetError
 from engine.faces.geometry import Box
 from engine.faces.upright import BrokenImage, upright_size
