@@ -14,7 +14,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 def test_after_the_window_grew_the_shell_shows_nothing_of_the_app(project: Project) -> None:
     app = [sys.executable, "-m", "tui.cli", "-C", str(project.root)]
-    command = ["sh", "-c", f"echo before; {' '.join(app)}; echo after"]
+    # With these set an app would keep to them, whatever size the window has.
+    command = ["sh", "-c", f"unset COLUMNS LINES; echo before; {' '.join(app)}; echo after"]
     with Terminal(command, columns=80, rows=24, cwd=REPOSITORY) as terminal:
         terminal.wait_for("1 Connect", "Where are your photos?")
         terminal.resize(120, 40)
