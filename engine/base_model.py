@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,6 +13,7 @@ from engine.model_folder import PICKLES, check_pipeline, check_weights
 from engine.prediction import NoiseKind, Prediction, noise_of_file, noise_of_folder
 from engine.settings import DEMO_BASE, BaseSettings
 from engine.settings.sizes import USUAL_SIDE
+from engine.storage.outside import read_json
 
 
 class BaseKind(StrEnum):
@@ -52,7 +52,7 @@ class BaseModel:
         if folder is None:
             return USUAL_SIDE
         try:
-            unet, vae = (json.loads((folder / part / "config.json").read_text("utf-8")) for part in ("unet", "vae"))
+            unet, vae = (read_json(folder / part / "config.json") for part in ("unet", "vae"))
             return int(int(unet["sample_size"]) << (len(vae["block_out_channels"]) - 1))
         except (OSError, ValueError, KeyError, TypeError):
             return USUAL_SIDE

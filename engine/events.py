@@ -8,11 +8,14 @@ means never changes. A reader ignores fields and kinds that it does not know.
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
+
+from engine.storage.outside import parse_json
 
 VERSION = 1
 """The version every line carries as ``v``."""
@@ -238,7 +241,7 @@ def from_line(line: str) -> Entry | None:
         The entry, or None for a torn line, a line of a kind not known here, or one that lacks a field.
     """
     try:
-        return _entry(json.loads(line))
+        return _entry(parse_json(line))
     except ValueError:
         return None
 
@@ -253,23 +256,96 @@ def from_lines(lines: Sequence[str]) -> list[Entry]:
     for begin in range(0, len(lines), TOGETHER):
         some = lines[begin : begin + TOGETHER]
         try:
-            found += map(_entry, json.loads(f"[{','.join(some)}]"))
+            found += map(_entry, parse_json(f"[{','.join(some)}]"))
         except ValueError:
             found += map(from_line, some)
     return [entry for entry in found if entry is not None]
 
 
+MOST = 2**53
+"""No count, time or size of ours is beyond this."""
+
+MOST_LETTERS = 1_000_000
+"""Of one text of an event."""
+
+
 def _entry(record: Any) -> Entry | None:
+    """An entry of a line's object; None where it is none, or a field has another type or a wild value."""
     try:
-        event_type = KINDS[record["kind"]]
+        event_type, t = KINDS[record["kind"]], record["t"]
         values = {name: record[name] for name in _FIELDS[event_type] if name in record}
+        if (
+            not _is_number(t)
+            or not -MOST <= t <= MOST
+            or not all(check(values[name]) for name, check in _CHECKS[event_type] if name in values)
+        ):
+            return None
         if "state" in values:
             values["state"] = JobState(values["state"])
         if "removed" in values:
             values["removed"] = tuple(values["removed"])
-        return Entry(float(record["t"]), event_type(**values))
+        return Entry(float(t), event_type(**values))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and -MOST <= value <= MOST
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MOST_LETTERS
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and len(value) < 10_000 and all(map(_is_text, value))
+
+
+def _is_number_or_none(value: Any) -> bool:
+    """A number; ``to_line`` writes null for one that is not finite."""
+    return value is None or _is_number(value)
+
+
+def _is_sets(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, list) and all(map(_is_count, each)) for each in value)
+
+
+def _is_inside(value: Any) -> bool:
+    """Whether a path stays in the folder that it is relative to."""
+    return _is_text(value) and not value.startswith(("/", "~")) and ".." not in value.split("/")
+
+
+_KINDS_OF_VALUES: dict[str, Callable[[Any], bool]] = {
+    "int": _is_count,
+    "float": _is_number_or_none,
+    "list[list[int]]": _is_sets,
+    "str": _is_text,
+    "tuple[str, ...]": _is_texts,
+    "JobState": _is_text,
+}
+"""How a value is checked, by its annotation; one that may be None is so with ``| None``."""
+
+
+def _check_of(event_type: type[Event], name: str, annotation: str) -> Callable[[Any], bool]:
+    kind, _, rest = annotation.partition(" | ")
+    check = _KINDS_OF_VALUES[kind]
+    if event_type is Checkpoint and name == "path":
+        check = _is_inside
+    if event_type is Plan and name in ("batch", "steps_per_epoch", "epochs", "steps"):
+        # They are divided by.
+        return lambda value: _is_count(value) and value > 0
+    return (lambda value: value is None or check(value)) if rest == "None" else check
+
+
+_CHECKS: dict[type[Event], tuple[tuple[str, Callable[[Any], bool]], ...]] = {
+    each: tuple((one.name, _check_of(each, one.name, str(one.type))) for one in fields(each)) for each in KINDS.values()
+}
 
 
 def _finite(value: Any) -> Any:

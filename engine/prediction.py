@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BaseModelError
+from engine.storage.outside import read_json
 
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
@@ -101,7 +102,7 @@ def noise_of_folder(folder: Path, lenient: bool = False) -> NoiseKind:
         BaseModelError: it predicts neither the noise nor the velocity.
     """
     try:
-        config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text("utf-8"))
+        config = read_json(folder / "scheduler" / "scheduler_config.json")
     except (OSError, ValueError, RecursionError):
         return NoiseKind()
     return noise_of_scheduler(config, str(folder), lenient) if isinstance(config, dict) else NoiseKind()

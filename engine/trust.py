@@ -19,6 +19,7 @@ import platformdirs
 from engine.errors import LimnerError
 from engine.jobs.turns import one_at_a_time
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_json
 
 LARGEST_BYTES = 4_000_000
 """A larger file of confirmations is not ours."""
@@ -121,7 +122,7 @@ def _read() -> _Confirmed:
     try:
         if not is_ours(path) or path.stat().st_size > LARGEST_BYTES:
             return _Confirmed()
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path)
         addresses = {str(root): [str(each) for each in found] for root, found in record["addresses"].items()}
         return _Confirmed(addresses, [str(each) for each in record["folders"]])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

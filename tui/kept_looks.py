@@ -18,6 +18,7 @@ from textual.theme import Theme
 
 from engine import __version__
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_json
 from tui.places import config_folder, kept_looks_path, shipped_themes_folder, user_themes_folder
 from tui.themes import ThemeProblem, load_themes
 from tui.user_config import ConfigProblem, UserConfig, UserSettings, read_config
@@ -68,7 +69,7 @@ def read_looks() -> Told:
 
 def _kept(path: Path, stamp: Stamp) -> Told | None:
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
+        record: dict[str, Any] = read_json(path)
         if record["version"] != __version__ or record["stamp"] != [list(each) for each in stamp]:
             return None
         config = record["config"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.project import Project
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_json
 
 NAME = "screens.json"
 VERSION = 1
@@ -65,7 +66,7 @@ class Remembered:
     def _read(self) -> dict[str, Any]:
         """What the file says; nothing where it is not there, broken, or another version's."""
         try:
-            record = json.loads(self._path.read_text("utf-8"))
+            record = read_json(self._path)
         except (OSError, ValueError):
             record = {}
         if not isinstance(record, dict) or record.get("v") != VERSION or not isinstance(record.get("screens"), dict):

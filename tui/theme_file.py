@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
+from engine.storage.outside import parse_toml
 from engine.toml_lines import line_of
 
 
@@ -95,7 +95,7 @@ def read_theme(path: Path) -> Theme:
     text = ""
     try:
         text = path.read_text("utf-8")
-        record: dict[str, Any] = tomllib.loads(text)
+        record: dict[str, Any] = parse_toml(text)
         file = ThemeFile.model_validate(record)
         colors: dict[str, Any] = {
             name: _color(name, value) for name, value in file.colors.model_dump().items() if value is not None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from engine.storage.outside import parse_toml
 from engine.toml_lines import line_of
 
 CONFIG_NAME = "config.toml"
@@ -73,7 +74,7 @@ def read_config(folder: Path) -> UserConfig:
     except (OSError, UnicodeDecodeError) as error:
         return UserConfig(path, UserSettings(), (ConfigProblem(path, 0, f"can't be read ({error})"),))
     try:
-        record = tomllib.loads(text)
+        record = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         at = re.search(r"\(at line (\d+)", str(error))
         why = str(error).partition(" (at ")[0]

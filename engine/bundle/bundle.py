@@ -14,6 +14,7 @@ from engine.dataset.manifest import NAME as MANIFEST
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import state
 from engine.project import Project
+from engine.storage.outside import parse_json
 
 PROMPT_COLUMNS = ("id", "t", "text", "negative", "parent_id", "rating", "name", "tags", "mark", "made_by")
 
@@ -133,7 +134,7 @@ def _prompts(project: Project) -> list[dict[str, object]]:
 def _without_server(prompt: dict[str, object]) -> dict[str, object]:
     """A prompt that does not tell where the language model is that wrote it."""
     try:
-        made_by = json.loads(str(prompt["made_by"]))
+        made_by = parse_json(str(prompt["made_by"]))
     except ValueError:
         return prompt
     if not isinstance(made_by, dict):

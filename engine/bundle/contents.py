@@ -16,6 +16,7 @@ from typing import Any
 
 from engine import __version__
 from engine.errors import ProjectError
+from engine.storage.outside import parse_json
 
 ABOUT, CHECKSUMS = "bundle.json", "checksums.json"
 VERSION = 1
@@ -80,7 +81,7 @@ class About:
 def read_about(data: bytes) -> About:
     """Raises BundleError where it is none, newer than this Limner, or of an absurd size."""
     try:
-        record = json.loads(data)
+        record = parse_json(data)
         if record["v"] > VERSION:
             raise BundleError("the bundle was made by a newer Limner", "update Limner on this machine")
         about = About(BundleKind(record["kind"]), int(record["files"]), int(record["bytes"]), str(record["trigger"]))

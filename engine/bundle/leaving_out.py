@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ import tomlkit
 
 from engine.jobs.folder import JobFolder
 from engine.project import Project
+from engine.storage.outside import parse_json, parse_toml
 
 PERSON_KEYS = ("name", "uid")
 """What the library calls the person; the trigger word is all that training needs."""
@@ -36,7 +36,7 @@ def settings_file(project: Project, with_library: bool) -> Left:
     """``limner.toml`` as it travels; the user's comments stay, but those of the library's part."""
     project.settings  # noqa: B018 - a broken file is told now, not on the other machine
     document = tomlkit.parse(project.settings_path.read_text("utf-8"))
-    plain = tomllib.loads(project.settings_path.read_text("utf-8"))
+    plain = parse_toml(project.settings_path.read_text("utf-8"))
     gone: list[str] = []
     if not with_library:
         if "library" in document:
@@ -70,7 +70,7 @@ def manifest_file(path: Path, with_library: bool) -> bytes:
     data = path.read_bytes()
     if with_library:
         return data
-    record = json.loads(data)
+    record = parse_json(data)
     for image in record.get("images", []):
         image["source"] = PurePosixPath(str(image.get("source", ""))).suffix
     return (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode("utf-8")

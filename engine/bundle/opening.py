@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import json
 import os
 import shutil
 import tarfile
@@ -32,6 +31,7 @@ from engine.bundle.contents import (
     read_about,
 )
 from engine.bundle.packing import CHUNK, Tell
+from engine.storage.outside import parse_json
 
 LARGEST_HEADER = 1 << 20
 """Bytes that a tar's header may make us read at once."""
@@ -133,7 +133,7 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: Bund
 
 def _record(tar: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> dict[str, Any]:
     try:
-        record = json.loads(_data(tar, member, most))
+        record = parse_json(_data(tar, member, most))
     except (ValueError, RecursionError) as error:
         raise no_bundle() from error
     if not isinstance(record, dict):

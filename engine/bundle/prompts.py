@@ -12,6 +12,7 @@ from engine.bundle.bundle import PROMPT_COLUMNS
 from engine.bundle.contents import BundleError, no_bundle
 from engine.project import Project
 from engine.prompts.shelf import Mark
+from engine.storage.outside import parse_json
 
 LARGEST = 50_000_000
 """Bytes of the file, which is read as one: it takes several times as much memory."""
@@ -39,13 +40,13 @@ class _Packed(BaseModel):
     @field_validator("tags")
     @classmethod
     def _are_words(cls, told: str) -> str:
-        TypeAdapter(list[str]).validate_python(json.loads(told), strict=True)
+        TypeAdapter(list[str]).validate_python(parse_json(told), strict=True)
         return told
 
     @field_validator("made_by")
     @classmethod
     def _is_a_record(cls, told: str) -> str:
-        TypeAdapter(dict[str, Any]).validate_python(json.loads(told), strict=True)
+        TypeAdapter(dict[str, Any]).validate_python(parse_json(told), strict=True)
         return told
 
     @field_validator("mark")
@@ -65,7 +66,7 @@ def take_prompts(project: Project, path: Path) -> None:
             raise no_bundle()
         text = path.read_text("utf-8")
         # Half a character, which JSON can spell, is nothing that a store or a terminal takes.
-        prompts = TypeAdapter(list[_Packed]).validate_python(json.loads(text))
+        prompts = TypeAdapter(list[_Packed]).validate_python(parse_json(text))
         rows = [tuple(getattr(each, column) for column in PROMPT_COLUMNS) for each in prompts]
         json.dumps(rows, ensure_ascii=False).encode("utf-8")
     except ValidationError as error:

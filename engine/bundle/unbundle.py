@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +19,7 @@ from engine.jobs.folder import JobFolder, Order
 from engine.project import SETTINGS_NAME, Project
 from engine.settings import read_settings
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import parse_toml
 
 LOG = "events.jsonl"
 
@@ -112,7 +112,7 @@ def _new_project(path: Path, project: Project, tell: Tell, with_addresses: bool)
 
 def _set_aside(project: Project) -> tuple[str, ...]:
     """Takes all addresses and paths out of the settings; returns what was taken out."""
-    plain = tomllib.loads(project.settings_path.read_text("utf-8"))
+    plain = parse_toml(project.settings_path.read_text("utf-8"))
     left = settings_file(project, with_library=False)
     write_text(project.settings_path, left.data.decode("utf-8"))
     library = [f"library.{key}" for key in plain.get("library", {})]

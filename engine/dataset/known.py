@@ -14,6 +14,7 @@ from engine.faces.measures import Light, View
 from engine.library.photo_words import PhotoWords
 from engine.project import Project
 from engine.settings import Told
+from engine.storage.outside import parse_json
 from engine.store import Store
 
 MOST_LABELS = 4
@@ -81,7 +82,7 @@ def photo_words(store: Store) -> dict[str, PhotoWords]:
     """What the library told of photos, as it was last read."""
     rows = store.rows("SELECT photo_uid, labels, place FROM photo_words")
     return {
-        row["photo_uid"]: PhotoWords(row["photo_uid"], tuple(json.loads(row["labels"])), row["place"]) for row in rows
+        row["photo_uid"]: PhotoWords(row["photo_uid"], tuple(parse_json(row["labels"])), row["place"]) for row in rows
     }
 
 

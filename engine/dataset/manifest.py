@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import DatasetError
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_json
 
 NAME = "manifest.json"
 VERSION = 1
@@ -135,7 +136,7 @@ def read_manifest(dataset: Path) -> Manifest:
     """
     path = dataset / NAME
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path)
         return Manifest(
             folder=record["folder"],
             trigger=record["trigger"],

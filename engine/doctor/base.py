@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from engine.base_model import BaseKind, BaseModel, find_base, hub_folder
 from engine.doctor.check import Check, gigabytes
 from engine.errors import LimnerError
 from engine.settings import DEMO_BASE, BaseSettings
+from engine.storage.outside import read_json
 
 WEIGHTS = (".safetensors", ".index.json")
 """What holds a part's numbers, or says in which files they lie."""
@@ -43,7 +43,7 @@ def base_check(settings: BaseSettings) -> Check:
 def missing_parts(folder: Path) -> list[str]:
     """What a diffusers folder lacks: parts that its ``model_index.json`` names, or weights in one of them."""
     try:
-        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+        index = read_json(folder / "model_index.json")
     except (OSError, ValueError):
         return ["a readable model_index.json"]
     parts = [name for name, value in index.items() if isinstance(value, list) and value[0] is not None]

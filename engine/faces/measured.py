@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.faces.geometry import Box
 from engine.faces.measures import NOT_MEASURED, Kin, Measures, Sight
+from engine.storage.outside import parse_json
 from engine.store import Store
 
 VERSION = "2"
@@ -145,7 +146,7 @@ def _boxes(boxes: Iterable[Box]) -> str:
 
 
 def _read_boxes(text: str | None) -> tuple[Box, ...] | None:
-    return None if text is None else tuple(Box(*box) for box in json.loads(text))
+    return None if text is None else tuple(Box(*box) for box in parse_json(text))
 
 
 def _values(sight: Sight) -> tuple[object, ...]:

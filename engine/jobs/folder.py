@@ -17,6 +17,7 @@ from engine.jobs.locks import is_held_alone
 from engine.refusals import explained
 from engine.secrets import without_secrets
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_json
 from engine.storage.own_files import NotOurs, open_own
 
 ORDER_NAME = "job.json"
@@ -112,7 +113,7 @@ class JobFolder:
             JobError: the folder holds no readable order.
         """
         try:
-            record = json.loads((self.path / ORDER_NAME).read_text("utf-8"))
+            record = read_json(self.path / ORDER_NAME)
             return Order(JobKind(record["kind"]), Path(record["project"]), dict(record["args"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise JobError(f"{self.path} is not a job's folder", "give the folder of a run") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Collection, Iterator
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from engine.library.rows import text_of
 from engine.library.schema import Schema
+from engine.storage.outside import parse_json
 
 AT_ONCE = 200
 """Markers a query."""
@@ -48,7 +48,7 @@ def read_embeddings(connection: Connection, schema: Schema, markers: Collection[
 def _unit(text: str) -> list[float] | None:
     """The first vector of ``[[f, f, …], …]`` at unit length; None where there is none."""
     try:
-        values = [float(value) for value in json.loads(text or "[]")[0]]
+        values = [float(value) for value in parse_json(text or "[]")[0]]
         length = math.sqrt(math.fsum(value * value for value in values))
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError):
         return None

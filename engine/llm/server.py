@@ -22,6 +22,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from engine.errors import PromptError
 from engine.private import for_a_header
 from engine.secrets import never_tell
+from engine.storage.outside import parse_json
 from engine.trust import check_confirmed
 
 KEY_VARIABLE = "LIMNER_LLM_KEY"
@@ -121,7 +122,7 @@ class ModelServer:
         """
         told = b"".join(self._asked("GET", "/models", None))
         try:
-            found = [str(each["id"]) for each in json.loads(told)["data"]]
+            found = [str(each["id"]) for each in parse_json(told)["data"]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise PromptError(f"{self.url} is no server of language models", "give the address of /v1") from error
         return found
@@ -288,7 +289,7 @@ def _texts(lines: Iterator[bytes]) -> Iterator[str]:
 
 def _text(data: bytes) -> Iterator[str]:
     try:
-        record = json.loads(data)
+        record = parse_json(data)
     except (ValueError, RecursionError):
         # A torn line, a comment, an event's name: nothing that is text.
         return
@@ -309,7 +310,7 @@ def _text(data: bytes) -> Iterator[str]:
 
 def _error_text(body: bytes) -> str:
     try:
-        error = json.loads(body)["error"]
+        error = parse_json(body)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return body.decode("utf-8", "replace") if not body.lstrip().startswith(b"<") else ""
     return str(error.get("message", "") if isinstance(error, dict) else error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from engine.prompts.grammar import escape, is_balanced
 from engine.prompts.library import SharedPrompt
 from engine.prompts.networks import strip
 from engine.settings import PersonSettings
+from engine.storage.outside import parse_json
 
 STYLE_SLOT = "{prompt}"
 """Where A1111 puts the prompt into a style."""
@@ -110,7 +110,7 @@ def read_graph(text: str) -> tuple[str, str]:
     A sampler's ``positive`` and ``negative`` are followed to the texts at their ends.
     """
     try:
-        graph = json.loads(text)
+        graph = parse_json(text)
     except (ValueError, RecursionError):
         return "", ""
     if not isinstance(graph, dict):

@@ -19,6 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from engine.errors import PictureError
 from engine.faces.upright import open_header
 from engine.settings.samplers import NAMED
+from engine.storage.outside import parse_json
 
 CHUNK = "parameters"
 """The PNG's text chunk."""
@@ -167,7 +168,7 @@ def _unquote(value: str) -> str:
     if not (value.startswith('"') and value.endswith('"') and len(value) > 1):
         return value
     try:
-        return str(json.loads(value))
+        return str(parse_json(value))
     except ValueError:
         return value
 

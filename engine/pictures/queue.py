@@ -16,6 +16,7 @@ from pathlib import Path
 
 from engine.errors import PictureError
 from engine.pictures.picture import Picture, PictureOrder, PictureState, order_from_record
+from engine.storage.outside import parse_json
 from engine.storage.project_paths import ProjectPaths
 from engine.store import Store
 
@@ -278,7 +279,7 @@ def _insert(change: sqlite3.Connection, order: PictureOrder, key: str, paths: Pr
 
 
 def _picture(row: sqlite3.Row, paths: ProjectPaths) -> Picture:
-    record = json.loads(row["details"]) if row["details"] else {}
+    record = parse_json(row["details"]) if row["details"] else {}
     # Columns are newer than the order where somebody moved the picture or it was written under another name.
     columns = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118
     order = order_from_record({**record, **columns}, paths)

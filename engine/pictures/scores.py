@@ -17,6 +17,7 @@ from engine.errors import PictureError
 from engine.jobs.folder import JobFolder
 from engine.settings import DEMO_BASE, BaseSettings
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_json
 from engine.storage.project_paths import ProjectPaths
 
 LIKENESS_NAME = "likeness.json"
@@ -189,7 +190,7 @@ def read_likeness(run: JobFolder | Path) -> Likeness | None:
     """
     path = (run.path if isinstance(run, JobFolder) else run) / LIKENESS_NAME
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path)
         _each_path(record, _paths_of(path.parent).full)
         return Likeness.from_record(record)
     except FileNotFoundError:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import PromptError
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import parse_toml
 
 
 class _Written(BaseModel):
@@ -110,7 +111,7 @@ def _record(prompt: SharedPrompt) -> dict[str, Any]:
 
 def _parsed(text: str, name: str) -> tuple[SharedPrompt, ...]:
     try:
-        found = _File.model_validate(tomllib.loads(text))
+        found = _File.model_validate(parse_toml(text))
     except tomllib.TOMLDecodeError as error:
         raise PromptError(f"{name} is not valid TOML ({error})", "mend that line") from error
     except ValidationError as error:

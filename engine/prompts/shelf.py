@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from engine.errors import PromptError
+from engine.storage.outside import parse_json
 from engine.store import Store
 
 RATINGS = range(-1, 6)
@@ -199,9 +200,9 @@ def _prompt(row: sqlite3.Row) -> Prompt:
         parent_id=row["parent_id"],
         rating=row["rating"],
         name=row["name"],
-        tags=tuple(json.loads(row["tags"])),
+        tags=tuple(parse_json(row["tags"])),
         mark=Mark(row["mark"]),
-        made_by=json.loads(row["made_by"]),
+        made_by=parse_json(row["made_by"]),
         pictures=row["rated"],
         picture_stars=row["mean"],
     )

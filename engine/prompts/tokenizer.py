@@ -6,7 +6,6 @@ enough to count. It is looked for where it lies already; nothing is fetched.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from engine.base_model import BaseKind, BaseModel
 from engine.prompts.attention import Piece
 from engine.prompts.chunks import Chunk, in_chunks
+from engine.storage.outside import read_json
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _from_two_files(folder: Path) -> Any:
     """
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
+    vocabulary = read_json(folder / "vocab.json")
     lines = (folder / "merges.txt").read_text("utf-8").splitlines()
     pairs = [line.split() for line in lines if not line.startswith("#version")]
     merges = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]

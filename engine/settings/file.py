@@ -23,6 +23,7 @@ from engine.settings.section import Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import parse_toml
 from engine.toml_lines import line_of
 
 LONGEST_SHOWN = 80
@@ -56,7 +57,7 @@ def read_settings(path: Path) -> Settings:
     """
     try:
         text = path.read_text("utf-8")
-        record = tomllib.loads(text)
+        record = parse_toml(text)
     except FileNotFoundError as error:
         raise ProjectError(f"there is no {path}", "make a project with: limner new DIR") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -94,7 +95,7 @@ def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
                 table[key] = str(value) if isinstance(value, (Path, StrEnum)) else value
         text = tomlkit.dumps(document)
         try:
-            settings = Settings.model_validate(tomllib.loads(text))
+            settings = Settings.model_validate(parse_toml(text))
         except ValidationError as error:
             raise ProjectError(*_explain(path, error)) from error
         write_text(path, text)

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from engine.settings.file import Settings
+from engine.storage.outside import parse_toml
 
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
 
@@ -55,7 +56,7 @@ class Entry:
         if not text or self.plain:
             return text or None
         try:
-            return tomllib.loads(f"value = {text}")["value"]
+            return parse_toml(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             return text
 

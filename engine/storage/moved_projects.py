@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.storage.outside import parse_json
 from engine.storage.project_paths import INSIDE, ProjectPaths
 
 FOLDERS = ("pictures", "runs", "dataset", "cache", "jobs")
@@ -84,7 +85,7 @@ class _BroughtOver:
 def _rewritten(text: str | None, rewrite: Callable[[dict[str, Any]], None]) -> str | None:
     """JSON with its paths rewritten; what is none stays as it is, for whoever reads it to tell."""
     try:
-        record = json.loads(text) if text else None
+        record = parse_json(text) if text else None
         if not isinstance(record, dict):
             return text
         rewrite(record)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.base_model import BaseKind, BaseModel
+from engine.storage.outside import read_json
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def shape_of(base: BaseModel) -> BaseShape:
         return SDXL
     folder = Path(base.source)
     try:
-        unet = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
-        vae = json.loads((folder / "vae" / "config.json").read_text("utf-8"))
+        unet = read_json(folder / "unet" / "config.json")
+        vae = read_json(folder / "vae" / "config.json")
         return shape_of_configs(unet, vae)
     except (OSError, ValueError, KeyError, TypeError):
         # What is wrong with the folder is told when it is loaded.

@@ -7,7 +7,6 @@ value is the word ``None`` there.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Any
 from engine import events
 from engine.settings import Optimizer, TrainingSettings
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import parse_toml, read_json
 from engine.training.captions import as_written
 from engine.training.examples import Example
 from engine.training.fit import Fitting
@@ -87,7 +87,7 @@ def history(
 def started_at(record: Path) -> float | None:
     """When a run began, from its ``run.toml``, in Unix seconds; None where that can't be read."""
     try:
-        return datetime.strptime(tomllib.loads(record.read_text("utf-8"))["started"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
+        return datetime.strptime(parse_toml(record.read_text("utf-8"))["started"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -110,7 +110,7 @@ def keep_words(state: Path, lineup: Lineup, settings: TrainingSettings) -> None:
 def kept_words(state: Path) -> dict[str, str]:
     """What ``keep_words`` kept."""
     try:
-        record: Any = json.loads((state / WORDS_NAME).read_text("utf-8"))
+        record: Any = read_json(state / WORDS_NAME)
     except (OSError, ValueError):
         return {}
     return {str(key): str(value) for key, value in record.items()}

@@ -20,6 +20,7 @@ import platformdirs
 from engine.errors import ProjectError
 from engine.jobs.turns import one_at_a_time
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import parse_json
 from engine.training.cards import Card
 from engine.training.flops import StepShape
 
@@ -196,7 +197,7 @@ def of_run(folder: Path) -> Measured | None:
 def _readable(texts: Iterable[str]) -> Iterator[Measured]:
     for text in texts:
         try:
-            found = Measured.read(json.loads(text))
+            found = Measured.read(parse_json(text))
         except ValueError:
             continue
         if found is not None:

@@ -27,6 +27,7 @@ from engine.jobs.worker import Context
 from engine.private import story_of
 from engine.secrets import without_secrets
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_json
 
 PATIENCE = timedelta(hours=6)
 """How long a process waits for the others: for the first one while it encodes a dataset, paints, or is paused."""
@@ -185,7 +186,7 @@ def _say(job: JobFolder, what: str, fix: str) -> None:
 
 def _words(said: Path, otherwise: tuple[str, str]) -> tuple[str, str]:
     try:
-        record = json.loads(said.read_text("utf-8"))
+        record = read_json(said)
         return str(record["what"]), str(record["fix"])
     except (OSError, ValueError, KeyError, TypeError):
         return otherwise

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from engine.storage.outside import parse_toml
 from engine.training.presets import preset_for
 
 OPTIONS: tuple[tuple[str, str, type, str], ...] = (
@@ -63,6 +64,6 @@ def changes(sets: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     """A value as TOML reads it, or the plain text."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return parse_toml(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text

@@ -12,6 +12,7 @@ from pathlib import Path
 from engine.errors import PictureError
 from engine.pictures.grid.plan import Grid, Place, grid_from_record
 from engine.pictures.picture import PictureOrder, PictureState
+from engine.storage.outside import parse_json
 from engine.storage.project_paths import ProjectPaths
 from engine.store import Store
 
@@ -170,6 +171,6 @@ def _worth(cell: Cell) -> int:
 
 def _grid(row: sqlite3.Row, paths: ProjectPaths) -> Grid:
     try:
-        return grid_from_record(row["name"], json.loads(row["plan"]), row["id"], row["t"], paths)
+        return grid_from_record(row["name"], parse_json(row["plan"]), row["id"], row["t"], paths)
     except (KeyError, TypeError, ValueError) as error:
         raise PictureError(f"the grid {row['name']} can't be read", "a newer Limner may have made it") from error

@@ -1,0 +1,92 @@
+"""JSON and TOML that may come from anybody: read in bounded memory and time, or refused with one kind of error.
+
+A file in a project, a run that was copied here, a configuration: each of them may be hostile or damaged. ``json`` and
+``tomllib`` raise RecursionError on deep nesting, take numbers of any length, and read files of any size.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+LARGEST_BYTES = 32_000_000
+"""Of a JSON file; the manifest of 100,000 images has fewer."""
+
+LARGEST_TOML = 1_000_000
+"""Letters of a TOML file; settings have a few thousand."""
+
+LONGEST_NUMBER = 400
+"""Digits; no number of ours has more than 25, and floats end at 309."""
+
+LONGEST_KEY = 1_000
+"""Letters of a line before its ``=``: dotted keys cost the square of their number."""
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is none, nested too deeply, or holds a number of endless digits.
+    """
+    try:
+        return json.loads(text, parse_int=_whole, parse_float=_number)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def read_json(path: Path, most: int = LARGEST_BYTES) -> Any:
+    """The value of a JSON file.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: as ``parse_json``, or the file is larger.
+    """
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it has more than {most / 1e6:g} MB")
+    return parse_json(data.decode("utf-8"))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table of a TOML text.
+
+    Raises:
+        tomllib.TOMLDecodeError: it is none, too long or nested too deeply.
+    """
+    if len(text) > LARGEST_TOML:
+        raise tomllib.TOMLDecodeError(f"it has more than {LARGEST_TOML:,} letters")
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > LONGEST_KEY and len(line.partition("=")[0]) > LONGEST_KEY and not _within_text(line):
+            raise tomllib.TOMLDecodeError(f"line {number} has a key of more than {LONGEST_KEY:,} letters")
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("it is nested too deeply") from error
+
+
+def _within_text(line: str) -> bool:
+    """Whether a long line is text or a comment, which may be as long as it likes."""
+    return line.lstrip()[:1] in ("#", '"', "'") or ("[" not in line and "." not in line.partition("=")[0])
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number has {len(digits):,} digits")
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is beyond any number")
+    return number
