@@ -18,6 +18,9 @@ class JobStatus:
     state: events.JobState = events.JobState.QUEUED
     phase: events.Phase | None = None
     warnings: int = 0
+    """Warnings about one file each."""
+    told: tuple[str, ...] = ()
+    """Warnings about the whole."""
     error: LimnerError | None = None
 
 
@@ -48,6 +51,8 @@ class JobFollower:
                     status = replace(status, error=JobError(event.reason or "the job failed"))
             case events.Phase():
                 status = replace(status, phase=event)
+            case events.Warning(message=message, subject=None):
+                status = replace(status, told=(*status.told, message))
             case events.Warning():
                 status = replace(status, warnings=status.warnings + 1)
             case events.Error():

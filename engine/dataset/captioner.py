@@ -123,7 +123,7 @@ def write_captions(
                 text = _text(image, looker, settings, known.get(image.path.name, Known()), tell)
             except NoCaption as refusal:
                 report.refused.append(image.path.name)
-                tell(events.Warning(f"{image.path.name} keeps its caption: {refusal.what}", subject=str(image.path)))
+                tell(events.Warning(f"{image.path.name} keeps its caption: {refusal.what}"))
                 tell(events.Phase("captions", number, len(todo)))
                 continue
             if journal.add(action, image.path.name, text):

@@ -114,8 +114,11 @@ def scan(
     for row, photo in _with_photos(rows, roots):
         face = _found(row, photo)
         found.append(face)
-        if wrong := face.problem or photo.caution:
-            tell(events.Warning(wrong, subject=str(face.path or face.file_name)))
+        if face.problem:
+            tell(events.Warning(face.problem, subject=str(face.path or face.file_name)))
+        elif photo.caution:
+            # About one photo, which can be used all the same.
+            tell(events.Warning(f"{face.file_name}: {photo.caution}"))
         if len(found) % STEP == 0 or len(found) == len(rows):
             tell(events.Phase("faces", len(found), len(rows)))
             if should_stop():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.dataset.files import images_of
-from engine.dataset.folder import DatasetFolder, read_caption
+from engine.dataset.folder import SIDE, DatasetFolder, read_caption
 from engine.dataset.manifest import read_manifest
 from engine.dataset.regularisation import NAME as REGULARISATION
 from engine.dataset.regularisation import regularisation_folders
@@ -119,6 +119,12 @@ def _faces(project: Project) -> dict[str, Box]:
     for entry in manifest.entries:
         face = whose.get(entry.number)
         if face is None or not face.image_width or not face.image_height:
+            continue
+        try:
+            if upright_size(project.dataset / manifest.folder / manifest.file_name(entry.number)) != (SIDE, SIDE):
+                # Cropped by hand: the face is elsewhere on it.
+                continue
+        except BrokenImage:
             continue
         left, top, side = entry.crop
         x0, y0, x1, y1 = face.box.pixels(face.image_width, face.image_height)

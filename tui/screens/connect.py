@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from engine.errors import LimnerError
 from engine.events import JobState
+from engine.library.spelling import folded
 from engine.project import create_project
 from engine.trust import NotConfirmed
 from tui.actions import Scope
@@ -385,8 +386,8 @@ class ConnectScreen(WorkScreen):
         self.query_one("#results", Static).update(content_of(*lines))
 
     def _show_people(self) -> None:
-        wanted = self.query_one("#find", TextLine).value.strip().casefold()
-        people = [person for person in self._people if wanted in person.name.casefold()]
+        wanted = folded(self.query_one("#find", TextLine).value.strip())
+        people = [person for person in self._people if wanted in folded(person.name)]
         # Whoever was scanned, named or merged since may be another.
         self._person = self.project.settings.person
         self.ask()
@@ -432,12 +433,17 @@ class ConnectScreen(WorkScreen):
         text = f"{faces} of {self._scanning}{broken}"
         useless = total > 0 and status.warnings >= total
         # A tick is for success.
-        self._show_results([[("✗ ", Ink.BAD) if useless else ("✓ ", Ink.GOOD), (text, Ink.PLAIN)]])
+        mark = ("✗ ", Ink.BAD) if useless else ("✓ ", Ink.GOOD)
+        told: list[Line] = [[("· ", Ink.MUTED), (words, Ink.ATTENTION)] for words in status.told]
+        self._show_results([[mark, (text, Ink.PLAIN)], *told])
         self.shown()
         if self.is_current:
             self.app.switch_mode(Scope.FACES.value)
+            if status.told:
+                # On the Faces screen nothing else would say so.
+                self.say("; ".join(status.told))
         else:
-            self.say(f"Scanned: {text}")
+            self.say("; ".join((f"Scanned: {text}", *status.told)))
 
     def _not_scanned(self, status: JobStatus) -> None:
         error = status.error or LimnerError("the scan failed", "try again")

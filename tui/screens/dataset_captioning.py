@@ -112,4 +112,7 @@ def _told(status: JobStatus) -> str:
     if status.phase is None or not status.phase.total:
         return "All captions were there; yours stay as they are."
     doubtful = f", {status.warnings} images may be no good" if status.warnings else ""
+    if status.told:
+        # The last one sums up.
+        doubtful += f"; {status.told[-1]}"
     return f"Captions: {status.phase.done} of {status.phase.total} looked at{doubtful}. {{dataset.undo}} takes it back."

@@ -215,7 +215,7 @@ def test_a_profile_that_cant_be_used_is_passed_over_and_told(tmp_path: Path, pro
         Ledger(store).decide([face.id for face in Ledger(store).faces()], Decision.KEEP)
     build(project, tell=told.append)
     said = [each.message for each in told if isinstance(each, events.Warning)]
-    assert said == [caution, f"face 1: {caution}"]
+    assert said == [f"a.jpg: {caution}", f"face 1: {caution}"]
 
 
 def test_crops_images_exports_and_training_see_the_same_colours(tmp_path: Path, project: Project) -> None:
