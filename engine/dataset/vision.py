@@ -13,7 +13,8 @@ from typing import Any
 
 from PIL import Image
 
-from engine.dataset.vision_answer import caption_in, is_refusal, only_thoughts
+from engine.dataset.vision_answer import answer_of as answer_of
+from engine.dataset.vision_answer import is_refusal, only_thoughts
 from engine.errors import DatasetError
 from engine.llm.forms import Form
 from engine.llm.server import Declined, ModelServer, Refused, wait_before
@@ -90,7 +91,7 @@ class VisionModel:
             said = self._ask(image)
             if not said.strip():
                 raise DatasetError(f"{self.model} said nothing about the picture", "is it a model that sees pictures?")
-            caption = caption_in(said)
+            caption = answer_of(said)
             if caption and not only_thoughts(said):
                 return caption
             if only_thoughts(said):

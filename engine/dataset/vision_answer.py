@@ -7,11 +7,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from engine.library.rows import well_formed
+
 KEYS = ("caption", "description", "text", "prompt", "answer", "output")
 """Under what a caption stands in a JSON answer, the one that is asked for first."""
 
 NO_CAPTION = ("refusal", "error", "reason", "message", "apology")
 """Under what a model says why there is none."""
+
+LONGEST = 20_000
+"""Letters of an answer that are read."""
 
 _THOUGHTS = re.compile(
     # DeepSeek's and Qwen's thoughts, also where their beginning is left out; Gemma's and Mistral's spelling of them.
@@ -68,11 +73,11 @@ _REFUSAL = re.compile(
 """Sentences that say no."""
 
 
-def caption_in(text: str) -> str:
+def answer_of(text: str) -> str:
     """The caption in an answer, as one line; empty where there is none, for the model refused or only talked."""
     text = _bare(text)
     found = _from_json(text)
-    return _plain(text if found is None else found)
+    return well_formed(_plain(text if found is None else found))
 
 
 def only_thoughts(text: str) -> bool:
@@ -90,7 +95,8 @@ def is_refusal(text: str) -> bool:
 
 
 def _bare(text: str) -> str:
-    """Without thoughts, control tokens and fences."""
+    """Without thoughts, control tokens and fences; no more of it than any caption is long."""
+    text = text[:LONGEST]
     channels = _CHANNELS.findall(text)
     if channels:
         text = next((said for name, said in reversed(channels) if name == "final"), "")

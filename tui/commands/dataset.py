@@ -123,7 +123,7 @@ def reg(folder: Path, source: Path | None, repeats: int, as_json: bool) -> None:
     if as_json:
         rows = [{"path": str(each.path), "repeats": each.repeats, "images": len(each.images)} for each in found]
         enabled = bool(found) and project.settings.training.regularisation
-        document({"enabled": enabled, "folders": rows, "not_used": left})
+        document({"enabled": enabled, "folders": rows, **({"not_used": left} if source is not None else {})})
         return
     if not found:
         narrate("There are no regularisation images. Add some with: limner dataset reg DIR")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine import events
 from engine.dataset.captioner import write_captions
 from engine.dataset.folder import DatasetFolder
-from engine.dataset.vision_answer import caption_in, is_refusal
+from engine.dataset.vision_answer import answer_of, is_refusal
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.settings import Captioner
@@ -56,7 +56,7 @@ WRAPPED = {
 
 @pytest.mark.parametrize("name", WRAPPED)
 def test_the_caption_is_taken_out_of_what_is_around_it(name: str) -> None:
-    assert caption_in(WRAPPED[name]) == CAPTION
+    assert answer_of(WRAPPED[name]) == CAPTION
 
 
 REFUSALS = [
@@ -89,13 +89,13 @@ REFUSALS = [
 
 @pytest.mark.parametrize("said", REFUSALS)
 def test_a_refusal_is_no_caption(said: str) -> None:
-    assert caption_in(said) == ""
+    assert answer_of(said) == ""
     assert is_refusal(said)
 
 
 @pytest.mark.parametrize("said", ["Sure!", "Here is the caption:", "Let me know if you need anything else.", "{}", "{"])
 def test_talk_without_a_caption_is_none_either(said: str) -> None:
-    assert caption_in(said) == ""
+    assert answer_of(said) == ""
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_talk_without_a_caption_is_none_either(said: str) -> None:
     ],
 )
 def test_words_of_refusals_inside_a_caption_are_left_alone(caption: str) -> None:
-    assert caption_in(caption) == caption
+    assert answer_of(caption) == caption
     assert not is_refusal(caption)
 
 
 @given(st.text(max_size=200))
 def test_no_answer_upsets_the_reading(said: str) -> None:
-    found = caption_in(said)
+    found = answer_of(said)
     assert "\n" not in found
     assert "<|" not in found or "<|" in said
     is_refusal(said)
