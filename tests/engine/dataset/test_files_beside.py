@@ -102,7 +102,7 @@ def test_what_is_not_used_is_named_with_the_reason(built: Project) -> None:
     assert DatasetFolder(built).checks()[-1].startswith("not used: 0001.caption (0001.txt is read), 0099.txt (no image")
 
 
-def test_regularisation_takes_subfolders_and_every_format_and_tells_the_rest(built: Project, tmp_path: Path) -> None:
+def test_regularisation_takes_every_folder_and_format_and_tells_the_rest(built: Project, tmp_path: Path) -> None:
     others = tmp_path / "others"
     for name in ("a.jpg", "b/c.bmp", "b/d/e.tif", "f.webp", "g.avif"):
         put(others / name)

@@ -131,7 +131,7 @@ def as_nobody(*folders: Path) -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_a_wrong_folder_beside_one_that_may_not_be_read_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_wrong_folder_beside_one_that_may_not_be_read_is_told_by_name(tmp_path: Path) -> None:
     touched(tmp_path / "wrong/x.jpg")
     touched(tmp_path / "right/a.jpg")
     touched(tmp_path / "closed/a.jpg")
