@@ -261,9 +261,9 @@ class Painter:
 
     def _loaded(self, base: str | None) -> Painting:
         """The base model, loaded if another was. Raises BaseModelError."""
-        if self._painting is None or base != self._base:
+        found = _find(self._project, base)
+        if self._painting is None or base != self._base or found != self._painting.base:
             self._unload()
-            found = _find(self._project, base)
             self._context.emit(events.Phase("loading the base model", 0, 1))
             if self._card is not None and not self._project.settings.painting.share_card:
                 self._on_card.enter_context(self._card.held_for_painting())

@@ -148,7 +148,9 @@ def _explain(path: Path, error: ValidationError, text: str = "") -> tuple[str, s
         near = difflib.get_close_matches(key, _all_keys(), n=1)
         fix = f"did you mean {near[0]}?" if near else "take it out"
         return f"{where}: unknown key {key}", fix
-    return f"{where}: {key} = {_shortly(first.get('input'))} won't do", PLAINLY.get(first["type"], first["msg"].lower())
+    return f"{where}: {key} = {_shortly(first.get('input'))} won't do", PLAINLY.get(
+        first["type"], first["msg"].lower().removeprefix("value error, ")
+    )
 
 
 def _shortly(value: object) -> str:

@@ -54,7 +54,8 @@ def clients(header: LoraHeader) -> dict[str, str]:
     width = context_width(header)
     if width not in (None, SDXL_CONTEXT):
         why = f"does not fit SDXL: made for a base whose text is {width} wide, SDXL's is {SDXL_CONTEXT}"
-        into = f"{_diffusers(header)}, into such a base only"
+        said = _diffusers(header)
+        into = said if said.startswith(("fails", "loads nothing")) else f"{said}, into such a base only"
         return {**dict.fromkeys((*PAINTERS, TRAINER), why), "diffusers": into}
     if not any(map(_is_sdxls, header.modules)):
         why = f"does not fit SDXL: none of its {len(header.modules)} modules is one of SDXL's"
