@@ -35,7 +35,7 @@ from engine.pictures.scores import identity_for
 from engine.pictures.start import CLOSING, preview_path
 from engine.project import Project
 from engine.prompts.networks import strip
-from engine.settings import DEMO_BASE
+from engine.settings import DEMO_BASE, BaseSettings
 from engine.training.lora_header import lora_hash
 
 LOOK_SECONDS = 0.1
@@ -357,7 +357,8 @@ def _other_of(picture: Picture, fix: Fixed) -> Beside | None:
 
 def _find(project: Project, base: str | None) -> BaseModel:
     settings = project.settings.base
-    if base is None or base == settings.model:
-        return find_base(settings)
+    if base is None or base in (settings.model, str(Path(settings.model).expanduser().resolve())):
+        return find_base(settings if base is None else settings.model_copy(update={"model": base}))
     config = None if base == DEMO_BASE else settings.config
-    return find_base(settings.model_copy(update={"model": base, "config": config}))
+    # What the settings say of their own model holds for no other.
+    return find_base(BaseSettings(model=base, config=config))
