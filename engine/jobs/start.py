@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,7 @@ def start(
                     start_new_session=True,
                     pass_fds=(lock,),
                     cwd="/",
-                    env={**_environment(kind), **(secrets or {})},
+                    env={**_environment(kind, _from_a_hub(project, kind)), **(secrets or {})},
                 )
     finally:
         os.close(lock)
@@ -96,11 +97,39 @@ NEEDED_BY: dict[str, frozenset[JobKind]] = {
 }
 """Secrets that may stand in our environment, and the jobs that have a use for them."""
 
+HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
+"""What a hub's model that is not open to everybody is fetched with."""
+
+_OTHERS_SECRETS = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SSH_AUTH_SOCK", re.I)
+"""Names of secrets that may stand in an environment and are no job's business: a cloud's keys, an agent's socket."""
+
 SAYS_NOTHING = {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 """No library tells anybody that it is used."""
 
 
-def _environment(kind: JobKind) -> dict[str, str]:
+def _from_a_hub(project: Path, kind: JobKind) -> bool:
+    """Whether the model that a job loads is a hub's; settings that can't be read name none."""
+    from engine.project import Project
+
+    try:
+        settings = Project(project).settings
+    except LimnerError:
+        return False
+    captioners = (settings.captions.wd14, settings.captions.blip, settings.captions.florence)
+    names = captioners if kind is JobKind.CAPTION else (settings.base.model,)
+    return any(name.count("/") == 1 and not Path(name).expanduser().exists() for name in names)
+
+
+def _is_given(name: str, kind: JobKind, from_a_hub: bool) -> bool:
+    """Whether a job gets a variable of our environment."""
+    if name in NEEDED_BY:
+        return kind in NEEDED_BY[name]
+    if name in HUB_TOKENS:
+        return from_a_hub
+    return _OTHERS_SECRETS.search(name) is None
+
+
+def _environment(kind: JobKind, from_a_hub: bool = False) -> dict[str, str]:
     """The child's environment: ours without secrets that are none of its business, able to import the engine from where
     it lies, unbuffered.
 
@@ -112,7 +141,7 @@ def _environment(kind: JobKind) -> dict[str, str]:
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
         "OMP_WAIT_POLICY": "PASSIVE",
-        **{name: value for name, value in os.environ.items() if kind in NEEDED_BY.get(name, (kind,))},
+        **{name: value for name, value in os.environ.items() if _is_given(name, kind, from_a_hub)},
         **SAYS_NOTHING,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUNBUFFERED": "1",

@@ -21,7 +21,7 @@ from engine.storage.project_paths import ProjectPaths
 ANYWHERE = ProjectPaths(Path("/"))
 """Keeps paths outside of any project."""
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 """Grows when the same order comes to give another picture."""
 
 

@@ -221,7 +221,11 @@ def test_a_job_gets_no_secret_that_is_none_of_its_business(monkeypatch: pytest.M
             name for name, needed in NEEDED_BY.items() if kind in needed
         }
         assert given["HF_HUB_DISABLE_TELEMETRY"] == given["DO_NOT_TRACK"] == "1"
+    for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "OPENAI_API_KEY", "SSH_AUTH_SOCK", "GITHUB_TOKEN", "MY_PASSWORD"):
+        monkeypatch.setenv(name, SECRET)
     assert SECRET not in _environment(JobKind.TRAIN).values()
+    assert _environment(JobKind.TRAIN, from_a_hub=True)["HF_TOKEN"] == SECRET
+    assert "AWS_SECRET_ACCESS_KEY" not in _environment(JobKind.TRAIN, from_a_hub=True)
     assert SECRET not in _environment(JobKind.PAINT).values()
 
 
