@@ -12,10 +12,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from engine.errors import PromptError
 from engine.prompts.attention import Remark
-from engine.prompts.guard import combined, drawn, guarded
+from engine.prompts.guard import combined, drawn, first_combined, guarded
 from engine.settings import PersonSettings
 
 MOST_IN_VAIN = (500, 3000)
@@ -30,6 +31,10 @@ SLOTS = {"{trigger}": "trigger", "{class}": "class_word"}
 """What stands for the person's words, and the setting that it stands for."""
 
 
+DRAWN_TO_TELL = 8
+"""Prompts drawn by chance to see whether a template says more than one."""
+
+
 def variations(template: str, count: int, seed: int) -> list[str]:
     """Different prompts from a template, in an order that the seed gives: all there are, or ``count`` of them.
 
@@ -41,6 +46,9 @@ def variations(template: str, count: int, seed: int) -> list[str]:
     """
     found: dict[str, None] = {}
     for prompts, most_in_vain in zip(_ways(template, seed), MOST_IN_VAIN, strict=False):
+        if len(found) >= count > 0:
+            # The first combination alone costs the square of the options.
+            break
         in_vain = 0
         for prompt in prompts:
             if len(found) >= count or in_vain > most_in_vain:
@@ -56,12 +64,16 @@ def variations(template: str, count: int, seed: int) -> list[str]:
 
 def plain(template: str) -> str:
     """The template with every first option taken. Raises PromptError."""
-    return _mended(next(combined(template, 1), "")) if _may_choose(template) else _unescaped(template).strip()
+    return _mended(next(first_combined(template, 1), "")) if _may_choose(template) else _unescaped(template).strip()
 
 
 def has_choices(template: str) -> bool:
     """Whether a template says more than one prompt. Raises PromptError."""
-    return _may_choose(template) and len({tidy(each) for each in combined(template, 50)}) > 1
+    if not _may_choose(template):
+        return False
+    # By chance first: it takes no time, and nearly always tells.
+    by_chance = {tidy(each) for each in islice(drawn(template, 0), DRAWN_TO_TELL)}
+    return len(by_chance) > 1 or len({tidy(each) for each in first_combined(template, 50)}) > 1
 
 
 def is_balanced(template: str) -> bool:

@@ -8,6 +8,7 @@ import click
 
 from engine.project import create_project
 from tui.commands.report import document, json_option, narrate, table
+from tui.terminal.harmless import harmless
 
 
 @click.command()
@@ -17,7 +18,7 @@ from tui.commands.report import document, json_option, narrate, table
 def new(folder: Path, trigger: str, class_word: str) -> None:
     """Make a project folder for one person."""
     project = create_project(folder, trigger, class_word)
-    narrate(f"Made {project.root}. Next: limner -C {folder} connect URL --originals DIR")
+    narrate(f"Made {harmless(str(project.root))}. Next: limner -C {harmless(str(folder))} connect URL --originals DIR")
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from pathlib import Path
 
 import platformdirs
@@ -204,3 +205,22 @@ def test_the_users_own_lists_are_found(own_home: Path) -> None:
 def test_a_heavier_option_is_drawn_more_often() -> None:
     first = [variations("{9::a|b}", 1, seed)[0] for seed in range(60)]
     assert first.count("a") > 40
+
+
+def test_two_thousand_alternatives_take_no_longer_than_their_length() -> None:
+    def seconds(count: int) -> float:
+        template = choice([f"word{number}" for number in range(count)]) + ", photo of {a|b}"
+        begun = time.process_time()
+        assert plain(template) == "word0, photo of a"
+        assert has_choices(template)
+        assert len(variations(template, 8, 1)) == 8
+        return time.process_time() - begun
+
+    seconds(10)
+    once, twice = seconds(500), seconds(2_000)
+    assert twice < max(once, 0.05) * 14, (once, twice)
+
+
+@given(st.lists(st.text("abc", min_size=1, max_size=2), min_size=1, max_size=40))
+def test_the_plain_prompt_takes_the_first_of_however_many(options: list[str]) -> None:
+    assert plain(f"x {choice(options)} {{{{p|q}}|r}}") == f"x {options[0]} p"
