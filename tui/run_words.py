@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine import events
+from engine.counting import many
 from engine.errors import LimnerError
 from engine.events import JobState
 from engine.training.curves import Curves
 from engine.training.runs import RunStatus
 from tui.lines import Ink, Line, cut, giving_way, hanging, spread, width_of
-from tui.widgets.meter import bar, clock, many
+from tui.widgets.meter import bar, clock
 
 STATES: dict[JobState, Ink] = {
     JobState.DONE: Ink.GOOD,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tomlkit
 
+from engine.counting import many
 from engine.dataset.files import mask_of_image
 from engine.dataset.folder import SUFFIXES, DatasetFolder, TrainingImage, folder_name, read_caption
 from engine.dataset.readiness import caption_findings
@@ -73,7 +74,7 @@ def export(
     bare = [image.path.name for image in images if not image.caption]
     if bare:
         some = ", ".join(bare[:3]) + (" …" if len(bare) > 3 else "")
-        raise DatasetError(f"{len(bare)} images have no caption ({some})", "write them with: limner caption")
+        raise DatasetError(f"without a caption: {many(len(bare), 'image')} ({some})", "write them with: limner caption")
     to = to.resolve()
     try:
         to.mkdir(parents=True, exist_ok=True)

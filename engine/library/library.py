@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from engine.counting import many
 from engine.library.address import LibraryAddress
 from engine.library.embeddings import Embedding
 from engine.library.people import Person
@@ -40,7 +41,7 @@ class Description:
     @property
     def line(self) -> str:
         """``MariaDB 10.11.6 · PhotoPrism 2024-12 · read-only · 61,204 photos · 38,911 faces``."""
-        return " · ".join([self.about, f"{self.photos:,} photos", f"{self.faces:,} faces"])
+        return " · ".join([self.about, many(self.photos, "photo"), many(self.faces, "face")])
 
 
 class Library(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from engine.counting import many
 from engine.errors import LoraFileError
 from engine.training.lora_header import MAGNITUDES, LoraHeader
 from engine.training.lora_in_diffusers import in_diffusers
@@ -61,7 +62,7 @@ def clients(header: LoraHeader) -> dict[str, str]:
         why = f"does not fit SDXL: none of its {len(header.modules)} modules is one of SDXL's"
         return dict.fromkeys((*PAINTERS, TRAINER), why)
     if misfits := _misfits(header):
-        why = f"does not fit SDXL: {len(misfits)} modules have other sizes than SDXL's, such as {misfits[0]}"
+        why = f"does not fit SDXL: {many(len(misfits), 'module')} of other sizes than SDXL's, such as {misfits[0]}"
         return dict.fromkeys((*PAINTERS, TRAINER), why)
     return {
         "A1111": _a1111(header),

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from engine import events
+from engine.counting import many
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
 from engine.settings import Optimizer
@@ -329,7 +330,7 @@ class Trainer:
 
     def _tell_of_start(self, path: Path, begun: Begun) -> None:
         if begun.left_out:
-            what = f"{len(begun.left_out)} modules of {path.name} are not trained here and left out"
+            what = f"{many(len(begun.left_out), 'module')} of {path.name} not trained here: left out"
             self.context.emit(events.Warning(what, begun.left_out[0]))
         if begun.fresh:
             self.context.emit(events.Warning(f"{path.name} has nothing for {begun.fresh} modules: they start anew"))

@@ -33,7 +33,7 @@ def test_a_folder_is_connected_named_merged_scanned_and_listed(run: Run, project
     checked = run("connect", f"folder://{photos}", "--check")
     assert checked.out.splitlines()[:2] == [
         "a plain folder · read-only · 6 photos · 0 faces",
-        "6 photos were not looked at for faces yet",
+        "not looked at for faces yet: 6 photos",
     ]
     assert project.settings.library.url is None
     done = run("connect", f"folder://{photos}")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from engine import events
+from engine.counting import many
 from engine.training.curves import Curves
 from engine.training.runs import RunStatus
 from tui.actions import Scope
@@ -18,7 +19,7 @@ from tui.charts.upwards import span
 from tui.charts.view import Measure, Trace, View
 from tui.terminal.pictures import fit, half_blocks
 from tui.widgets.ink import Ink, cut, giving_way, spread, text_of, width_of
-from tui.widgets.meter import bar, clock, many
+from tui.widgets.meter import bar, clock
 from tui.widgets.topbar import top_line
 
 

@@ -7,7 +7,7 @@ from tui.actions.action import Action
 TRAINING: tuple[Action, ...] = (
     Action("training.start", "Start training with these settings", ("s",), "start", 10),
     Action("training.probe", "Measure: take a few real steps with these settings", ("m",), "measure", 11),
-    Action("training.stop_probe", "End the measuring", ("escape", "M"), "end measuring", 11),
+    Action("training.stop_probe", "End the measuring", ("M",), "end measuring", 11),
     Action("training.leave_to_preset", "Leave the setting to the preset", ("x", "backspace"), "to preset", 18),
     Action("training.pause", "Pause the run after its step, or go on with it", ("P",), "pause", 15),
     Action("training.stop_after_epoch", "Stop after this epoch", ("e",), "stop after epoch", 14),

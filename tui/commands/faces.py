@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from engine import events
+from engine.counting import many
 from engine.errors import FaceError, JobError
 from engine.faces.geometry import Framing
 from engine.faces.ledger import Action, Decision, Face, Ledger
@@ -74,7 +75,7 @@ def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> Non
         problems = [{"id": face.id, "path": face_path(face), "problem": face.problem} for face in broken]
         document({"person": name, "job": job.id, **counts, "problems": problems})
         return
-    narrate(f"{name}: {len(found):,} faces, {len(found) - len(broken):,} can be used.")
+    narrate(f"{name}: {many(len(found), 'face')}, {len(found) - len(broken):,} can be used.")
     for face in broken[:SHOWN_PROBLEMS]:
         narrate(f"  {face_path(face)}: {face.problem}")
     if len(broken) > SHOWN_PROBLEMS:
@@ -133,7 +134,7 @@ def list_(folder: Path, words: tuple[str, ...], sort: str | None, as_json: bool)
     if found:
         table(HEAD, [face_row(face) for face in found])
     kept = sum(face.decision is Decision.KEEP for face in found)
-    narrate(f"{len(found):,} faces, {kept:,} kept")
+    narrate(f"{many(len(found), 'face')}, {kept:,} kept")
 
 
 @faces.command()
@@ -314,7 +315,7 @@ def _wanted(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, ver
         return ids
     found = tuple(face.id for face in _selected(open_project(folder), line))
     if found and not yes:
-        agree(f"{verb.capitalize()} {len(found):,} faces?")
+        agree(f"{verb.capitalize()} {many(len(found), 'face')}?")
     return found
 
 

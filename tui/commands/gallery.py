@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from engine.counting import many
 from engine.errors import PictureError
 from engine.pictures.exporting import FAVOURITES, export_pictures
 from engine.pictures.gallery import Gallery, Shown, order_face_fix, order_like
@@ -69,7 +70,7 @@ def list_(folder: Path, words: tuple[str, ...], as_json: bool) -> None:
     if found:
         table(("id", "", "stars", "likeness", "seed", "checkpoint", "at", "prompt"), [_row(each) for each in found])
     favourites = sum(each.favourite for each in found)
-    narrate(f"{len(found):,} pictures, {favourites:,} favourites")
+    narrate(f"{many(len(found), 'picture')}, {many(favourites, 'favourite')}")
 
 
 @pictures.command()
@@ -278,7 +279,7 @@ def _wanted(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, ver
     with open_project(folder).store() as store:
         found = tuple(each.id for each in read_picture_filter(line)(Gallery(store).pictures()) if each.painted)
     if found and not yes:
-        agree(f"{verb}: {len(found):,} pictures?")
+        agree(f"{verb}: {many(len(found), 'picture')}?")
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from engine.counting import many
 from engine.errors import LibraryError, LimnerError, WrongPassword
 from engine.library import password as passwords
 from engine.library.address import LibraryAddress, ServerKind, parse_address
@@ -157,7 +158,9 @@ def merge(folder: Path, person: str, others: tuple[str, ...], as_json: bool) -> 
     if as_json:
         document({"person": {"id": into.id, "name": into.name, "faces": faces}, "merged": [each.id for each in rest]})
         return
-    narrate(f'{into.name} has {faces:,} faces now. Take them all in with: limner faces scan --person "{into.name}"')
+    narrate(
+        f'{into.name} has {many(faces, "face")} now. Take them all in with: limner faces scan --person "{into.name}"'
+    )
 
 
 def opened_library(project: Project) -> Library:
@@ -273,10 +276,10 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
     if not as_json:
         say(description.line)
         if description.unseen:
-            echo(f"{description.unseen:,} photos were not looked at for faces yet")
+            echo(f"not looked at for faces yet: {many(description.unseen, 'photo')}")
         for check in roots:
             say(check.line)
-        echo("1 person" if len(found) == 1 else f"{len(found)} people")
+        echo(many(len(found), "person", "people"))
         for note in description.notes:
             narrate(f"Mind: {note}")
         return

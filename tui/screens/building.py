@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.counting import many
 from tui.actions import Scope
-from tui.widgets.meter import many
 
 if TYPE_CHECKING:
     from engine.dataset.build import BuildReport

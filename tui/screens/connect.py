@@ -12,6 +12,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.counting import many
 from engine.errors import LimnerError
 from engine.events import JobState
 from engine.library.spelling import folded
@@ -26,7 +27,7 @@ from tui.screens.dialogs import NewProject, NewWords
 from tui.screens.folder_people import merge_person, rename_person
 from tui.screens.library_fields import FIELDS, Checked, Entered, look
 from tui.widgets.ink import Ink, Line, content_of, giving_way, key_line, title_of
-from tui.widgets.meter import bar, many
+from tui.widgets.meter import bar
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 

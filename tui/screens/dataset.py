@@ -14,6 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.counting import many
 from engine.errors import LimnerError
 from engine.store import Store
 from tui.actions import Scope
@@ -37,7 +38,6 @@ from tui.screens.dataset_questions import AskCaptioner, Missing
 from tui.screens.dataset_tags import add_tag, clean_captions, remove_tag, rename_tag
 from tui.screens.seeking import Seeking
 from tui.widgets.ink import Ink, Line, content_of, key_line
-from tui.widgets.meter import many
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine

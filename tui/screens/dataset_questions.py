@@ -8,12 +8,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from engine.counting import many
 from engine.settings import Captioner, CaptionsSettings
 from tui.actions import Scope
 from tui.screens.dataset_lines import finding_line, step_line
 from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of
-from tui.widgets.meter import many
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.counting import many
 from engine.faces.geometry import Cut, Framing
 from engine.faces.ledger import Decision, Face
 from tui.screens.choosing import AskName, Chosen
 from tui.screens.cropping import CropScreen
 from tui.screens.dialogs import Confirm
-from tui.widgets.meter import many
 
 if TYPE_CHECKING:
     from engine.faces.pick import Picked

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from engine.counting import many
 from engine.library.people import Person
 from tui.actions import Scope
 from tui.screens.choosing import AskName
 from tui.screens.dialogs import Confirm
 from tui.screens.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, spread, title_of
-from tui.widgets.meter import many
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:

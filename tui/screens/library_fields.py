@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.counting import many
 from engine.errors import LimnerError
 from engine.settings import LibrarySettings
-from tui.widgets.meter import many
 
 if TYPE_CHECKING:
     from engine.library.library import Description

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.counting import many
 from engine.pictures.gallery import Shown
 from engine.pictures.picture import PictureState
 from tui.actions import Scope
@@ -13,7 +14,6 @@ from tui.screens.choosing import AskName
 from tui.screens.dialogs import Confirm
 from tui.screens.pictures_questions import ExportScreen, ParametersScreen
 from tui.terminal.harmless import harmless
-from tui.widgets.meter import many
 
 if TYPE_CHECKING:
     from engine.pictures.exporting import Exported

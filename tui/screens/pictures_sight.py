@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.counting import many
 from engine.errors import LimnerError
 from engine.pictures.gallery import Shown
 from engine.pictures.picture import Picture, PictureState
@@ -30,7 +31,7 @@ from tui.screens.pictures_lines import (
 from tui.thumbnail_cache import ThumbnailCache, stamp_of
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.ink import Ink, Line, content_of, key_line, title_of
-from tui.widgets.meter import clock, many
+from tui.widgets.meter import clock
 from tui.widgets.portrait import Portrait, Subject
 from tui.widgets.rows import Rows
 from tui.widgets.thumbnails import Thumbnails

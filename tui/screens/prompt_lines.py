@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.counting import many
 from engine.errors import PromptError
 from engine.pictures.lora_choice import LoraChoice
 from engine.prompts.axes import NAMES
@@ -16,7 +17,6 @@ from engine.prompts.library import SharedPrompt
 from engine.prompts.shelf import Mark, Prompt
 from tui.keymap import AS_THEY_COME, Keymap, key_of
 from tui.widgets.ink import Ink, Line, cut, text_of
-from tui.widgets.meter import many
 
 MARKS: dict[Mark, tuple[str, Ink]] = {
     Mark.KEPT: ("✓", Ink.GOOD),

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.counting import many
 from engine.errors import LimnerError, PromptError
 from engine.prompts.breakdown import Breakdown
 from engine.prompts.shelf import Mark
@@ -46,7 +47,6 @@ from tui.screens.prompt_work import (
     varied,
 )
 from tui.widgets.ink import Ink, content_of, title_of
-from tui.widgets.meter import many
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 

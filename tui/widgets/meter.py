@@ -23,8 +23,3 @@ def clock(seconds: float | None) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def many(count: int, one: str, more: str | None = None) -> str:
-    """A count with its noun: ``1 face``, ``1,098 faces``."""
-    return f"{count:,} {one if count == 1 else more or one + 's'}"

@@ -110,7 +110,7 @@ def test_an_export_says_what_is_missing_and_never_writes_over_what_is_there(buil
     assert export(built, out, ExportFormat.KOHYA, force=True).images == 3
     assert (out / "mine.txt").read_text() == "mine"
     (DatasetFolder(built).path / "0002.txt").unlink()
-    with pytest.raises(DatasetError, match=r"1 images have no caption \(0002\.png\): write them with: limner caption"):
+    with pytest.raises(DatasetError, match=r"without a caption: 1 image \(0002\.png\): write them with"):
         export(built, tmp_path / "other", ExportFormat.IMAGEFOLDER)
     assert not (tmp_path / "other").exists()
 
