@@ -14,15 +14,17 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from engine import events
 from engine.jobs import worker
 from engine.jobs.folder import JobFolder
+from engine.storage import atomic_files
 from engine.training.learner import Learner
 from engine.training.lora_header import read_metadata
 from engine.training.run import train
@@ -88,25 +90,27 @@ class Places:
         os.write = self.halved(os.write)  # type: ignore[assignment]
         Learner.learn = self.around("a step", Learner.learn)  # type: ignore[method-assign]
         torch.optim.AdamW.step = self.around("moving the weights", torch.optim.AdamW.step)  # type: ignore[method-assign]
-        real_open = Path.open
+        real_file = atomic_files.whole_file
 
-        def opened(path: Path, *args: Any, **named: Any) -> Any:
-            handle = real_open(path, *args, **named)
-            if path.suffix == ".part" and "safetensors" in path.name:
-                sort = "a checkpoint" if path.parent.name == "checkpoints" else f"the {path.parent.name}"
-                write = handle.write
+        @contextmanager
+        def whole_file(path: Path, durable: bool = True) -> Iterator[Any]:
+            with real_file(path, durable) as handle:
+                yield self.in_halves(path, handle) if "safetensors" in path.name else handle
 
-                def in_halves(data: bytes) -> int:
-                    half = len(data) // 2
-                    written = write(data[:half])
-                    handle.flush()
-                    self.pass_by(f"inside writing {sort}")
-                    return int(written + write(data[half:]))
+        atomic_files.whole_file = whole_file  # type: ignore[assignment]
 
-                return _Handle(handle, in_halves)
-            return handle
+    def in_halves(self, path: Path, handle: BinaryIO) -> Any:
+        """A file that is written in two halves, with a place between them."""
+        sort = "a checkpoint" if path.parent.name == "checkpoints" else f"the {path.parent.name}"
 
-        Path.open = opened  # type: ignore[method-assign]
+        def write(data: bytes) -> int:
+            half = len(data) // 2
+            written = handle.write(data[:half])
+            handle.flush()
+            self.pass_by(f"inside writing {sort}")
+            return int(written + handle.write(data[half:]))
+
+        return _Handle(handle, write)
 
 
 INSIDE = "inside writing"
