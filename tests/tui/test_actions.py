@@ -34,6 +34,7 @@ from tui.screens.grid import GridScreen
 from tui.screens.help import HelpScreen, help_lines
 from tui.screens.large import LargeScreen
 from tui.screens.leaving import Leaving
+from tui.screens.lora_picker import LoraPicker
 from tui.screens.overlay import Overlay
 from tui.screens.pictures_compare import PicturesCompare
 from tui.screens.pictures_questions import ExportScreen
@@ -57,6 +58,7 @@ HANDLERS: dict[Scope, Any] = {
     Scope.ANSWER: Confirm,
     Scope.CHOICE: ExportScreen,
     Scope.CAPTIONER: AskCaptioner,
+    Scope.PICKER: LoraPicker,
     Scope.SWITCHES: Locks,
     Scope.READING: DoctorScreen,
     Scope.HELP: HelpScreen,
@@ -117,7 +119,16 @@ BOUND = sorted(
 OVERLAYS = [cls for cls in BOUND if issubclass(cls, ModalScreen) and cls not in (Overlay, Reading)]
 
 LEFT_OUT = {"compare.two": {"CompareScreen"}, "compare.four": {"CompareScreen"}} | {
-    "choice.turn": {"AskCaptioner", "AskName", "AskPerson", "GridChoice", "Missing", "PromptList", "Stars"}
+    "choice.turn": {
+        "AskCaptioner",
+        "AskName",
+        "AskPerson",
+        "GridChoice",
+        "LoraPicker",
+        "Missing",
+        "PromptList",
+        "Stars",
+    }
 }
 """What some that lie over a screen have no use for."""
 

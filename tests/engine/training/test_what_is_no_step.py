@@ -181,9 +181,9 @@ def killed(project: Project) -> JobFolder:
     """Ends without a word after the first of the two last pictures."""
     whole, count = Easel.paint, 0
 
-    def paint(self: Easel, *rest: Any) -> Iterator[Any]:
+    def paint(self: Easel, *rest: Any, **named: Any) -> Iterator[Any]:
         nonlocal count
-        for each in whole(self, *rest):
+        for each in whole(self, *rest, **named):
             count += 1
             if count == 4:
                 raise Killed
