@@ -28,7 +28,6 @@ from engine.library.rows import well_formed
 from engine.library.tls import web_context
 from engine.private import for_a_header
 from engine.secrets import never_tell
-from engine.storage.outside import parse_json
 
 AT_ONCE = 4
 """Questions under way at once: a home server makes thumbnails for somebody else, too."""
@@ -304,7 +303,7 @@ class Session:
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
         try:
-            return parse_json(data)
+            return json.loads(data)
         except ValueError as error:
             raise self._no_photoprism() from error
         except RecursionError as error:
@@ -389,7 +388,7 @@ def _passing(error: Exception) -> bool:
 def _said(response: http.client.HTTPResponse) -> str:
     """An error's own words, as far as they are PhotoPrism's (``{"error": …}``) and no page of a proxy's."""
     try:
-        record = parse_json(response.read(20_000))
+        record = json.loads(response.read(20_000))
         words = record.get("error") or record.get("message") if isinstance(record, dict) else ""
     except (ValueError, RecursionError, *_GONE):
         return ""

@@ -52,7 +52,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def project(disk: SmallDisk, ready: Project) -> Iterator[Project]:
     project = Project(disk.folder / "james")
-    shutil.copytree(ready.root, project.root, ignore=shutil.ignore_patterns("photos", "pictures"))
+    shutil.copytree(ready.root, project.root, ignore=shutil.ignore_patterns("photos"))
     with idle_painter(project):
         yield project
 
