@@ -116,7 +116,7 @@ def _said(kinds: tuple[Any, ...], choices: tuple[str, ...], field: FieldInfo) ->
     low = f"{bounds['ge']:,}" if "ge" in bounds else f"more than {bounds['gt']:,}" if "gt" in bounds else ""
     high = f"{bounds['le']:,}" if "le" in bounds else f"less than {bounds['lt']:,}" if "lt" in bounds else ""
     if low and high:
-        return f"{said}, {low} to {high}"
+        return f"{said}, {low} to {high}" if "ge" in bounds else f"{said}, {low}, at most {high.removesuffix('.0')}"
     return f"{said}, {low}{' or more' if 'ge' in bounds else ''}" if low else f"{said}, up to {high}" if high else said
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from engine.pictures.parameters import read_parameters
+from engine.pictures.queue import Queue
 from engine.project import Project
 from tests.drawn_people import drawn_project
 from tests.small_project import random_lora, run_with
@@ -128,12 +129,14 @@ def test_paint_vary_grid_and_show_say_the_same_of_a_prompt(
 def test_paint_and_grid_refuse_what_nobody_can_paint_before_it_is_queued(
     prompt: str, capsys: pytest.CaptureFixture[str], project: Project
 ) -> None:
-    before = told(capsys, project.root, "queue")
+    with project.store() as store:
+        before = len(Queue(store).pictures())
     for command in (("paint", prompt), ("grid", "--x", "strength=0.5", "--prompt", prompt)):
         status, _, err = limner(capsys, project.root, *command)
         assert status == 1, command
         assert err.count("\n") == 1
-    assert told(capsys, project.root, "queue") == before
+    with project.store() as store:
+        assert len(Queue(store).pictures()) == before
     assert any(
         "nobody" in each or "AND" in each or "closed" in each
         for each in told(capsys, project.root, "prompt", "show", prompt)["warnings"]

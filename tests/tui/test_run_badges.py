@@ -79,7 +79,7 @@ def test_each_state_has_a_mark_and_a_colour_of_its_own(project: Project) -> None
 async def test_a_run_that_failed_takes_back_what_was_promised(project: Project) -> None:
     job = with_run(project)
     with alive(job):
-        async with LimnerApp(project.root, project).run_test(size=(100, 30)) as pilot:
+        async with LimnerApp(project.root, project).run_test(size=(100, 30), notifications=True) as pilot:
             await until(pilot, lambda: "/" in text(run_line(getattr(pilot.app, "live_run", None))))
             pilot.app.screen.say("It stops after this step.")  # type: ignore[attr-defined]
             await until(pilot, lambda: "It stops after this step." in shown(pilot))

@@ -35,7 +35,7 @@ def test_the_form_has_every_setting_of_the_file() -> None:
 def test_bounds_and_choices_are_told_in_words() -> None:
     form = {entry.key: entry for entry in entries()}
     assert form["training.epochs"].kind == "a whole number, 1 to 1,000"
-    assert form["training.alpha"].kind == "a number, more than 0"
+    assert form["training.alpha"].kind == "a number, more than 0, at most 1,000,000"
     assert form["training.optimizer"].choices == ("adamw", "adamw8bit", "adafactor", "prodigy")
 
 
