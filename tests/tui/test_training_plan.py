@@ -77,5 +77,5 @@ async def test_a_probe_that_is_ended_changes_nothing(tmp_path: Path) -> None:
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "m")
         assert "esc end measuring" in shown(pilot)
-        await press(pilot, "escape")
+        await press(pilot, "M")
         await until(pilot, lambda: "not measured yet" in shown(pilot))
