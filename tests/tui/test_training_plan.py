@@ -76,6 +76,6 @@ async def test_a_probe_that_is_ended_changes_nothing(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james", images=4)
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "m")
-        assert "esc end measuring" in shown(pilot)
+        assert "M end measuring" in shown(pilot)
         await press(pilot, "M")
         await until(pilot, lambda: "not measured yet" in shown(pilot))
