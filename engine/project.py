@@ -226,7 +226,7 @@ def _check_owner(root: Path) -> None:
     if (is_ours(root) and is_ours(root / SETTINGS_NAME)) or folder_confirmed(root):
         return
     raise ForeignProject(
-        f"the project in {root} belongs to another user of this machine: nothing of it was read",
+        f"the project in {root} belongs to another user of this machine; nothing of it was read",
         f"if you trust all that it says: limner -C {shlex.quote(str(root))} trust --folder",
     )
 

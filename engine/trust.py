@@ -30,7 +30,7 @@ class NotConfirmed(LimnerError):
 
     def __init__(self, address: str, root: Path, what: str) -> None:
         super().__init__(
-            f"this project names {address} as its {what}, which was never confirmed on this machine: nothing was sent",
+            f"this project names {address} as its {what}, which was never confirmed on this machine; nothing was sent",
             f"if it is yours: limner -C {shlex.quote(str(root))} trust {shlex.quote(address)}",
         )
         self.address = address
