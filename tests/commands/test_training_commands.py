@@ -192,6 +192,7 @@ def test_leaving_a_run_with_ctrl_c_leaves_it_running_and_stop_ends_it_and_resume
         out, err = watcher.communicate(timeout=PATIENCE)
     assert watcher.returncode == 130
     assert f"{live.id} goes on" in err
+    assert "interrupted" not in err, "leaving is how a watch ends"
     assert out.strip() == live.id
     assert live.alive()
     assert limner(capsys, project, "stop", "--after-epoch")[0] == 0
@@ -204,3 +205,10 @@ def test_leaving_a_run_with_ctrl_c_leaves_it_running_and_stop_ends_it_and_resume
     assert told(capsys, project, "train", "--resume", live.id)["run"] == live.id
     assert limner(capsys, project, "stop")[0] == 0
     assert limner(capsys, project, "watch", live.id)[0] == 0
+
+
+def test_a_demo_without_a_terminal_makes_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, _, err = limner(capsys, Project(tmp_path), "demo", str(tmp_path / "demo"))
+    assert status == 1
+    assert "needs a terminal" in err
+    assert not (tmp_path / "demo").exists()

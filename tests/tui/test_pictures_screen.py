@@ -375,3 +375,10 @@ async def test_a_picture_is_seen_forming_and_cancelled_while_it_is_painted(tmp_p
 @pytest.fixture(autouse=True)
 def nothing_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+
+
+async def test_the_last_picture_has_the_one_before_it_beside_it(whole_story: Project) -> None:
+    async with app(whole_story).run_test(size=(120, 40)) as pilot:
+        await press(pilot, "6", "G", "v")
+        assert isinstance(pilot.app.screen, PicturesCompare)
+        assert sum(side.display for side in pilot.app.screen.query(".pane")) == 2
