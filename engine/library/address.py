@@ -149,9 +149,14 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
     raise LibraryError(f"libraries at {scheme}:// addresses can't be read", EXAMPLES)
 
 
-def _from_mysql(parts: SplitResult, port: int | None) -> LibraryAddress:
-    if parts.password:
+def _refuse_password(parts: SplitResult) -> None:
+    """Raises LibraryError where an address holds one, also with its colon written ``%3A``."""
+    if parts.password or ":" in unquote(parts.username or ""):
         raise _holds_password()
+
+
+def _from_mysql(parts: SplitResult, port: int | None) -> LibraryAddress:
+    _refuse_password(parts)
     query = parse_qs(parts.query)
     socket = query.get("unix_socket", query.get("socket", [""]))[0]
     host = unquote(parts.hostname or "")
@@ -171,8 +176,7 @@ def _from_mysql(parts: SplitResult, port: int | None) -> LibraryAddress:
 
 def _from_http(parts: SplitResult, port: int | None) -> LibraryAddress:
     """PhotoPrism's web address, also as it is copied from a browser that shows one of its pages."""
-    if parts.password:
-        raise _holds_password()
+    _refuse_password(parts)
     if not parts.hostname:
         raise LibraryError("the library's address names no host", EXAMPLES)
     scheme = parts.scheme.lower()
@@ -235,7 +239,7 @@ def _plain_path(text: str, base: Path) -> Path:
     """A path as it was typed. What looks like a server's login is one, unless such a file is there."""
     path = as_on_disk(base / Path(text).expanduser())
     if not os.path.exists(path):  # noqa: PTH110 - a text too long for a name is no error here
-        if _LOGIN.match(text):
+        if _LOGIN.match(text) or _PASSWORD.match(text):
             raise _holds_password()
         if "@" in text.partition("/")[0]:
             raise LibraryError("the library's address says not of what kind it is", EXAMPLES)

@@ -116,6 +116,9 @@ def test_a_password_in_a_web_address_is_refused_and_not_repeated() -> None:
     "text",
     [
         "james:secret@nas:3306/photos",
+        "//james:secret@nas/photos",
+        "mysql://james%3Asecret@nas/photos",
+        "https://james%3asecret@photos.example.com",
         "james:se/cret@nas/photos",
         "mysql://james:se#cret@nas/photos",
         "mysql://james:se/cret@nas/photos",
