@@ -74,7 +74,8 @@ def test_other_addresses_are_refused_with_examples(text: str) -> None:
 
 
 @given(
-    user=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+    # A colon in a user, however it is written, is taken for a password behind it.
+    user=st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters=":"), min_size=1),
     database=st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(lambda name: name.strip("/")),
     port=st.integers(1, 65535),
 )
