@@ -80,9 +80,7 @@ async def test_a_lora_is_added_to_the_prompt_beside_others(whole_story: Project,
         assert prompt.count(f"<lora:{RUN}/{checkpoints[-1].stem}:") == 2
 
 
-def test_checkpoints_are_listed_by_likeness_where_it_was_measured(
-    whole_story: Project, checkpoints: list[Path]
-) -> None:
+def test_a_damaged_measurement_hides_no_checkpoint(whole_story: Project, checkpoints: list[Path]) -> None:
     choices = lora_choices(whole_story)
     assert [each.file for each in choices] == [*reversed(checkpoints), None]
     score = {"median": 0.6, "spread": 0.1, "pictures": []}
