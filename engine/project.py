@@ -57,11 +57,12 @@ class Project:
 
     @property
     def settings(self) -> Settings:
-        """The settings, read anew each time. Raises ProjectError."""
+        """The settings, read anew each time, their relative paths seen from the project. Raises ProjectError."""
         # Imported here, as the database is: a command that only looks at runs answers twice as soon.
         from engine.settings import read_settings
+        from engine.settings.own_paths import with_own_paths
 
-        return read_settings(self.settings_path)
+        return with_own_paths(read_settings(self.settings_path), self.root)
 
     def change(self, changes: dict[str, Any]) -> Settings:
         """Changes settings by dotted key, keeping comments. Raises ProjectError.

@@ -105,11 +105,14 @@ class PictureOrder:
         own = (Worn(self.lora, weight, weight),) if self.lora else ()
         return tuple({each.file: each for each in (*own, *self.others)}.values())
 
-    def key(self) -> str:
+    def key(self, paths: ProjectPaths = ANYWHERE) -> str:
         """24 digits that stand for all that makes the picture, and for nothing else: not its path, number or place.
 
         Files count by what is in them, so a checkpoint that moved is the same one, and one that was trained anew under
-        its old name another.
+        its old name another. A base model counts by its path, as the project keeps it.
+
+        Args:
+            paths: how the project that it belongs to keeps paths.
         """
         loras = sorted([_content(each.file), each.unet, each.te] for each in self.worn() if each.unet or each.te)
         making = {
@@ -123,7 +126,7 @@ class PictureOrder:
             "sampler": self.sampler,
             "schedule": usual_schedule(self.sampler, self.schedule),
             "loras": loras,
-            "base": self.base,
+            "base": paths.kept(self.base) if self.base else None,
             "source": [_content(self.source), self.denoise] if self.source else None,
             "hires": _hires_record(self.hires),
         }

@@ -48,7 +48,7 @@ class Queue:
 
     def add(self, orders: Iterable[PictureOrder]) -> list[Picture]:
         """Queues pictures, to be painted in this order among those of their priority."""
-        with_keys = [(order, order.key()) for order in orders]
+        with_keys = [(order, order.key(self._paths)) for order in orders]
         with self._store.change() as change:
             numbers = [_insert(change, order, key, self._paths) for order, key in with_keys]
         return [self.picture(number) for number in numbers]
@@ -59,7 +59,7 @@ class Queue:
         Returns:
             For each order the picture that it is, an old one or a new one; equal orders are one picture.
         """
-        with_keys = [(order, order.key()) for order in orders]
+        with_keys = [(order, order.key(self._paths)) for order in orders]
         numbers: list[int] = []
         with self._store.change() as change:
             for order, key in with_keys:

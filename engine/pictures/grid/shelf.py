@@ -78,7 +78,7 @@ class GridShelf:
         Raises:
             PictureError: another grid has its name.
         """
-        cells = [(place.x, place.y, place.z, order.key()) for place, order in orders.items()]
+        cells = [(place.x, place.y, place.z, order.key(self._paths)) for place, order in orders.items()]
         plan, now = json.dumps(grid.record(self._paths), ensure_ascii=False), time.time()
         with self._store.change() as change:
             try:

@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from engine.base_model import find_base
 from engine.pictures.gallery import Gallery
 from engine.pictures.grid.axes import Axis, AxisKind
-from engine.pictures.grid.painting import cells_of, kept
+from engine.pictures.grid.painting import cells_of, kept, orders_of
 from engine.pictures.grid.plan import Grid
 from engine.pictures.grid.shelf import GridShelf
 from engine.pictures.orders import order_for, ready_to_queue
 from engine.pictures.outside import look_for_pictures
 from engine.pictures.queue import Queue
 from engine.project import Project, open_project
+from engine.settings import BaseSettings
 from engine.storage.project_paths import ProjectPaths
 from engine.store import MIGRATIONS
 from tests.old_projects import FOLDER
@@ -159,6 +161,46 @@ def test_a_project_shows_the_same_wherever_it_lies(how: str, project: Project, t
     assert waiting.lora.is_relative_to(moved.root.resolve())
     assert waiting.lora.is_file()
     assert absolute_paths(moved) == []
+
+
+def test_a_base_model_inside_is_the_projects_wherever_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path of the settings is seen from the project, and a grid on it stays painted after a move."""
+    project = small_project(tmp_path / "james", images=0)
+    shutil.copytree(find_base(project.settings.base).source, project.root / "models/tiny")
+    (project.root / "vae").mkdir()
+    project.change({"base.model": "models/tiny", "base.vae": "vae", "training.start_from": "vae"})
+    (tmp_path / "elsewhere/models/tiny").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    assert find_base(replace_vae(project)).source == str(project.root / "models/tiny")
+    assert (project.settings.base.vae, project.settings.training.start_from) == (project.root / "vae",) * 2
+    assert 'model = "models/tiny"' in project.settings_path.read_text(), "nothing is rewritten"
+    with project.store() as store:
+        order = ready_to_queue(project, order_for(project, "a", seed=1, path=project.pictures / "1.png"))
+        grid = kept(project, Grid("faces", None, order, Axis(AxisKind.SEED, ("1",))))
+        (picture,) = Queue(store).add([order])
+        Queue(store).take("me")
+        project.pictures.mkdir()
+        Image.new("RGB", (8, 8)).save(picture.path)
+        Queue(store).finish(picture.id, picture.path, 1.0, "me")
+    assert grid.id
+    assert seen(project)["grids"] == {"faces": 1}
+    moved = Project(project.root.rename(tmp_path / "moved"))
+    (again,) = orders_of(moved, grid_of(moved)).values()
+    with moved.store() as store:
+        assert Queue(store).add_missing([again])[0].id == picture.id, "it would be painted once more"
+    assert absolute_paths(moved) == []
+
+
+def replace_vae(project: Project) -> BaseSettings:
+    return project.settings.base.model_copy(update={"vae": None})
+
+
+def grid_of(project: Project) -> Grid:
+    with project.store() as store:
+        return GridShelf(store).grid("faces")
 
 
 def absolute_paths(project: Project) -> list[str]:

@@ -1,0 +1,38 @@
+"""Paths of ``limner.toml`` that are relative: they are the project's own, wherever a command is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.settings.file import Settings
+from engine.settings.models import DEMO_BASE
+
+
+def with_own_paths(settings: Settings, root: Path) -> Settings:
+    """The settings with the models and LoRAs that lie in the project by their full paths.
+
+    A relative path that is nothing in the project stays as it is, and is then the working folder's, as older versions
+    had it; so does a hub's name.
+
+    Args:
+        settings: as ``limner.toml`` says them.
+        root: the project's folder, absolute.
+    """
+    base, training = settings.base, settings.training
+    found: dict[str, Path | str] = {
+        name: root / path
+        for name, path in (("config", base.config), ("vae", base.vae))
+        if path is not None and _is_own(root, path)
+    }
+    if "model" in base.model_fields_set and base.model != DEMO_BASE and _is_own(root, Path(base.model)):
+        found["model"] = str(root / base.model)
+    if found:
+        settings = settings.model_copy(update={"base": base.model_copy(update=found)})
+    if training.start_from is not None and _is_own(root, training.start_from):
+        training = training.model_copy(update={"start_from": root / training.start_from})
+        settings = settings.model_copy(update={"training": training})
+    return settings
+
+
+def _is_own(root: Path, path: Path) -> bool:
+    return not path.is_absolute() and not str(path).startswith("~") and (root / path).exists()
