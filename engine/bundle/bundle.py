@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.bundle import gallery_file
 from engine.bundle.contents import About, BundleError, BundleKind, Member, as_json
+from engine.bundle.gallery_file import packed_gallery
 from engine.bundle.leaving_out import manifest_file, run_order, settings_file
 from engine.bundle.packing import Tell, pack
 from engine.dataset.manifest import NAME as MANIFEST
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import state
+from engine.pictures.outside import look_for_pictures
 from engine.project import Project
 from engine.storage.outside import parse_json
 
@@ -95,6 +98,27 @@ def bundle_runs(
     members = [member for job in runs for member in _of_run(job, with_state)]
     about = pack(path, BundleKind.RUNS, members, project.settings.person.trigger, tell)
     return Bundled(path, about, alive=alive, runs=tuple(job.id for job in runs))
+
+
+def bundle_pictures(project: Project, path: Path, tell: Tell = lambda *_: None) -> Bundled:
+    """Makes a bundle of the painted pictures, with stars, favourites, votes and grids.
+
+    Args:
+        project: the project.
+        path: the file that is to be.
+        tell: how far it is.
+
+    Raises:
+        BundleError: there are no pictures, or the file can't be written.
+    """
+    with project.store() as store:
+        look_for_pictures(project, store)
+        gallery = packed_gallery(store)
+    files = list(_files(project.pictures, "pictures"))
+    if not files:
+        raise BundleError("there are no pictures to take along", "paint some: limner paint PROMPT")
+    members = [Member(gallery_file.NAME, as_json(gallery.model_dump())), *files]
+    return Bundled(path, pack(path, BundleKind.PICTURES, members, project.settings.person.trigger, tell))
 
 
 def is_under_way(job: JobFolder) -> bool:

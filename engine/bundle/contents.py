@@ -47,6 +47,8 @@ class BundleKind(StrEnum):
     """Settings, dataset, captions and prompts."""
     RUNS = "runs"
     """Training runs."""
+    PICTURES = "pictures"
+    """Painted pictures with what was said of them, and grids."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def checked_name(name: str, kind: BundleKind) -> PurePosixPath:
     first, *rest = path.parts
     if kind is BundleKind.RUNS:
         ours = first == "runs" and len(rest) > 1 and _RUN.fullmatch(rest[0]) is not None
+    elif kind is BundleKind.PICTURES:
+        ours = name == "gallery.json" or (first == "pictures" and bool(rest))
     else:
         ours = name in ("limner.toml", "prompts.json") or (first == "dataset" and bool(rest))
     if not ours:

@@ -1,7 +1,8 @@
-"""Unpacking bundles: a project into a folder of its own, runs into the project that they belong to."""
+"""Unpacking bundles: a project into a folder of its own, runs and pictures into the project that they belong to."""
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from engine.bundle.contents import BundleError, BundleKind, no_bundle
 from engine.bundle.leaving_out import settings_file
 from engine.bundle.opening import about_bundle, staged
 from engine.bundle.packing import Tell
+from engine.bundle.pictures import PicturesBroughtHome, bring_pictures_home
 from engine.bundle.prompts import take_prompts
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder, Order
@@ -55,12 +57,13 @@ class Unbundled:
     kind: BundleKind
     files: int
     runs: tuple[RunBroughtHome, ...] = ()
+    pictures: PicturesBroughtHome | None = None
     set_aside: tuple[str, ...] = ()
     """Settings that would have made Limner go somewhere, as ``section.key = value``; the project has none of them."""
 
 
 def unbundle(path: Path, folder: Path, tell: Tell = lambda *_: None, with_addresses: bool = False) -> Unbundled:
-    """Opens a bundle: that of a project makes the project ``folder``, that of runs goes into the project ``folder``.
+    """Opens a bundle: that of a project makes the project ``folder``; runs and pictures go into the project ``folder``.
 
     Nothing that is there is overwritten. Killed in between, it can be done again.
 
@@ -72,17 +75,20 @@ def unbundle(path: Path, folder: Path, tell: Tell = lambda *_: None, with_addres
             else say where this machine's passwords go.
 
     Raises:
-        BundleError: it is no bundle, damaged or hostile; there is a project already, or none for the runs; none of its
-            runs could be brought home.
+        BundleError: it is no bundle, damaged or hostile; there is a project already, or none for its runs or pictures;
+            none of its runs could be brought home.
     """
     about = about_bundle(path)
     project = Project(folder.resolve())
     if about.kind is BundleKind.PROJECT:
         return _new_project(path, project, tell, with_addresses)
     if not project.settings_path.is_file():
-        raise BundleError(f"{path} holds runs, and {folder} is no project", "name the folder of theirs")
+        raise BundleError(f"{path} holds {about.kind.value}, and {folder} is no project", "name the folder of theirs")
     stage = project.root / ".unbundling"
     with staged(path, stage, tell) as about:
+        if about.kind is BundleKind.PICTURES:
+            pictures = bring_pictures_home(project, stage)
+            return Unbundled(project, BundleKind.PICTURES, about.files, pictures=pictures)
         runs = tuple(_home_or_left(project, each) for each in sorted((stage / "runs").iterdir()))
     if runs and all(each.how is Merged.LEFT for each in runs):
         raise BundleError("; ".join(each.why for each in runs), "nothing was changed")
@@ -157,7 +163,7 @@ def _bring_up_to_date(job: JobFolder, incoming: Path, longer: bool) -> Merged:
     files = sorted(each for each in incoming.rglob("*") if each.is_file())
     for each in sorted(files, key=lambda file: file.name == LOG):
         target = job.path / each.relative_to(incoming)
-        if target.exists() and (not longer or _same(each, target)):
+        if target.exists() and (not longer or filecmp.cmp(each, target, shallow=False)):
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(each, target)
@@ -170,16 +176,6 @@ def _belongs_to(project: Project, incoming: Path) -> None:
     job = JobFolder(incoming)
     order = job.read_order()
     job.write_order(Order(order.kind, project.root, order.args))
-
-
-def _same(one: Path, other: Path) -> bool:
-    if one.stat().st_size != other.stat().st_size:
-        return False
-    with one.open("rb") as first, other.open("rb") as second:
-        while chunk := first.read(1 << 20):
-            if chunk != second.read(1 << 20):
-                return False
-    return True
 
 
 def _log(run: Path) -> bytes:
