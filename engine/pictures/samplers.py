@@ -32,6 +32,10 @@ from engine.pictures.sigmas import Floats, kept_signal, sigmas_for, times_of
 from engine.settings.samplers import UNSCHEDULED, NoiseSchedule, Sampler, refuse_unscheduled, usual_schedule
 
 
+ANY_STEPS = 2
+"""How many steps a scheduler has while it is made."""
+
+
 class Scheduled:
     """What a scheduler's class is mixed with so that its steps have A1111's noise.
 
@@ -49,9 +53,11 @@ class Scheduled:
 
     def set_timesteps(self, num_inference_steps: int, device: Any = None, *more: Any) -> None:
         """Sets the noise of each step, and what the model is told of it: with fractions, where diffusers rounds."""
-        super().set_timesteps(num_inference_steps, device, *more)  # type: ignore[misc]
         if self.kept is None:
+            # Some go through all 1,000 steps while they are made, which takes a second and is then thrown away.
+            super().set_timesteps(ANY_STEPS, device, *more)  # type: ignore[misc]
             return
+        super().set_timesteps(num_inference_steps, device, *more)  # type: ignore[misc]
         if isinstance(self, DEISMultistepScheduler):
             # It can't go to 0; by itself it would end where its last step begins.
             self.sigmas[-1] = ((1 - self.kept[0]) / self.kept[0]) ** 0.5
