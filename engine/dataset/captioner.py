@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from PIL import Image
 
 from engine import events
+from engine.counting import many
 from engine.dataset.captioning import server_address
 from engine.dataset.captions import from_template, template_caption
 from engine.dataset.folder import DatasetFolder, TrainingImage
@@ -134,7 +135,11 @@ def write_captions(
     if looker is None:
         folder.save_manifest(manifest)
     if report.refused:
-        tell(events.Warning(f"no caption of {len(report.refused)} of {len(todo)} pictures, theirs stay as they were"))
+        tell(
+            events.Warning(
+                f"no caption for {len(report.refused)} of {many(len(todo), 'picture')}: what was there stays"
+            )
+        )
     return report
 
 

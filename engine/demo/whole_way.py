@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import events
+from engine.counting import many
 from engine.dataset.build import build
 from engine.demo.people import JAMES
 from engine.demo.project import Teller
@@ -134,7 +135,9 @@ def _dataset(project: Project, teller: Teller) -> int:
     teller.stage("Cutting and captioning the training images")
     report = build(project)
     image = report.images[0]
-    teller.note(f"{len(report.images)} images of {image.width} × {image.height}, {report.upscaled} of them enlarged")
+    teller.note(
+        f"{many(len(report.images), 'image')} of {image.width} × {image.height}, {report.upscaled} of them enlarged"
+    )
     teller.note(f"captions such as: {image.caption}")
     return len(report.images)
 
@@ -155,7 +158,9 @@ def _training(project: Project, teller: Teller, images: int) -> RunStatus:
     wait(follower.job)
     status = run_status(follower.job)
     teller.progress(training_line(status), last=True)
-    teller.note(f"{images} images, {len(status.checkpoints)} checkpoints in {status.checkpoints[-1].parent}")
+    teller.note(
+        f"{many(images, 'image')}, {many(len(status.checkpoints), 'checkpoint')} in {status.checkpoints[-1].parent}"
+    )
     return status
 
 

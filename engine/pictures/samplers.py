@@ -31,7 +31,6 @@ from engine.errors import PictureError
 from engine.pictures.sigmas import Floats, kept_signal, sigmas_for, times_of
 from engine.settings.samplers import UNSCHEDULED, NoiseSchedule, Sampler, refuse_unscheduled, usual_schedule
 
-
 ANY_STEPS = 2
 """How many steps a scheduler has while it is made."""
 

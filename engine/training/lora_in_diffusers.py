@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine.counting import many
 from engine.errors import LoraFileError
 from engine.training.lora_header import PAIRS, LoraHeader
 from engine.training.lora_names import Part
@@ -41,7 +42,7 @@ def in_diffusers(header: LoraHeader) -> InDiffusers:
     if all(name.startswith(KOHYA_NAMES) for name in tensors):
         return _kohya(header, tensors)
     if odd := [name for name in tensors if "lora" not in name]:
-        return InDiffusers(f"{len(odd)} tensors have no “lora” in their names, such as {odd[0]}")
+        return InDiffusers(f"{many(len(odd), 'tensor')} without “lora” in the name, such as {odd[0]}")
     return _own(header, tensors)
 
 
@@ -49,7 +50,7 @@ def _kohya(header: LoraHeader, tensors: Sequence[str]) -> InDiffusers:
     names = [name for name in header.modules if f"{name}{_DOWN}" in header.tensors]
     known = {f"{name}{suffix}" for name in names for suffix in (*PAIRS[0], ".alpha")}
     if odd := [name for name in tensors if name not in known]:
-        return InDiffusers(f"it does not know {len(odd)} tensors, such as {odd[0]}")
+        return InDiffusers(f"it does not know {many(len(odd), 'tensor')}, such as {odd[0]}")
     if "lora_adapter_metadata" in header.metadata and any(name.endswith(".alpha") for name in tensors):
         return InDiffusers("it takes alphas from tensors or from the adapter's metadata, not from both")
     if any(_is(name, ORIGINAL) for name in names) and any(_is(name, RENAMED) for name in names):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from engine import events
 from engine.base_model import find_base
+from engine.counting import many
 from engine.project import Project
 from engine.settings import Settings, TrainingSettings
 from engine.training.base_shape import shape_of
@@ -77,9 +78,9 @@ def formula(plan: events.Plan) -> str:
         an_epoch += f" + {plan.regularisation:,} regularisation"
     if plan.sets or plan.regularisation:
         an_epoch = f"({an_epoch})"
-    text = f"{an_epoch} × {plan.epochs} epochs = {plan.image_steps:,} image-steps"
+    text = f"{an_epoch} × {many(plan.epochs, 'epoch')} = {plan.image_steps:,} image-steps"
     return f"{text}, {plan.held_out} held out" if plan.held_out else text
 
 
 def _images(count: int) -> str:
-    return f"{count} image" if count == 1 else f"{count} images"
+    return many(count, "image")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from engine.counting import many
 from engine.training.base_shape import SDXL
 from engine.training.cards import Card
 from engine.training.flops import forward_tflop, step_tflop
@@ -192,7 +193,7 @@ def _who(found: Measured, named: dict[float, str]) -> str:
         return named[found.t]
     day = time.strftime("%Y-%m-%d", time.localtime(found.t))
     what = "the probe" if found.kind == Source.PROBE else "a run on this machine"
-    return f"{what} of {day}, {found.steps:,} steps"
+    return f"{what} of {day}, {many(found.steps, 'step')}"
 
 
 def _ratio(measured: Setting, need: Setting, card: Card | None) -> float:

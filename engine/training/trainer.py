@@ -333,7 +333,9 @@ class Trainer:
             what = f"{many(len(begun.left_out), 'module')} of {path.name} not trained here: left out"
             self.context.emit(events.Warning(what, begun.left_out[0]))
         if begun.fresh:
-            self.context.emit(events.Warning(f"{path.name} has nothing for {begun.fresh} modules: they start anew"))
+            self.context.emit(
+                events.Warning(f"{path.name} has nothing for {many(begun.fresh, 'module')}: trained anew")
+            )
 
     def _told_to_stop(self) -> bool:
         """Follows what the run is asked; True to end now, with everything that was done kept."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from engine import events
+from engine.counting import many
 from engine.dataset.captioning import start_captioning
 from engine.dataset.folder import DatasetFolder, TrainingImage
 from engine.dataset.journal import CaptionJournal, Change
@@ -88,7 +89,7 @@ def caption(
     if as_json:
         document({"written": written, "captioner": captioner.value, "images": image_records(now)})
         return
-    captions = "1 caption" if written == 1 else f"{written} captions"
+    captions = many(written, "caption")
     narrate(f"{captions} written, {len(now) - written} left as they were.")
     if written:
         narrate("See them with: limner dataset list; take them back with: limner captions undo")

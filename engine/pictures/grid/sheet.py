@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from engine import __version__
+from engine.counting import many
 from engine.errors import PictureError
 from engine.faces.upright import open_header
 from engine.pictures.grid.axes import AxisKind
@@ -147,7 +148,7 @@ def legend(grid: Grid, part: Part) -> list[str]:
         AxisKind.CHECKPOINT: common.lora.stem if common.lora else "no LoRA",
         AxisKind.STRENGTH: f"strength {common.strength:g}" if common.strength is not None else "",
         AxisKind.SEED: f"seed {common.seed}",
-        AxisKind.STEPS: f"{common.steps} steps",
+        AxisKind.STEPS: many(common.steps, "step"),
         AxisKind.GUIDANCE: f"CFG {common.guidance:g}",
         AxisKind.SAMPLER: sampler,
         AxisKind.SIZE: f"{common.width} × {common.height}" if common.width and common.height else "",

@@ -146,7 +146,7 @@ def test_refused_pictures_keep_their_captions_and_are_counted(built: Project) ->
     said = [each.message for each in told if isinstance(each, events.Warning)]
     assert said == [
         "0002.png keeps its caption: tiny refused: I'm sorry, but I can't help with that.",
-        "no caption of 1 of 3 pictures, theirs stay as they were",
+        "no caption for 1 of 3 pictures: what was there stays",
     ]
     assert len(asked.questions) == 4, "a model that refuses is asked once more"
 
