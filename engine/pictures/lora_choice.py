@@ -46,7 +46,7 @@ def lora_choices(project: Project) -> list[LoraChoice]:
         for file in reversed([each for each in run_status(job).checkpoints if each.exists()]):
             scores = [each for each in (likeness.scores if likeness else ()) if each.checkpoint == str(file)]
             scores.sort(key=lambda each: -1.0 if each.likeness is None else each.likeness, reverse=True)
-            best = likeness.recommended if likeness else None
+            best = likeness.recommended if likeness and likeness.recommended.advised else None
             found += [
                 LoraChoice(
                     file,

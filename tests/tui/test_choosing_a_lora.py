@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.jobs.folder import JobFolder
 from engine.pictures.lora_choice import lora_choices
 from engine.pictures.queue import Queue
+from engine.pictures.scores import Likeness, Measure, Recommended, Score, write_likeness
 from engine.project import Project
 from tests.story import RUN
 from tests.tui.test_journeys import press, shown, until
@@ -78,6 +80,49 @@ async def test_a_lora_is_added_to_the_prompt_beside_others(whole_story: Project,
             await press(pilot, "j", "space")
         prompt = pilot.app.screen.query_one("#prompt").value  # type: ignore[attr-defined]
         assert prompt.count(f"<lora:{RUN}/{checkpoints[-1].stem}:") == 2
+
+
+def measured(project: Project, checkpoints: list[Path], advised: bool = True) -> None:
+    """The last checkpoint at two strengths, the stronger one better; the first one at one strength."""
+    last, first = str(checkpoints[-1]), str(checkpoints[0])
+    scores = tuple(
+        Score(name, strength, likeness / 100, 0.1, likeness, 1.0, 0.0, 0, 0, 1.0, ())
+        for name, strength, likeness in ((last, 0.6, 41.0), (last, 0.9, 83.0), (first, 0.8, 60.0))
+    )
+    base = Score("", 0.0, 0.1, 0.1, 5.0, 1.0, 0.0, 0, 0, 0.0, ())
+    measure = Measure("drawn", 6, {}, 0.2, 0.05, True, 0.9, "Bea")
+    advice = Recommended(last, 0.9, "the most alike", advised)
+    write_likeness(JobFolder(project.runs / RUN), Likeness(("photo",), measure, scores, base, 0.95, None, None, advice))
+
+
+def test_checkpoints_stand_with_their_likeness_the_most_alike_strength_first(
+    whole_story: Project, checkpoints: list[Path]
+) -> None:
+    measured(whole_story, checkpoints)
+    told = [(each.file, each.strength, each.likeness, each.recommended) for each in lora_choices(whole_story)]
+    assert told[:2] == [(checkpoints[-1], 0.9, 83.0, True), (checkpoints[-1], 0.6, 41.0, False)]
+    assert (checkpoints[0], 0.8, 60.0, False) in told
+    assert told[-1] == (None, None, None, False)
+    measured(whole_story, checkpoints, advised=False)
+    assert not any(each.recommended for each in lora_choices(whole_story)), "nothing is recommended"
+
+
+async def test_a_chosen_checkpoint_is_painted_at_the_strength_measured(
+    whole_story: Project, checkpoints: list[Path]
+) -> None:
+    measured(whole_story, checkpoints)
+    before = queued(whole_story)
+    async with LimnerApp(whole_story.root, whole_story).run_test(size=(100, 30)) as pilot:
+        await press(pilot, "5")
+        await until(pilot, lambda: "jx265" in shown(pilot))
+        await press(pilot, "C")
+        await until(pilot, lambda: "likeness  83" in shown(pilot))
+        assert "best" in shown(pilot)
+        await press(pilot, "j", "j", "enter")
+        await until(pilot, lambda: f"{checkpoints[-1].stem} at 0.6" in shown(pilot))
+        await press(pilot, "enter")
+        await until(pilot, lambda: len(queued(whole_story)) > len(before))
+    assert {each for each in queued(whole_story) if each not in before} == {(checkpoints[-1], 0.6)}
 
 
 def test_a_damaged_measurement_hides_no_checkpoint(whole_story: Project, checkpoints: list[Path]) -> None:
