@@ -60,7 +60,7 @@ class LoraPicker(Overlay[Row | None]):
             told.append([(f"  likeness {row.likeness:3.0f}", Ink.GOOD if row.recommended else Ink.PLAIN)])
         if row.strength is not None:
             told.append([(f"  at {row.strength:.2f}", Ink.PLAIN)])
-        told.append([(f"  {'best  ' if row.recommended else ''}{row.run}", Ink.MUTED)])
+        told.append([(f"  {'best' if row.recommended else '':4}  {row.run}", Ink.MUTED)])
         return giving_way([mark, (row.name, Ink.STRONG)], told, width, least=NAME_CELLS)
 
     def action_take(self) -> None:
