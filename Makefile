@@ -18,9 +18,11 @@ tests: $(VENV)/.installed-dev needs
 needs:
 	@sh .ci/needs
 
-# What takes longer than half a minute a piece: the whole demo from a wheel, every full disk, the GPU benchmark on a CPU.
+# What `make test` has no time for: the other rows of its tables (samplers, spellings, themes, sizes, odd files), the
+# whole demo from a wheel, every full disk, kills in mid-step, the network, and ten times as many random examples.
 test-long: $(VENV)/.installed-dev needs
-	$(BIN)/pytest -m long tests
+	$(BIN)/python -m tests.twice -n 4 --dist loadfile --no-loadscope-reorder -m long tests
+	LIMNER_TEST_EXAMPLES=400 $(BIN)/pytest -n 2 -m hypothesis tests
 
 # A real language model on this machine; a minute, and a package of 93 MB that nothing else needs.
 test-llm: $(VENV)/.installed-dev

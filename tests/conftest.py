@@ -37,8 +37,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         import_module("diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl")
         import_module("engine.training.run")
 
-# How long an example takes says how busy the machine is, nothing about the code.
-settings.register_profile("limner", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says how busy the machine is, nothing about the code. ``make test-long`` takes more of them.
+settings.register_profile(
+    "limner",
+    max_examples=int(os.environ.get("LIMNER_TEST_EXAMPLES", "40")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("limner")
 
 

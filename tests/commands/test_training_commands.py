@@ -76,7 +76,7 @@ def test_train_prints_the_runs_name_and_tells_loss_pace_and_time_left(
 ) -> None:
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout.strip() == project.run().id
-    assert "3 images × 2 repeats × 1 epochs = 6 image-steps" in trained.stderr
+    assert "3 images × 2 repeats × 1 epoch = 6 image-steps" in trained.stderr
     assert "epoch 1 of 1 · step 3 of 3 · loss " in trained.stderr
     assert "images/s" in trained.stderr
     assert "\x1b" not in trained.stderr

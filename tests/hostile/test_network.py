@@ -52,6 +52,7 @@ def test_the_guard_sees_who_tries(tmp_path: Path) -> None:
     assert "192.0.2.1" in guarded(tmp_path, "-c", code)
 
 
+@pytest.mark.long
 def test_importing_all_of_limner_reaches_for_nothing(tmp_path: Path) -> None:
     code = (
         "import engine, tui, importlib, pkgutil\n"

@@ -25,6 +25,7 @@ from tests.astronaut import FACE, save
 from tests.commands.conftest import Photos, Run, photos, run  # noqa: F401
 from tests.mariadb import MariaServer, running_server
 from tests.patience import PATIENCE, Patience
+from tests.rows import usual
 
 SECRET = "Tr0ub4dor&3 %40/#correct-horse"
 _databases = itertools.count(1)
@@ -144,7 +145,7 @@ def test_every_file_is_the_user_s_alone_whatever_the_umask_says(
     assert not [path for path in written if stat.S_IMODE(path.stat().st_mode) & 0o077]
 
 
-@pytest.mark.parametrize("journal", ["delete", "wal"])
+@pytest.mark.parametrize("journal", usual(["wal", "delete"], 1))
 def test_nothing_is_written_to_an_sqlite_library_or_its_photos(
     journal: str,
     project: Project,

@@ -16,6 +16,7 @@ import tests.story
 import tui.screens.connect
 from engine.project import Project
 from tests.pictures import KEYS, SIZES, settle
+from tests.rows import usual
 from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
 from tests.tui.grids import with_grid, with_votes
 from tests.tui.test_journeys import press, shown, until
@@ -48,7 +49,7 @@ OVER = {
 """What lies over a screen, or is asked for by a key, and the keys that go there."""
 
 
-USUAL = {("limner-dark", (80, 24)), ("limner-dark", (120, 40)), ("limner-light", (120, 40)), ("limner-16", (80, 24))}
+USUAL = {("limner-dark", (80, 24)), ("limner-light", (120, 40))}
 """Themes and sizes that are looked at each time; the others by ``make test-long``."""
 
 
@@ -137,14 +138,21 @@ def test_over_a_screen(snap_compare: Compare, looked_at: Project, keys: str) -> 
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing(*keys.split()))
 
 
-@pytest.mark.parametrize("keys", ["2 P", "3 c", "2 q"], ids=["faces_to_agree_to", "captions", "leaving"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param("2 P", id="faces_to_agree_to"),
+        pytest.param("3 c", id="captions", marks=pytest.mark.long),
+        pytest.param("2 q", id="leaving", marks=pytest.mark.long),
+    ],
+)
 def test_over_a_screen_in_sixteen_colours(snap_compare: Compare, looked_at: Project, keys: str) -> None:
     app = LimnerApp(looked_at.root, looked_at)
     app.theme = "limner-16"
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing(*keys.split()))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", usual(SIZES, 1, lambda size: f"{size[0]}x{size[1]}"))
 @pytest.mark.parametrize("scope", SCREENS)
 def test_a_screen_in_the_middle_of_the_work(
     snap_compare: Compare, whole_story: Project, scope: Scope, size: tuple[int, int]
@@ -173,7 +181,7 @@ def test_a_screen_with_nothing_to_show_yet(
     assert snap_compare(app, terminal_size=(80, 24), run_before=run_before)
 
 
-@pytest.mark.parametrize("theme", ["limner-light", "limner-contrast", "limner-16"])
+@pytest.mark.parametrize("theme", usual(["limner-light", "limner-contrast", "limner-16"], 1))
 def test_two_runs_on_one_chart(
     snap_compare: Compare, whole_story: Project, theme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,7 +214,7 @@ def test_the_parts_of_a_prompt_that_are_locked(snap_compare: Compare, whole_stor
     assert snap_compare(app, terminal_size=(80, 24), run_before=run_before)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", usual(SIZES, 1, lambda size: f"{size[0]}x{size[1]}"))
 def test_the_settings(
     snap_compare: Compare, whole_story: Project, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +234,7 @@ def test_a_face_seen_large(snap_compare: Compare, story: Project) -> None:
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("j", "enter"))
 
 
-@pytest.mark.parametrize("theme", ["limner-light", "limner-contrast", "limner-16"])
+@pytest.mark.parametrize("theme", usual(["limner-16", "limner-light", "limner-contrast"], 1))
 def test_another_theme(snap_compare: Compare, story: Project, theme: str) -> None:
     app = LimnerApp(story.root, story)
     app.theme = theme

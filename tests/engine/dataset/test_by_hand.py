@@ -21,6 +21,7 @@ from engine.faces.measured import MeasuredFaces, stamp_of
 from engine.faces.measures import Sight
 from engine.project import Project
 from tests.astronaut import astronaut
+from tests.rows import usual
 
 
 def image(project: Project, name: str = "0001") -> Path:
@@ -54,7 +55,7 @@ def saved_anew(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("change", [retouched, cropped, saved_anew])
-@pytest.mark.parametrize("framing", [Framing.CLOSE, Framing.HALF])
+@pytest.mark.parametrize("framing", usual([Framing.CLOSE, Framing.HALF], 1))
 def test_an_image_changed_by_hand_stays_until_it_is_overwritten(
     built: Project, change: Callable[[Path], bytes], framing: Framing
 ) -> None:

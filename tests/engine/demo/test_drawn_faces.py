@@ -23,6 +23,7 @@ def people() -> DrawnPeople:
     return DrawnPeople.load()
 
 
+@pytest.mark.long
 def test_nearly_every_drawn_face_is_found_where_it_is_and_hardly_anything_else() -> None:
     detector, chance = DrawnDetector.load(), Random(999)
     drawn = found = false = 0

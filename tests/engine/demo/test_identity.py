@@ -6,11 +6,13 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import pytest
 
 from engine.demo.identity import WEIGHTS, DrawnIdentity, fit, jittered_portrait
 from engine.demo.people import CAST, random_person
 
 
+@pytest.mark.long
 def test_it_recognises_strangers_that_it_was_not_fitted_on() -> None:
     identity, rng = DrawnIdentity.load(), Random(5)
     strangers = [random_person(rng) for _ in range(60)]

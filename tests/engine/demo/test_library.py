@@ -60,6 +60,7 @@ def test_the_main_person_has_plenty_of_faces_and_the_others_some(index: sqlite3.
     assert 75 <= index.execute("SELECT count(*) FROM photos").fetchone()[0] <= 95
 
 
+@pytest.mark.long
 def test_each_box_lies_on_the_face_that_the_index_names(drawn_library: DrawnLibrary, index: sqlite3.Connection) -> None:
     identity = DrawnIdentity.load()
     rows = index.execute(FACES).fetchall()

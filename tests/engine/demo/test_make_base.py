@@ -24,6 +24,7 @@ from engine.demo.make_base import make_tiny
 from engine.demo.people import CAST, JAMES, TRIGGER_WORD, DrawnPerson, traits
 from engine.demo.single_file import write_single_file
 from engine.demo.tiny_parts import TinyBase, make_tokenizers
+from tests.rows import usual
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -72,7 +73,7 @@ def known() -> NDArray[np.float32]:
     return np.stack([identity.centre([jittered_portrait(one, rng) for _ in range(8)]) for one in CAST])
 
 
-@pytest.mark.parametrize("person", CAST, ids=lambda person: person.name)
+@pytest.mark.parametrize("person", usual(CAST, 1, lambda person: person.name))
 def test_it_paints_whom_the_prompt_describes(
     tiny_base: StableDiffusionXLPipeline, known: NDArray[np.float32], person: DrawnPerson
 ) -> None:
@@ -83,6 +84,7 @@ def test_it_paints_whom_the_prompt_describes(
     assert scores.max() > 0.6
 
 
+@pytest.mark.long
 def test_a_trigger_word_means_nobody_to_it(tiny_base: StableDiffusionXLPipeline) -> None:
     identity, rng = DrawnIdentity.load(), Random(1)
     james = identity.centre([jittered_portrait(JAMES, rng) for _ in range(8)])
@@ -110,6 +112,7 @@ def test_random_trigger_words_look_like_the_real_one() -> None:
     assert [letter.isdigit() for letter in trigger] == [letter.isdigit() for letter in TRIGGER_WORD]
 
 
+@pytest.mark.long
 def test_a_few_steps_of_pre_training_make_a_base_that_loads_and_paints(tmp_path: Path) -> None:
     said: list[str] = []
     make_tiny(tmp_path / "base", pictures=16, batch=2, steps=2, say=said.append)

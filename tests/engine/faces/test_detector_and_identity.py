@@ -95,6 +95,7 @@ def test_no_face_is_no_face(detector: Detector) -> None:
     assert [face for picture in pictures for face in detector.find(picture)] == []
 
 
+@pytest.mark.long
 def test_small_grey_faces_of_news_photos_are_found_and_hardly_anything_else(detector: Detector) -> None:
     # 25 × 25 pixels each: 100 faces, then 100 things that are none.
     found = []

@@ -412,6 +412,7 @@ def test_a_moved_and_a_copied_folder_are_the_same_library(plain: Plain, tmp_path
     assert_nothing_lost(plain)
 
 
+@pytest.mark.long
 def test_a_folder_above_or_below_is_the_same_library(plain: Plain, tmp_path: Path) -> None:
     assert plain.look(plain.photos / "a") == 0
     assert_nothing_lost(plain)
@@ -421,6 +422,7 @@ def test_a_folder_above_or_below_is_the_same_library(plain: Plain, tmp_path: Pat
     assert_nothing_lost(plain)
 
 
+@pytest.mark.long
 def test_a_touched_photo_is_not_looked_at_and_an_edited_one_stays_known(plain: Plain) -> None:
     names = {face.id: face.file_name for face in plain.faces().values()}
     os.utime(plain.photos / names[1], ns=(10**18, 10**18))

@@ -53,6 +53,7 @@ def _truth(faces: list[Face], shots: dict[str, Shot]) -> Iterator[tuple[Face, Sh
         yield face, shots[face.file_name.removesuffix(".jpg") if ".heic" in face.file_name else face.file_name]
 
 
+@pytest.mark.long
 def test_who_is_somebody_else_is_told_in_the_drawn_library(drawn: tuple[list[Face], dict[str, Shot], Project]) -> None:
     faces, shots, _ = drawn
     for face, shot in _truth(faces, shots):

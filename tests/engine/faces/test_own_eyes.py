@@ -259,6 +259,7 @@ def test_grouped_faces_of_a_folder_stand_in_for_confirmed_ones(found: Callable[.
     assert distances_from_person([replace(face, file_root="/") for face in faces], vectors)[0] == {}
 
 
+@pytest.mark.long
 def test_measuring_tells_its_pace(beach: Project) -> None:
     told: list[events.Event] = []
     measure(beach, tell=told.append)

@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from engine.jobs.quick_imports import quick_imports
 
 ALL_OF_A_RUN = """
@@ -25,6 +27,7 @@ print(json.dumps(unasked))
 """
 
 
+@pytest.mark.long
 def test_a_run_begins_without_what_nobody_asks_for_and_8_bit_adamw_can_still_be_asked_for() -> None:
     done = subprocess.run([sys.executable, "-c", ALL_OF_A_RUN], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

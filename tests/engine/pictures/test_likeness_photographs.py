@@ -24,6 +24,7 @@ def people() -> Photographs:
     return Photographs.load()
 
 
+@pytest.mark.long
 def test_the_same_person_lies_nearer_than_any_other(people: Photographs) -> None:
     looks = [people.look(picture) for picture in variants().values()]
     vectors = np.stack([each.vector for each in looks if each.vector is not None])

@@ -98,6 +98,7 @@ def test_loras_are_swapped_without_building_their_layers_anew_and_leave_nothing_
     assert far(bare, paint()) == 0
 
 
+@pytest.mark.long
 def test_a_swap_costs_less_than_a_twentieth_of_a_picture(painting: Painting, loras: tuple[Path, Path]) -> None:
     brush = replace(BARE, steps=20)
     for lora in (*loras, *loras):

@@ -82,6 +82,7 @@ def plain_text(template: str) -> str:
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=4, unique=True), min_size=1, max_size=3))
+@pytest.mark.long
 def test_all_combinations_come_out_when_enough_are_asked_for(axes: list[list[str]]) -> None:
     template = " ".join(choice(options) for options in axes)
     wanted = {" ".join(each) for each in itertools.product(*axes)}
