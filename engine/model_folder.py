@@ -6,13 +6,13 @@ diffusers imports whatever module ``model_index.json`` names, also one that lies
 
 from __future__ import annotations
 
-import json
 import os
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from engine.errors import BaseModelError
+from engine.storage.outside import read_json
 
 PICKLES = frozenset({".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle"})
 """What pickled weights are called."""
@@ -82,9 +82,7 @@ def _check_shards(path: Path) -> None:
 def _json(path: Path, largest: int) -> dict[str, Any]:
     """A file with one JSON object. Raises BaseModelError."""
     try:
-        if path.stat().st_size > largest:
-            raise ValueError("too large")
-        record = json.loads(path.read_text("utf-8"))
+        record = read_json(path, largest)
     except (OSError, ValueError, RecursionError) as error:
         raise BaseModelError(f"{path} can't be read ({error})", "copy or download it again") from error
     if not isinstance(record, dict):

@@ -9,7 +9,6 @@ configuration. What is neither (EDM's sigmas, as Playground v2.5's, and flow mat
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BaseModelError
-from engine.storage.outside import read_json
+from engine.storage.outside import parse_json, read_json
 
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
@@ -164,7 +163,7 @@ def _header(path: Path, _changed: int, _size: int) -> tuple[frozenset[str], dict
         (length,) = struct.unpack("<Q", handle.read(8))
         if not 2 <= length <= LARGEST_HEADER:
             raise ValueError("no header")
-        record = json.loads(handle.read(length))
+        record = parse_json(handle.read(length))
     metadata = record.pop("__metadata__", {}) if isinstance(record, dict) else {}
     told = {str(key): str(value) for key, value in metadata.items()} if isinstance(metadata, dict) else {}
     return frozenset(record), told

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-from engine.storage.outside import parse_toml
+from engine.storage.outside import parse_toml, read_text
 from engine.toml_lines import line_of
 
 
@@ -94,7 +94,7 @@ def read_theme(path: Path) -> Theme:
     """
     text = ""
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
         record: dict[str, Any] = parse_toml(text)
         file = ThemeFile.model_validate(record)
         colors: dict[str, Any] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from engine.storage.outside import parse_toml
+from engine.storage.outside import parse_toml, read_text
 from engine.toml_lines import line_of
 
 CONFIG_NAME = "config.toml"
@@ -68,7 +68,7 @@ def read_config(folder: Path) -> UserConfig:
     """Reads the user's file; where there is none, or nothing of it can be read, everything is as it comes."""
     path = folder / CONFIG_NAME
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return UserConfig(path, UserSettings())
     except (OSError, UnicodeDecodeError) as error:
@@ -102,7 +102,7 @@ def save_theme(folder: Path, name: str) -> None:
     path = folder / CONFIG_NAME
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+        document = tomlkit.parse(read_text(path)) if path.exists() else tomlkit.document()
     except TOMLKitError as error:
         raise ValueError(f"{path} is no TOML ({error})") from error
     if document.get("theme") != name:

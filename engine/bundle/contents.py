@@ -30,8 +30,10 @@ LARGEST_ABOUT = 65_536
 """Bytes of ``bundle.json``."""
 
 A_FILE = 8192
-"""Bytes that each file may take in ``checksums.json``, and in the tar's headers: twice its name, and what stands around
-it."""
+"""Bytes that each file's name may take in the tar's headers, and what stands around it."""
+
+A_SUM = 100
+"""Bytes that each file takes in ``checksums.json`` beside its name: the SHA-256 in hex, quotes, spaces."""
 
 _RUN = re.compile(r"[\w][\w.+-]*")
 

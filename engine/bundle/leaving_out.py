@@ -12,7 +12,7 @@ import tomlkit
 
 from engine.jobs.folder import JobFolder
 from engine.project import Project
-from engine.storage.outside import parse_json, parse_toml
+from engine.storage.outside import parse_json, parse_toml, read_text
 
 PERSON_KEYS = ("name", "uid")
 """What the library calls the person; the trigger word is all that training needs."""
@@ -35,8 +35,8 @@ class Left:
 def settings_file(project: Project, with_library: bool) -> Left:
     """``limner.toml`` as it travels; the user's comments stay, but those of the library's part."""
     project.settings  # noqa: B018 - a broken file is told now, not on the other machine
-    document = tomlkit.parse(project.settings_path.read_text("utf-8"))
-    plain = parse_toml(project.settings_path.read_text("utf-8"))
+    document = tomlkit.parse(read_text(project.settings_path))
+    plain = parse_toml(read_text(project.settings_path))
     gone: list[str] = []
     if not with_library:
         if "library" in document:

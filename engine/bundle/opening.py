@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from engine.bundle.contents import (
     A_FILE,
+    A_SUM,
     ABOUT,
     CHECKSUMS,
     LARGEST_ABOUT,
@@ -33,8 +34,14 @@ from engine.bundle.contents import (
 from engine.bundle.packing import CHUNK, Tell
 from engine.storage.outside import parse_json
 
-LARGEST_HEADER = 1 << 20
-"""Bytes that a tar's header may make us read at once."""
+LARGEST_READ = 1 << 20
+"""Bytes that a tar may make us read at once."""
+
+A_HEADER = 3 * 512 + A_FILE
+"""Bytes of headers that may stand before one file: its own, and those that tell a long name."""
+
+MOST_LETTERS = 50_000_000
+"""Letters of all names together: each is kept until its checksum was compared."""
 
 SPARE = 100_000_000
 """Bytes that stay free on the disk."""
@@ -71,18 +78,17 @@ def _stage(path: Path, stage: Path, tell: Tell) -> About:
         if shutil.disk_usage(stage).free < about.bytes + SPARE:
             raise BundleError(f"the bundle holds {about.bytes / 1e9:.1f} GB, more than {stage.parent} has room for")
         sums: dict[str, str] = {}
-        done = 0
+        done = letters = 0
         told: dict[str, Any] | None = None
-        while (member := tar.next()) is not None:
-            # Each keeps all that its header said.
-            tar.members.clear()  # type: ignore[attr-defined]
+        while (member := _next(tar)) is not None:
             if told is not None:
                 raise BundleError("the bundle goes on after its end", "don't trust who made it")
             if member.name == CHECKSUMS:
-                told = _record(tar, member, LARGEST_ABOUT + about.files * A_FILE)
+                told = _record(tar, member, LARGEST_ABOUT + 2 * letters + len(sums) * A_SUM)
                 continue
             done += member.size
-            if len(sums) >= about.files or done > about.bytes or member.size < 0:
+            letters += len(member.name.encode("utf-8", "replace"))
+            if len(sums) >= about.files or done > about.bytes or member.size < 0 or letters > MOST_LETTERS:
                 raise BundleError("the bundle holds more than it says", "don't trust who made it")
             sums[member.name] = _take(tar, member, stage, about.kind)
             tell(done, about.bytes)
@@ -97,9 +103,18 @@ def _first(tar: tarfile.TarFile) -> About:
     member = tar.next()
     if member is None or member.name != ABOUT:
         raise no_bundle()
-    about = read_about(_data(tar, member, LARGEST_ABOUT))
-    _source(tar).headers += about.files * A_FILE
-    return about
+    return read_about(_data(tar, member, LARGEST_ABOUT))
+
+
+def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """The next member. Nothing is kept of the one before, and nothing is told for all that follow."""
+    # Each keeps all that its header said.
+    tar.members.clear()  # type: ignore[attr-defined]
+    _source(tar).headers = A_HEADER
+    member = tar.next()
+    if tar.pax_headers:
+        raise BundleError("the bundle holds headers for all of its files", "don't trust who made it")
+    return member
 
 
 def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: BundleKind) -> str:
@@ -188,19 +203,19 @@ def _cut_off(path: Path) -> BundleError:
 
 class _Bounded:
     """A file whose headers can't fill the memory: tarfile reads a header's tail in one go, follows one header to the
-    next, and keeps what they say."""
+    next, copies for each what all before it said, and keeps it."""
 
     def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
         self._file = file
         self._in_header = True
-        self.headers = LARGEST_HEADER
-        """Bytes of headers that may still come."""
+        self.headers = A_HEADER
+        """Bytes of headers that may still come before the next file."""
 
     def read(self, size: int = -1) -> bytes:
-        """At most ``LARGEST_HEADER`` bytes; of headers no more than are left."""
+        """At most ``LARGEST_READ`` bytes; of headers no more than are left."""
         if self._in_header:
             self.headers -= size
-        if not 0 <= size <= LARGEST_HEADER or self.headers < 0:
+        if not 0 <= size <= LARGEST_READ or self.headers < 0:
             raise BundleError("the bundle's list of files is absurdly large", "don't trust who made it")
         return self._file.read(size)
 

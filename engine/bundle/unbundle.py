@@ -21,7 +21,7 @@ from engine.jobs.folder import JobFolder, Order
 from engine.project import SETTINGS_NAME, Project
 from engine.settings import read_settings
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import parse_toml
+from engine.storage.outside import parse_toml, read_text
 
 LOG = "events.jsonl"
 
@@ -118,7 +118,7 @@ def _new_project(path: Path, project: Project, tell: Tell, with_addresses: bool)
 
 def _set_aside(project: Project) -> tuple[str, ...]:
     """Takes all addresses and paths out of the settings; returns what was taken out."""
-    plain = parse_toml(project.settings_path.read_text("utf-8"))
+    plain = parse_toml(read_text(project.settings_path))
     left = settings_file(project, with_library=False)
     write_text(project.settings_path, left.data.decode("utf-8"))
     library = [f"library.{key}" for key in plain.get("library", {})]
@@ -146,10 +146,11 @@ def _bring_home(project: Project, incoming: Path) -> RunBroughtHome:
             project.runs.mkdir(exist_ok=True)
             incoming.rename(here)
             return RunBroughtHome(run, name, Merged.NEW if number == 1 else Merged.BESIDE)
-        theirs, ours = _log(incoming), _log(here)
-        if ours and theirs.startswith(ours):
-            return RunBroughtHome(run, name, _bring_up_to_date(JobFolder(here), incoming, theirs != ours))
-        if theirs and ours.startswith(theirs):
+        theirs, ours = incoming / LOG, here / LOG
+        if _begins(ours, theirs):
+            longer = theirs.stat().st_size != ours.stat().st_size
+            return RunBroughtHome(run, name, _bring_up_to_date(JobFolder(here), incoming, longer))
+        if _begins(theirs, ours):
             return RunBroughtHome(run, name, Merged.KNOWN)
         number += 1
 
@@ -178,11 +179,18 @@ def _belongs_to(project: Project, incoming: Path) -> None:
     job.write_order(Order(order.kind, project.root, order.args))
 
 
-def _log(run: Path) -> bytes:
+def _begins(one: Path, other: Path) -> bool:
+    """Whether one file is the beginning of the other, or all of it; not where it is empty or not there."""
     try:
-        return (run / LOG).read_bytes()
+        with one.open("rb") as first, other.open("rb") as second:
+            told = False
+            while chunk := first.read(1 << 20):
+                if chunk != second.read(len(chunk)):
+                    return False
+                told = True
+            return told
     except FileNotFoundError:
-        return b""
+        return False
 
 
 def names_of(runs: Sequence[RunBroughtHome]) -> list[str]:

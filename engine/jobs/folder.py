@@ -30,6 +30,9 @@ LAST_WORDS_BYTES = 16 << 10
 NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.EIO, errno.ETIMEDOUT})
 """What reading says of a file that is not there, or of a mount that has lost its other end."""
 
+AT_ONCE = 8_000_000
+"""Bytes of a log that are held at a time; a line that is longer is passed over."""
+
 KEPT_BYTES = 200
 """How much of what was read last tells a log from another."""
 
@@ -149,8 +152,7 @@ class JobFolder:
 
     def entries(self) -> Iterator[events.Entry]:
         """Every whole entry of the log so far, from its beginning."""
-        tail = EventTail(self.events_path)
-        yield from tail.read()
+        yield from EventTail(self.events_path).read()
 
 
 class EventTail:
@@ -164,31 +166,43 @@ class EventTail:
         self._path = path
         self._offset = 0
         self._before = b""
+        self._within = False
+        """Whether the place lies in a line that is passed over."""
         self.begun_anew = 0
         """How often the log turned out to be another one, so that all that was read of it is void."""
 
-    def read(self) -> list[events.Entry]:
-        """The new whole lines as entries; a torn last line waits for its end.
+    def read(self) -> Iterator[events.Entry]:
+        """The new whole lines as entries, some at a time; a torn last line waits for its end.
 
         Raises:
             OSError: the log is there and can't be read. A mount that is gone for now has nothing new.
         """
+        while whole := self._next():
+            yield from events.from_lines([line.decode("utf-8", "replace") for line in whole.splitlines()])
+
+    def _next(self) -> bytes:
+        """Some whole lines that are new, or what ends one that is passed over; empty where there are none yet."""
         try:
             with self._path.open("rb") as log:
                 log.seek(self._offset - len(self._before))
                 if log.read(len(self._before)) != self._before:
                     log.seek(0)
-                    self._offset, self._before = 0, b""
+                    self._offset, self._before, self._within = 0, b"", False
                     self.begun_anew += 1
-                data = log.read()
+                data = log.read(AT_ONCE)
         except OSError as error:
             if error.errno in NOT_THERE:
-                return []
+                return b""
             raise
         whole = data[: data.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        self._before = (self._before + whole[-KEPT_BYTES:])[-KEPT_BYTES:]
-        return events.from_lines([line.decode("utf-8", "replace") for line in whole.splitlines()])
+        endless = not whole and len(data) == AT_ONCE
+        taken = data if endless else whole
+        self._offset += len(taken)
+        self._before = (self._before + taken[-KEPT_BYTES:])[-KEPT_BYTES:]
+        if endless or self._within:
+            taken = b"\n" if endless else taken[taken.find(b"\n") :]
+        self._within = endless or (self._within and not whole)
+        return taken
 
 
 class EventLog:

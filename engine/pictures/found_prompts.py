@@ -17,7 +17,7 @@ from engine.prompts.grammar import escape, is_balanced
 from engine.prompts.library import SharedPrompt
 from engine.prompts.networks import strip
 from engine.settings import PersonSettings
-from engine.storage.outside import parse_json
+from engine.storage.outside import parse_json, read_text
 
 STYLE_SLOT = "{prompt}"
 """Where A1111 puts the prompt into a style."""
@@ -64,10 +64,14 @@ def import_prompts(path: Path, person: PersonSettings | None = None) -> Imported
     return Imported(tuple(dict.fromkeys(prompts)), tuple(notes))
 
 
+LARGEST_STYLES = 32_000_000
+"""Bytes of a file of styles."""
+
+
 def _from_styles(path: Path) -> list[SharedPrompt]:
     """A1111's styles: ``name,prompt,negative_prompt``; ``text`` in old files."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path, LARGEST_STYLES).removeprefix("\ufeff")
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"{path} can't be read ({error})", "save it as UTF-8") from error
     try:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import PromptError
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import parse_toml
+from engine.storage.outside import parse_toml, read_text
 
 
 class _Written(BaseModel):
@@ -71,7 +71,7 @@ def shared_prompts(path: Path | None = None) -> tuple[SharedPrompt, ...]:
     """
     path = path or shared_path()
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:
@@ -88,7 +88,7 @@ def share(prompts: list[SharedPrompt], path: Path | None = None) -> int:
     path = path or shared_path()
     there = {(each.text, each.negative) for each in shared_prompts(path)}
     new = [each for each in prompts if (each.text, each.negative) not in there]
-    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
+    document = tomlkit.parse(read_text(path)) if path.exists() else tomlkit.document()
     listed = document.setdefault("prompts", tomlkit.aot())
     for each in dict.fromkeys(new):
         table = tomlkit.table()

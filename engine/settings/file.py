@@ -23,7 +23,7 @@ from engine.settings.section import Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import parse_toml
+from engine.storage.outside import parse_toml, read_text
 from engine.toml_lines import line_of
 
 LONGEST_SHOWN = 80
@@ -56,7 +56,7 @@ def read_settings(path: Path) -> Settings:
         ProjectError: not there, not TOML, or a key that is unknown or out of range; names file, line and key.
     """
     try:
-        text = path.read_text("utf-8")
+        text = read_text(path)
         record = parse_toml(text)
     except FileNotFoundError as error:
         raise ProjectError(f"there is no {path}", "make a project with: limner new DIR") from error
@@ -131,9 +131,9 @@ def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
 def _document(path: Path) -> tomlkit.TOMLDocument:
     """The file with its comments. Raises ProjectError where it can't be read."""
     try:
-        return tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-    except UnicodeDecodeError as error:
-        raise ProjectError(f"{path} can't be read ({error})", "mend its encoding") from error
+        return tomlkit.parse(read_text(path)) if path.exists() else tomlkit.document()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} can't be read ({error})", "mend its permissions or its encoding") from error
     except TOMLKitError as error:
         raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
 

@@ -7,7 +7,6 @@ The format: eight bytes with the header's length, a JSON header, then the tensor
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import struct
 from collections import Counter
@@ -20,6 +19,7 @@ import numpy as np
 
 from engine.errors import LoraFileError
 from engine.model_folder import PICKLES
+from engine.storage.outside import parse_json
 from engine.training.lora_names import SDXL_LAYERS_PER_BLOCK, Part
 from engine.training.lora_spelling import module_of
 
@@ -277,7 +277,7 @@ def _read_record(path: Path) -> tuple[dict[str, Any], int, int]:
             length = int.from_bytes(handle.read(8), "little")
             if not 2 <= length <= min(LONGEST_HEADER, size - 8):
                 raise _no_safetensors(path)
-            record = json.loads(handle.read(length))
+            record = parse_json(handle.read(length))
     except FileNotFoundError as error:
         raise LoraFileError(f"there is no {path}", "list a run's checkpoints with: limner runs") from error
     except OSError as error:

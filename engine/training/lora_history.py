@@ -16,7 +16,7 @@ from typing import Any
 from engine import events
 from engine.settings import Optimizer, TrainingSettings
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import parse_toml, read_json
+from engine.storage.outside import parse_toml, read_json, read_text
 from engine.training.captions import as_written
 from engine.training.examples import Example
 from engine.training.fit import Fitting
@@ -87,7 +87,7 @@ def history(
 def started_at(record: Path) -> float | None:
     """When a run began, from its ``run.toml``, in Unix seconds; None where that can't be read."""
     try:
-        return datetime.strptime(parse_toml(record.read_text("utf-8"))["started"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
+        return datetime.strptime(parse_toml(read_text(record))["started"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -7,7 +7,6 @@ none is read with its rank as alpha, as every program reads it.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import LoraFileError
+from engine.storage.outside import parse_json
 from engine.training.lora_header import LoraHeader
 from engine.training.lora_names import Part
 from engine.training.lora_spelling import module_of
@@ -129,7 +129,7 @@ def _below(told: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 def _record(text: str) -> dict[str, Any]:
     try:
-        told = json.loads(text)
+        told = parse_json(text)
     except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

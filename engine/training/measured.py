@@ -20,7 +20,7 @@ import platformdirs
 from engine.errors import ProjectError
 from engine.jobs.turns import one_at_a_time
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import parse_json
+from engine.storage.outside import parse_json, read_text
 from engine.training.cards import Card
 from engine.training.flops import StepShape
 
@@ -188,7 +188,7 @@ def of_this_machine() -> list[Measured]:
 def of_run(folder: Path) -> Measured | None:
     """What a run measured of itself; None where it measured nothing yet."""
     try:
-        text = (folder / NAME).read_text("utf-8")
+        text = read_text(folder / NAME)
     except (OSError, UnicodeDecodeError):
         return None
     return next(_readable([text]), None)

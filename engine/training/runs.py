@@ -135,17 +135,23 @@ class RunFollower:
     def poll(self) -> RunStatus:
         """Reads the log's new entries and returns where the run stands now. Raises OSError where it can't be read."""
         lived = self.job.alive()
-        entries = self._tail.read()
-        if self._tail.begun_anew != self._begun_anew:
-            self._begun_anew = self._tail.begun_anew
-            self._begin()
-        for entry in entries:
+        more = False
+        for entry in self._tail.read():
+            self._begin_where_it_did()
             self._take(entry)
+            more = True
+        self._begin_where_it_did()
         self._settle()
-        if entries:
+        if more:
             self.status = replace(self.status, happened=tuple(self._happened))
         self._judge(lived)
         return self.status
+
+    def _begin_where_it_did(self) -> None:
+        """Forgets all where the log turned out to be another one."""
+        if self._tail.begun_anew != self._begun_anew:
+            self._begun_anew = self._tail.begun_anew
+            self._begin()
 
     def _begin(self) -> None:
         self.curves = Curves()

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from engine.errors import LoraFileError
+from engine.storage.outside import parse_json
 from engine.training.data import TrainingData
 from engine.training.fit import Fitting
 from engine.training.lora_file import load_tensors, write_tensors
@@ -100,9 +101,9 @@ def read_state(folder: Path) -> tuple[Place, Memory] | None:
     tensors = load_tensors(path)
     try:
         about = read_metadata(path)
-        record = json.loads(about["place"])
+        record = parse_json(about["place"])
         fitting = record.pop("fitting", None)
         place = Place(**record, fitting=Fitting.read(fitting) if fitting else None)
-        return place, Memory(tensors, json.loads(about["optimizer"]))
+        return place, Memory(tensors, parse_json(about["optimizer"]))
     except (KeyError, TypeError, ValueError) as error:
         raise LoraFileError(f"{path} is no state of a run", "start the run anew") from error

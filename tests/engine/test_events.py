@@ -66,7 +66,7 @@ def test_a_follower_sees_a_torn_line_only_once_it_is_whole(tmp_path: Path) -> No
     log.write_bytes(whole.encode() + b'{"v":1,"t":2,"kind":"ph')
     tail = EventTail(log)
     assert [entry.event for entry in tail.read()] == [events.Phase("faces", 1, 2)]
-    assert tail.read() == []
+    assert list(tail.read()) == []
     with log.open("ab") as handle:
         handle.write(b'ase","name":"faces","done":2,"total":2}\n')
     assert [entry.event for entry in tail.read()] == [events.Phase("faces", 2, 2)]

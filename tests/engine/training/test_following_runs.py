@@ -75,7 +75,7 @@ class TestTheLog:
     def test_one_that_a_copying_program_puts_into_its_place_goes_on_where_it_was(self, job: JobFolder) -> None:
         write(job, *beginning(), step(1))
         tail = EventTail(job.events_path)
-        tail.read()
+        list(tail.read())
         write(job, step(2))
         beside = job.events_path.with_suffix(".part")
         shutil.copy(job.events_path, beside)
