@@ -16,6 +16,7 @@ from engine.errors import LimnerError
 from engine.private import keep_private, story_of
 from engine.refusals import explain
 from engine.secrets import without_secrets
+from tui.interrupting import deaf_again, end_at_once, hear_interrupts
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("tui.commands.project:new", "Make a project folder."),
@@ -89,12 +90,15 @@ def limner(context: click.Context, folder: Path) -> None:
     if context.invoked_subcommand is None:
         from tui.app import open_app
 
+        deaf_again()
         open_app(folder)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command. Exit status: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
     keep_private()
+    if arguments is None:
+        hear_interrupts()
     try:
         result: Any = limner.main(args=arguments, prog_name="limner", standalone_mode=False)
         status = result if isinstance(result, int) else 0
@@ -104,6 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
     except click.exceptions.Abort:
         _tell("interrupted")
         status = 130
+        if arguments is None:
+            end_at_once(status)
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)

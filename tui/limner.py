@@ -23,6 +23,7 @@ from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError, ProjectError
 from engine.faces.ledger import Ledger
+from engine.patience import leave
 from engine.project import Project
 from engine.training.runs import RunStatus
 from tui.actions import Action, Scope
@@ -169,6 +170,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         stacks = self._screen_stacks.values() if self.is_running else ()
         screens = [screen for stack in stacks for screen in stack if isinstance(screen, WorkScreen)]
         self.remember(*(screen for screen in screens if screen.is_mounted), at_once=True)
+        # Python would wait for every thread that waits for a server or a database.
+        leave()
         super().exit(result, return_code, message)
 
     @property

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.library.address import LibraryAddress, ServerKind
 from engine.library.tunnel import tunnel_to
+from engine.patience import Left, TooSlow
 
 CONNECT_SECONDS = 5
 """How long a server may take to answer before it counts as not there."""
@@ -51,6 +52,9 @@ def _sqlite(cause: BaseException, address: LibraryAddress) -> LibraryError:
         return NotALibrary(f"{address.path} is not an SQLite database", "give PhotoPrism's index.db")
     if "no such table" in text or "no such column" in text:
         return NotALibrary(f"{address.path} is not PhotoPrism's index ({text})", "give PhotoPrism's index.db")
+    if "took longer" in text or "too big" in text:
+        what = f"{address.path} can't be read: {text}, which PhotoPrism's index never makes happen"
+        return LibraryError(what, "give the index.db in PhotoPrism's storage folder")
     if "locked" in text:
         return LibraryError(f"{address.path} is in use", "try again when PhotoPrism is done indexing")
     return LibraryError(f"{address.path} can't be read ({text})", "check that you may read it")
@@ -116,6 +120,10 @@ def unreachable(reason: BaseException, address: LibraryAddress) -> LibraryError:
         if inside:
             fix += f"; a container's name is known inside Docker alone: {tunnel_to(address, 'PHOTOPRISM-HOST')}"
         return HostUnreachable(f"no machine is called {address.host}", fix)
+    if isinstance(reason, TooSlow):
+        return HostUnreachable(f"{where} answers without end, or too slowly", "see what stands between, and try again")
+    if isinstance(reason, Left):
+        return HostUnreachable(f"{where} was left before it had answered")
     if isinstance(reason, TimeoutError):
         fix = "check host and port, the firewall, and that the server runs"
         tunnel = "" if web or address.local else f"; from outside, open a tunnel: {tunnel_to(address)}"

@@ -19,12 +19,13 @@ from engine.library.address import LibraryAddress
 from engine.library.embeddings import Embedding
 from engine.library.http_photos import RemoteFile, RemotePhotos
 from engine.library.http_records import RemotePhoto, listed, number, person_of, photo_of, text
-from engine.library.http_session import AT_ONCE, Refused, Session, quoted
+from engine.library.http_session import AT_ONCE, Refused, Session
+from engine.library.http_words import quoted
 from engine.library.library import Description
 from engine.library.people import Person
 from engine.library.photo_words import PhotoWords
 from engine.library.roots import Roots
-from engine.library.rows import LibraryFace, Marker
+from engine.library.rows import LibraryFace, Marker, bounded
 from engine.library.tls import told_of
 
 AHEAD = 4 * AT_ONCE
@@ -32,6 +33,12 @@ AHEAD = 4 * AT_ONCE
 
 PAGE = 500
 """People or photos an answer."""
+
+MOST_ROWS = 1_000_000
+"""People, photos of one person, or files that are taken of a library."""
+
+MOST_KEPT = 200_000_000
+"""Bytes of photos that are kept while the library is open, some 80,000; what comes after is asked for each time."""
 
 
 class HttpLibrary:
@@ -49,6 +56,7 @@ class HttpLibrary:
         self._session = Session(address, secret)
         self._private = private
         self._photos: dict[str, RemotePhoto | None] = {}
+        self._kept = 0
         self._files: dict[tuple[str, str], RemoteFile] = {}
         self.roots: Roots = RemotePhotos(session=self._session, cache=cache, known=self._files)
         self._config = self._session.ask("config")
@@ -90,14 +98,12 @@ class HttpLibrary:
     def faces(self, person: Person | str) -> Iterator[LibraryFace]:
         """The faces of a person (or of a person's id), oldest first."""
         uid = person if isinstance(person, str) else person.id
-        for photo in self._photos_of(uid):
-            yield from photo.faces_of(uid)
+        yield from bounded(face for photo in self._photos_of(uid) for face in photo.faces_of(uid))
 
     def markers_beside(self, person: Person | str) -> Iterator[Marker]:
         """All faces, also nameless ones, of every file that holds a face of a person."""
         uid = person if isinstance(person, str) else person.id
-        for photo in self._photos_of(uid):
-            yield from photo.markers_beside(uid)
+        yield from bounded(marker for photo in self._photos_of(uid) for marker in photo.markers_beside(uid))
 
     def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
         """None: PhotoPrism does not tell them over HTTP."""
@@ -130,29 +136,43 @@ class HttpLibrary:
                     if photo is not None and photo.usable(self._private):
                         told = {(file.root, file.name): RemoteFile(file.hash, file.size) for file in photo.files}
                         self._files.update(told)
+                        if len(self._files) > MOST_ROWS:
+                            raise self._endless()
                         yield photo
 
     def _photo(self, uid: str) -> RemotePhoto | None:
         """One photo with its files and markers, asked for once while the library is open; None where it went away
         since it was listed."""
-        if uid not in self._photos:
-            try:
-                self._photos[uid] = photo_of(self._session.ask(f"photos/{quoted(uid)}"))
-            except Refused as error:
-                if error.status != 404:
-                    raise
-                self._photos[uid] = None
-        return self._photos[uid]
+        if uid in self._photos:
+            return self._photos[uid]
+        try:
+            photo = photo_of(self._session.ask(f"photos/{quoted(uid)}"))
+        except Refused as error:
+            if error.status != 404:
+                raise
+            photo = None
+        self._kept += photo.weight if photo is not None else 100
+        if self._kept < MOST_KEPT:
+            self._photos[uid] = photo
+        return photo
 
     def _pages(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
         """All rows of a list, page by page."""
-        offset = 0
+        offset, before = 0, ""
         while True:
             rows = listed(self._session.ask(path, **query, count=PAGE, offset=offset), self.address.where)
             yield from rows
             if len(rows) < PAGE:
                 return
             offset += len(rows)
+            first = text(rows[0], "UID")
+            if offset > MOST_ROWS or first == before:
+                raise self._endless()
+            before = first
+
+    def _endless(self) -> Refused:
+        what = f"{self.address.where} goes on and on, or tells the same again and again, which PhotoPrism never does"
+        return Refused(200, what, "see what stands between you and PhotoPrism")
 
     def _version(self) -> str:
         """``241213`` of ``241213-382ffa899-Linux-AMD64``."""

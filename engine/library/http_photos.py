@@ -22,8 +22,10 @@ from pathlib import Path, PurePosixPath
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.jobs.locks import flock
 from engine.library.content import sha1_of
-from engine.library.http_session import TRIES, Refused, Session, quoted
+from engine.library.http_session import TRIES, Refused, Session
+from engine.library.http_words import quoted
 from engine.library.roots import NoPhotosNow, Root, RootCheck, Roots
+from engine.patience import Left, TooSlow
 from engine.storage.own_files import open_own
 
 FOLDER = "originals"
@@ -124,7 +126,9 @@ class RemotePhotos(Roots):
             if isinstance(error, OSError) and error.errno in _DISK:
                 raise
             # It broke off: what came is kept.
-            if last:
+            if isinstance(error, Left):
+                raise NoPhotosNow(f"{self.session.address.where} was left", "what was fetched stays") from error
+            if last or isinstance(error, TooSlow):
                 what = f"{self.session.address.where} breaks off again and again"
                 raise NoPhotosNow(what, "try again later; what was fetched stays") from error
             return False

@@ -13,11 +13,14 @@ from typing import Any
 from engine.errors import NotALibrary
 from engine.library.people import Person
 from engine.library.photo_words import LEAST_SURE, UNKNOWN_PLACE, PhotoWords
-from engine.library.rows import LibraryFace, Marker, date_of, well_formed
+from engine.library.rows import LONGEST_TEXT, LibraryFace, Marker, date_of, well_formed
 from engine.library.schema import CONFIRMED
 
 LARGEST = 2**63
 """No number is this large in a database. JSON holds any: Python's ``float`` and SQLite end with an error at them."""
+
+MOST = 1000
+"""Files of a photo, faces of a file and labels of a photo that are taken."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,15 @@ class RemotePhoto:
     """Archived, or of a quality that PhotoPrism shows nobody."""
     files: tuple[RemotePhotoFile, ...]
     words: PhotoWords
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it takes in memory, about."""
+        markers = (m for file in self.files for m in file.markers)
+        letters = sum(len(file.name) + len(file.root) + len(file.uid) + len(file.hash) for file in self.files)
+        of_markers = sum(500 + len(m.uid) + len(m.subject) + len(m.name) for m in markers)
+        labels = sum(60 + len(label) for label in self.words.labels)
+        return 500 + 600 * len(self.files) + letters + of_markers + labels + len(self.words.place)
 
     def usable(self, private: bool) -> bool:
         """Whether it counts, by the rules that hold for an index."""
@@ -104,7 +116,7 @@ def photo_of(record: object) -> RemotePhoto | None:
     if not isinstance(record, dict) or not text(record, "UID"):
         return None
     files = record.get("Files")
-    found = (_file(each) for each in files if isinstance(each, dict)) if isinstance(files, list) else ()
+    found = (_file(each) for each in files[:MOST] if isinstance(each, dict)) if isinstance(files, list) else ()
     return RemotePhoto(
         uid=text(record, "UID"),
         taken_at=date_of(text(record, "TakenAtLocal")) or date_of(text(record, "TakenAt")),
@@ -125,7 +137,7 @@ def listed(answer: object, where: str) -> list[dict[str, Any]]:
 def text(record: Mapping[str, Any], key: str) -> str:
     """A value as text that can be written and shown; empty where there is none."""
     value = record.get(key)
-    return well_formed(value) if isinstance(value, str) else ""
+    return well_formed(value[:LONGEST_TEXT]) if isinstance(value, str) else ""
 
 
 def number(record: Mapping[str, Any], key: str) -> int:
@@ -138,7 +150,7 @@ def _file(record: dict[str, Any]) -> RemotePhotoFile | None:
     if record.get("Missing") or record.get("DeletedAt") or record.get("Error") or not text(record, "UID"):
         return None
     markers = record.get("Markers")
-    found = (_marker(each) for each in markers if isinstance(each, dict)) if isinstance(markers, list) else ()
+    found = (_marker(each) for each in markers[:MOST] if isinstance(each, dict)) if isinstance(markers, list) else ()
     return RemotePhotoFile(
         uid=text(record, "UID"),
         root=text(record, "Root"),
@@ -169,7 +181,7 @@ def _labels(record: dict[str, Any]) -> Iterator[str]:
     """The surest first, as the index has them."""
     labels = record.get("Labels")
     sure: list[tuple[int, str]] = []
-    for each in labels if isinstance(labels, list) else ():
+    for each in labels[:MOST] if isinstance(labels, list) else ():
         label = each.get("Label") if isinstance(each, dict) else None
         if isinstance(label, dict) and text(label, "Name") and number(each, "Uncertainty") <= LEAST_SURE:
             sure.append((number(each, "Uncertainty"), text(label, "Name")))

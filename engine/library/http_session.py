@@ -10,24 +10,24 @@ from __future__ import annotations
 
 import http.client
 import json
-import math
 import queue
 import random
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
+from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
+from engine.http_answers import GONE, Answer, Connection, Encrypted, Plain
 from engine.library.address import LibraryAddress
 from engine.library.failures import unreachable
-from engine.library.rows import well_formed
+from engine.library.http_words import passing, said_in, seconds_of, sendable, site_of
 from engine.library.tls import web_context
+from engine.patience import Left, left, rest
 from engine.private import for_a_header
 from engine.secrets import never_tell
+from engine.storage.outside import check_memory
 
 AT_ONCE = 4
 """Questions under way at once: a home server makes thumbnails for somebody else, too."""
@@ -46,15 +46,25 @@ LONGEST_WAIT = 30.0
 LONGEST_ASKED = 120.0
 """Seconds that a server may ask for (``Retry-After``); who asks for more is told of instead, and not asked again."""
 
-MOST_BYTES = 64_000_000
-"""An answer (not a photo) that is longer is refused."""
+ANSWER_SECONDS = 120.0
+"""How long an answer may take, and as much more as its bytes take at ``http_answers.LEAST_RATE``."""
+
+GOODBYE_SECONDS = 2.0
+"""How long a server may take to forget us."""
+
+MOST_BYTES = 16_000_000
+"""An answer (not a photo) that is longer is refused; a page of 500 photos has two."""
+
+MOST_MEMORY = 120_000_000
+"""Bytes that what an answer holds may take."""
+
+CHUNK = 65_536
 
 APP_PASSWORD = "an app password (Settings, Account, Apps and Devices in PhotoPrism)"
 
 PUBLIC = "public"
 """What PhotoPrism takes for a token where it asks for no login."""
 
-_GONE = (OSError, http.client.HTTPException)
 _BUSY = (408, 425, 429)
 _AWAY = (502, 503, 504)
 
@@ -85,9 +95,10 @@ class Session:
         self._context = web_context(address)
         self._token = None if address.user else secret
         self._ours = False
+        self._gone = left()
         self._login = threading.Lock()
         self._download_token: str | None = None
-        self._slots: queue.LifoQueue[http.client.HTTPConnection | None] = queue.LifoQueue()
+        self._slots: queue.LifoQueue[Connection | None] = queue.LifoQueue()
         for _ in range(AT_ONCE):
             self._slots.put(None)
 
@@ -107,9 +118,9 @@ class Session:
                 with self.answer(f"/api/v1/{path}{tail}") as response:
                     self._note_tokens(response)
                     return self._json(response)
-            except _GONE as error:
+            except GONE as error:
                 # It broke off, or fell silent, in the middle of its answer.
-                if attempt == TRIES - 1:
+                if attempt == TRIES - 1 or not passing(error):
                     raise unreachable(error, self.address) from error
             self.pause(attempt)
             attempt += 1
@@ -117,7 +128,7 @@ class Session:
     @contextmanager
     def answer(
         self, path: str, headers: Mapping[str, str] | None = None, fine: tuple[int, ...] = (200,), known: bool = True
-    ) -> Iterator[http.client.HTTPResponse]:
+    ) -> Iterator[Answer]:
         """An answer whose body is read within the ``with``; the connection is kept where it was read to its end.
 
         Args:
@@ -139,6 +150,7 @@ class Session:
                 response.close()
                 if not whole or response.will_close:
                     slot.close()
+                slot.rest()
         finally:
             self._slots.put(slot)
 
@@ -151,7 +163,7 @@ class Session:
         if self._download_token in (None, but):
             told = self.ask("config")
             token = told.get("downloadToken") if isinstance(told, dict) else None
-            self._download_token = token if isinstance(token, str) and _sendable(token) else PUBLIC
+            self._download_token = token if isinstance(token, str) and sendable(token) else PUBLIC
             self._keep_download_token_to_ourselves()
         return self._download_token or PUBLIC
 
@@ -160,27 +172,27 @@ class Session:
         if self._ours and self._token:
             token, self._token, self._ours = self._token, None, False
             connection = self._connection()
+            connection.timeout = GOODBYE_SECONDS
+            path = f"{self._parts.path}/api/v1/session"
             try:
-                connection.request("DELETE", f"{self._parts.path}/api/v1/session", headers={"X-Auth-Token": token})
-                connection.getresponse().read()
-            except _GONE:
-                # It forgets us by itself after some days.
-                pass
+                # It forgets us by itself after some days, too.
+                with suppress(*GONE):
+                    connection.ask(GOODBYE_SECONDS, GOODBYE_SECONDS, "DELETE", path, None, {"X-Auth-Token": token})
             finally:
-                connection.close()
+                connection.end()
         for slot in [self._slots.get() for _ in range(AT_ONCE)]:
             if slot is not None:
-                slot.close()
+                slot.end()
             self._slots.put(None)
 
     def _persist(
         self,
-        slot: http.client.HTTPConnection | None,
+        slot: Connection | None,
         path: str,
         headers: dict[str, str],
         fine: tuple[int, ...],
         known: bool,
-    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    ) -> tuple[Connection, Answer]:
         """Asks until there is an answer; a server that is busy or breaks off is asked again, later and later."""
         renewed = False
         for attempt in range(TRIES):
@@ -189,54 +201,49 @@ class Session:
             token = self._known_as() if known else None
             try:
                 response = self._send(slot, "GET", self._parts.path + path, headers, token)
-            except _GONE as error:
-                slot.close()
+            except GONE as error:
+                slot.end()
                 if used and attempt == 0:
                     # A connection that lay idle is closed by the server when it likes.
                     continue
-                if last or not _passing(error):
+                if last or not passing(error):
                     raise unreachable(error, self.address) from error
                 self.pause(attempt)
                 continue
             if response.status in fine:
                 return slot, response
             # Errors are short; read to their end, the connection can be used again.
-            said, wait = _said(response), _seconds(response.getheader("Retry-After"))
+            said, wait = said_in(response), seconds_of(response.getheader("Retry-After"))
             if response.will_close or not response.isclosed():
-                slot.close()
+                slot.end()
             response.close()
             if response.status == 401 and known and self.address.user and not renewed:
                 renewed = True
                 self._forget(token)
             elif (response.status in _BUSY or response.status >= 500) and not last:
                 if wait is not None and wait > LONGEST_ASKED:
-                    slot.close()
+                    slot.end()
                     raise self._left_alone(wait)
                 self.pause(attempt, wait)
             else:
-                slot.close()
+                slot.end()
                 raise self._refusal(response, said)
-        slot.close() if slot else None
+        slot.end() if slot else None
         raise WrongPassword(*self._not_let_in())
 
     def _send(
         self,
-        connection: http.client.HTTPConnection,
+        connection: Connection,
         method: str,
         path: str,
         headers: dict[str, str],
         token: str | None,
         body: bytes | None = None,
-    ) -> http.client.HTTPResponse:
+    ) -> Answer:
         own = {"Accept-Encoding": "identity", "User-Agent": "limner", **headers}
         if token:
             own["X-Auth-Token"] = token
-        if connection.sock is None:
-            connection.timeout = CONNECT_SECONDS
-            connection.connect()
-            connection.sock.settimeout(SILENT_SECONDS)  # type: ignore[attr-defined]
-        connection.request(method, path, body, own)
-        return connection.getresponse()
+        return connection.ask(ANSWER_SECONDS, SILENT_SECONDS, method, path, body, own)
 
     def _known_as(self) -> str | None:
         """The token that says who we are; got by logging in where there is a user and none yet."""
@@ -265,43 +272,52 @@ class Session:
                 response = self._send(connection, "POST", path, {"Content-Type": "application/json"}, None, asked)
                 if response.status not in _BUSY or attempt == TRIES - 1:
                     break
-                _said(response)
-                wait = _seconds(response.getheader("Retry-After"))
+                said_in(response)
+                wait = seconds_of(response.getheader("Retry-After"))
                 if wait is not None and wait > LONGEST_ASKED:
                     raise self._left_alone(wait)
                 self.pause(attempt, wait)
             if response.status != 200:
-                raise self._refusal(response, _said(response))
+                raise self._refusal(response, said_in(response))
             told = self._json(response)
-        except _GONE as error:
+        except GONE as error:
             raise unreachable(error, self.address) from error
         finally:
-            connection.close()
+            connection.end()
         token = (told.get("access_token") or told.get("id")) if isinstance(told, dict) else None
-        if not isinstance(token, str) or not _sendable(token):
+        if not isinstance(token, str) or not sendable(token):
             raise self._no_photoprism()
         never_tell(token)
         return token
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self) -> Connection:
         host, port = self.address.host, self.address.port
         if self._context is None:
-            return http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
-        return http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=self._context)
+            return Plain(host, port, timeout=CONNECT_SECONDS)
+        return Encrypted(host, port, timeout=CONNECT_SECONDS, context=self._context)
 
     def pause(self, attempt: int, asked: float | None = None) -> None:
         """Waits before a next try, as long as the server asks for; else twice as long each time, and a little
-        by chance, so that several threads don't come back at once."""
+        by chance, so that several threads don't come back at once. Raises HostUnreachable where it was left."""
         own = min(FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25), LONGEST_WAIT)
-        time.sleep(own if asked is None else min(asked, LONGEST_ASKED))
+        try:
+            rest(own if asked is None else min(asked, LONGEST_ASKED), self._gone)
+        except Left as error:
+            raise unreachable(error, self.address) from error
 
-    def _json(self, response: http.client.HTTPResponse) -> Any:
+    def _json(self, response: Answer) -> Any:
         """Raises IncompleteRead where less came than ``Content-Length`` told: what is there of it means nothing."""
-        data = response.read(MOST_BYTES + 1)
+        data = bytearray()
+        while len(data) <= MOST_BYTES and (some := response.read(CHUNK)):
+            data += some
         if len(data) > MOST_BYTES:
             raise Refused(200, f"{self.address.where} answered with more than {MOST_BYTES // 1_000_000} MB")
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
+        try:
+            check_memory(data, MOST_MEMORY)
+        except ValueError as error:
+            raise Refused(200, f"{self.address.where} answered with more than PhotoPrism ever has ({error})") from error
         try:
             return json.loads(data)
         except ValueError as error:
@@ -310,7 +326,7 @@ class Session:
             what = f"{self.address.where} answered with lists in lists without end, which PhotoPrism never does"
             raise Refused(200, what, "see what stands between you and PhotoPrism") from error
 
-    def _note_tokens(self, response: http.client.HTTPResponse) -> None:
+    def _note_tokens(self, response: Answer) -> None:
         """Answers carry the download token that is good now (PhotoPrism's ``api_response_headers.go``)."""
         if token := response.getheader("X-Download-Token"):
             self._download_token = token
@@ -320,10 +336,10 @@ class Session:
         if self._download_token != PUBLIC:
             never_tell(self._download_token)
 
-    def _refusal(self, response: http.client.HTTPResponse, said: str) -> LibraryError:
+    def _refusal(self, response: Answer, said: str) -> LibraryError:
         status, where = response.status, self.address.where
         if status in (301, 302, 303, 307, 308):
-            there = _site_of(response.getheader("Location") or "") or "another address"
+            there = site_of(response.getheader("Location") or "") or "another address"
             return NotALibrary(f"{where} sends on to {there}", f"limner connect {there}, if that is your PhotoPrism")
         if status == 401:
             if "passcode" in said.lower():
@@ -355,56 +371,3 @@ class Session:
 
     def _no_photoprism(self) -> NotALibrary:
         return NotALibrary(f"{self.address.where} is no PhotoPrism", "give the address that your browser shows for it")
-
-
-def quoted(part: str) -> str:
-    """A part of a path, whatever stands in it."""
-    return quote(part, safe="")
-
-
-def _sendable(token: str) -> bool:
-    """Whether a token that the server gave can be sent back to it."""
-    return bool(token) and token.isascii() and token.isprintable()
-
-
-def _site_of(location: str) -> str:
-    """Scheme and host of an address; empty where it has none, or is malformed."""
-    try:
-        target = urlsplit(location)
-    except ValueError:
-        return ""
-    return f"{target.scheme}://{target.netloc}" if target.netloc else ""
-
-
-def _passing(error: Exception) -> bool:
-    """Whether the same question may well be answered a little later: not where nobody listens, and not where the
-    server can't be trusted."""
-    import socket
-    import ssl
-
-    return not isinstance(error, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError))
-
-
-def _said(response: http.client.HTTPResponse) -> str:
-    """An error's own words, as far as they are PhotoPrism's (``{"error": …}``) and no page of a proxy's."""
-    try:
-        record = json.loads(response.read(20_000))
-        words = record.get("error") or record.get("message") if isinstance(record, dict) else ""
-    except (ValueError, RecursionError, *_GONE):
-        return ""
-    return well_formed(" ".join(str(words or "").split())[:200])
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """``Retry-After`` is seconds or a date (RFC 9110, 10.2.3); None: the server does not say."""
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError):
-        return None

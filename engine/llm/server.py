@@ -7,11 +7,9 @@ no proxy is asked, so a key goes nowhere but to the address that was given.
 
 from __future__ import annotations
 
-import http.client
 import ipaddress
 import json
 import os
-import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +18,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from engine.errors import PromptError
+from engine.http_answers import GONE, Answer, Connection, Encrypted, Plain
+from engine.patience import Left, Line, TooSlow
 from engine.private import for_a_header
 from engine.secrets import never_tell
 from engine.storage.outside import parse_json
@@ -35,8 +35,20 @@ CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 180.0
 """How long a server may say nothing: a large model is loaded first."""
 
+USELESS_SECONDS = 600.0
+"""How long it may send what is no text, such as comments that keep the connection alive."""
+
+ANSWER_SECONDS = 3600.0
+"""How long an answer may take in all."""
+
 MOST_BYTES = 20_000_000
 """An answer that is longer is cut off."""
+
+MOST_MEMORY = 120_000_000
+"""Bytes that what an answer holds may take."""
+
+LONGEST_LINE = 1_000_000
+"""Bytes of one event of a stream; a whole answer that is not streamed may have more."""
 
 LONGEST_WAIT = 20.0
 """No server is waited for longer than this when it says that it is busy."""
@@ -89,7 +101,7 @@ class ModelServer:
         never_tell(key)
         self._key = for_a_header(key, "the language model's key", PromptError)
         self._silent_seconds = silent_seconds
-        self._socket: socket.socket | None = None
+        self._line: Line | None = None
         self._cancelled = False
 
     @property
@@ -105,13 +117,10 @@ class ModelServer:
     def cancel(self) -> None:
         """Takes the question back that is being asked, and every later one."""
         self._cancelled = True
-        if self._socket is not None:
-            try:
-                # Whoever reads from it now gets the end of it.
-                self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                # It was closed already.
-                return
+        line = self._line
+        if line is not None:
+            # Whoever reads from it now gets the end of it.
+            line.cut()
 
     def models(self) -> list[str]:
         """The names of the models that it has.
@@ -122,7 +131,7 @@ class ModelServer:
         """
         told = b"".join(self._asked("GET", "/models", None))
         try:
-            found = [str(each["id"]) for each in parse_json(told)["data"]]
+            found = [str(each["id"]) for each in parse_json(told, MOST_MEMORY)["data"]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise PromptError(f"{self.url} is no server of language models", "give the address of /v1") from error
         return found
@@ -155,49 +164,59 @@ class ModelServer:
     def _asked(self, method: str, path: str, body: bytes | None) -> Iterator[bytes]:
         """The answer's lines."""
         connection = self._connection()
+        answered = False
         try:
-            connection.connect()
-            self._socket = connection.sock
-            if self._cancelled:
-                raise Cancelled
-            connection.sock.settimeout(self._silent_seconds)
+            self._line = connection.line
             headers = {"Accept": "text/event-stream, application/json", "Content-Type": "application/json"}
             if self._key:
                 headers["Authorization"] = f"Bearer {self._key}"
-            connection.request(method, self._parts.path + path, body, headers)
-            response = connection.getresponse()
+            path = self._parts.path + path
+            response = connection.ask(self._silent_seconds, self._silent_seconds, method, path, body, headers)
+            answered = True
             if response.status != 200:
                 raise self._refusal(response)
-            left = MOST_BYTES
-            while left > 0 and (line := response.readline(left)):
-                left -= len(line)
-                yield line
+            yield from self._lines(response, connection.line)
             if self._cancelled:
                 raise Cancelled
         except ssl.SSLError as error:
             raise PromptError(f"{self.place} can't be trusted ({error.reason})", "check the address") from error
-        except (OSError, http.client.HTTPException) as error:
-            raise self._broken(error) from error
+        except GONE as error:
+            raise self._broken(error, answered or connection.sock is not None) from error
         finally:
-            self._socket = None
-            connection.close()
+            self._line = None
+            connection.end()
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _lines(self, response: Answer, line: Line) -> Iterator[bytes]:
+        """The lines of an answer, as long as text comes among them in time."""
+        end, left = time.monotonic() + ANSWER_SECONDS, MOST_BYTES
+        streamed = "event-stream" in (response.getheader("Content-Type") or "")
+        line.anew(USELESS_SECONDS)
+        while left > 0 and (found := response.readline(min(left, LONGEST_LINE) if streamed else left)):
+            left -= len(found)
+            if found.startswith(b"data:") and (now := time.monotonic()) < end:
+                line.anew(min(USELESS_SECONDS, end - now))
+            yield found
+        if cut := line.why():
+            raise cut
+
+    def _connection(self) -> Connection:
         if self._cancelled:
             raise Cancelled
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
+        kind = Encrypted if self._parts.scheme == "https" else Plain
         return kind(self._parts.hostname or "", self._parts.port, timeout=CONNECT_SECONDS)
 
-    def _broken(self, error: Exception) -> Exception:
-        if self._cancelled:
+    def _broken(self, error: Exception, connected: bool) -> Exception:
+        if self._cancelled or isinstance(error, Left):
             return Cancelled()
-        if self._socket is None:
+        if isinstance(error, TooSlow):
+            return Refused(0, f"{self.place} goes on and on, and says nothing", "see what the server printed")
+        if not connected:
             return PromptError(f"nothing answers at {self.url}", "start the model's server, or check the address")
         if isinstance(error, TimeoutError):
             return Refused(0, f"{self.place} said nothing for {self._silent_seconds:g} s", "take a smaller model")
         return Refused(0, f"{self.place} broke off ({type(error).__name__})", "see what the server printed")
 
-    def _refusal(self, response: http.client.HTTPResponse) -> Refused:
+    def _refusal(self, response: Answer) -> Refused:
         said = " ".join(_error_text(response.read(10_000)).split())[:200]
         what = f"{self.place} answered {response.status}{f' ({said})' if said else ''}"
         fix = {
@@ -274,22 +293,22 @@ def _is_near(host: str) -> bool:
 
 def _texts(lines: Iterator[bytes]) -> Iterator[str]:
     """The pieces of text in server-sent events; or the text of one whole JSON answer, of servers that don't stream."""
-    whole: list[bytes] = []
+    whole = bytearray()
     for line in lines:
         if not line.startswith(b"data:"):
-            whole.append(line)
+            whole += line
             continue
         data = line[5:].strip()
         if data == b"[DONE]":
             return
         yield from _text(data)
-    if rest := b"".join(whole).strip():
+    if rest := bytes(whole).strip():
         yield from _text(rest)
 
 
 def _text(data: bytes) -> Iterator[str]:
     try:
-        record = parse_json(data)
+        record = parse_json(data, MOST_MEMORY)
     except (ValueError, RecursionError):
         # A torn line, a comment, an event's name: nothing that is text.
         return
@@ -310,7 +329,7 @@ def _text(data: bytes) -> Iterator[str]:
 
 def _error_text(body: bytes) -> str:
     try:
-        error = parse_json(body)["error"]
+        error = parse_json(body, MOST_MEMORY)["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return body.decode("utf-8", "replace") if not body.lstrip().startswith(b"<") else ""
     return str(error.get("message", "") if isinstance(error, dict) else error)

@@ -33,7 +33,7 @@ JPEG = {"Content-Type": "image/jpeg"}
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that were waited between tries; nobody has to."""
     found: list[float] = []
-    monkeypatch.setattr(http_session.time, "sleep", found.append)
+    monkeypatch.setattr(http_session, "rest", lambda seconds, _gone: found.append(seconds))
     return found
 
 
