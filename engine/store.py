@@ -15,11 +15,15 @@ from pathlib import Path
 from engine.copies import keep_copy
 from engine.errors import ProjectError
 from engine.refusals import explained
+from engine.storage.guarded_sqlite import Guarded, brought_along
 from engine.storage.moved_projects import make_paths_relative
 from engine.storage.project_paths import ProjectPaths
 
 WAIT_SECONDS = 30.0
 """How long another process may hold the database."""
+
+LONGEST_VALUE = 32_000_000
+"""Bytes of a value; the largest of ours is a grid's plan."""
 
 Migration = str | Callable[[sqlite3.Connection, Path], None]
 """SQL statements; or a function that gets the database and the project's folder."""
@@ -279,9 +283,12 @@ class Store:
         self.paths = ProjectPaths(path.resolve().parent)
         """How paths are kept in it."""
         with explained(path):
-            self.connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
+            self.connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, factory=Guarded)
             try:
+                self.connection.holds_to(LONGEST_VALUE)
                 self.connection.row_factory = sqlite3.Row
+                if brought := brought_along(self.connection):
+                    raise _somebody_elses(path, brought)
                 if (applied := self._applied()) > len(MIGRATIONS):
                     self._leave_untouched()
                     raise _newer(path, applied)
@@ -319,7 +326,8 @@ class Store:
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """The rows of a query."""
-        return self.connection.execute(query, values).fetchall()
+        rows: list[sqlite3.Row] = self.connection.execute(query, values).fetchall()
+        return rows
 
     def version(self) -> int:
         """A number that grows whenever another connection changed the database (SQLite's data_version)."""
@@ -365,6 +373,13 @@ class Store:
                 for statement in script.split(";"):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+
+
+def _somebody_elses(path: Path, brought: str) -> ProjectError:
+    return ProjectError(
+        f"{path} holds {brought[:100]}, which Limner never makes and which could run without end",
+        "don't trust who made it; put back a copy of your own",
+    )
 
 
 def _newer(path: Path, applied: int) -> ProjectError:

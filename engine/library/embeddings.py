@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from engine.library.rows import text_of
+from engine.library.rows import text_of, whole_text
 from engine.library.schema import Schema
 from engine.storage.outside import parse_json
 
@@ -38,7 +38,7 @@ def read_embeddings(connection: Connection, schema: Schema, markers: Collection[
     for start in range(0, len(wanted), AT_ONCE):
         some = wanted[start : start + AT_ONCE]
         for row in connection.execute(select(*columns).where(m.c.marker_uid.in_(some))):
-            values = _unit(text_of(row.embeddings_json))
+            values = _unit(whole_text(row.embeddings_json))
             if values is not None:
                 model = text_of(row.embed_model) or "photoprism"
                 packed = struct.pack(f"<{len(values)}e", *values)

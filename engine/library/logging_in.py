@@ -16,6 +16,7 @@ from pymysql.connections import Connection
 from pymysql.constants.CR import CR_AUTH_PLUGIN_CANNOT_LOAD
 from pymysql.err import OperationalError
 
+from engine.library.bounded_mysql import BoundedConnection
 from engine.library.failures import HANDS_OVER
 
 HANDING_OVER = ("mysql_clear_password", "dialog", "sha256_password", "mysql_old_password")
@@ -63,12 +64,12 @@ class _FirstPartAlone:
         return packet
 
 
-class ChallengedConnection(Connection):
+class ChallengedConnection(BoundedConnection):
     """A connection that never hands its password over, whatever the server asks for."""
 
     def _get_server_information(self) -> None:
         """Looks at the plug-in that the server begins with: PyMySQL answers that one before it asks any map."""
-        super()._get_server_information()  # type: ignore[misc]
+        super()._get_server_information()
         plugin: str = self._auth_plugin_name  # type: ignore[attr-defined]
         if plugin not in CHALLENGED:
             raise refusal()

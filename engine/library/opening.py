@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,15 +16,20 @@ from sqlalchemy.pool import NullPool
 
 from engine.errors import NotALibrary
 from engine.library.address import LibraryAddress, Tls
+from engine.library.bounded_mysql import ANSWER_SECONDS, BoundedConnection
 from engine.library.failures import CONNECT_SECONDS
 from engine.library.left_open import without_touching
 from engine.library.logging_in import PLUGINS, ChallengedConnection
 from engine.library.seen_tls import check_tls_was_never_seen, remember_tls
 from engine.library.tls import database_context
 from engine.secrets import never_tell
+from engine.storage.guarded_sqlite import Guarded
 
 READ_SECONDS = 60
 """How long a server may take over one answer."""
+
+LONGEST_VALUE = 500_000
+"""Bytes of a value or row of an SQLite index; an embedding has ten thousand."""
 
 
 def open_engine(address: LibraryAddress, password: str | None) -> Engine:
@@ -81,8 +87,8 @@ def _mysql(
     address: LibraryAddress, password: str | None, secure: dict[str, Any]
 ) -> pymysql.connections.Connection[Any]:
     # As it stands where there is nothing to hand over.
-    open_ = pymysql.connect if not password or _may_hand_over(address, secure) else _challenged
-    return open_(
+    open_ = BoundedConnection if not password or _may_hand_over(address, secure) else _challenged
+    connection = open_(
         host=address.host,
         port=address.port,
         unix_socket=str(address.socket) if address.socket else None,
@@ -95,6 +101,13 @@ def _mysql(
         init_command="SET SESSION TRANSACTION READ ONLY",
         **secure,
     )
+    # So that the server doesn't work on what nobody waits for: MariaDB's name (seconds), and MySQL's (milliseconds).
+    for limit in (f"max_statement_time={ANSWER_SECONDS:.0f}", f"max_execution_time={1000 * ANSWER_SECONDS:.0f}"):
+        with suppress(pymysql.err.OperationalError, pymysql.err.InternalError, pymysql.err.ProgrammingError):
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET SESSION {limit}")
+            break
+    return connection
 
 
 def _challenged(**options: Any) -> pymysql.connections.Connection[Any]:
@@ -110,7 +123,8 @@ def _open_sqlite(path: Path) -> sqlite3.Connection:
     path = without_touching(path)
     quiet = _write_ahead(path) and not path.with_name(path.name + "-wal").exists()
     uri = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if quiet else ''}"
-    connection = sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, timeout=10, check_same_thread=False, factory=Guarded)
+    connection.holds_to(LONGEST_VALUE)
     # One name that is no UTF-8 must not end the reading of all others.
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
     return connection

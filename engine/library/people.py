@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, case, func, select
 
 from engine.errors import LibraryError
-from engine.library.rows import date_of, text_of
+from engine.library.rows import AT_ONCE, date_of, text_of
 from engine.library.schema import CONFIRMED, Schema
 from engine.library.spelling import alike, folded
+
+MOST_PEOPLE = 50_000
+"""More than anybody has; a library that tells of more is none."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ def read_people(connection: Connection, schema: Schema, private: bool) -> list[P
         func.max(p.c.taken_at).label("last"),
     )
     query = schema.faces_of_people(select(s.c.subj_uid, s.c.subj_name, *counts), private)
+    query = query.group_by(s.c.subj_uid, s.c.subj_name).limit(MOST_PEOPLE + 1)
     people = [
         Person(
             id=text_of(row.subj_uid),
@@ -48,8 +52,10 @@ def read_people(connection: Connection, schema: Schema, private: bool) -> list[P
             first_year=_year(row.first),
             last_year=_year(row.last),
         )
-        for row in connection.execute(query.group_by(s.c.subj_uid, s.c.subj_name))
+        for row in connection.execute(query, execution_options={"yield_per": AT_ONCE})
     ]
+    if len(people) > MOST_PEOPLE:
+        raise LibraryError(f"the library knows more than {MOST_PEOPLE:,} people", "give PhotoPrism's own index")
     return sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
 
 

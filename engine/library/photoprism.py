@@ -21,7 +21,7 @@ from engine.library.opening import encrypted, open_engine
 from engine.library.password import check_library
 from engine.library.people import Person, read_people
 from engine.library.roots import Roots
-from engine.library.rows import AT_ONCE, LibraryFace, Marker, read_faces, read_markers, text_of
+from engine.library.rows import AT_ONCE, LibraryFace, Marker, bounded, read_faces, read_markers, text_of
 from engine.library.schema import Schema, count_of, read_schema
 from engine.library.tls import told_of
 from engine.settings import LibrarySettings
@@ -60,7 +60,9 @@ class PhotoPrismLibrary:
         with self._told():
             alive = [schema.photos.c.deleted_at.is_(None)] if schema.has(schema.photos, "deleted_at") else []
             invalid = [schema.markers.c.marker_invalid == 0] if schema.has(schema.markers, "marker_invalid") else []
-            photos = self.connection.execute(count_of(schema.photos, *alive)).scalar_one()
+            photos = self.connection.execute(
+                count_of(schema.photos, schema.photos.c.id.is_not(None), *alive)
+            ).scalar_one()
             is_face = schema.markers.c.marker_type == "face"
             faces = self.connection.execute(count_of(schema.markers, is_face, *invalid)).scalar_one()
             return Description(self._server(), self._version(), int(photos), int(faces), notes=self.cautions())
@@ -74,13 +76,13 @@ class PhotoPrismLibrary:
         """The faces of a person (or of a person's id), oldest first."""
         uid = person if isinstance(person, str) else person.id
         with self._told():
-            yield from read_faces(self.connection, self._schema, uid, self._private)
+            yield from bounded(read_faces(self.connection, self._schema, uid, self._private))
 
     def markers_beside(self, person: Person | str) -> Iterator[Marker]:
         """All faces, also nameless ones, of every file that holds a face of a person (or of a person's id)."""
         uid = person if isinstance(person, str) else person.id
         with self._told():
-            yield from read_markers(self.connection, self._schema, uid)
+            yield from bounded(read_markers(self.connection, self._schema, uid))
 
     def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
         """The embeddings of some markers; those that have none are left out."""

@@ -7,14 +7,24 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, func, select
 
+from engine.errors import LibraryError
 from engine.library.schema import CONFIRMED, Schema
 
 AT_ONCE = 1000
 """Rows that are held at a time while a query is read: a library may have millions."""
+
+LONGEST_TEXT = 5000
+"""Letters that are taken of a name or path; no system has paths of more."""
+
+MOST_MEMORY = 1_000_000_000
+"""Bytes that the faces of one person may take: some 800,000 of them."""
+
+A_ROW = 1000
+"""Bytes that a face takes beside its longer texts."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
@@ -61,6 +71,24 @@ class Marker:
     box: tuple[float, float, float, float]
 
 
+_Row = TypeVar("_Row", LibraryFace, Marker)
+
+
+def bounded(rows: Iterator[_Row]) -> Iterator[_Row]:
+    """The same rows. Raises LibraryError once they would take more memory than any person's faces do."""
+    room = MOST_MEMORY
+    for row in rows:
+        room -= A_ROW + len(row.marker_uid) + len(row.file_uid)
+        if isinstance(row, LibraryFace):
+            room -= len(row.person_uid) + len(row.person) + len(row.file_root) + len(row.file_name)
+            room -= len(row.photo_uid) + len(row.file_hash)
+        if room < 0:
+            raise LibraryError(
+                "the library tells of more faces of one person than fit into the memory", "give PhotoPrism's own index"
+            )
+        yield row
+
+
 def read_markers(connection: Connection, schema: Schema, person_uid: str) -> Iterator[Marker]:
     """All valid faces of every file that holds one of a person."""
     m = schema.markers
@@ -101,7 +129,13 @@ def read_faces(connection: Connection, schema: Schema, person_uid: str, private:
 
 def text_of(value: object) -> str:
     """A text column's value: PyMySQL returns bytes for VARBINARY, and SQLite's numeric affinity for that type
-    turns ``2019`` into an integer."""
+    turns ``2019`` into an integer. No more than ``LONGEST_TEXT`` of it is taken."""
+    some = value[: 4 * LONGEST_TEXT] if isinstance(value, (bytes, bytearray, memoryview)) else value
+    return whole_text(some)[:LONGEST_TEXT]
+
+
+def whole_text(value: object) -> str:
+    """The same, however long it is."""
     if value is None:
         return ""
     if isinstance(value, (bytes, bytearray, memoryview)):

@@ -5,6 +5,7 @@ Names: PhotoPrism's ``internal/entity`` (``marker.go``, ``subject.go``, ``file.g
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import TableClause
 
 from engine.errors import NotALibrary
+from engine.storage.guarded_sqlite import brought_along
 
 NEEDED: dict[str, frozenset[str]] = {
     "markers": frozenset({"marker_uid", "file_uid", "marker_type", "subj_uid", "subj_src", "x", "y", "w", "h"}),
@@ -98,6 +100,7 @@ def read_schema(connection: Connection, where: str) -> Schema:
         NotALibrary: a table or a needed column is missing.
     """
     inspector = inspect(connection)
+    _nothing_brought_along(connection, where)
     tables = {name.lower(): name for name in inspector.get_table_names()}
     missing = [name for name in NEEDED if name not in tables]
     if missing:
@@ -118,6 +121,22 @@ def read_schema(connection: Connection, where: str) -> Schema:
             )
         found[name] = table(tables[name], *(column(each) for each in sorted(names)))
     return Schema(**found, tables=frozenset(tables))
+
+
+def _nothing_brought_along(connection: Connection, where: str) -> None:
+    """Raises NotALibrary where a table of an SQLite index is none that only holds rows."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        return
+    try:
+        brought = brought_along(driver, frozenset({*NEEDED, "versions"}))
+    except sqlite3.Error as error:
+        raise NotALibrary(f"{where} is not an SQLite database", "give PhotoPrism's index.db") from error
+    if brought:
+        raise NotALibrary(
+            f"{where} is not PhotoPrism's index: it holds {brought}, which PhotoPrism never makes",
+            "give the index.db in PhotoPrism's storage folder",
+        )
 
 
 def count_of(source: TableClause, *conditions: ColumnElement[bool]) -> Select[Any]:
