@@ -23,8 +23,15 @@ SHORTEST = 4
 LONGEST_LOGIN = 256
 """Letters of a user or a password in an address. Bounded, or else the search takes quadratic time."""
 
-_LOGIN = re.compile(rf"(://[^/\s:@]{{0,{LONGEST_LOGIN}}}):[^\s@]{{1,{LONGEST_LOGIN}}}@")
+_LOGIN = re.compile(rf"(//[^/\s:@]{{0,{LONGEST_LOGIN}}}(?::|%3[Aa]))[^\s@]{{1,{LONGEST_LOGIN}}}@")
 """A password in an address, whoever wrote it there."""
+
+_OPTION = re.compile(
+    r"([?&][\w.-]{0,40}(?:passw|pwd|secret|token|api[-_.]?key|access[-_.]?key|signature)[\w.-]{0,40}=)"
+    rf"[^&;#\s\"']{{1,{LONGEST_LOGIN}}}",
+    re.IGNORECASE,
+)
+"""A secret among an address's options."""
 
 _SPELLINGS: tuple[Callable[[str], str], ...] = (
     str,
@@ -58,7 +65,9 @@ def without_secrets(text: str) -> str:
     for secret in _secrets:
         if secret in text:
             text = text.replace(secret, HIDDEN)
-    return _LOGIN.sub(rf"\1:{HIDDEN}@", text) if "://" in text else text
+    if "//" in text:
+        text = _LOGIN.sub(rf"\1{HIDDEN}@", text)
+    return _OPTION.sub(rf"\1{HIDDEN}", text) if "=" in text and ("?" in text or "&" in text) else text
 
 
 def secrets_in(text: str) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ import tomlkit
 
 from engine.jobs.folder import JobFolder
 from engine.project import Project
+from engine.secret_free import holds_secret
 from engine.storage.outside import parse_json, parse_toml, read_text
 
 PERSON_KEYS = ("name", "uid")
@@ -58,7 +59,7 @@ def run_order(job: JobFolder, with_library: bool) -> bytes:
         kept = {name: dict(part) if isinstance(part, dict) else part for name, part in settings.items()}
         kept.pop("library", None)
         for section, key in _left_out(settings):
-            if section not in MADE_WITH:
+            if section not in MADE_WITH or holds_secret(str(settings[section][key])):
                 kept[section].pop(key)
         args["settings"] = kept
     record = {"kind": order.kind.value, "project": "", "args": args}
@@ -87,4 +88,6 @@ def _left_out(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _is_private(value: object) -> bool:
     """Whether a setting is a path or an address."""
-    return isinstance(value, str) and (value.startswith(("/", "~")) or "://" in value)
+    if not isinstance(value, str):
+        return False
+    return value.startswith(("/", "~", "file:")) or "://" in value or ".." in value.split("/") or holds_secret(value)

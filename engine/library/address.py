@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from engine.errors import LibraryError
 from engine.library.spelling import as_on_disk
+from engine.secret_free import LONGEST, holds_secret
 
 DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"
@@ -20,13 +21,6 @@ DEFAULT_NAME = "photoprism"
 EXAMPLES = "give mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host or folder:///…"
 
 _GO_DSN = re.compile(r"^(?P<user>[^:@/]*)(?::(?P<password>.*))?@(?P<net>tcp|unix)\((?P<at>[^)]*)\)/(?P<name>[^?]*)")
-
-_PASSWORD = re.compile(r"^(?:[a-z0-9+.-]+:)?//[^:@/]*:(?![0-9]*[/?#][^@]*=)[^@]*@", re.IGNORECASE)
-"""A password before the host, also one with ``#``, ``/`` or ``?`` in it, which end the host for a parser. A port
-is none where an ``@`` comes later only in an option's value, ``?ssl_ca=/home/me@nas/ca.pem``."""
-
-_LOGIN = re.compile(r"^[^:@/\\]*:[^@]+@[^@]")
-"""``user:password@host``, typed without a scheme."""
 
 _PAGES = re.compile(r"/(library|api)(/.*)?$")
 """What PhotoPrism itself puts behind its address: its pages, and what they ask."""
@@ -122,7 +116,19 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         LibraryError: it is of another kind, malformed, or holds a password.
     """
     text = text.strip()
-    base = (base or Path()).resolve()
+    if len(text) > LONGEST or "\0" in text:
+        # Also since patterns take the square of its length.
+        raise LibraryError("the library's address is none (it is too long, or holds a NUL)", EXAMPLES)
+    try:
+        base = (base or Path()).resolve()
+        if holds_secret(text) and not _is_a_file(text, base):
+            raise _holds_password()
+        return _parsed(text, base)
+    except OSError as error:
+        raise LibraryError(f"the library's address names no file ({error.strerror})", EXAMPLES) from error
+
+
+def _parsed(text: str, base: Path) -> LibraryAddress:
     if go := _GO_DSN.match(text):
         return _from_go(go)
     if "://" not in text:
@@ -131,8 +137,6 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         return LibraryAddress(ServerKind.SQLITE, path=_index_in(_plain_path(text, base)))
     if text[:9].lower() == "folder://":
         return _folder(text[9:], base)
-    if _PASSWORD.match(text):
-        raise _holds_password()
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -147,6 +151,11 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
     if scheme in {"https", "http"}:
         return _from_http(parts, port)
     raise LibraryError(f"libraries at {scheme}:// addresses can't be read", EXAMPLES)
+
+
+def _is_a_file(text: str, base: Path) -> bool:
+    """Whether what looks like a login is the name of something that is there."""
+    return "://" not in text and os.path.lexists(base / Path(text).expanduser())
 
 
 def _refuse_password(parts: SplitResult) -> None:
@@ -238,11 +247,8 @@ def _from_go(go: re.Match[str]) -> LibraryAddress:
 def _plain_path(text: str, base: Path) -> Path:
     """A path as it was typed. What looks like a server's login is one, unless such a file is there."""
     path = as_on_disk(base / Path(text).expanduser())
-    if not os.path.exists(path):  # noqa: PTH110 - a text too long for a name is no error here
-        if _LOGIN.match(text) or _PASSWORD.match(text):
-            raise _holds_password()
-        if "@" in text.partition("/")[0]:
-            raise LibraryError("the library's address says not of what kind it is", EXAMPLES)
+    if "@" in text.partition("/")[0] and not os.path.exists(path):  # noqa: PTH110 - too long a name is no error here
+        raise LibraryError("the library's address says not of what kind it is", EXAMPLES)
     return path.resolve()
 
 

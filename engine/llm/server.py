@@ -21,6 +21,7 @@ from engine.errors import PromptError
 from engine.http_answers import GONE, Answer, Connection, Encrypted, Plain
 from engine.patience import Left, Line, TooSlow
 from engine.private import for_a_header
+from engine.secret_free import LONGEST, holds_secret
 from engine.secrets import never_tell
 from engine.storage.outside import parse_json
 from engine.trust import check_confirmed
@@ -267,6 +268,8 @@ def wait_before(refusal: Refused, tries: int, stopped: Callable[[], bool]) -> No
 
 
 def _address(url: str) -> SplitResult:
+    if len(url) > LONGEST or holds_secret(url):
+        raise _holds_login()
     try:
         parts = urlsplit(url.strip())
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -274,13 +277,18 @@ def _address(url: str) -> SplitResult:
     except ValueError:
         good = login = False
     if login:
-        raise PromptError(
-            "the language model's address holds a login", f"take it out, and set {KEY_VARIABLE} to the server's key"
-        )
+        raise _holds_login()
     if not good:
         raise PromptError(f"{url} is no address of a server", "write http://127.0.0.1:11434/v1, say")
     path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/models")
     return parts._replace(path=path or "/v1", query="", fragment="")
+
+
+def _holds_login() -> PromptError:
+    return PromptError(
+        "the language model's address holds a login, or a key",
+        f"take it out, and set {KEY_VARIABLE} to the server's key",
+    )
 
 
 def _is_near(host: str) -> bool:

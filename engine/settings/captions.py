@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -65,6 +66,9 @@ class FlorenceTask(StrEnum):
 
 class CaptionsSettings(Section):
     """How captions are written and cleaned."""
+
+    words: ClassVar[frozenset[str]] = frozenset({"drop", "keep", "replace"})
+    names: ClassVar[frozenset[str]] = frozenset({"model"})
 
     template: tuple[Told, ...] = (Told.FRAMING, Told.VIEW, Told.LIGHT, Told.LABELS, Told.PLACE)
     """What a template caption says. Framing and view also stand before what a model says."""

@@ -19,7 +19,7 @@ from engine.refusals import explained
 from engine.settings.captions import CaptionsSettings
 from engine.settings.models import BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings
-from engine.settings.section import Section
+from engine.settings.section import SECRET, Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
 from engine.storage.atomic_files import write_text
@@ -144,6 +144,9 @@ def _explain(path: Path, error: ValidationError, text: str = "") -> tuple[str, s
     key = ".".join(str(part) for part in first["loc"])
     line = line_of(text, first["loc"])
     where = f"{path}:{line}" if line else str(path)
+    if first["type"] == SECRET:
+        # Not quoted: what is refused is a secret.
+        return f"{where}: {key} holds a password, a token or a key, which would be copied and shown", _instead(key)
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, _all_keys(), n=1)
         fix = f"did you mean {near[0]}?" if near else "take it out"
@@ -151,6 +154,15 @@ def _explain(path: Path, error: ValidationError, text: str = "") -> tuple[str, s
     return f"{where}: {key} = {_shortly(first.get('input'))} won't do", PLAINLY.get(
         first["type"], first["msg"].lower().removeprefix("value error, ")
     )
+
+
+def _instead(key: str) -> str:
+    """Where a secret belongs that a setting held."""
+    if key == "library.url":
+        return "take it out and set LIMNER_DB_PASSWORD, or leave it to the keyring or the prompt"
+    if key.endswith(".url"):
+        return "take it out and set LIMNER_LLM_KEY, or leave it to the keyring"
+    return "take it out; a hub's token belongs into HF_TOKEN"
 
 
 def _shortly(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,8 @@ class BaseSettings(Section):
 
 class LanguageModelSettings(Section):
     """The language model that may vary prompts. Keys are never written here."""
+
+    names: ClassVar[frozenset[str]] = frozenset({"model"})
 
     url: str | None = None
     """Any server that speaks OpenAI's chat completions: ``http://127.0.0.1:11434/v1`` for Ollama."""

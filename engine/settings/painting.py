@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,8 @@ __all__ = ["NoiseSchedule", "PaintingSettings", "Sampler"]
 
 class PaintingSettings(Section):
     """How portraits are painted unless the command says otherwise."""
+
+    words: ClassVar[frozenset[str]] = frozenset({"negative", "style"})
 
     steps: int = Field(30, ge=1, le=500)
     """Steps of the sampler: more are slower and, from some point on, no better."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, field_validator
 
@@ -14,6 +15,8 @@ CONTAINER_ORIGINALS = "/photoprism/originals/"
 
 class PersonSettings(Section):
     """Whom the project is about."""
+
+    words: ClassVar[frozenset[str]] = frozenset({"trigger", "class_word", "name", "uid"})
 
     trigger: str = Field("jx265", min_length=1, pattern=r"^[^\s,]+$")
     """The made-up word that comes to mean this person."""

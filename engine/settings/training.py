@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -42,6 +42,8 @@ class Optimizer(StrEnum):
 
 class TrainingSettings(Section):
     """How a LoRA is trained."""
+
+    words: ClassVar[frozenset[str]] = frozenset({"sample_prompts"})
 
     repeats: int = Field(10, ge=1, le=1000)
     """How often an epoch sees each image of the built dataset; folders that you add beside it say it in their name
