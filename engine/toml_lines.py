@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 
@@ -31,8 +30,9 @@ def _lines(text: str) -> dict[str, int]:
     found: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
-            table = _bare(header[1])
+        header, closed, _ = line.lstrip().partition("]")
+        if closed and header.startswith("[") and header.strip("[ \t"):
+            table = _bare(header.lstrip("["))
             found.setdefault(table, number)
         elif (key := _bare(line.partition("=")[0])) and "=" in line and not key.startswith("#"):
             found.setdefault(f"{table}.{key}" if table else key, number)

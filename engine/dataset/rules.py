@@ -48,7 +48,8 @@ class Rule:
         return {"id": self.id.value, "words": self.words, "on": on, "default": self.default}
 
 
-_MANY = rf"(?:(?:{_COLOURS}|{_SIZES}|{_SHAPES})(?:,? and |, | ))*"
+# Bounded: from each word of a long row of them the whole row would be read again.
+_MANY = rf"(?:(?:{_COLOURS}|{_SIZES}|{_SHAPES})(?:,? and |, | )){{0,5}}"
 _OWNER = r"(?:\b(?:with|and|has|having)\s+)?(?:\b(?:his|her|their|a|an|the)\s+)?"
 
 RULES: tuple[Rule, ...] = (
@@ -68,7 +69,7 @@ RULES: tuple[Rule, ...] = (
         CleanUp.SKIN,
         "skin, freckles, moles, scars",
         drop=r".*\bskin\b.*|.*-skinned .*|tan|tanlines?|freckles|body freckles|mole( .*)?|scar( .*)?|wrinkles",
-        phrase=rf"{_OWNER}(?:(?:{_COLOURS}|pale|fair|tanned|tan|olive|smooth)\s+)+(?:skin|complexion)\b",
+        phrase=rf"{_OWNER}(?:(?:{_COLOURS}|pale|fair|tanned|tan|olive|smooth)\s+){{1,5}}(?:skin|complexion)\b",
     ),
     Rule(
         CleanUp.FACE,

@@ -23,9 +23,8 @@ _THOUGHTS = re.compile(
     r"^.*</think(?:ing)?>|<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\[THINK\].*?(?:\[/THINK\]|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
-_CHANNELS = re.compile(
-    r"<\|channel\|>\s*(\w+).*?<\|message\|>(.*?)(?=<\|(?:end|return|start|channel)\|>|\Z)", re.DOTALL
-)
+_CHANNEL = "<|channel|>"
+_MESSAGE = re.compile(r"\s*(\w+).*?<\|message\|>(.*?)(?=<\|(?:end|return|start)\|>|\Z)", re.DOTALL)
 """OpenAI's harmony format: thoughts in ``analysis``, the answer in ``final``."""
 
 _TOKENS = re.compile(r"<\|[^|>]*\|>|</?s>|<(?:start|end)_of_turn>|\[/?INST\]|<eos>|<pad>")
@@ -97,12 +96,17 @@ def is_refusal(text: str) -> bool:
 def _bare(text: str) -> str:
     """Without thoughts, control tokens and fences; no more of it than any caption is long."""
     text = text[:LONGEST]
-    channels = _CHANNELS.findall(text)
-    if channels:
+    if channels := _channels(text):
         text = next((said for name, said in reversed(channels) if name == "final"), "")
     text = _TOKENS.sub(" ", _THOUGHTS.sub("", text))
     fenced = _FENCE.findall(text)
     return (fenced[0] if fenced and fenced[0].strip() else text).strip()
+
+
+def _channels(text: str) -> list[tuple[str, str]]:
+    """The name of each channel, and what is said in it."""
+    found = (_MESSAGE.match(part) for part in text.split(_CHANNEL)[1:])
+    return [(each[1], each[2]) for each in found if each]
 
 
 def _from_json(text: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,9 @@ PERSON = "{trigger} {class}"
 
 ENDINGS = ("positive", "negative")
 """The inputs of ComfyUI's samplers that say what is, and what is not, to be on the picture."""
+
+MOST_SAMPLERS = 50
+"""Nodes with a prompt on their way that are followed; each may lead through the whole graph."""
 
 _TEXTS = ("text", "text_g", "text_l", "string", "value", "prompt", "positive", "wildcard_text", "populated_text")
 """Inputs of ComfyUI's nodes that hold text, the likeliest first."""
@@ -74,6 +78,11 @@ def _from_styles(path: Path) -> list[SharedPrompt]:
         text = read_text(path, LARGEST_STYLES).removeprefix("\ufeff")
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"{path} can't be read ({error})", "save it as UTF-8") from error
+    return styles_in(text, path)
+
+
+def styles_in(text: str, path: Path) -> list[SharedPrompt]:
+    """The prompts of a ``styles.csv``'s text; ``path`` is what it is called. Raises PromptError where it is none."""
     try:
         rows = list(csv.DictReader(io.StringIO(text.replace("\0", ""), newline="")))
     except csv.Error as error:
@@ -121,7 +130,10 @@ def read_graph(text: str) -> tuple[str, str]:
         return "", ""
     nodes = {str(key): node["inputs"] for key, node in graph.items() if _is_node(node)}
     best: tuple[str, str] = ("", "")
+    followed = 0
     for inputs in nodes.values():
+        if followed == MOST_SAMPLERS:
+            break
         if all(_is_link(inputs.get(ending)) for ending in ENDINGS):
             found = (_texts(nodes, inputs["positive"]), _texts(nodes, inputs["negative"]))
         elif _is_link(inputs.get("conditioning")) and _is_link(inputs.get("model")):
@@ -129,6 +141,7 @@ def read_graph(text: str) -> tuple[str, str]:
             found = (_texts(nodes, inputs["conditioning"]), "")
         else:
             continue
+        followed += 1
         # Conditioning nodes have both, too; the sampler's is the one that says the most.
         best = max(best, found, key=lambda pair: (len(pair[0]), len(pair[1])))
     return best
@@ -138,9 +151,9 @@ def _texts(nodes: Mapping[str, Mapping[str, Any]], link: Any) -> str:
     """The texts that a link leads to, each once, in their order."""
     found: dict[str, None] = {}
     seen: set[tuple[str, object]] = set()
-    waiting = [link]
+    waiting = deque([link])
     while waiting:
-        node, output = waiting.pop(0)
+        node, output = waiting.popleft()
         number = f"{node}"
         if (number, output) in seen or number not in nodes:
             continue

@@ -30,9 +30,9 @@ FEWEST_PAIRS = 3
 """A last line with fewer pairs belongs to the prompt."""
 
 # A1111's own, but no key is longer than 120 letters: without an end, a long line without a colon takes minutes.
-_PAIR = re.compile(r'\s*(\w[\w \-/]{1,120}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_PAIR = re.compile(r'(?<!\s)\s*(\w[\w \-/]{1,120}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d+)x(\d+)")
-_LORA_TAG = re.compile(r"\s*<lora:([^:>]+)(?::([^:>]+))?[^>]*>")
+_LORA_TAG = re.compile(r"(?<!\s)\s*<lora:([^:>]+)(?::([^:>]+))?[^>]*>")
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,14 @@ def add_lora_tag(prompt: str, name: str, strength: float, unet: float | None = N
 def split_lora_tags(prompt: str) -> tuple[str, list[tuple[str, float]]]:
     """The prompt without its LoRAs, and their names and strengths (1 where none is given)."""
     found: list[tuple[str, float]] = []
-    for name, strength in _LORA_TAG.findall(prompt):
+    # Behind the last > there is no tag, and the search for its end would be done for each <lora:.
+    end = prompt.rfind(">") + 1
+    for name, strength in _LORA_TAG.findall(prompt, 0, end):
         try:
             found.append((name, float(strength) if strength else 1.0))
         except ValueError as error:
             raise PictureError(f"<lora:{name}:{strength}> has no number for a strength", "write 0.8, say") from error
-    return _LORA_TAG.sub("", prompt).strip(), found
+    return (_LORA_TAG.sub("", prompt[:end]) + prompt[end:]).strip(), found
 
 
 def png_text(parameters: Parameters) -> PngInfo:

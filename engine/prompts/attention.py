@@ -27,6 +27,9 @@ SENSIBLE = (0.0, 2.0)
 LARGEST = 1e6
 """No weight is larger; far less than that already leaves nothing but noise."""
 
+DEEPEST = 50
+"""How deep brackets nest; those further in weigh nothing. Each multiplies all that is in it."""
+
 _MARKS = re.compile(
     r"""
     (?P<escape> \\[()\[\]\\] | \\ )
@@ -37,7 +40,7 @@ _MARKS = re.compile(
     """,
     re.VERBOSE,
 )
-_BREAK = re.compile(r"\s*\bBREAK\b\s*")
+_BREAK = re.compile(r"(?<!\s)\s*\bBREAK\b\s*")
 
 
 @dataclass(frozen=True)
@@ -85,15 +88,16 @@ class _Reader:
         self._texts: list[str] = []
         self._weights: list[float] = []
         self._breaks: set[int] = set()
-        self._open: dict[str, list[tuple[int, int]]] = {"(": [], "[": []}
-        """Each open bracket: its first piece, and its place in the text."""
+        self._open: dict[str, list[tuple[int | None, int]]] = {"(": [], "[": []}
+        """Each open bracket: its first piece (None: it is too deep), and its place in the text."""
+        self._too_deep = False
 
     def take(self, mark: re.Match[str]) -> None:
         """Takes one mark or run of text."""
         if mark["escape"]:
             self._add(mark["escape"][1:])
         elif mark["open"]:
-            self._open[mark["open"]].append((len(self._texts), mark.start()))
+            self._begin(mark)
         elif mark["number"] and self._open["("]:
             self._weigh(mark)
         elif mark["close"] == ")" and self._open["("]:
@@ -103,25 +107,38 @@ class _Reader:
         else:
             self._read(mark[0])
 
+    def _begin(self, mark: re.Match[str]) -> None:
+        """Opens a bracket; one that is too deep has its end, and no weight."""
+        depth = sum(map(len, self._open.values()))
+        if depth == DEEPEST and not self._too_deep:
+            self._too_deep = True
+            self.remarks.append(
+                Remark(mark.start(), f"more than {DEEPEST} brackets are open: those further in do nothing")
+            )
+        first = len(self._texts) if depth < DEEPEST else None
+        self._open[mark["open"]].append((first, mark.start()))
+
     def end(self) -> None:
         """What is still open holds to the end."""
         for bracket, by in (("(", ROUND), ("[", SQUARE)):
             for first, at in self._open[bracket]:
+                if first is None:
+                    continue
                 self._multiply(first, by)
                 fix = rf"write \{bracket} for the character itself"
                 self.remarks.append(Remark(at, f"{bracket} is never closed, so it holds to the end: {fix}"))
 
     def joined(self) -> list[Piece]:
         """The pieces, neighbours of the same weight as one."""
-        pieces: list[Piece] = []
+        found: list[tuple[list[str], float, bool]] = []
         for number, (text, weight) in enumerate(zip(self._texts, self._weights, strict=True)):
             if number in self._breaks:
-                pieces.append(Piece("BREAK", -1.0, is_break=True))
-            elif pieces and not pieces[-1].is_break and pieces[-1].weight == weight:
-                pieces[-1] = Piece(pieces[-1].text + text, weight)
+                found.append((["BREAK"], -1.0, True))
+            elif found and not found[-1][2] and found[-1][1] == weight:
+                found[-1][0].append(text)
             else:
-                pieces.append(Piece(text, weight))
-        return pieces or [Piece("")]
+                found.append(([text], weight, False))
+        return [Piece("".join(texts), weight, is_break) for texts, weight, is_break in found] or [Piece("")]
 
     def _weigh(self, mark: re.Match[str]) -> None:
         first, _ = self._open["("].pop()
@@ -140,7 +157,9 @@ class _Reader:
             self.remarks.append(Remark(mark.start(), f"a weight of {_short(said)} was hardly meant: {fix}"))
         self._multiply(first, max(-LARGEST, min(LARGEST, weight)))
 
-    def _multiply(self, first: int, by: float) -> None:
+    def _multiply(self, first: int | None, by: float) -> None:
+        if first is None:
+            return
         for number in range(first, len(self._weights)):
             if number not in self._breaks:
                 self._weights[number] = _bounded(self._weights[number] * by)

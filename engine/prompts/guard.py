@@ -9,7 +9,7 @@ it raises for the first, and for the second repeats one prompt for ever.)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -23,10 +23,17 @@ ESCAPED = "{|}\\"
 """What a backslash makes plain."""
 
 BATCH = 64
-"""Prompts drawn at once."""
+"""Prompts drawn at once; fewer where each has many choices."""
+
+MOST_CHOICES = 100
+"""Choices and lists in a template: the library takes the square of their number, and ends at some hundreds."""
+
+MOST_OPTIONS = 5_000
+"""Options of all choices together."""
 
 _WILDCARD = re.compile(r"__([\w\-/*]+?)__")
 _AMOUNT = re.compile(r"\s*(?:\d+-\d+|\d+-?|-\d+)\$\$(?:[^${}|]+\$\$)?")
+_PLAIN_CHOICE = re.compile(r"\{([^{}$]*)\}")
 _SHOWN = {HIDDEN + number: chr(number) for number in range(128)}
 
 
@@ -39,6 +46,8 @@ def guarded(template: str) -> str:
     seen: list[str] = []
     braces: list[int] = []
     squares = 0
+    names = wildcard_names() if "__" in template else ()
+    choices = options = 0
     at = 0
     while at < len(template):
         letter = template[at]
@@ -47,6 +56,7 @@ def guarded(template: str) -> str:
             seen.append(_hide(template[at]))
         elif letter == "{":
             braces.append(at)
+            choices += 1
             seen.append("{")
             if amount := _AMOUNT.match(template, at + 1):
                 seen.append(amount[0])
@@ -58,9 +68,11 @@ def guarded(template: str) -> str:
             seen.append("}")
         elif letter == "|":
             seen.append("|" if braces and not squares else _hide("|"))
+            options += bool(braces)
         elif letter == "_" and (wildcard := _WILDCARD.match(template, at)):
-            _check(wildcard)
+            _check(wildcard, names)
             seen.append(wildcard[0])
+            choices += 1
             at = wildcard.end() - 1
         else:
             # A1111's [a|b] takes turns between steps; its bar is none of ours.
@@ -69,6 +81,12 @@ def guarded(template: str) -> str:
         at += 1
     if braces:
         raise _unbalanced(template, braces[-1], "is never closed", r"add }, or write \{ for the character")
+    if choices > MOST_CHOICES or options > MOST_OPTIONS:
+        what = f"{choices:,} choices with {options:,} options"
+        raise PromptError(
+            f"the prompt has {what}, more than {MOST_CHOICES} with {MOST_OPTIONS:,}",
+            r"put options into a list of your own, or write \{ and \} for braces that are text",
+        )
     return "".join(seen)
 
 
@@ -78,8 +96,9 @@ def drawn(template: str, seed: int) -> Iterator[str]:
 
     generator = RandomPromptGenerator(wildcard_manager=_manager(), seed=seed)
     safe = guarded(template)
+    count = max(1, min(BATCH, 10 * BATCH // (1 + safe.count("{") + safe.count("__"))))
     while True:
-        yield from _made(generator, template, safe, BATCH)
+        yield from _made(generator, template, safe, count)
 
 
 FIRST_OPTIONS = 16
@@ -121,8 +140,9 @@ def combined(template: str, most: int) -> Iterator[str]:
     """The combinations of a template in order, at most so many; the first takes every first option."""
     from dynamicprompts.generators import CombinatorialPromptGenerator
 
-    # Only when it is asked for: the first one costs the square of the options.
-    yield from _made(CombinatorialPromptGenerator(wildcard_manager=_manager()), template, guarded(template), most)
+    # Only when it is asked for: the first one costs the square of the options. Equal ones say nothing new.
+    safe = _PLAIN_CHOICE.sub(lambda choice: f"{{{'|'.join(dict.fromkeys(choice[1].split('|')))}}}", guarded(template))
+    yield from _made(CombinatorialPromptGenerator(wildcard_manager=_manager()), template, safe, most)
 
 
 def _made(generator: Any, template: str, safe: str, count: int) -> Iterator[str]:
@@ -148,13 +168,29 @@ def _manager() -> Any:
     return WildcardManager(root_map={"": list(wildcard_folders())})
 
 
-def _check(wildcard: re.Match[str]) -> None:
-    names = wildcard_names()
-    pattern = re.escape(wildcard[1]).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
-    if not any(re.fullmatch(pattern, name) for name in names):
+def _check(wildcard: re.Match[str], names: Collection[str]) -> None:
+    if not (wildcard[1] in names or any(_fits(name, wildcard[1]) for name in names if "*" in wildcard[1])):
         raise PromptError(
             f"there is no list for {wildcard[0]} at character {wildcard.start() + 1}", f"there are {', '.join(names)}"
         )
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Whether a list's name fits a pattern, in which ``*`` stands for anything but ``/``, and ``**`` for anything.
+
+    All places are followed at once: a pattern of many stars takes no longer than its length times the name's.
+    """
+    at = {0}
+    for mark in re.findall(r"\*\*|\*|[^*]", pattern):
+        if not at:
+            return False
+        if not mark.startswith("*"):
+            at = {each + 1 for each in at if name[each : each + 1] == mark}
+            continue
+        for place in range(min(at, default=len(name)), len(name)):
+            if place in at and (mark == "**" or name[place] != "/"):
+                at.add(place + 1)
+    return len(name) in at
 
 
 def _hide(letter: str) -> str:

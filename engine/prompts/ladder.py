@@ -48,15 +48,14 @@ class Variation:
 
 def parts_of(prompt: str) -> list[str]:
     """The parts between the commas; a comma inside brackets divides nothing."""
-    found = [""]
-    depth = 0
-    for mark in re.findall(r"\\.|.", prompt, re.DOTALL):
-        depth = max(0, depth + (mark in "([{<") - (mark in ")]}>"))
-        if mark == "," and not depth:
-            found.append("")
-        else:
-            found[-1] += mark
-    return [part.strip() for part in found if part.strip()]
+    found = []
+    depth = begin = 0
+    for mark in re.finditer(r"\\.|[(\[{<)\]}>,]", prompt, re.DOTALL):
+        depth = max(0, depth + (mark[0] in "([{<") - (mark[0] in ")]}>"))
+        if mark[0] == "," and not depth:
+            found.append(prompt[begin : mark.start()])
+            begin = mark.end()
+    return [part.strip() for part in (*found, prompt[begin:]) if part.strip()]
 
 
 def vary(

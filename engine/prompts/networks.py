@@ -60,10 +60,11 @@ def strip(prompt: str) -> Stripped:
     left = [True] * len(prompt)
     for comment in _COMMENT.finditer(prompt):
         left[comment.start() : comment.end()] = [False] * len(comment[0])
-        if prompt[: comment.start()].rpartition("\n")[2].strip():
+        if prompt[prompt.rfind("\n", 0, comment.start()) + 1 : comment.start()].strip():
             remarks.append(Remark(comment.start(), "# and the rest of its line is a comment, and left out"))
     bare = "".join(letter if stays else "\0" for letter, stays in zip(prompt, left, strict=True))
-    for tag in _TAG.finditer(bare):
+    # What is behind the last > is no tag: every < in it would be followed to the end.
+    for tag in _TAG.finditer(bare, 0, bare.rfind(">") + 1):
         left[tag.start() : tag.end()] = [False] * len(tag[0])
         found = _lora(tag)
         if isinstance(found, LoraTag):

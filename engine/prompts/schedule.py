@@ -42,7 +42,14 @@ class _Turns:
     options: list[list[_Part]]
 
 
-_Part = str | _Switch | _Turns
+@dataclass(frozen=True)
+class _Bracket:
+    """A whole bracket that is text. What is in it stays in it: nested ones would be copied again and again."""
+
+    parts: list[_Part]
+
+
+_Part = str | _Switch | _Turns | _Bracket
 
 
 @dataclass
@@ -117,7 +124,8 @@ def _read(text: str) -> tuple[list[_Part] | None, int]:
                 top.append(said)
                 continue
             here = opened.pop()
-            bars = [at for at in bars if at < here.at]
+            while bars and bars[-1] > here.at:
+                bars.pop()
             (opened[-1].parts[-1] if opened else top).extend(node)
         else:
             (opened[-1].parts[-1] if opened else top).append(said)
@@ -130,9 +138,9 @@ def _closed(opened: _Open, close: str) -> list[_Part] | None:
     """What a whole bracket is; None where it is nothing that A1111's grammar knows."""
     colons, bars = opened.between.count(":"), opened.between.count("|")
     if close == ")":
-        return [*opened.flat(), ")"] if not bars and colons <= 1 else None
+        return [_Bracket([*opened.flat(), ")"])] if not bars and colons <= 1 else None
     if not opened.between:
-        return [*opened.flat(), "]"]
+        return [_Bracket([*opened.flat(), "]"])]
     if bars:
         return None if colons else [_Turns(opened.parts)]
     *texts, last = opened.parts
@@ -166,6 +174,8 @@ def _collect(parts: list[_Part], steps: int, passed: int | None, ends: set[int])
         elif isinstance(part, _Turns):
             ends.update(range(1, steps + 1))
             waiting += [each for option in part.options for each in option]
+        elif isinstance(part, _Bracket):
+            waiting += part.parts
 
 
 def _said(parts: list[_Part], step: int, steps: int, passed: int | None) -> str:
@@ -179,6 +189,8 @@ def _said(parts: list[_Part], step: int, steps: int, passed: int | None) -> str:
         elif isinstance(part, _Switch):
             chosen = part.before if step <= _step(part.when, steps, passed) else part.after
             waiting += reversed(chosen)
+        elif isinstance(part, _Bracket):
+            waiting += reversed(part.parts)
         else:
             waiting += reversed(part.options[(step - 1) % len(part.options)])
     return "".join(said)

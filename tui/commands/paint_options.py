@@ -28,9 +28,9 @@ class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
             return value
         if value == "none":
             return None, None
-        m = re.fullmatch(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))", value)
-        if m:
-            return Path(m[1]).expanduser(), float(m[2])
+        file, _, strength = value.rpartition(":")
+        if file and re.fullmatch(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", strength):
+            return Path(file).expanduser(), float(strength)
         if re.search(r"\.safetensors:", value):
             self.fail(f"{value!r}: the strength after the colon is no number", param, ctx)
         return Path(value).expanduser(), None

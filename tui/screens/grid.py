@@ -31,7 +31,7 @@ from tui.widgets.ink import Line
 from tui.widgets.portrait import Subject
 from tui.widgets.thumbnails import Thumbnails
 
-_BETWEEN = re.compile(r"""\s+[x×]\s+(?=(?:[^"]*"[^"]*")*[^"]*$)""")
+_BETWEEN = re.compile(r"(?<!\s)\s+[x×]\s+")
 
 
 class GridScreen(GridSight):
@@ -367,4 +367,9 @@ class GridScreen(GridSight):
 
 def axes_of(line: str) -> list[str]:
     """The axes of one line: ``checkpoint x strength=0.6,0.8 x seed=1-3``; an x in quotes is a letter."""
-    return [each.strip() for each in _BETWEEN.split(line) if each.strip()]
+    found, begin, quotes = [], 0, line.count('"')
+    for between in _BETWEEN.finditer(line):
+        if line.count('"', begin, between.start()) % 2 == quotes % 2:
+            found.append(line[begin : between.start()])
+            begin, quotes = between.end(), quotes - line.count('"', begin, between.end())
+    return [each.strip() for each in (*found, line[begin:]) if each.strip()]

@@ -12,6 +12,9 @@ from engine.prompts.ladder import Size, parts_of
 from engine.prompts.llm.answers import QUOTES
 from engine.prompts.llm.asking import SUBJECT, Wish, hidden
 
+LONGEST = 4_000
+"""Letters of a model's prompt; one of 60 words has a few hundred."""
+
 TOO_MANY_WORDS = 60
 """A prompt of more words does not fit into one chunk of tokens."""
 
@@ -85,6 +88,8 @@ class Sieve:
 
     def sift(self, said: str) -> str | Dropped:
         """A prompt of a model as it is kept, with the person's words in it exactly once; or why it is not."""
+        if len(said) > LONGEST:
+            return Dropped(said[:200], "too long")
         text = self._mended(said)
         why = self._fault(text)
         if why:

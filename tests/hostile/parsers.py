@@ -1,0 +1,127 @@
+"""Every text from outside that is parsed, by the function that does: what ``test_long_words.py`` feeds with long ones.
+
+``test_table.py`` looks that no module of the code reads text by a pattern without being named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.segment import Segment
+from textual.color import Color
+
+from engine.bundle.contents import BundleKind, checked_name, read_about
+from engine.dataset.caption_file import one_line, parse_caption
+from engine.dataset.parts import led, parts_of_prose
+from engine.dataset.rules import Cleaner
+from engine.dataset.vision_answer import answer_of, is_refusal
+from engine.events import from_line
+from engine.faces.filter import completions, read_filter
+from engine.library.address import parse_address
+from engine.library.rows import well_formed
+from engine.llm.server import _texts as pieces_of_text
+from engine.llm.server import canonical_address
+from engine.pictures.found_prompts import read_graph, styles_in
+from engine.pictures.gallery_filter import picture_completions, read_picture_filter
+from engine.pictures.grid.axes import Known, read_axis
+from engine.pictures.grid.plan import slug
+from engine.pictures.parameters import Parameters, split_lora_tags
+from engine.prompts import grammar
+from engine.prompts.attention import parse_attention
+from engine.prompts.axes import axis_of
+from engine.prompts.ladder import Size, parts_of, vary
+from engine.prompts.llm.answers import prompts_in
+from engine.prompts.llm.asking import Wish, hidden
+from engine.prompts.llm.sifting import Sieve
+from engine.prompts.networks import strip
+from engine.prompts.reading import read_prompt
+from engine.prompts.schedule import parse_schedule
+from engine.secrets import without_secrets
+from engine.settings import CaptionsSettings, CleanUp, PersonSettings
+from engine.settings.samplers import read_sampler, read_schedule
+from engine.storage.outside import parse_json, parse_toml
+from engine.toml_lines import line_of
+from engine.training.lora_spelling import module_of
+from tui.commands.paint_options import LoraAtStrength
+from tui.keymap import hint_line
+from tui.screens.grid import axes_of
+from tui.terminal.answers import Answers
+from tui.terminal.harmless import harmless
+from tui.terminal.last_gate import LastGate
+from tui.widgets.ink import title_of
+
+PERSON = PersonSettings()
+
+
+def _last_gate(text: str) -> object:
+    return LastGate().apply([Segment(text)], Color.parse("black"))
+
+
+EVERY_RULE = CaptionsSettings(rules_on=tuple(CleanUp), drop=("*a*b*c*",), keep=("*x*y*",))
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "engine.library.address": parse_address,
+    "engine.llm.server": canonical_address,
+    "engine.llm.server, events": lambda text: list(
+        pieces_of_text(iter(text.encode("utf-8", "replace").splitlines(True)))
+    ),
+    "engine.secrets": without_secrets,
+    "engine.prompts.networks": strip,
+    "engine.prompts.attention": parse_attention,
+    "engine.prompts.schedule": lambda text: parse_schedule(text, 30),
+    "engine.prompts.grammar": lambda text: grammar.variations(text, 2, 1),
+    "engine.prompts.grammar, plain": grammar.plain,
+    "engine.prompts.grammar, choices": grammar.has_choices,
+    "engine.prompts.grammar, braces": grammar.lone_braces,
+    "engine.prompts.grammar, distance": lambda text: grammar.distance(text, text + " a"),
+    "engine.prompts.reading": lambda text: read_prompt(text, PERSON, 30, seed=1),
+    "engine.prompts.ladder": parts_of,
+    "engine.prompts.ladder, vary": lambda text: vary(text, 2, 1, size=Size.SMALL),
+    "engine.prompts.axes": axis_of,
+    "engine.prompts.llm.answers": prompts_in,
+    "engine.prompts.llm.asking": lambda text: hidden(text, PERSON),
+    "engine.prompts.llm.sifting": lambda text: Sieve(
+        Wish("photo of jx265 person, in a park", PERSON, 3, 1, ("place",))
+    ).sift(text),
+    "engine.dataset.vision_answer": answer_of,
+    "engine.dataset.vision_answer, refusal": is_refusal,
+    "engine.dataset.parts": lambda text: led(PERSON, text.split(",")),
+    "engine.dataset.parts, prose": lambda text: parts_of_prose(text, PERSON),
+    "engine.dataset.rules": lambda text: Cleaner(EVERY_RULE).parts(text.split(",")),
+    "engine.dataset.rules, sentence": lambda text: Cleaner(EVERY_RULE).sentence(text),
+    "engine.dataset.rules, tag": lambda text: Cleaner(EVERY_RULE).tag(text),
+    "engine.dataset.caption_file": lambda text: parse_caption(text.encode("utf-8", "replace"), "a").with_caption("b"),
+    "engine.dataset.caption_file, line": lambda text: one_line(text, "a"),
+    "engine.filter_line": read_filter,
+    "engine.faces.filter": completions,
+    "engine.pictures.gallery_filter": read_picture_filter,
+    "engine.pictures.gallery_filter, words": picture_completions,
+    "engine.pictures.parameters": Parameters.from_text,
+    "engine.pictures.parameters, tags": split_lora_tags,
+    "engine.pictures.found_prompts": read_graph,
+    "engine.pictures.found_prompts, styles": lambda text: styles_in(text, Path("styles.csv")),
+    "engine.pictures.grid.axes": lambda text: read_axis(f"strength={text}", KNOWN),
+    "engine.pictures.grid.axes, prompt": lambda text: read_axis(f"prompt={text}", KNOWN),
+    "engine.pictures.grid.axes, seed": lambda text: read_axis(f"seed={text}", KNOWN),
+    "engine.pictures.grid.axes, checkpoint": lambda text: read_axis(f"checkpoint={text}", KNOWN),
+    "engine.pictures.grid.plan": slug,
+    "engine.settings.samplers": read_sampler,
+    "engine.settings.samplers, schedule": read_schedule,
+    "engine.storage.outside, JSON": parse_json,
+    "engine.storage.outside, TOML": parse_toml,
+    "engine.toml_lines": lambda text: line_of(text, ("a", "b")),
+    "engine.events": from_line,
+    "engine.bundle.contents": lambda text: checked_name(f"runs/{text}", BundleKind.RUNS),
+    "engine.bundle.contents, about": lambda text: read_about(text.encode("utf-8", "replace")),
+    "engine.library.rows": well_formed,
+    "engine.training.lora_spelling": module_of,
+    "tui.commands.paint_options": lambda text: LoraAtStrength().convert(text, None, None),
+    "tui.keymap": hint_line,
+    "tui.screens.grid": axes_of,
+    "tui.terminal.answers": lambda text: Answers().take(text.encode("utf-8", "replace")),
+    "tui.terminal.harmless": harmless,
+    "tui.terminal.last_gate": _last_gate,
+    "tui.widgets.ink": title_of,
+}
+KNOWN = Known(Path("/nowhere"), PERSON)
