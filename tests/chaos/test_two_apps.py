@@ -113,6 +113,7 @@ except JobError as error:
                 os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.long
 def test_of_two_that_measure_at_once_neither_loses_the_others_log(tmp_path: Path) -> None:
     project = story_project(tmp_path / "james", faces=4)
     code = """

@@ -148,6 +148,7 @@ def test_the_demo_s_people_are_there(elsewhere: Path, demo: dict[str, Any], clea
     assert len(json.loads(told)["people"]) >= 5
 
 
+@pytest.mark.long
 def test_the_app_is_there_without_the_source_tree(elsewhere: Path, clean_env: dict[str, str], tmp_path: Path) -> None:
     assert run(elsewhere / "limner", "--version", cwd=tmp_path, env=clean_env).stdout.split()[-1] == engine.__version__
     places = json.loads(run(elsewhere / "limner", "locate", "--json", cwd=tmp_path, env=clean_env).stdout)

@@ -157,6 +157,7 @@ def faces_become_a_dataset(home: Home, project: Project) -> None:
     assert len(DatasetFolder(project).images()) == 4
 
 
+@pytest.mark.long
 def test_photos_copied_by_rsync_make_a_dataset_and_home_is_untouched(
     home: Home, project: Project, own_home: Path
 ) -> None:

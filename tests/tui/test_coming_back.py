@@ -10,6 +10,7 @@ from textual import events
 
 from engine.project import Project
 from tests.pictures import settle
+from tests.rows import usual
 from tests.story import alive, story_project, with_dataset, with_run
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.limner import LimnerApp
@@ -94,7 +95,7 @@ async def test_panes_are_made_wider_and_come_back_so(story: Project, size: tuple
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"v": 9}', '{"v": 1, "screens": {"faces": {"lists": 3, "fields": [1]}}}']
+    "text", usual(['{"v": 1, "screens": {"faces": {"lists": 3, "fields": [1]}}}', "", "{", "[]", '{"v": 9}'], 2)
 )
 async def test_a_broken_memory_is_no_memory(story: Project, text: str) -> None:
     story.cache.mkdir(exist_ok=True)

@@ -387,6 +387,7 @@ class TestEverywhere:
             await press(pilot, number)
             assert f"There is no folder {tmp_path / 'jmaes'} yet." in shown(pilot)
 
+    @pytest.mark.long
     def test_all_screens_are_shown_without_what_only_jobs_need(self, tmp_path: Path) -> None:
         code = (
             "import asyncio, sys\nfrom pathlib import Path\nfrom tests.pictures import settle\n"

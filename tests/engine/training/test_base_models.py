@@ -18,6 +18,7 @@ from engine.errors import BaseModelError
 from engine.settings import BaseSettings
 from engine.training.base import load_pipeline, native_resolution, noise_schedule
 from engine.training.caches import fingerprint
+from tests.rows import usual
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 
@@ -65,7 +66,9 @@ def of_the_vae(folder: Path, changed: float = 1.5) -> dict[str, torch.Tensor]:
     return {name: each * changed for name, each in tensors.items()}
 
 
-@pytest.mark.parametrize("kind", ["diffusers' names", "the original's names", "a folder", "a folder, fp16 alone"])
+@pytest.mark.parametrize(
+    "kind", usual(["the original's names", "a folder", "diffusers' names", "a folder, fp16 alone"], 2)
+)
 def test_a_vae_of_ones_own_takes_the_place_of_the_base_models(kind: str, folder: Path, tmp_path: Path) -> None:
     own = of_the_vae(folder)
     path = tmp_path / "sdxl-vae-fp16-fix.safetensors"

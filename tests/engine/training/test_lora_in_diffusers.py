@@ -20,6 +20,7 @@ from engine.training.lora_in_diffusers import in_diffusers
 from engine.training.lora_names import Part
 from engine.training.lora_spelling import module_of
 from tests.lora_spellings import SPELLINGS, Made, Place, layers_of, make, spelt, written
+from tests.rows import usual
 
 PARTS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
 
@@ -80,7 +81,7 @@ def agree(tiny: Pipeline, path: Path, lora: Mapping[Place, Made]) -> dict[Place,
     return seen
 
 
-@pytest.mark.parametrize("alphas", [True, False])
+@pytest.mark.parametrize("alphas", usual([True, False], 1))
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_what_diffusers_loads_of_each_spelling(
     name: str, alphas: bool, tiny: Pipeline, layers: dict[Place, Any], tmp_path: Path
@@ -102,7 +103,7 @@ MIXES = {
 }
 
 
-@pytest.mark.parametrize("part", PARTS.values())
+@pytest.mark.parametrize("part", usual(PARTS.values(), 1))
 @pytest.mark.parametrize("mix", MIXES)
 def test_the_scales_of_mixed_files_are_told(
     mix: str, part: str, tiny: Pipeline, layers: dict[Place, Any], tmp_path: Path

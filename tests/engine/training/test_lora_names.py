@@ -115,6 +115,7 @@ def test_any_unet_module_goes_there_and_back(named: tuple[str, int]) -> None:
 
 
 @given(st.sets(unet_modules().filter(lambda named: named[1] == 2), min_size=2))
+@pytest.mark.long
 def test_no_two_modules_share_a_name(modules: set[tuple[str, int]]) -> None:
     assert len({kohya_name(module, Part.UNET) for module, _ in modules}) == len(modules)
 

@@ -66,6 +66,7 @@ def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, Fitting], 
     return tried
 
 
+@pytest.mark.long
 def test_a_run_that_fails_at_every_rung_walks_the_whole_ladder_and_still_ends_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
 ) -> None:
