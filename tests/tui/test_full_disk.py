@@ -25,6 +25,7 @@ from engine.prompts.shelf import Mark, Shelf
 from tests.chaos.disk import REPOSITORY, SmallDisk, small_disk
 from tests.e2e.tmux import Terminal
 from tests.pictures import settle
+from tests.rows import usual
 from tests.story import idle_painter, story_project, with_dataset, with_pictures, with_run
 from tests.tui.test_journeys import decided, press, shown, type_text, until
 from tui.limner import LimnerApp
@@ -148,10 +149,15 @@ DEEDS = {
 }
 
 
-@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS.keys())
+EACH_TIME = ("a face is kept", "a decision is taken back", "a picture gets a star", "a prompt is kept", "the epochs")
+"""One of each screen, and one that takes back."""
+
+
+@pytest.mark.parametrize("named", usual(DEEDS, EACH_TIME))
 async def test_a_key_that_cannot_save_says_so_and_shows_nothing_saved(
-    deed: Deed, disk: SmallDisk, project: Project
+    named: str, disk: SmallDisk, project: Project
 ) -> None:
+    deed = DEEDS[named]
     app = LimnerApp(project.root, project)
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
@@ -280,7 +286,14 @@ class TestCaptions:
         assert captions(project) == before
 
 
-@pytest.mark.parametrize(("key", "there"), [("2", "6 kept"), ("5", "photo of {trigger}"), ("6", "5 pictures")])
+@pytest.mark.parametrize(
+    ("key", "there"),
+    [
+        ("2", "6 kept"),
+        pytest.param("5", "photo of {trigger}", marks=pytest.mark.long),
+        pytest.param("6", "5 pictures", marks=pytest.mark.long),
+    ],
+)
 async def test_a_screen_that_cannot_be_read_says_so_once_and_fills_as_soon_as_there_is_room(
     key: str, there: str, disk: SmallDisk, project: Project
 ) -> None:

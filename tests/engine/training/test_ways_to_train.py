@@ -76,8 +76,8 @@ def stopped_at(job: JobFolder, step: int) -> JobFolder:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"training__optimizer": "adafactor"},
-        {"training__optimizer": "prodigy", "training__learning_rate": 1.0},
+        pytest.param({"training__optimizer": "adafactor"}, marks=pytest.mark.long),
+        pytest.param({"training__optimizer": "prodigy", "training__learning_rate": 1.0}, marks=pytest.mark.long),
         {"training__optimizer": "adamw8bit", "training__rank": 16},
         {"training__ema_decay": 0.9, "training__dropout": 0.3, "training__gradient_accumulation": 2},
     ],
