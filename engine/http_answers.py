@@ -10,7 +10,7 @@ import http.client
 import socket
 from typing import Any
 
-from engine.patience import Line
+from engine.patience import Line, TooSlow
 
 LEAST_RATE = 10_000
 """Bytes a second that an answer comes with, once its first time is over."""
@@ -50,14 +50,14 @@ class Answer(http.client.HTTPResponse):
     def _read_status(self) -> Any:
         self._continues += 1
         if self._continues > MOST_CONTINUES:
-            raise http.client.HTTPException("it says 100 Continue without end")
+            raise TooSlow("it says 100 Continue without end")
         return super()._read_status()  # type: ignore[misc]
 
     def _read_and_discard_trailer(self) -> None:
         for _ in range(MOST_TRAILERS):
             if self.fp.readline(65537) in (b"\r\n", b"\n", b""):
                 return
-        raise http.client.HTTPException("its trailers have no end")
+        raise TooSlow("its trailers have no end")
 
 
 class _Timed:

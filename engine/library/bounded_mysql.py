@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from pymysql.connections import Connection
-from pymysql.constants.CR import CR_NET_PACKET_TOO_LARGE, CR_SERVER_LOST
+from pymysql.constants.CR import CR_SERVER_LOST
 from pymysql.cursors import SSCursor
 from pymysql.err import OperationalError
 from pymysql.protocol import MysqlPacket
@@ -33,6 +33,10 @@ A_ROW = 200
 """Bytes that a row takes in memory beside what it holds."""
 
 ROWS_AT_ONCE = 100
+
+
+class Unbounded(OSError):
+    """An answer is larger than any honest one."""
 
 
 class BoundedConnection(Connection):
@@ -92,6 +96,8 @@ class BoundedConnection(Connection):
         try:
             return super()._read_packet(packet_type)  # type: ignore[no-untyped-call]
         except OperationalError as error:
+            if hasattr(error, "original_exception"):
+                raise
             if cut := self.line.why():
                 raise self._cut(cut) from error
             raise
@@ -105,8 +111,7 @@ class BoundedConnection(Connection):
         self._packet += num_bytes
         if self._packet > LONGEST_ROW or self._room < 0:
             self._force_close()
-            what = "more than PhotoPrism's tables ever hold"
-            raise OperationalError(CR_NET_PACKET_TOO_LARGE, what)
+            raise self._cut(Unbounded("more than PhotoPrism's tables ever hold"))
         return super()._read_bytes(num_bytes)  # type: ignore[misc]
 
     def _cut(self, why: OSError) -> OperationalError:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.library.address import LibraryAddress, ServerKind
+from engine.library.bounded_mysql import Unbounded
 from engine.library.tunnel import tunnel_to
 from engine.patience import Left, TooSlow
 
@@ -120,6 +121,8 @@ def unreachable(reason: BaseException, address: LibraryAddress) -> LibraryError:
         if inside:
             fix += f"; a container's name is known inside Docker alone: {tunnel_to(address, 'PHOTOPRISM-HOST')}"
         return HostUnreachable(f"no machine is called {address.host}", fix)
+    if isinstance(reason, Unbounded):
+        return LibraryError(f"{where} answered with {reason}", "check the address and the server's log")
     if isinstance(reason, TooSlow):
         return HostUnreachable(f"{where} answers without end, or too slowly", "see what stands between, and try again")
     if isinstance(reason, Left):

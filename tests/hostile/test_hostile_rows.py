@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from engine.errors import LibraryError
 from engine.faces.ledger import Decision, Face, Ledger
 from engine.faces.scan import scan
+from engine.library import bounded_mysql, opening
 from engine.library.photoprism import PhotoPrismLibrary, connect
 from engine.library.rows import date_of
 from engine.project import Project
@@ -105,6 +107,40 @@ def test_rows_of_nothing_but_null_are_put_aside_and_the_good_one_stays(library: 
     assert "folder" in str(found["files.file_root"].problem)
     assert found["photos.taken_at"].taken_at is None
     assert {uid for uid, face in found.items() if face.problem is None} == {"good"}
+
+
+def test_a_database_that_never_comes_to_a_row_is_given_up(
+    server: MariaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that waits for a lock; it is told to give up by itself, too."""
+    index = Index()
+    index.face(index.photo("a.jpg"), index.person("James"))
+    name = f"hostile{next(_databases)}"
+    url = index.to_mariadb(server, name)
+    monkeypatch.setattr(bounded_mysql, "ANSWER_SECONDS", 1.0)
+    with connect(LibrarySettings(url=url), "insecure") as opened:
+        assert isinstance(opened, PhotoPrismLibrary)
+        told = opened.connection.exec_driver_sql("SELECT @@max_statement_time, @@tx_read_only").one()
+        assert (float(told[0]), told[1]) == (opening.ANSWER_SECONDS, 1)
+        opened.connection.rollback()
+        with server.root(name) as other, other.cursor() as cursor:
+            cursor.execute("LOCK TABLES markers WRITE")
+            with pytest.raises(LibraryError, match="answers without end, or too slowly"):
+                opened.people()
+
+
+def test_a_row_of_a_database_that_is_absurdly_long_is_refused(server: MariaServer, tmp_path: Path) -> None:
+    index = Index()
+    index.face(index.photo("a.jpg"), index.person("James"))
+    name = f"hostile{next(_databases)}"
+    url = index.to_mariadb(server, name)
+    change = "ALTER TABLE subjects MODIFY subj_name LONGTEXT, DROP KEY subj_name"
+    server.run(change, "UPDATE subjects SET subj_name = REPEAT('x', 600000)", database=name)
+    with (
+        connect(LibrarySettings(url=url), "insecure") as opened,
+        pytest.raises(LibraryError, match="more than PhotoPrism's tables ever hold"),
+    ):
+        opened.people()
 
 
 BOXES: dict[str, tuple[float, float, float, float]] = {
@@ -283,6 +319,7 @@ import sys, tracemalloc
 from contextlib import suppress
 from pathlib import Path
 from engine.errors import RootsDoNotFit
+from engine.library import bounded_mysql, opening
 from engine.library.photoprism import connect
 from engine.library.roots import Roots, check_roots
 from engine.settings import LibrarySettings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from engine import events
 from engine.jobs.folder import EventLog, JobFolder, Request
 from engine.project import Project
+from engine.trust import confirm
+from tests.hostile.endless_server import endless
+from tests.hostile.test_endless_answers import LONGEST
 from tests.story import RUN, alive, story_project, with_run
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tests.tui.test_journeys import press, shown, until
@@ -168,6 +172,19 @@ class TestARunsEnd:
             terminal.wait_for("The run is done")
             terminal.wait_until_quiet(0.5)
             assert bells(terminal.output) == before
+
+
+def test_leaving_does_not_wait_for_a_server_that_answers_without_end(project: Project) -> None:
+    with endless(b" ", first=b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n[") as server:
+        project.change({"library.url": f"http://127.0.0.1:{server.port}"})
+        confirm(project.root, project.settings.library.url)
+        words = {"LIMNER_DB_PASSWORD": "insecure"}
+        with PseudoTerminal("-C", str(project.root), environment=words) as terminal:
+            terminal.wait_until(lambda: server.sent > 0)
+            terminal.write(b"q")
+            left = time.monotonic()
+            assert terminal.wait_until_ended() == 0
+    assert time.monotonic() - left < LONGEST
 
 
 def test_a_terminal_that_can_not_be_drawn_in_gets_one_clear_line(project: Project) -> None:
