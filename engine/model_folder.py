@@ -83,7 +83,7 @@ def _json(path: Path, largest: int) -> dict[str, Any]:
     """A file with one JSON object. Raises BaseModelError."""
     try:
         record = read_json(path, largest)
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BaseModelError(f"{path} can't be read ({error})", "copy or download it again") from error
     if not isinstance(record, dict):
         raise BaseModelError(f"{path} is no index of a model", "copy or download it again")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BaseModelError
-from engine.storage.outside import parse_json, read_json
+from engine.storage.outside import open_plain, parse_json, read_json
 
 LARGEST_HEADER = 100_000_000
 """Bytes; safetensors itself reads no larger one."""
@@ -159,7 +159,7 @@ def _prediction(source: str, told: str, lenient: bool) -> Prediction:
 @lru_cache(maxsize=32)
 def _header(path: Path, _changed: int, _size: int) -> tuple[frozenset[str], dict[str, str]]:
     """A safetensors file's names and metadata. Raises ValueError and OSError."""
-    with path.open("rb") as handle:
+    with open_plain(path) as handle:
         (length,) = struct.unpack("<Q", handle.read(8))
         if not 2 <= length <= LARGEST_HEADER:
             raise ValueError("no header")

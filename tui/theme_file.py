@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from textual.color import Color, ColorParseError
@@ -12,6 +12,11 @@ from textual.theme import Theme
 
 from engine.storage.outside import parse_toml, read_text
 from engine.toml_lines import line_of
+
+Variable = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=60)]
+
+Value = Annotated[str, Field(pattern=r"^[\w#%.,() +-]+$", max_length=100)]
+"""A colour, a text style, a number: what is neither would end a stylesheet, and the app with it."""
 
 
 class _Table(BaseModel):
@@ -62,7 +67,7 @@ class ThemeFile(_Table):
     """Whether the terminal's own 16 colours are used as they are."""
     colors: ThemeColors
     ink: ThemeInk = Field(default_factory=ThemeInk)
-    variables: dict[str, str] = Field(default_factory=dict)
+    variables: dict[Variable, Value] = Field(default_factory=dict)
     """Any of Textual's own theme variables, for those who want more."""
 
 
@@ -110,7 +115,9 @@ def read_theme(path: Path) -> Theme:
         raise ValueError(f"{_line(text, error.names)}{error}") from error
     except ColorParseError as error:
         raise ValueError(str(error)) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ValueError(f"can't be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
         raise ValueError(f"can't be read ({error})") from error
 
 
@@ -123,7 +130,7 @@ def _color(name: str, value: str) -> str:
 
 class _NoColour(ValueError):
     def __init__(self, names: tuple[str, ...], value: str) -> None:
-        super().__init__(f"{'.'.join(names)}: {value!r} is not a colour")
+        super().__init__(f"{'.'.join(names)}: {value[:60]!r} is not a colour")
         self.names = names
 
 

@@ -71,7 +71,7 @@ def read_config(folder: Path) -> UserConfig:
         text = read_text(path)
     except FileNotFoundError:
         return UserConfig(path, UserSettings())
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         return UserConfig(path, UserSettings(), (ConfigProblem(path, 0, f"can't be read ({error})"),))
     try:
         record = parse_toml(text)
@@ -102,8 +102,11 @@ def save_theme(folder: Path, name: str) -> None:
     path = folder / CONFIG_NAME
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        document = tomlkit.parse(read_text(path)) if path.exists() else tomlkit.document()
-    except TOMLKitError as error:
+        text = read_text(path) if path.exists() else ""
+        # The other reader goes deeper than the stack is.
+        parse_toml(text)
+        document = tomlkit.parse(text)
+    except (TOMLKitError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path} is no TOML ({error})") from error
     if document.get("theme") != name:
         document["theme"] = name

@@ -12,7 +12,7 @@ from engine.bundle.bundle import PROMPT_COLUMNS
 from engine.bundle.contents import BundleError, no_bundle
 from engine.project import Project
 from engine.prompts.shelf import Mark
-from engine.storage.outside import parse_json
+from engine.storage.outside import parse_json, read_text
 
 LARGEST = 50_000_000
 """Bytes of the file, which is read as one: it takes several times as much memory."""
@@ -62,9 +62,7 @@ def take_prompts(project: Project, path: Path) -> None:
         BundleError: there is no such file, or one of them is none.
     """
     try:
-        if path.stat().st_size > LARGEST:
-            raise no_bundle()
-        text = path.read_text("utf-8")
+        text = read_text(path, LARGEST)
         # Half a character, which JSON can spell, is nothing that a store or a terminal takes.
         prompts = TypeAdapter(list[_Packed]).validate_python(parse_json(text))
         rows = [tuple(getattr(each, column) for column in PROMPT_COLUMNS) for each in prompts]

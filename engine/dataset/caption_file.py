@@ -14,7 +14,11 @@ from pathlib import Path
 
 from engine.dataset.files import caption_path as caption_path
 from engine.errors import DatasetError
+from engine.storage import outside
 from engine.storage.atomic_files import write_bytes
+
+LARGEST = 4_000_000
+"""Bytes of a caption's file."""
 
 MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -111,9 +115,11 @@ def read_bytes(image: Path) -> bytes | None:
     """The bytes of an image's caption file; None where there is none. Raises DatasetError."""
     path = caption_path(image)
     try:
-        return path.read_bytes()
+        return outside.read_bytes(path, LARGEST)
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise DatasetError(f"{path} is no caption ({error})", "put a text of one line there") from error
     except OSError as error:
         raise DatasetError(f"{path} can't be read ({error.strerror})", "check its permissions") from error
 

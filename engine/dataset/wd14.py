@@ -8,6 +8,7 @@ and gives probabilities (https://huggingface.co/SmilingWolf/wd-vit-tagger-v3).
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from PIL import Image
 
 from engine.dataset.model_files import find_files
 from engine.errors import DatasetError
+from engine.storage.outside import read_text
 
 GENERAL = 0
 """The category of tags for what is to be seen; characters and ratings say nothing of a real person."""
@@ -143,10 +145,9 @@ def spoken(name: str) -> str:
 def _general_tags(path: Path) -> dict[int, str]:
     """Index of the model's output to the tag; told by the category, for the order differs between versions."""
     try:
-        with path.open(encoding="utf-8", newline="") as handle:
-            rows = list(csv.DictReader(handle))
+        rows = list(csv.DictReader(io.StringIO(read_text(path))))
         found = {index: spoken(row["name"]) for index, row in enumerate(rows) if int(row["category"]) == GENERAL}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise DatasetError(f"{path} is no list of tags ({_first_line(error)})", "fetch it again") from error
     if not found:
         raise DatasetError(f"{path} names no general tags", "fetch it again")

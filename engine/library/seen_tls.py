@@ -9,6 +9,7 @@ import platformdirs
 from engine.errors import LibraryError
 from engine.library.address import LibraryAddress
 from engine.storage.atomic_files import write_text
+from engine.storage.outside import read_text
 
 
 def seen_file() -> Path:
@@ -38,8 +39,8 @@ def check_tls_was_never_seen(address: LibraryAddress) -> None:
 
 def _known() -> set[str]:
     try:
-        return set(seen_file().read_text("utf-8").splitlines())
-    except (OSError, UnicodeDecodeError):
+        return set(read_text(seen_file()).splitlines())
+    except (OSError, ValueError):
         return set()
 
 

@@ -18,7 +18,7 @@ from engine.prompts.grammar import escape, is_balanced
 from engine.prompts.library import SharedPrompt
 from engine.prompts.networks import strip
 from engine.settings import PersonSettings
-from engine.storage.outside import parse_json, read_text
+from engine.storage.outside import LARGEST_BYTES, parse_json, read_text
 
 STYLE_SLOT = "{prompt}"
 """Where A1111 puts the prompt into a style."""
@@ -75,8 +75,8 @@ LARGEST_STYLES = 32_000_000
 def _from_styles(path: Path) -> list[SharedPrompt]:
     """A1111's styles: ``name,prompt,negative_prompt``; ``text`` in old files."""
     try:
-        text = read_text(path, LARGEST_STYLES).removeprefix("\ufeff")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path, LARGEST_BYTES)
+    except (OSError, ValueError) as error:
         raise PromptError(f"{path} can't be read ({error})", "save it as UTF-8") from error
     return styles_in(text, path)
 

@@ -16,9 +16,13 @@ from types import MappingProxyType
 import platformdirs
 
 from engine.errors import PromptError
+from engine.storage.outside import read_text
 
 NAMES = ("place", "light", "clothes", "lens", "expression", "framing")
 """The axes."""
+
+LONGEST_LINE = 4_000
+"""Letters of a line in a list; each is a prompt's part."""
 
 DEFAULT_AXES = ("place", "light", "clothes")
 
@@ -53,6 +57,35 @@ def wildcard_names() -> tuple[str, ...]:
         for file in folder.rglob("*.txt")
     }
     return tuple(sorted(found))
+
+
+def check_list(name: str) -> None:
+    """Looks whether the lists of a name are text; the library that draws from them does not say which is none.
+
+    Raises:
+        PromptError: one can't be read; names its file.
+    """
+    for folder in wildcard_folders():
+        path = folder / f"{name}.txt"
+        try:
+            # Files that are as they were are not read again for each prompt.
+            told = path.stat()
+            _read_list(path, told.st_mtime_ns, told.st_size)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise PromptError(f"{path} can't be read ({why})", "save it as UTF-8 text, a word a line") from error
+
+
+@lru_cache(maxsize=256)
+def _read_list(path: Path, _changed: int, _size: int) -> None:
+    text = read_text(path)
+    if "\0" in text:
+        raise ValueError("it holds NUL bytes")
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"line {number} has more than {LONGEST_LINE:,} letters")
 
 
 @lru_cache(maxsize=16)

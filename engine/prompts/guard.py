@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from engine.errors import PromptError
-from engine.prompts.axes import wildcard_folders, wildcard_names
+from engine.prompts.axes import check_list, wildcard_folders, wildcard_names
 
 HIDDEN = 0xF0000
 """What is added to a character's number to hide it: Unicode's private use area A begins here."""
@@ -169,7 +169,10 @@ def _manager() -> Any:
 
 
 def _check(wildcard: re.Match[str], names: Collection[str]) -> None:
-    if not (wildcard[1] in names or any(_fits(name, wildcard[1]) for name in names if "*" in wildcard[1])):
+    fitting = [name for name in names if name == wildcard[1] or ("*" in wildcard[1] and _fits(name, wildcard[1]))]
+    for name in fitting:
+        check_list(name)
+    if not fitting:
         raise PromptError(
             f"there is no list for {wildcard[0]} at character {wildcard.start() + 1}", f"there are {', '.join(names)}"
         )

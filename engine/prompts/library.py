@@ -74,7 +74,7 @@ def shared_prompts(path: Path | None = None) -> tuple[SharedPrompt, ...]:
         text = read_text(path)
     except FileNotFoundError:
         return ()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise PromptError(f"{path} can't be read ({error})", "mend its permissions or its encoding") from error
     return _parsed(text, str(path))
 

@@ -14,7 +14,7 @@ from typing import Any
 from engine.base_model import BaseKind, BaseModel
 from engine.prompts.attention import Piece
 from engine.prompts.chunks import Chunk, in_chunks
-from engine.storage.outside import read_json
+from engine.storage.outside import read_json, read_text
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _from_two_files(folder: Path) -> Any:
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
     vocabulary = read_json(folder / "vocab.json")
-    lines = (folder / "merges.txt").read_text("utf-8").splitlines()
+    lines = read_text(folder / "merges.txt").splitlines()
     pairs = [line.split() for line in lines if not line.startswith("#version")]
     merges = [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
     found = Tokenizer(models.BPE(vocabulary, merges, end_of_word_suffix="</w>", unk_token="<|endoftext|>"))

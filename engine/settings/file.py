@@ -60,10 +60,10 @@ def read_settings(path: Path) -> Settings:
         record = parse_toml(text)
     except FileNotFoundError as error:
         raise ProjectError(f"there is no {path}", "make a project with: limner new DIR") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} can't be read ({error})", "mend its permissions or its encoding") from error
     except tomllib.TOMLDecodeError as error:
         raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
+    except (OSError, ValueError) as error:
+        raise ProjectError(f"{path} can't be read ({_why(error)})", "mend its permissions or its encoding") from error
     try:
         return Settings.model_validate(record)
     except ValidationError as error:
@@ -128,14 +128,22 @@ def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
         raise ProjectError(what, fix) from error
 
 
+def _why(error: Exception) -> str:
+    """What an error says, without the path that is told already."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def _document(path: Path) -> tomlkit.TOMLDocument:
     """The file with its comments. Raises ProjectError where it can't be read."""
     try:
-        return tomlkit.parse(read_text(path)) if path.exists() else tomlkit.document()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProjectError(f"{path} can't be read ({error})", "mend its permissions or its encoding") from error
-    except TOMLKitError as error:
+        text = read_text(path) if path.exists() else ""
+        # The other reader goes deeper than the stack is.
+        parse_toml(text)
+        return tomlkit.parse(text)
+    except (TOMLKitError, tomllib.TOMLDecodeError) as error:
         raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
+    except ValueError as error:
+        raise ProjectError(f"{path} can't be read ({error})", "mend its encoding") from error
 
 
 def _explain(path: Path, error: ValidationError, text: str = "") -> tuple[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.storage.outside import parse_json
+from engine.storage.outside import LARGEST_BYTES, parse_json, read_bytes
 from engine.storage.project_paths import INSIDE, ProjectPaths
 
 FOLDERS = ("pictures", "runs", "dataset", "cache", "jobs")
@@ -75,9 +75,9 @@ class _BroughtOver:
         if place not in self._was_here:
             there = Path(place)
             try:
-                settings = (there / SETTINGS_NAME).read_bytes()
-                self._was_here[place] = settings == (self._root / SETTINGS_NAME).read_bytes()
-            except OSError:
+                settings = read_bytes(there / SETTINGS_NAME, LARGEST_BYTES)
+                self._was_here[place] = settings == read_bytes(self._root / SETTINGS_NAME, LARGEST_BYTES)
+            except (OSError, ValueError):
                 self._was_here[place] = True
         return self._was_here[place]
 

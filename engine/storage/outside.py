@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
+import stat
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 LARGEST_BYTES = 32_000_000
 """Of a JSON file; the manifest of 100,000 images has fewer."""
@@ -60,22 +62,45 @@ def check_memory(text: str | bytes | bytearray, most: int = MOST_MEMORY) -> None
         raise ValueError(f"its values would take more than {most / 1e6:g} MB")
 
 
-def read_text(path: Path, most: int = 4 * LARGEST_TOML) -> str:
-    """The UTF-8 text of a file.
-
-    Args:
-        path: the file.
-        most: bytes that it may have.
+def open_plain(path: Path) -> BinaryIO:
+    """Opens a plain file for reading; a pipe or a device would hold whoever opens it.
 
     Raises:
-        OSError: it can't be read, or is larger.
-        UnicodeDecodeError: it is no UTF-8.
+        OSError: it can't be opened, or is no plain file.
     """
-    with path.open("rb") as file:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """A plain file's bytes, at most so many.
+
+    Raises:
+        OSError: it can't be read, or is a pipe or a device.
+        ValueError: it is larger.
+    """
+    with open_plain(path) as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise OSError(errno.EOVERFLOW, f"it has more than {most / 1e6:g} MB", str(path))
-    return data.decode("utf-8")
+        raise ValueError(f"it has more than {most / 1e6:g} MB")
+    return data
+
+
+def read_text(path: Path, most: int = 4 * LARGEST_TOML) -> str:
+    """A plain file's text, in UTF-8; a byte order mark, which editors on Windows write, is passed over.
+
+    Raises:
+        OSError: as ``read_bytes``.
+        ValueError: it is larger, or no UTF-8.
+    """
+    return read_bytes(path, most).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_json(path: Path, most: int = LARGEST_BYTES) -> Any:
@@ -89,11 +114,7 @@ def read_json(path: Path, most: int = LARGEST_BYTES) -> Any:
         OSError: it can't be read.
         ValueError: as ``parse_json``, or the file is larger.
     """
-    with path.open("rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise ValueError(f"it has more than {most / 1e6:g} MB")
-    return parse_json(data.decode("utf-8"))
+    return parse_json(read_bytes(path, most).decode("utf-8"))
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -111,6 +132,11 @@ def parse_toml(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError as error:
         raise tomllib.TOMLDecodeError("it is nested too deeply") from error
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        # Python's own bound of a number's digits.
+        raise tomllib.TOMLDecodeError("it holds a number of thousands of digits") from error
 
 
 def _within_text(line: str) -> bool:

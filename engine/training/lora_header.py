@@ -19,7 +19,7 @@ import numpy as np
 
 from engine.errors import LoraFileError
 from engine.model_folder import PICKLES
-from engine.storage.outside import parse_json
+from engine.storage.outside import open_plain, parse_json
 from engine.training.lora_names import SDXL_LAYERS_PER_BLOCK, Part
 from engine.training.lora_spelling import module_of
 
@@ -273,7 +273,7 @@ def _read_record(path: Path) -> tuple[dict[str, Any], int, int]:
         raise LoraFileError(f"{path} is a pickle, which can run anything", "use the .safetensors version")
     try:
         size = path.stat().st_size
-        with path.open("rb") as handle:
+        with open_plain(path) as handle:
             length = int.from_bytes(handle.read(8), "little")
             if not 2 <= length <= min(LONGEST_HEADER, size - 8):
                 raise _no_safetensors(path)
@@ -282,7 +282,7 @@ def _read_record(path: Path) -> tuple[dict[str, Any], int, int]:
         raise LoraFileError(f"there is no {path}", "list a run's checkpoints with: limner runs") from error
     except OSError as error:
         raise LoraFileError(f"{path} can't be read ({error.strerror})", "give a .safetensors LoRA") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _no_safetensors(path) from error
     if not isinstance(record, dict):
         raise _no_safetensors(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import LoraFileError
-from engine.storage.outside import parse_json
+from engine.storage.outside import parse_json, read_text
 from engine.training.lora_header import LoraHeader
 from engine.training.lora_names import Part
 from engine.training.lora_spelling import module_of
@@ -130,13 +130,13 @@ def _below(told: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _record(text: str) -> dict[str, Any]:
     try:
         told = parse_json(text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8") if path.stat().st_size <= LARGEST_CONFIG else ""
-    except (OSError, UnicodeDecodeError):
+        return read_text(path, LARGEST_CONFIG)
+    except (OSError, ValueError):
         return ""

@@ -168,19 +168,19 @@ def remember(measured: Measured, folder: Path | None = None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(path.parent / "measured.lock"):
-            lines = path.read_text("utf-8").splitlines() if path.exists() else []
+            lines = read_text(path).splitlines() if path.exists() else []
             others = [each for each in _readable(lines) if (each.kind, each.t) != (measured.kind, measured.t)]
             kept = [*others, measured][-KEPT:]
             write_text(path, "".join(json.dumps(each.record()) + "\n" for each in kept))
-    except (OSError, ProjectError):
+    except (OSError, ValueError, ProjectError):
         return
 
 
 def of_this_machine() -> list[Measured]:
     """All that was gathered here, oldest first; a torn or foreign line is passed over."""
     try:
-        lines = machine_record().read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = read_text(machine_record()).splitlines()
+    except (OSError, ValueError):
         return []
     return list(_readable(lines))
 
@@ -189,7 +189,7 @@ def of_run(folder: Path) -> Measured | None:
     """What a run measured of itself; None where it measured nothing yet."""
     try:
         text = read_text(folder / NAME)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return None
     return next(_readable([text]), None)
 

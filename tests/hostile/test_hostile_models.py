@@ -115,7 +115,7 @@ def test_a_folder_with_one_part_pickled_is_refused(part: str, bomb: bytes, folde
 def test_a_model_s_index_that_is_vast_is_not_read(folder: Path) -> None:
     path = folder / "model_index.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "_more": "x" * 1_000_000}))
-    with pytest.raises(BaseModelError, match=r"model_index\.json can't be read \(it has more than 1 MB\)"):
+    with pytest.raises(BaseModelError, match=r"model_index\.json can't be read \(it has more than"):
         load(folder)
 
 
