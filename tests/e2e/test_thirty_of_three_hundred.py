@@ -82,6 +82,7 @@ def faces_of(project: Project) -> dict[int, Face]:
         return {face.id: face for face in Ledger(store).faces()}
 
 
+@pytest.mark.long
 def test_three_hundred_faces_become_twenty_four_images_by_keys_alone(project: Project) -> None:
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "tui.cli", "-C", str(project.root)]

@@ -70,6 +70,7 @@ async def test_what_prompts_vary_in_comes_back(story: Project) -> None:
 
 
 @pytest.mark.parametrize("size", [pytest.param((80, 24), marks=pytest.mark.long), (120, 40)])
+@pytest.mark.long
 async def test_panes_are_made_wider_and_come_back_so(story: Project, size: tuple[int, int]) -> None:
     app = LimnerApp(story.root, story)
     async with app.run_test(size=size) as pilot:
@@ -155,6 +156,7 @@ async def test_thumbnails_and_the_face_under_the_cursor_come_back(story: Project
         assert again.screen.rows.item.id == 3
 
 
+@pytest.mark.long
 async def test_the_tag_that_images_are_shown_of_comes_back(story: Project) -> None:
     with_dataset(story)
     app = LimnerApp(story.root, story)

@@ -220,6 +220,7 @@ async def test_without_a_grid_the_screen_says_what_makes_one(project: Project) -
         assert "steps 2" in shown(pilot)
 
 
+@pytest.mark.long
 async def test_thousands_of_cells_are_moved_through_as_quickly_as_hundreds(project: Project) -> None:
     few, many = [await _seconds_of_moves(project, columns) for columns in (60, 250)]
     assert many < 2 * few, (few, many)

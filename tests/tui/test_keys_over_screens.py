@@ -75,6 +75,7 @@ class TestTheUsersKeys:
             await press(pilot, "Z")
             assert "Z back" not in shown(pilot)
 
+    @pytest.mark.long
     async def test_rankings_turn_and_close_by_them(self, with_cells: Project) -> None:
         configured(choice_turn="o", choice_leave="Z")
         async with app(with_cells).run_test(size=(100, 30)) as pilot:
@@ -159,6 +160,7 @@ class TestWithoutEscape:
 
 
 class TestTakingBack:
+    @pytest.mark.long
     async def test_votes_on_the_grid(self, with_cells: Project) -> None:
         async with app(with_cells).run_test(size=(100, 30), notifications=True) as pilot:
             await press(pilot, "number_sign")

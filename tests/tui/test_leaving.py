@@ -114,19 +114,27 @@ class TestARunsEnd:
     @pytest.mark.parametrize(
         ("told", "title", "on_top"),
         [
-            ((events.Job(events.JobState.DONE),), f"\x1b]2;✓ {RUN} is done\a", "run done"),
-            (
+            pytest.param(
+                (events.Job(events.JobState.DONE),),
+                f"\x1b]2;✓ {RUN} is done\a",
+                "run done",
+                id="done",
+                marks=pytest.mark.long,
+            ),
+            pytest.param(
                 (events.Job(events.JobState.DONE, reason="stopped on request"),),
                 f"\x1b]2;– {RUN} was stopped\a",
                 "run stopped",
+                id="stopped",
+                marks=pytest.mark.long,
             ),
-            (
+            pytest.param(
                 (events.Error("out of memory", "a smaller batch"), events.Job(events.JobState.FAILED)),
                 f"\x1b]2;✗ {RUN} failed\a",
                 "run failed",
+                id="failed",
             ),
         ],
-        ids=["done", "stopped", "failed"],
     )
     def test_rings_and_is_in_the_title_when_the_window_is_not_looked_at(
         self, story: Project, told: tuple[events.Event, ...], title: str, on_top: str
@@ -147,6 +155,7 @@ class TestARunsEnd:
             assert terminal.wait_until_ended() == 0
             assert POPPED in terminal.output
 
+    @pytest.mark.long
     def test_is_silent_where_the_settings_say_so(self, story: Project) -> None:
         configured("bell = false\ntitle = false\n")
         job = with_run(story)

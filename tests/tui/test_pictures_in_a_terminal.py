@@ -162,6 +162,7 @@ class TestWhatIsSent:
         assert segment.style.color is not None
         assert segment.style.color.triplet == (0x12, 0x34, 0x56)
 
+    @pytest.mark.long
     def test_is_bounded_however_large_and_wild_the_picture(self) -> None:
         picture = Image.effect_noise((1600, 1200), 200).convert("RGB")
         for protocol in (Protocol.KITTY, Protocol.SIXEL):
@@ -194,6 +195,7 @@ class TestInTheApp:
             assert all(b"\x1b_Ga=d,d=I,i=" + number + b",q=2" in left for number in numbers)
             assert terminal.as_it_was
 
+    @pytest.mark.long
     def test_a_key_goes_back_to_half_blocks_and_forth(self, faces: Project) -> None:
         with opened(faces, KITTY) as terminal:
             terminal.wait_for(PLACEHOLDER)
@@ -288,6 +290,7 @@ class TestInTheApp:
             terminal.wait_for(PLACEHOLDER)
             assert b"What was painted" not in terminal.output
 
+    @pytest.mark.long
     def test_an_answer_that_is_wrong_changes_nothing(self, faces: Project) -> None:
         with opened(
             faces, b"\x1b_Gi=31;EINVAL:what\x1b\\\x1bP>|\xff\xfe\x1b\\\x1b[6;;t\x1b[?c\x1b_Gnever ends"

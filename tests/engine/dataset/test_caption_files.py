@@ -22,6 +22,7 @@ from engine.errors import DatasetError
 from engine.faces.ledger import Decision, Ledger
 from engine.project import Project
 from engine.settings import Captioner
+from tests.rows import usual
 
 FILES = {
     "one line": b"jx265, man, smile",
@@ -78,31 +79,22 @@ def change_trigger(project: Project) -> None:
 CHANGES = [rename_smile, set_whole, type_letters, overwrite, change_trigger]
 
 
-def built_anew(change: Callable[[Project], None], name: str) -> list[pytest.MarkDecorator]:
-    """Building the dataset takes ten times as long as any other change: with two of the files each time."""
-    return [pytest.mark.long] if change is change_trigger and name not in ("several lines", "utf-16") else []
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        pytest.param(name, change, marks=built_anew(change, name), id=f"{name}-{change.__name__}")
-        for name in FILES
-        for change in CHANGES
-        if change is not rename_smile or name != "line separator"  # The last tag of that line is no smile.
-    ],
-)
-def test_an_undo_brings_back_every_byte_and_a_redo_too(
-    built: Project, name: str, change: Callable[[Project], None]
-) -> None:
-    caption_file(built).write_bytes(FILES[name])
-    change(built)
-    changed = caption_file(built).read_bytes()
-    assert changed != FILES[name]
-    journal_of(built, lambda journal: journal.undo())
-    assert caption_file(built).read_bytes() == FILES[name]
-    journal_of(built, lambda journal: journal.redo())
-    assert caption_file(built).read_bytes() == changed
+@pytest.mark.parametrize("change", usual(CHANGES, 4))
+def test_an_undo_brings_back_every_byte_and_a_redo_too(built: Project, change: Callable[[Project], None]) -> None:
+    for name, data in FILES.items():
+        if change is rename_smile and name == "line separator":
+            continue  # The last tag of that line is no smile.
+        caption_file(built).write_bytes(data)
+        change(built)
+        changed = caption_file(built).read_bytes()
+        assert changed != data, name
+        journal_of(built, lambda journal: journal.undo())
+        assert caption_file(built).read_bytes() == data, name
+        journal_of(built, lambda journal: journal.redo())
+        assert caption_file(built).read_bytes() == changed, name
+        if change is change_trigger:
+            built.change({"person.trigger": "jx265"})
+            build(built)
 
 
 @pytest.mark.parametrize("change", CHANGES)

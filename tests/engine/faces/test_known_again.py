@@ -434,6 +434,7 @@ def test_a_touched_photo_is_not_looked_at_and_an_edited_one_stays_known(plain: P
     assert_nothing_lost(plain)
 
 
+@pytest.mark.long
 def test_another_photo_under_the_same_name_is_another_face(plain: Plain) -> None:
     names = {face.id: face.file_name for face in plain.faces().values()}
     save(plain.photos / names[1], astronaut(width=480))

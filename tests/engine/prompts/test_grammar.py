@@ -208,6 +208,7 @@ def test_a_heavier_option_is_drawn_more_often() -> None:
     assert first.count("a") > 40
 
 
+@pytest.mark.long
 def test_two_thousand_alternatives_take_no_longer_than_their_length() -> None:
     def seconds(count: int) -> float:
         template = choice([f"word{number}" for number in range(count)]) + ", photo of {a|b}"

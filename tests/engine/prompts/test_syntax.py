@@ -189,6 +189,7 @@ def test_long_prompts_are_split_into_chunks_of_75_tokens_at_commas() -> None:
     assert take_apart("[man|man man]", 10, words).tokens == 2
 
 
+@pytest.mark.long
 def test_ten_thousand_random_texts_are_all_understood() -> None:
     words = find_words(find_base(BaseSettings(model="demo")))
     for number, text in enumerate(nonsense(10_000, seed=1)):

@@ -130,6 +130,7 @@ def test_memory_that_never_suffices_ends_the_run_with_what_to_do_and_its_state_w
     assert losses(job) == {step: loss for step, loss in losses(unbroken).items() if step <= 3}
 
 
+@pytest.mark.long
 def test_memory_that_runs_out_while_the_weights_are_moved_goes_back_to_the_last_state_and_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
 ) -> None:

@@ -160,6 +160,7 @@ def test_painting_changes_nothing_of_what_is_learnt(plain: JobFolder, painted: J
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.long
 def test_painting_with_the_moving_average_gives_the_weights_back(project: Project) -> None:
     average = {"training__ema_decay": 0.9}
     without = done(ordered(project, "average", **average))
@@ -191,6 +192,7 @@ def test_memory_that_does_not_suffice_for_samples_does_not_end_the_run(
     assert not list(Path(job.path).rglob("*.png"))
 
 
+@pytest.mark.long
 def test_pictures_are_decoded_in_tiles_where_memory_does_not_suffice_for_a_whole_one(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def ended(job: JobFolder) -> JobFolder:
     return job
 
 
+@pytest.mark.long
 def test_two_processes_take_the_steps_of_one_with_twice_the_batch(alone: JobFolder, together: JobFolder) -> None:
     assert run_status(together).state is JobState.DONE, together.log_path.read_text()
     assert of_kind(together, events.Plan)[0].steps == of_kind(alone, events.Plan)[0].steps == 10

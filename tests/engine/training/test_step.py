@@ -135,6 +135,7 @@ def test_a_capture_that_fails_in_mid_pass_leaves_nothing_that_the_next_pass_adds
     assert len(told) == 1
 
 
+@pytest.mark.long
 def test_compiled_blocks_take_the_same_steps_and_stand_aside_for_pictures(plain: list[tuple[float, float]]) -> None:
     trained = learner()
     trained._compiled = CompiledBlocks(trained.unet, backend="aot_eager")

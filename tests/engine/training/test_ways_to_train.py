@@ -78,7 +78,7 @@ def stopped_at(job: JobFolder, step: int) -> JobFolder:
     [
         pytest.param({"training__optimizer": "adafactor"}, marks=pytest.mark.long),
         pytest.param({"training__optimizer": "prodigy", "training__learning_rate": 1.0}, marks=pytest.mark.long),
-        {"training__optimizer": "adamw8bit", "training__rank": 16},
+        pytest.param({"training__optimizer": "adamw8bit", "training__rank": 16}, marks=pytest.mark.long),
         {"training__ema_decay": 0.9, "training__dropout": 0.3, "training__gradient_accumulation": 2},
     ],
     ids=["adafactor", "prodigy", "adamw8bit", "average, dropout and accumulation"],

@@ -233,6 +233,7 @@ class TestARun:
         none = estimate_run(project, {"training.sample_prompts": [], "training.held_out": 0})
         assert (none.fixed_seconds.validating, none.fixed_seconds.painting) == (0, 0)
 
+    @pytest.mark.long
     def test_looks_at_images_one_by_one_where_memory_does_not_suffice_for_more(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -249,6 +250,7 @@ class TestARun:
         assert all(each.validation_loss for each in of_kind(job, events.Epoch))
         assert not of_kind(job, events.Warning)
 
+    @pytest.mark.long
     def test_goes_on_without_a_validation_loss_where_memory_does_not_suffice_for_one_image(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
