@@ -48,7 +48,16 @@ def explain(error: Exception, path: Path | None = None) -> LimnerError | None:
         if is_no_room(error):
             return DiskFull(f"there is no room to write {where or 'a file'} ({error.strerror})", MAKE_ROOM)
         return LimnerError(f"{where or 'a file'}: {error.strerror or error}", "see that it can be read and written")
+    if isinstance(error, UnicodeEncodeError) and error.encoding.lower().startswith("utf"):
+        return _no_utf8(error)
     return None
+
+
+def _no_utf8(error: UnicodeEncodeError) -> LimnerError:
+    """Bytes that are no UTF-8 in a name or an argument: Python passes them on as halves of letters."""
+    near = error.object[max(0, error.start - 40) : error.end + 40]
+    shown = near.encode("utf-8", "replace").decode("utf-8")
+    return LimnerError(f"“{shown}” holds bytes that are no UTF-8", "rename the file or folder, or type it anew")
 
 
 @contextmanager

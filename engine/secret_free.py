@@ -43,6 +43,15 @@ def holds_secret(text: str, bare: bool = True) -> bool:
     return False
 
 
+def is_host(name: str) -> bool:
+    """Whether a name can be asked for: none of its parts empty, longer than 63 letters, or half a letter (RFC 1035,
+    RFC 3490). An IPv6 address is one."""
+    try:
+        return ":" in name or bool(name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
 def _is_there(text: str) -> bool:
     """Whether it is a file's or a folder's name after all."""
     if "//" in text:

@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         status = 0
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeEncodeError) as error:
         told = explain(error)
         _tell(told.one_line() if told else str(error))
         status = 1

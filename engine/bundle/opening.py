@@ -32,6 +32,7 @@ from engine.bundle.contents import (
     read_about,
 )
 from engine.bundle.packing import CHUNK, Tell
+from engine.refusals import is_no_room
 from engine.storage.outside import parse_json
 
 LARGEST_READ = 1 << 20
@@ -65,9 +66,8 @@ def staged(path: Path, stage: Path, tell: Tell) -> Iterator[About]:
         stage.mkdir(parents=True, mode=0o700)
         yield _stage(path, stage, tell)
     except OSError as error:
-        raise BundleError(
-            f"{error.filename or stage} can't be written ({error.strerror})", "make room there"
-        ) from error
+        fix = "make room there" if is_no_room(error) else "see that it can be written, or choose another folder"
+        raise BundleError(f"{error.filename or stage} can't be written ({error.strerror})", fix) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -125,7 +125,11 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: Bund
     if hasattr(tarfile, "data_filter"):
         tarfile.data_filter(member, str(stage))
     target = stage / place
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (FileExistsError, NotADirectoryError) as error:
+        what = f"the bundle holds a file where a folder belongs ({member.name[:80]!r})"
+        raise BundleError(what, "don't trust who made it") from error
     source = tar.extractfile(member)
     assert source is not None
     digest = hashlib.sha256()

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from engine.errors import LibraryError
 from engine.library.spelling import as_on_disk
-from engine.secret_free import LONGEST, holds_secret
+from engine.secret_free import LONGEST, holds_secret, is_host
 
 DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"
@@ -78,7 +78,7 @@ class LibraryAddress:
     def url(self) -> str:
         """The address as the settings keep it; ``parse_address`` reads it back to an equal one."""
         if self.path is not None:
-            return f"{self.kind}://{quote(str(self.path))}"
+            return f"{self.kind}://{quote(os.fsencode(self.path))}"
         asked = {"unix_socket": self.socket, "ssl": self.tls if self.tls is not Tls.AUTO else None, "ssl_ca": self.ca}
         query = "&".join(f"{name}={quote(str(value))}" for name, value in asked.items() if value)
         tail = f"?{query}" if query else ""
@@ -169,6 +169,8 @@ def _from_mysql(parts: SplitResult, port: int | None) -> LibraryAddress:
     query = parse_qs(parts.query)
     socket = query.get("unix_socket", query.get("socket", [""]))[0]
     host = unquote(parts.hostname or "")
+    if host and not is_host(host):
+        raise LibraryError("the library's address names no host", EXAMPLES)
     if not host and not socket:
         raise LibraryError("the library's address names no host", EXAMPLES)
     return LibraryAddress(
@@ -186,7 +188,7 @@ def _from_mysql(parts: SplitResult, port: int | None) -> LibraryAddress:
 def _from_http(parts: SplitResult, port: int | None) -> LibraryAddress:
     """PhotoPrism's web address, also as it is copied from a browser that shows one of its pages."""
     _refuse_password(parts)
-    if not parts.hostname:
+    if not parts.hostname or not is_host(parts.hostname):
         raise LibraryError("the library's address names no host", EXAMPLES)
     scheme = parts.scheme.lower()
     query = parse_qs(parts.query)
@@ -257,7 +259,7 @@ def _sqlite_path(parts: SplitResult, base: Path) -> Path:
     that exists is meant, else the absolute one."""
     if parts.netloc not in {"", "localhost"}:
         raise LibraryError(f"sqlite://{parts.netloc} has too few slashes", "write sqlite:///…/index.db")
-    path = unquote(parts.path)
+    path = unquote(parts.path, errors="surrogateescape")
     absolute = as_on_disk(Path("/" + path.lstrip("/")))
     relative = as_on_disk(base / path.lstrip("/"))
     if not path.startswith("//") and not absolute.exists() and relative.exists():
@@ -269,7 +271,7 @@ def _folder(rest: str, base: Path) -> LibraryAddress:
     """``folder:///a`` is ``/a``; ``folder://~/a`` and ``folder://a`` are the home's and the working folder's."""
     if not rest:
         raise LibraryError("the address names no folder", "write folder:///home/me/photos")
-    path = as_on_disk(base / Path(unquote(rest)).expanduser()).resolve()
+    path = as_on_disk(base / Path(unquote(rest, errors="surrogateescape")).expanduser()).resolve()
     if not path.is_dir():
         raise LibraryError(f"there is no folder {path}", "give the folder that holds the photos")
     return LibraryAddress(ServerKind.FOLDER, path=path)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import struct
 
 from pymysql.constants.CR import CR_AUTH_PLUGIN_CANNOT_LOAD, CR_SSL_CONNECTION_ERROR
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +32,10 @@ _NO_CONNECTION = {2002, 2003, 2006, 2013, 2055, 1053, 1077, 1158, 1159, 1160, 11
 """Nothing answers, or it went away: the server was stopped, killed or restarted, or the line broke."""
 
 
+ODD = (ValueError, TypeError, LookupError, AttributeError, NameError, AssertionError, struct.error)
+"""What PyMySQL and SQLAlchemy stumble over where a server's packets are none of the protocol's."""
+
+
 def explain(error: Exception, address: LibraryAddress, with_password: bool = True) -> LibraryError:
     """The error in a user's words: what happened and what to do.
 
@@ -44,6 +49,9 @@ def explain(error: Exception, address: LibraryAddress, with_password: bool = Tru
         cause = error.orig
     if address.kind is ServerKind.SQLITE:
         return _sqlite(cause, address)
+    if isinstance(cause, ODD):
+        what = f"what answers at {address.where} speaks no MySQL or MariaDB that can be understood"
+        return LibraryError(f"{what} ({type(cause).__name__})", "check host and port, and what runs there")
     return _mysql(cause, address, with_password)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.errors import LibraryError
 from engine.library.address import LibraryAddress, ServerKind, parse_address
 from engine.library.embeddings import Embedding, read_embeddings
-from engine.library.failures import explain
+from engine.library.failures import ODD, explain
 from engine.library.folder import DATABASE, FolderLibrary
 from engine.library.http_library import HttpLibrary
 from engine.library.library import Description, Library
@@ -125,7 +125,7 @@ class PhotoPrismLibrary:
         """Driver errors inside become LibraryError."""
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, *ODD) as error:
             raise explain(error, self.address) from error
 
 
@@ -165,6 +165,6 @@ def connect(
         except BaseException:
             connection.close()
             raise
-    except (SQLAlchemyError, OSError, RuntimeError) as error:
+    except (SQLAlchemyError, OSError, RuntimeError, *ODD) as error:
         raise explain(error, address, with_password=bool(password)) from error
     return PhotoPrismLibrary(address, Roots.of(settings, base), connection, schema, settings.private)

@@ -21,7 +21,7 @@ from engine.errors import PromptError
 from engine.http_answers import GONE, Answer, Connection, Encrypted, Plain
 from engine.patience import Left, Line, TooSlow
 from engine.private import for_a_header
-from engine.secret_free import LONGEST, holds_secret
+from engine.secret_free import LONGEST, holds_secret, is_host
 from engine.secrets import never_tell
 from engine.storage.outside import parse_json
 from engine.trust import check_confirmed
@@ -272,7 +272,11 @@ def _address(url: str) -> SplitResult:
         raise _holds_login()
     try:
         parts = urlsplit(url.strip())
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        good = (
+            parts.scheme in ("http", "https")
+            and is_host(parts.hostname or "")
+            and (parts.port is None or parts.port > 0)
+        )
         login = "@" in parts.netloc
     except ValueError:
         good = login = False

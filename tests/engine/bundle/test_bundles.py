@@ -22,6 +22,7 @@ from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder
 from engine.project import Project, create_project
 from engine.prompts.shelf import Shelf
+from engine.settings import Settings
 from engine.training.runs import run_status
 from tests.small_project import run_with, small_project
 from tests.story import alive
@@ -430,3 +431,37 @@ def _written(
         last, data = _regular(CHECKSUMS, json.dumps(sums).encode())
         tar.addfile(last, io.BytesIO(data))
     return path
+
+
+def test_a_file_where_a_folder_belongs_is_told_as_that(tmp_path: Path) -> None:
+    for names in (("dataset/a", "dataset/a/b"), ("dataset/a/b", "dataset/a")):
+        members = [_regular("limner.toml", b""), _regular("prompts.json", b"[]"), *map(_regular, names)]
+        with pytest.raises(BundleError) as caught:
+            unbundle(_written(tmp_path, members), tmp_path / "new")
+        assert "make room" not in caught.value.one_line()
+        assert "don't trust" in caught.value.one_line()
+    file = tmp_path / "a file"
+    file.touch()
+    with pytest.raises(BundleError) as caught:
+        unbundle(_written(tmp_path, members[:2]), file / "new")
+    assert "make room" not in caught.value.one_line()
+
+
+def test_paths_out_of_a_bundles_project_are_set_aside_and_told(tmp_path: Path) -> None:
+    outside = {
+        "base.model": "../../x",
+        "base.config": "x/../../y",
+        "captions.wd14": "file:../tagger",
+        "captions.blip": "~/blip",
+        "captions.florence": "/opt/florence",
+        "training.start_from": "../other/lora.safetensors",
+    }
+    text = "".join(f'{key} = "{value}"\n' for key, value in outside.items())
+    inside = 'training.rank = 8\nbase.vae = "models/vae.safetensors"\n'
+    members = [_regular("limner.toml", (text + inside).encode()), _regular("prompts.json", b"[]")]
+    opened = unbundle(_written(tmp_path, members), tmp_path / "new")
+    assert set(opened.set_aside) == {f"{key} = {value!r}" for key, value in outside.items()}
+    settings = opened.project.settings
+    assert settings.base.model == Settings().base.model
+    assert settings.base.vae == Path("models/vae.safetensors")
+    assert (settings.captions.blip, settings.training.start_from) == (Settings().captions.blip, None)
