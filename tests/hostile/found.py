@@ -1,0 +1,66 @@
+"""Where the code reads what comes from outside, found in its source: so that nothing new is left out of the table."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+READS = frozenset(
+    (
+        *("parse_json", "read_json", "parse_toml", "read_text", "read_bytes", "open_plain"),
+        *("json.load", "json.loads", "tomllib.load", "tomllib.loads", "tomlkit.parse", "raw_decode"),
+        *("safe_open", "load_file", "load_tensors", "Image.open", "open_header", "csv.DictReader", "csv.reader"),
+        *("tarfile.open", "gzip.open", "sqlite3.connect", "InferenceSession", "from_pretrained", "from_single_file"),
+        *("Tokenizer.from_file", "np.load", "numpy.load", "torch.load", "pickle.load", "pickle.loads", "yaml.load"),
+    )
+)
+"""Calls that take in a file, or text that another wrote."""
+
+ASKS = frozenset(
+    (
+        *("HTTPConnection", "HTTPSConnection", "urlopen", "create_connection", "create_engine", "pymysql.connect"),
+        *("snapshot_download", "hf_hub_download", "socket.socket", "wrap_socket"),
+    )
+)
+"""Calls after which a server answers."""
+
+PATTERNS = frozenset(
+    f"re.{name}" for name in ("compile", "match", "fullmatch", "search", "findall", "finditer", "split", "sub")
+)
+"""Calls that take text apart."""
+
+
+def modules_with(calls: frozenset[str]) -> set[str]:
+    """The modules of the product, dotted, in which one of these is named."""
+    return {module for module, called in _called().items() if called & calls}
+
+
+@lru_cache(maxsize=1)
+def _called() -> dict[str, frozenset[str]]:
+    found = {}
+    for top in ("engine", "tui"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            found[module] = frozenset(_calls(ast.parse(path.read_text("utf-8"))))
+    return found
+
+
+def _calls(tree: ast.AST) -> Iterator[str]:
+    """All that is called or handed on, with and without what it belongs to: ``loads`` and ``json.loads``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+            yield f"{ast.unparse(node.value).rpartition('.')[2]}.{node.attr}"
+
+
+def names_of_tests(file: str) -> set[str]:
+    """The tests in a file of ``tests``."""
+    tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in ast.walk(tree) if isinstance(node, kinds) and node.name.startswith("test_")}

@@ -1,0 +1,165 @@
+"""What comes from outside, and the test with its hostile cases: files that are read, servers that answer, texts.
+
+Fields that hold an address are in ``test_secrets_in_places.py``, which finds them by itself.
+
+``test_table.py`` finds all such places in the code, and fails where one is missing here.
+"""
+
+from __future__ import annotations
+
+from tests.hostile.parsers import PARSERS
+
+FILES_TEST = "hostile/test_hostile_files.py::test_whatever_lies_there_is_one_line_or_passed_over"
+LOGS = "hostile/test_hostile_logs.py::test_one_runs_odd_lines_take_no_other_run_down"
+PHOTOS = "hostile/test_hostile_photos.py::test_every_picture_is_opened_by_the_readers_that_are_named"
+MODELS = "hostile/test_hostile_models.py::test_every_model_is_loaded_from_safetensors_and_named_as_such"
+BUNDLES = "engine/bundle/test_bundles.py::test_a_hostile_bundle_writes_nothing_anywhere"
+CONFIRMED = "hostile/test_a_strangers_project.py::test_a_confirmation_that_is_damaged_or_not_ours_confirms_nothing"
+ANSWERS = "hostile/test_hostile_words.py::test_any_answer_of_a_language_model_is_read_or_left"
+MODEL_SERVER = "hostile/test_hostile_words.py::test_any_bytes_from_a_model_s_server_are_an_answer_or_a_plain_error"
+ROWS = "hostile/test_hostile_rows.py::test_an_embedding_that_is_none_is_left_out"
+DATABASES = "hostile/test_odd_databases.py::test_whatever_a_server_answers_to_questions_is_one_line"
+HTTP = "hostile/test_hostile_http.py::test_an_answer_nested_without_end_is_refused_with_a_reason"
+LONG = "hostile/test_long_words.py::test_twice_the_text_takes_no_four_times_the_time"
+HEADERS = "hostile/test_hostile_models.py::test_a_header_that_lies_is_refused_before_anything_is_made_of_it"
+STORED = "hostile/test_links.py::test_a_database_that_is_a_link_is_not_opened"
+NETWORK = "hostile/test_network.py::test_training_and_painting_with_what_is_here_reaches_for_nothing"
+ORDERS = "hostile/test_secrets_in_places.py::test_an_older_order_that_holds_a_secret_travels_without_it"
+NULLS = "hostile/test_hostile_rows.py::test_rows_of_nothing_but_null_are_put_aside_and_the_good_one_stays"
+OPTIONS = "hostile/test_secrets_in_places.py::test_options_that_hold_a_secret_end_in_one_line_and_write_nothing"
+
+OURS = "our own: it comes with Limner, or this machine says it"
+"""In place of a test: no stranger writes it."""
+
+FILES: dict[str, str] = {
+    "engine.base_model": MODELS,
+    "engine.bundle.bundle": BUNDLES,
+    "engine.bundle.contents": BUNDLES,
+    "engine.bundle.leaving_out": ORDERS,
+    "engine.bundle.opening": BUNDLES,
+    "engine.bundle.packing": OURS,
+    "engine.bundle.prompts": FILES_TEST,
+    "engine.bundle.unbundle": BUNDLES,
+    "engine.copies": STORED,
+    "engine.dataset.build": FILES_TEST,
+    "engine.dataset.by_hand": FILES_TEST,
+    "engine.dataset.caption_file": FILES_TEST,
+    "engine.dataset.captions": FILES_TEST,
+    "engine.dataset.export": PHOTOS,
+    "engine.dataset.folder": PHOTOS,
+    "engine.dataset.journal": FILES_TEST,
+    "engine.dataset.known": STORED,
+    "engine.dataset.manifest": FILES_TEST,
+    "engine.dataset.planning": PHOTOS,
+    "engine.dataset.sentences": MODELS,
+    "engine.dataset.vision_answer": ANSWERS,
+    "engine.dataset.wd14": FILES_TEST,
+    "engine.demo.faces": OURS,
+    "engine.demo.identity": OURS,
+    "engine.demo.index": OURS,
+    "engine.demo.tiny_parts": OURS,
+    "engine.doctor.base": MODELS,
+    "engine.doctor.card": OURS,
+    "engine.doctor.room": OURS,
+    "engine.events": "hostile/test_hostile_logs.py::test_whatever_a_line_holds_it_is_an_entry_or_nothing",
+    "engine.faces.detector": MODELS,
+    "engine.faces.measured": STORED,
+    "engine.faces.upright": "hostile/test_hostile_photos.py::test_a_photo_is_seen_right_or_refused_with_a_reason",
+    "engine.jobs.folder": FILES_TEST,
+    "engine.jobs.machine": OURS,
+    "engine.library.embeddings": ROWS,
+    "engine.library.http_session": HTTP,
+    "engine.library.opening": NULLS,
+    "engine.library.seen_tls": FILES_TEST,
+    "engine.llm.server": MODEL_SERVER,
+    "engine.model_folder": FILES_TEST,
+    "engine.pictures.brush": PHOTOS,
+    "engine.pictures.exporting": PHOTOS,
+    "engine.pictures.found_prompts": FILES_TEST,
+    "engine.pictures.grid.sheet": PHOTOS,
+    "engine.pictures.grid.shelf": STORED,
+    "engine.pictures.likeness": PHOTOS,
+    "engine.pictures.likeness_judge": PHOTOS,
+    "engine.pictures.outside": PHOTOS,
+    "engine.pictures.parameters": PHOTOS,
+    "engine.pictures.queue": STORED,
+    "engine.pictures.scores": FILES_TEST,
+    "engine.prediction": FILES_TEST,
+    "engine.prompts.axes": FILES_TEST,
+    "engine.prompts.library": FILES_TEST,
+    "engine.prompts.llm.answers": ANSWERS,
+    "engine.prompts.shelf": STORED,
+    "engine.prompts.tokenizer": FILES_TEST,
+    "engine.settings.file": FILES_TEST,
+    "engine.settings.form": "hostile/test_hostile_logs.py::test_toml_of_endless_depth_is_refused_at_once",
+    "engine.storage.moved_projects": STORED,
+    "engine.storage.outside": "hostile/test_hostile_logs.py::test_json_from_outside_has_bounds",
+    "engine.store": STORED,
+    "engine.training.base": MODELS,
+    "engine.training.base_shape": MODELS,
+    "engine.training.caches": MODELS,
+    "engine.training.device": OURS,
+    "engine.training.images": PHOTOS,
+    "engine.training.lora_file": HEADERS,
+    "engine.training.lora_header": FILES_TEST,
+    "engine.training.lora_history": FILES_TEST,
+    "engine.training.lora_scale": HEADERS,
+    "engine.training.measured": FILES_TEST,
+    "engine.training.several": LOGS,
+    "engine.training.state": "hostile/test_hostile_models.py::test_a_run_s_pickled_state_is_refused",
+    "engine.trust": CONFIRMED,
+    "tui.commands.run_settings": OPTIONS,
+    "tui.kept_looks": FILES_TEST,
+    "tui.remembered": FILES_TEST,
+    "tui.screens.dataset_lines": PHOTOS,
+    "tui.screens.grid_lines": PHOTOS,
+    "tui.theme_file": FILES_TEST,
+    "tui.thumbnail_cache": PHOTOS,
+    "tui.user_config": FILES_TEST,
+}
+"""Modules that read a file, or text that somebody else wrote, and the test with its hostile cases."""
+
+SERVERS: dict[str, str] = {
+    "engine.dataset.model_files": NETWORK,
+    "engine.library.http_session": HTTP,
+    "engine.library.opening": DATABASES,
+    "engine.llm.server": MODEL_SERVER,
+}
+"""Modules that ask a server."""
+
+TEXTS: dict[str, str] = {
+    **{name.partition(",")[0]: LONG for name in PARSERS},
+    # By way of one that is listed in ``parsers.py``.
+    "engine.pictures.grid.ranges": LONG,
+    "engine.prompts.breakdown": LONG,
+    "engine.prompts.guard": LONG,
+    "engine.secret_free": LONG,
+    "engine.training.lora_names": LONG,
+    # Names of files and folders, which no file system lets grow beyond 255 bytes, and of graphics cards.
+    "engine.copies": OURS,
+    "engine.dataset.export": OURS,
+    "engine.dataset.folder": OURS,
+    "engine.dataset.regularisation": OURS,
+    "engine.pictures.orders": OURS,
+    "engine.pictures.outside": OURS,
+    "engine.pictures.references": OURS,
+    "engine.project": OURS,
+    "engine.training.cards": OURS,
+    "engine.training.examples": OURS,
+    "engine.training.start": OURS,
+    # One word, or a pattern that has no repetition in it.
+    "engine.dataset.readiness": OURS,
+    "engine.faces.saved": OURS,
+    "engine.library.http_photos": OURS,
+    "engine.training.lora_in_diffusers": OURS,
+    "tui.commands.report": OURS,
+    "tui.screens.pictures_lines": OURS,
+    "tui.user_config": FILES_TEST,
+    # Source and output of this machine.
+    "engine.demo.single_file": OURS,
+    "engine.doctor.card": OURS,
+    "engine.jobs.start": OURS,
+    "engine.settings.form": OURS,
+    "engine.training.measured": OURS,
+}
+"""Modules that take text apart by patterns."""
