@@ -28,8 +28,11 @@ ROWS_AT_ONCE = 100
 
 _MADE_BY = re.compile(r"CREATE (TABLE|(UNIQUE )?INDEX)\s", re.IGNORECASE)
 _VIRTUAL = re.compile(r"CREATE VIRTUAL\s", re.IGNORECASE)
-_MAY_COMPUTE = re.compile(r"\bAS\b|INDEX[^(]*\([^)]*[^\w\s,)]", re.IGNORECASE)
-"""A generated column needs ``AS``; an index of more than columns needs a sign beside names and commas."""
+_AS = re.compile(r"\bAS\b", re.IGNORECASE)
+"""A generated column needs it."""
+
+_SIGN = re.compile(r"[^\w\s,]")
+"""What an index of more than columns has beside names and commas."""
 
 _COMPUTED = (2, 3)
 """What ``table_xinfo`` says of a generated column."""
@@ -153,7 +156,7 @@ def brought_along(connection: sqlite3.Connection, tables: frozenset[str] | None 
             return f"the {kind} {str(name)[:60]!r}"
     # Asking for columns one table at a time takes longer than all else; most statements can't hold such a one.
     for _, name, _, statement in some:
-        if statement is None or not _MAY_COMPUTE.search(statement):
+        if statement is None or not may_compute(statement):
             continue
         for column, hidden in connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (name,)).fetchall():
             if hidden in _COMPUTED:
@@ -162,3 +165,12 @@ def brought_along(connection: sqlite3.Connection, tables: frozenset[str] | None 
             if column == _AN_EXPRESSION:
                 return f"the computed index {str(name)[:60]!r}"
     return None
+
+
+def may_compute(statement: str) -> bool:
+    """Whether a table or an index may hold more than columns; most can be told by their statement alone."""
+    if _AS.search(statement):
+        return True
+    made_by, sign = _MADE_BY.match(statement), _SIGN.search(statement.partition("(")[2])
+    is_a_table = made_by is not None and made_by[1].upper() == "TABLE"
+    return not is_a_table and (sign is None or sign[0] != ")")

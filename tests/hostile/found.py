@@ -22,7 +22,16 @@ READS = frozenset(
 
 ASKS = frozenset(
     (
-        *("HTTPConnection", "HTTPSConnection", "urlopen", "create_connection", "create_engine", "pymysql.connect"),
+        *(
+            "HTTPConnection",
+            "HTTPSConnection",
+            "Plain",
+            "Encrypted",
+            "urlopen",
+            "create_connection",
+            "create_engine",
+            "pymysql.connect",
+        ),
         *("snapshot_download", "hf_hub_download", "socket.socket", "wrap_socket"),
     )
 )

@@ -40,6 +40,7 @@ from engine.prompts.schedule import parse_schedule
 from engine.secrets import without_secrets
 from engine.settings import CaptionsSettings, CleanUp, PersonSettings
 from engine.settings.samplers import read_sampler, read_schedule
+from engine.storage.guarded_sqlite import may_compute
 from engine.storage.outside import parse_json, parse_toml
 from engine.toml_lines import line_of
 from engine.training.lora_spelling import module_of
@@ -108,6 +109,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.pictures.grid.plan": slug,
     "engine.settings.samplers": read_sampler,
     "engine.settings.samplers, schedule": read_schedule,
+    "engine.storage.guarded_sqlite": lambda text: may_compute(f"CREATE INDEX a ON b {text}"),
     "engine.storage.outside, JSON": parse_json,
     "engine.storage.outside, TOML": parse_toml,
     "engine.toml_lines": lambda text: line_of(text, ("a", "b")),

@@ -13,6 +13,7 @@ FILES_TEST = "hostile/test_hostile_files.py::test_whatever_lies_there_is_one_lin
 LOGS = "hostile/test_hostile_logs.py::test_one_runs_odd_lines_take_no_other_run_down"
 PHOTOS = "hostile/test_hostile_photos.py::test_every_picture_is_opened_by_the_readers_that_are_named"
 MODELS = "hostile/test_hostile_models.py::test_every_model_is_loaded_from_safetensors_and_named_as_such"
+GALLERY = "commands/test_pictures_come_home.py::test_a_gallery_that_can_not_be_is_refused_whole"
 BUNDLES = "engine/bundle/test_bundles.py::test_a_hostile_bundle_writes_nothing_anywhere"
 CONFIRMED = "hostile/test_a_strangers_project.py::test_a_confirmation_that_is_damaged_or_not_ours_confirms_nothing"
 ANSWERS = "hostile/test_hostile_words.py::test_any_answer_of_a_language_model_is_read_or_left"
@@ -25,6 +26,7 @@ HEADERS = "hostile/test_hostile_models.py::test_a_header_that_lies_is_refused_be
 STORED = "hostile/test_links.py::test_a_database_that_is_a_link_is_not_opened"
 NETWORK = "hostile/test_network.py::test_training_and_painting_with_what_is_here_reaches_for_nothing"
 ORDERS = "hostile/test_secrets_in_places.py::test_an_older_order_that_holds_a_secret_travels_without_it"
+ENDLESS = "hostile/test_endless_answers.py::test_a_language_model_that_says_nothing_of_use_is_given_up"
 NULLS = "hostile/test_hostile_rows.py::test_rows_of_nothing_but_null_are_put_aside_and_the_good_one_stays"
 OPTIONS = "hostile/test_secrets_in_places.py::test_options_that_hold_a_secret_end_in_one_line_and_write_nothing"
 
@@ -35,9 +37,11 @@ FILES: dict[str, str] = {
     "engine.base_model": MODELS,
     "engine.bundle.bundle": BUNDLES,
     "engine.bundle.contents": BUNDLES,
+    "engine.bundle.gallery_file": GALLERY,
     "engine.bundle.leaving_out": ORDERS,
     "engine.bundle.opening": BUNDLES,
     "engine.bundle.packing": OURS,
+    "engine.bundle.pictures": GALLERY,
     "engine.bundle.prompts": FILES_TEST,
     "engine.bundle.unbundle": BUNDLES,
     "engine.copies": STORED,
@@ -69,6 +73,7 @@ FILES: dict[str, str] = {
     "engine.jobs.machine": OURS,
     "engine.library.embeddings": ROWS,
     "engine.library.http_session": HTTP,
+    "engine.library.http_words": HTTP,
     "engine.library.opening": NULLS,
     "engine.library.seen_tls": FILES_TEST,
     "engine.llm.server": MODEL_SERVER,
@@ -121,9 +126,11 @@ FILES: dict[str, str] = {
 
 SERVERS: dict[str, str] = {
     "engine.dataset.model_files": NETWORK,
+    "engine.http_answers": ENDLESS,
     "engine.library.http_session": HTTP,
     "engine.library.opening": DATABASES,
     "engine.llm.server": MODEL_SERVER,
+    "engine.patience": ENDLESS,
 }
 """Modules that ask a server."""
 

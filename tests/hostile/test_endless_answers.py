@@ -83,7 +83,7 @@ def test_a_library_that_answers_without_end_is_given_up(how: str, hurried: None)
 def test_a_language_model_that_says_nothing_of_use_is_given_up(how: str, hurried: None) -> None:
     first, piece = MODEL[how]
     with endless(piece, first=first) as server:
-        asked = ModelServer(f"http://127.0.0.1:{server.port}/v1", silent_seconds=0.5)
+        asked = ModelServer(f"http://127.0.0.1:{server.port}/v1", silent_seconds=PATIENCE)
         with pytest.raises(PromptError, match="goes on and on, and says nothing"):
             asked.answer({"model": "a", "messages": []})
 
