@@ -2,8 +2,7 @@
 
 σ = √((1-ᾱ)/ᾱ) of the 1000 timesteps that a model was trained on. Source of the formulas: k-diffusion ``sampling.py``
 (``get_sigmas_karras``, ``get_sigmas_exponential``) and ``external.py`` (``DiscreteSchedule``: between two timesteps
-log σ is linear); A1111 ``modules/sd_schedulers.py`` ("Uniform", "SGM Uniform"). With a zero terminal SNR the last ᾱ
-would be 0 and σ endless; it is 2⁻²⁴, as in diffusers.
+log σ is linear); A1111 ``modules/sd_schedulers.py`` ("Uniform", "SGM Uniform") and ``modules/sd_models.py``.
 """
 
 from __future__ import annotations
@@ -21,6 +20,9 @@ from engine.settings.samplers import NoiseSchedule
 RHO = 7.0
 """Karras' ρ (https://arxiv.org/abs/2206.00364, table 1)."""
 
+LAST_SIGNAL = 4.8973451890853435e-08
+"""ᾱ of the last timestep with a zero terminal SNR, as A1111 and ComfyUI have it: σ is 4518.7, for 0 it were endless."""
+
 Floats = NDArray[np.float64]
 
 
@@ -36,6 +38,8 @@ def kept_signal(noise: Mapping[str, Any]) -> torch.Tensor:
     )
     known = {name: noise[name] for name in names if name in noise}
     kept: torch.Tensor = EulerDiscreteScheduler.from_config(known).alphas_cumprod
+    if noise.get("rescale_betas_zero_snr"):
+        kept[-1] = LAST_SIGNAL
     return kept
 
 

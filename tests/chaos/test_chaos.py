@@ -10,6 +10,7 @@ import pytest
 
 from tests.chaos import __main__ as chaos
 from tests.chaos.tally import Tally, loss_if_it_fails
+from tests.rows import usual
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,7 @@ def test_a_full_disk_is_told_and_gone_on_from(tmp_path: Path, monkeypatch: pytes
 
 
 # The trainer is killed in engine/training/test_kills.py, too.
-@pytest.mark.parametrize("part", ["app", "jobs", pytest.param("trainer", marks=pytest.mark.long)])
+@pytest.mark.parametrize("part", usual(["app", "jobs", "trainer"], 1))
 def test_a_few_kills_lose_nothing(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     work, _ = chaos.PARTS[part]

@@ -63,6 +63,7 @@ def test_estimate_tells_the_formula_and_that_nothing_was_measured(
 
 
 @pytest.mark.usefixtures("trained")
+@pytest.mark.long
 def test_what_an_hour_costs_is_told_as_an_option_and_makes_the_cost(
     capsys: pytest.CaptureFixture[str], project: Project
 ) -> None:

@@ -180,6 +180,7 @@ def no_fuse() -> str | None:
 
 
 @pytest.mark.skipif(bool(no_fuse()), reason=str(no_fuse()))
+@pytest.mark.long
 def test_photos_mounted_by_sshfs_make_a_dataset_also_after_the_line_broke(
     home: Home, project: Project, own_home: Path
 ) -> None:

@@ -54,6 +54,7 @@ async def test_the_filter_the_cursor_and_the_last_screen_come_back(story: Projec
         assert third.screen.query_one("#filter", TextLine).value == "px>400"
 
 
+@pytest.mark.long
 async def test_what_prompts_vary_in_comes_back(story: Project) -> None:
     app = LimnerApp(story.root, story)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -142,6 +143,7 @@ async def test_without_a_project_each_screen_says_what_it_is_for_and_where_one_i
         assert "goes to Connect, where N makes one" in shown(pilot)
 
 
+@pytest.mark.long
 async def test_thumbnails_and_the_face_under_the_cursor_come_back(story: Project) -> None:
     app = LimnerApp(story.root, story)
     async with app.run_test(size=(120, 40)) as pilot:

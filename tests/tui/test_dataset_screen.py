@@ -99,6 +99,7 @@ async def test_what_is_drawn_of_a_caption_is_on_disk_however_quickly_it_is_typed
     assert [(seen, saved) for seen, saved in drawn if seen != saved] == []
 
 
+@pytest.mark.long
 async def test_captions_are_edited_one_after_the_other_without_leaving_the_editor(six: Project, app: LimnerApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "3", "i")
@@ -152,6 +153,7 @@ async def test_tags_are_counted_renamed_with_a_preview_and_undone_after_a_restar
     assert captions(six) == before
 
 
+@pytest.mark.long
 async def test_the_images_with_a_tag_are_shown_and_changed_alone(six: Project, app: LimnerApp) -> None:
     before = captions(six)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -207,6 +209,7 @@ async def test_what_is_missing_before_training_is_told_and_gone_to(six: Project,
         assert pilot.app.screen.query_one("#images", Rows).cursor == 2
 
 
+@pytest.mark.long
 async def test_tokens_are_counted_by_the_base_model_s_own_tokenizer(six: Project, app: LimnerApp) -> None:
     sorted(six.dataset.glob("*/*.txt"))[0].write_text(
         "jx265, man, " + ", ".join([f"smile number {n}" for n in range(30)]) + "\n"
@@ -222,6 +225,7 @@ async def test_tokens_are_counted_by_the_base_model_s_own_tokenizer(six: Project
         assert "tokens" not in shown(pilot).replace("75 tokens", "tokens")
 
 
+@pytest.mark.long
 async def test_words_are_found_in_the_captions_and_among_the_tags(six: Project, app: LimnerApp) -> None:
     for number, path in enumerate(sorted(six.dataset.glob("*/*.txt"))):
         path.write_text(f"jx265, man, {'At the Lake' if number in (2, 4) else 'indoors'}")

@@ -181,6 +181,7 @@ async def test_a_key_that_cannot_save_says_so_and_shows_nothing_saved(
         assert not [each for each in told(pilot) if each.startswith(TOLD)]
 
 
+@pytest.mark.long
 async def test_a_setting_that_cannot_be_written_is_told_in_the_form_and_written_with_room(
     disk: SmallDisk, project: Project
 ) -> None:
@@ -228,6 +229,7 @@ class TestCaptions:
             assert told(pilot) == [f"undid: edit {rows.item.path.name} (1 caption)"]
 
     @pytest.mark.parametrize("key", ["escape", "f8"])
+    @pytest.mark.long
     async def test_what_was_typed_is_saved_on_leaving_where_there_is_room_then(
         self, key: str, disk: SmallDisk, project: Project
     ) -> None:
@@ -243,6 +245,7 @@ class TestCaptions:
             assert app.screen.query_one("#images", Rows).items[0].caption == f"{before[0]},rain"
             assert "not saved" not in shown(pilot)
 
+    @pytest.mark.long
     async def test_leaving_without_room_says_so_again_and_shows_what_is_saved(
         self, disk: SmallDisk, project: Project
     ) -> None:

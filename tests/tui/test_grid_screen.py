@@ -61,6 +61,7 @@ async def opened(pilot: Pilot[None]) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.long
 async def test_cells_stand_by_column_and_row_and_the_cursor_stops_at_the_edges(
     project: Project, grid: Grid, size: tuple[int, int]
 ) -> None:
@@ -112,6 +113,7 @@ async def test_what_is_not_painted_can_t_be_voted_on_and_is_told(project: Projec
         assert "Only a painted picture" in said(pilot)
 
 
+@pytest.mark.long
 async def test_a_row_or_a_column_alone(project: Project, grid: Grid) -> None:
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
@@ -125,6 +127,7 @@ async def test_a_row_or_a_column_alone(project: Project, grid: Grid) -> None:
         assert place(pilot) == Place(1, 1, 0)
 
 
+@pytest.mark.long
 async def test_the_rest_is_cancelled_and_painted_again_by_keys(project: Project, grid: Grid) -> None:
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
@@ -171,6 +174,7 @@ async def test_more_values_are_typed_and_only_they_are_painted(project: Project,
         assert pilot.app.screen.query_one(TextLine).value == "strength=much", "to be mended"
 
 
+@pytest.mark.long
 async def test_the_ranking_tells_who_was_liked(project: Project, grid: Grid) -> None:
     with_votes(project, grid)
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:

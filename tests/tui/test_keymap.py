@@ -179,6 +179,7 @@ async def test_keys_are_taken_up_while_their_file_is_edited(story: Project) -> N
         await until(pilot, lambda: "space keep" in shown(pilot))
 
 
+@pytest.mark.long
 async def test_a_list_moves_as_vim_does(story: Project) -> None:
     configured('[keys]\n"app.prompts" = "f10"\n')
     app = LimnerApp(story.root, story)
@@ -209,6 +210,7 @@ async def test_a_list_moves_as_vim_does(story: Project) -> None:
         assert rows.cursor == 0
 
 
+@pytest.mark.long
 async def test_dialogs_obey_the_users_keys_and_name_them(story: Project) -> None:
     configured('[keys]\n"answer.yes" = "J"\n"faces.keep_all" = "B"\n"faces.build" = "Y"')
     app = LimnerApp(story.root, story)

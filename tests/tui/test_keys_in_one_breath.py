@@ -43,6 +43,7 @@ def app(whole_story: Project) -> LimnerApp:
     return LimnerApp(whole_story.root, whole_story)
 
 
+@pytest.mark.long
 async def test_what_is_typed_after_the_palettes_key_is_looked_for_and_nothing_else_is_done(
     app: LimnerApp, whole_story: Project
 ) -> None:
@@ -54,6 +55,7 @@ async def test_what_is_typed_after_the_palettes_key_is_looked_for_and_nothing_el
         assert decided(whole_story) == before
 
 
+@pytest.mark.long
 async def test_the_palette_starts_no_run_that_nobody_asked_for(app: LimnerApp, whole_story: Project) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "p")
@@ -77,6 +79,7 @@ async def test_decisions_before_a_slash_are_made_and_what_follows_is_the_filter(
     ("number", "mode", "line"),
     [("2", Scope.FACES, "#filter"), ("3", Scope.DATASET, "#find"), ("6", Scope.PICTURES, "#filter")],
 )
+@pytest.mark.long
 async def test_a_slash_right_after_a_screens_number_is_that_screens(
     app: LimnerApp, whole_story: Project, number: str, mode: Scope, line: str
 ) -> None:
@@ -91,6 +94,7 @@ async def test_a_slash_right_after_a_screens_number_is_that_screens(
         assert decided(whole_story) == before
 
 
+@pytest.mark.long
 async def test_from_the_help_to_another_screens_filter(app: LimnerApp, whole_story: Project) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "question_mark")
@@ -100,6 +104,7 @@ async def test_from_the_help_to_another_screens_filter(app: LimnerApp, whole_sto
         assert decided(whole_story) == before
 
 
+@pytest.mark.long
 async def test_numbers_go_on_leading_to_their_screens_after_a_slash(app: LimnerApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "3")

@@ -56,6 +56,7 @@ def picture(project: Project, number: int) -> Shown:
 
 
 class TestTheUsersKeys:
+    @pytest.mark.long
     async def test_pictures_side_by_side_are_judged_by_the_keys_of_the_screen(self, whole_story: Project) -> None:
         configured(pictures_favourite="w", compare_leave="Z", compare_right="F")
         async with app(whole_story).run_test(size=(120, 40)) as pilot:
@@ -90,6 +91,7 @@ class TestTheUsersKeys:
             await press(pilot, "Z", "b")
             await until(pilot, lambda: "enter open   Z back" in shown(pilot))
 
+    @pytest.mark.long
     async def test_what_is_told_in_passing_names_them(self, whole_story: Project) -> None:
         configured(pictures_favourite="w", pictures_queue="f7")
         with whole_story.store() as store:
@@ -98,6 +100,7 @@ class TestTheUsersKeys:
             await press(pilot, "6", "O")
             await until(pilot, lambda: "There is no favourite yet: w makes one." in shown(pilot))
 
+    @pytest.mark.long
     async def test_a_field_is_left_by_them(self, whole_story: Project) -> None:
         configured(field_leave="f9", field_submit="f10")
         async with app(whole_story).run_test(size=(120, 40)) as pilot:
@@ -135,6 +138,7 @@ class TestWithoutEscape:
             await press(pilot, "ctrl+c")
             await until(pilot, lambda: "Search for" not in shown(pilot) and isinstance(pilot.app.focused, Rows))
 
+    @pytest.mark.long
     async def test_what_is_selected_in_a_field_is_copied_first(self, story: Project) -> None:
         async with app(story).run_test(size=(100, 30)) as pilot:
             await press(pilot, "2", "slash")
@@ -197,6 +201,7 @@ class TestTakingBack:
             await press(pilot, "U")
             assert decisions(story) != before
 
+    @pytest.mark.long
     async def test_verdicts_on_pictures_side_by_side(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(120, 40), notifications=True) as pilot:
             await press(pilot, "6", "l", "l", "v", "Y")
@@ -282,6 +287,7 @@ async def test_the_last_face_is_compared_with_the_one_before_it(story: Project) 
 
 
 @pytest.mark.parametrize("number", ["2", "6"])
+@pytest.mark.long
 async def test_all_that_a_filter_word_may_be_is_told_on_enter(whole_story: Project, number: str) -> None:
     async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:
         await press(pilot, number, "slash")

@@ -170,6 +170,7 @@ class TestARunsEnd:
             assert PUSHED not in terminal.output
             assert POPPED not in terminal.output
 
+    @pytest.mark.long
     def test_does_not_ring_while_the_window_is_looked_at(self, story: Project) -> None:
         job = with_run(story)
         with alive(job), PseudoTerminal("-C", str(story.root)) as terminal:

@@ -206,6 +206,7 @@ class TestInTheApp:
             assert "▀".encode() in terminal.output[seen:]
             assert PLACEHOLDER.encode() not in terminal.output[seen:]
 
+    @pytest.mark.long
     def test_nothing_is_sent_twice_and_nothing_while_nothing_happens(self, faces: Project) -> None:
         with opened(faces, KITTY) as terminal:
             terminal.wait_for(PLACEHOLDER)
@@ -216,6 +217,7 @@ class TestInTheApp:
             assert len(SENT.findall(terminal.output)) == 1
             assert terminal.take(2.0) == b""
 
+    @pytest.mark.long
     def test_thumbnails_are_sharp_once_a_page_is_looked_at_and_sent_once(self, tmp_path: Path) -> None:
         project = story_project(tmp_path / "james", faces=40)
         with opened(project, KITTY) as terminal:
@@ -244,6 +246,7 @@ class TestInTheApp:
             assert all(b"\x1b_Ga=d,d=I,i=" + number + b",q=2" in terminal.output for number in both)
 
     @pytest.mark.parametrize("keys", [b"", b"t"], ids=["a picture", "thumbnails"])
+    @pytest.mark.long
     def test_below_a_question_half_blocks_are_shown_for_a_dimmed_number_is_another_picture(
         self, faces: Project, keys: bytes
     ) -> None:
@@ -279,6 +282,7 @@ class TestInTheApp:
             terminal.wait_for("▀▀")
             assert b"\x1b_Ga=T" not in terminal.output
 
+    @pytest.mark.long
     def test_an_answer_that_comes_late_is_no_key_and_changes_the_pictures(self, faces: Project) -> None:
         with opened(faces) as terminal:
             terminal.wait_for("▀▀")

@@ -116,6 +116,7 @@ class TestLooking:
             await press(pilot, "right", "enter")
             assert screen(pilot).query_one("#filter", TextLine).value == "is:rejected"
 
+    @pytest.mark.long
     async def test_a_picture_dropped_into_the_folder_is_found_with_what_made_it(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:
             await press(pilot, "6", "5")
@@ -128,6 +129,7 @@ class TestLooking:
             await type_filter(pilot, "is:outside oil")
             assert "seed 4711 · base" in shown(pilot)
 
+    @pytest.mark.long
     async def test_what_a_command_says_meanwhile_is_seen(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "6", "G")
@@ -227,6 +229,7 @@ class TestSaying:
             await press(pilot, "tab", "escape")
             assert (1 in tiles(pilot), here(pilot)) == (False, 5)
 
+    @pytest.mark.long
     async def test_marked_ones_are_compared(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:
             await press(pilot, "6", "G", "space", "v")
@@ -234,6 +237,7 @@ class TestSaying:
             await press(pilot, "h", "h", "h", "space", "v")
             assert all(f"seed {seed} " in shown(pilot) for seed in (7, 28))
 
+    @pytest.mark.long
     async def test_what_was_liked_best_is_ranked_and_shown(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(120, 40)) as pilot:
             await press(pilot, "6", "b")
@@ -246,6 +250,7 @@ class TestSaying:
 
 
 class TestTheQueue:
+    @pytest.mark.long
     async def test_what_waits_is_moved_and_cancelled_what_is_painted_too(self, whole_story: Project) -> None:
         with whole_story.store() as store:
             Queue(store).add([order_for(whole_story, "a man", seed=99)])
@@ -292,6 +297,7 @@ class TestTheQueue:
 
 
 class TestGoingOn:
+    @pytest.mark.long
     async def test_more_like_it_are_ordered_with_new_seeds(self, whole_story: Project) -> None:
         whole_story.change({"base.model": "demo"})
         async with app(whole_story).run_test(size=(80, 24)) as pilot:
@@ -308,6 +314,7 @@ class TestGoingOn:
         assert {(each.prompt, each.steps, each.lora) for each in new} == {(old.prompt, old.steps, old.lora)}
         assert len({each.seed for each in (old, *new)}) == 5
 
+    @pytest.mark.long
     async def test_its_prompt_and_its_settings_go_back_to_prompts(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "6", "l", "l", "E")
@@ -321,6 +328,7 @@ class TestGoingOn:
             )
         assert whole_story.settings.painting.sampler is Sampler.EULER
 
+    @pytest.mark.long
     async def test_its_parameters_are_shown_and_copied(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:
             await press(pilot, "6", "l", "l", "i")
@@ -352,6 +360,7 @@ class TestGoingOn:
         assert copied.name == saved(whole_story)[2].name
 
 
+@pytest.mark.long
 async def test_a_picture_is_seen_forming_and_cancelled_while_it_is_painted(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james", images=0, painting__steps=450, painting__idle_seconds=60.0)
     try:

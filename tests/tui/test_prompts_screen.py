@@ -101,6 +101,7 @@ async def test_what_is_typed_before_the_prompts_are_read_is_not_lost(project: Pr
 
 
 @pytest.mark.parametrize(("keys", "queued"), [("enter j enter j enter", 3), ("enter q", 1)])
+@pytest.mark.long
 async def test_keys_that_a_slow_line_brings_all_at_once_queue_every_picture_asked_for(
     project: Project, keys: str, queued: int
 ) -> None:
@@ -202,6 +203,7 @@ def written(pilot: Pilot[None]) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["left", "killed"])
+@pytest.mark.long
 async def test_a_prompt_with_choices_comes_back_as_it_was_written_with_its_variations(
     project: Project, killed: bool
 ) -> None:
@@ -219,6 +221,7 @@ async def test_a_prompt_with_choices_comes_back_as_it_was_written_with_its_varia
 
 
 @pytest.mark.parametrize("text", ["oil painting of {trigger}, at sea", "photo of {trigger}, {red|blue"])
+@pytest.mark.long
 async def test_what_was_only_typed_and_how_many_of_each_come_back(project: Project, text: str) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await write(pilot, text, "escape", "+", "+", "q")
@@ -238,6 +241,7 @@ async def test_painting_a_half_written_prompt_tells_what_is_missing_of_it(projec
         assert told.message.startswith("Add }")
 
 
+@pytest.mark.long
 async def test_where_nothing_was_written_another_style_of_the_settings_counts_the_next_time(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "q")
@@ -247,6 +251,7 @@ async def test_where_nothing_was_written_another_style_of_the_settings_counts_th
         assert written(pilot) == ("etching of {trigger}", "colour")
 
 
+@pytest.mark.long
 async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "V", "j", "a", "a")
@@ -361,6 +366,7 @@ async def test_a_lock_holds_where_choices_vary_and_the_first_part_needs_none(pro
         assert all("soft light" in text for text in made), made
 
 
+@pytest.mark.long
 async def test_a_language_model_is_told_what_is_locked(project: Project) -> None:
     with answering(GOOD) as asked:
         project.change({"language_model.url": asked.url, "language_model.model": "tiny"})
@@ -375,6 +381,7 @@ async def test_a_language_model_is_told_what_is_locked(project: Project) -> None
     assert all("navy suit" in text for text in made)
 
 
+@pytest.mark.long
 async def test_words_are_found_among_the_variations(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "V")

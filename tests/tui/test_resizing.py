@@ -32,7 +32,7 @@ LOOKED_AT = {
 }
 
 
-SOON = ("faces", "faces as thumbnails", "settings")
+SOON = ("faces as thumbnails",)
 """Those that are looked at each time; all of them take half a minute and more."""
 
 

@@ -111,7 +111,7 @@ def looked_at(project_looked_at: Project, monkeypatch: pytest.MonkeyPatch) -> Pr
 
 
 @pytest.mark.parametrize(("theme", "size"), looks("limner-light", "limner-16"))
-@pytest.mark.parametrize("scope", SCREENS)
+@pytest.mark.parametrize("scope", usual(SCREENS, (Scope.FACES, Scope.TRAINING)))
 def test_a_screen_in_other_colours(
     snap_compare: Compare, looked_at: Project, scope: Scope, theme: str, size: tuple[int, int]
 ) -> None:
@@ -123,7 +123,11 @@ def test_a_screen_in_other_colours(
 
 @pytest.mark.parametrize(
     ("scope", "rows"),
-    [*((scope, 38) for scope in SCREENS), *((scope, 18) for scope in (Scope.FACES, Scope.DATASET, Scope.TRAINING))],
+    [
+        *((scope, 38) for scope in SCREENS),
+        (Scope.FACES, 18),
+        *(pytest.param(scope, 18, marks=pytest.mark.long) for scope in (Scope.DATASET, Scope.TRAINING)),
+    ],
 )
 def test_a_screen_on_a_telephone(snap_compare: Compare, looked_at: Project, scope: Scope, rows: int) -> None:
     """Upright, without its keyboard and with it: what stands side by side elsewhere stands one above the other."""

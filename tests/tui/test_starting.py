@@ -75,6 +75,7 @@ async def test_settings_are_read_once_the_first_frame_stands(
     assert frames[0] == first
 
 
+@pytest.mark.long
 async def test_screens_are_made_while_nobody_types_and_look_and_act_as_if_they_were_not(whole_story: Project) -> None:
     looks = []
     for ahead in (False, True):
@@ -94,6 +95,7 @@ async def test_screens_are_made_while_nobody_types_and_look_and_act_as_if_they_w
     assert looks[0] == looks[1]
 
 
+@pytest.mark.long
 async def test_a_screen_that_was_made_ahead_and_never_gone_to_is_left_as_it_was_the_last_time(story: Project) -> None:
     for ahead in (False, True):
         app = LimnerApp(story.root, story)

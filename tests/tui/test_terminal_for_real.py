@@ -36,6 +36,7 @@ Plain().run()
 """
 
 
+@pytest.mark.long
 def test_the_first_frame_is_there_within_five_times_what_an_app_of_one_line_takes(project: Project) -> None:
     ours, plain = [], []
     for _ in range(4):
@@ -47,6 +48,7 @@ def test_the_first_frame_is_there_within_five_times_what_an_app_of_one_line_take
     assert min(ours) < 5 * min(plain), (ours, plain)
 
 
+@pytest.mark.long
 def test_a_mouse_report_in_the_legacy_encoding_does_not_end_the_app(project: Project) -> None:
     with opened(project.root) as terminal:
         terminal.wait_for("Where are your photos?")
@@ -97,6 +99,7 @@ def blocked(terminal: PseudoTerminal) -> bool:
     return any((task / "wchan").read_text() in ("wait_woken", "n_tty_write") for task in tasks)
 
 
+@pytest.mark.long
 def test_the_mouse_is_asked_for_again_after_a_reattach(project: Project) -> None:
     with opened(project.root) as terminal:
         terminal.wait_for("Where are your photos?")
@@ -140,6 +143,7 @@ def test_q_leaves_and_the_terminal_is_as_it_was(project: Project) -> None:
         assert terminal.as_it_was
 
 
+@pytest.mark.long
 def test_nothing_is_written_while_nothing_happens(project: Project) -> None:
     with opened(project.root) as terminal:
         terminal.wait_for("Where are your photos?")

@@ -219,6 +219,7 @@ class TestFacesAsThumbnails:
             # 2, 3, 4 and 5 are decided, 6 can't be used.
             assert places == [10, 11, 10, 1, 30]
 
+    @pytest.mark.long
     async def test_a_key_groups_by_burst_day_and_framing(self, app: LimnerApp) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             await settle(pilot)

@@ -72,6 +72,7 @@ async def test_a_probe_is_started_by_a_key_and_its_figures_are_taken_up(
         assert "m measure" in shown(pilot)
 
 
+@pytest.mark.long
 async def test_a_probe_that_is_ended_changes_nothing(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james", images=4)
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:

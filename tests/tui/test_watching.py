@@ -60,6 +60,7 @@ async def test_time_money_and_their_uncertainty_and_the_card_are_told(watched: P
             assert "val 0.0870" in shown(pilot)
 
 
+@pytest.mark.long
 async def test_the_chart_is_turned_by_keys(watched: Project) -> None:
     with alive(JobFolder(watched.runs / RUN)):
         async with app_on(watched).run_test(size=(120, 40)) as pilot:
@@ -74,6 +75,7 @@ async def test_the_chart_is_turned_by_keys(watched: Project) -> None:
 
 
 @pytest.mark.parametrize("over", ["q", "question_mark", "colon"])
+@pytest.mark.long
 async def test_the_curve_and_what_was_measured_stay_under_a_dialog_and_go_on(watched: Project, over: str) -> None:
     job = JobFolder(watched.runs / RUN)
     with alive(job):
@@ -197,6 +199,7 @@ async def test_samples_are_seen_large_one_after_the_other(watched: Project) -> N
             await until(pilot, lambda: "epoch 1 · seed 1 · likeness 41" in shown(pilot))
 
 
+@pytest.mark.long
 async def test_a_run_of_another_machine_that_fell_silent_is_not_said_to_run(watched: Project, tmp_path: Path) -> None:
     job = JobFolder(watched.runs / RUN)
     lines = job.events_path.read_text().splitlines()

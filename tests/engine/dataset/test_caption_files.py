@@ -98,6 +98,7 @@ def test_an_undo_brings_back_every_byte_and_a_redo_too(built: Project, change: C
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.long
 def test_further_lines_and_the_encoding_outlive_every_change(built: Project, change: Callable[[Project], None]) -> None:
     for name in ("several lines", "windows", "old mac", "bom", "utf-16", "utf-32"):
         caption_file(built).write_bytes(FILES[name])

@@ -235,6 +235,7 @@ def test_a_stopped_and_a_killed_look_go_on_where_they_were(connected: Project, p
         assert [person.faces for person in library.people()] == [7, 4]
 
 
+@pytest.mark.long
 def test_the_scan_job_looks_through_the_folder_by_itself(connected: Project) -> None:
     wait(start_scan(connected, "person 2"))
     assert connected.settings.person.name == "person 2"

@@ -67,6 +67,7 @@ def test_who_is_somebody_else_is_told_in_the_drawn_library(drawn: tuple[list[Fac
             assert kin.distance is None, "nothing can be said about who is on a blur, or without an embedding"
 
 
+@pytest.mark.long
 def test_what_is_blurred_copied_or_in_a_burst_is_told(drawn: tuple[list[Face], dict[str, Shot], Project]) -> None:
     faces, shots, _ = drawn
     of_moment: dict[str, list[Face]] = {}

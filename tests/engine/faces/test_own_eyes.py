@@ -177,6 +177,7 @@ def test_a_small_face_of_a_large_photo_is_looked_at_close_up() -> None:
     assert find_in_box(detector, scene, Box(1.2, 0.1, 0.1, 0.1), ()) is None
 
 
+@pytest.mark.long
 def test_embedders_say_the_same_as_the_network_and_one_that_died_is_replaced() -> None:
     detector, identity, pool = Detector.load(), Identity.load(), Embedders(1)
     face = detector.find(astronaut())[0]

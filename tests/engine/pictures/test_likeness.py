@@ -235,6 +235,7 @@ def test_without_usable_photos_it_is_said_why(tmp_path: Path) -> None:
     assert judge_if_any(project) is None
 
 
+@pytest.mark.long
 def test_the_other_people_are_cut_from_the_library_once(project: Project, drawn_library: DrawnLibrary) -> None:
     folders = {"library.originals": drawn_library.originals, "library.sidecar": drawn_library.sidecar}
     project.change({"library.url": drawn_library.url, **folders})
@@ -341,6 +342,7 @@ def test_of_a_run_that_went_too_far_neither_the_base_nor_the_last_checkpoint_is_
     assert {path: path.stat().st_mtime_ns for path in kept} == stamps
 
 
+@pytest.mark.long
 def test_a_measurement_that_is_stopped_leaves_nothing_in_the_queue(overtrained: tuple[Project, JobFolder]) -> None:
     project, run = overtrained
     job = start_likeness(project, run.id, seeds=40, strengths=(0.9,))

@@ -127,6 +127,7 @@ def test_a_compiled_model_paints_the_same_with_loras_that_come_and_go(
     assert compiled._compiled is not None
 
 
+@pytest.mark.long
 def test_compiling_that_fails_is_told_and_the_picture_painted_without(
     painting: Painting, fresh: tuple[Painting, list[tuple[str, str]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,7 @@ def test_parameters_of_old_and_new_a1111_are_read_alike(line: str, sampler: str,
     assert (found.sampler, found.schedule) == (sampler, schedule)
 
 
+@pytest.mark.long
 def test_a_second_pass_enlarges_the_picture_and_keeps_it(painting: Painting, brush: Brush) -> None:
     small = painting.paint(PROMPT, [5], brush)[0]
     for upscaler, denoise in (("Lanczos", 0.3), ("Latent", 0.5)):

@@ -55,10 +55,10 @@ def table(base: str) -> list[float]:
         kept *= 1 - (low + (high - low) * at / 999) ** 2
         signal.append(kept)
     if BASES[base].get("rescale_betas_zero_snr"):
-        # https://arxiv.org/abs/2305.08891, algorithm 1; the last is 2^-24 instead of 0, so that σ has an end.
+        # https://arxiv.org/abs/2305.08891, algorithm 1; the last is A1111's instead of 0, so that σ has an end.
         first, last = math.sqrt(signal[0]), math.sqrt(signal[-1])
         signal = [((math.sqrt(each) - last) * first / (first - last)) ** 2 for each in signal]
-        signal[-1] = 2.0**-24
+        signal[-1] = 4.8973451890853435e-08
     return [math.sqrt((1 - each) / each) for each in signal]
 
 
@@ -141,6 +141,12 @@ def test_samplers_that_follow_no_schedule_say_so(sampler: Sampler) -> None:
     assert "ignores the schedule SGM Uniform" in said
     assert usual_schedule(Sampler.LCM, NoiseSchedule.SGM_UNIFORM) is NoiseSchedule.UNIFORM
     assert all(ignored_schedule(each, NoiseSchedule.KARRAS) is None for each in Sampler if each is not Sampler.LCM)
+
+
+def test_a_zero_terminal_snr_begins_at_a1111s_sigma() -> None:
+    made = scheduler_for(Sampler.EULER, NoiseSchedule.UNIFORM, BASES["zero terminal SNR"])
+    made.set_timesteps(20)
+    assert float(made.sigmas[0]) == pytest.approx(4518.7, abs=0.1)
 
 
 def test_noise_that_ends_in_nothing_but_noise_is_begun_at_the_last_timestep() -> None:

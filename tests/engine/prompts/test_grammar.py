@@ -121,6 +121,7 @@ def test_another_seed_gives_another_order() -> None:
     assert sorted(variations(template, 50, 1)) == sorted(variations(template, 50, 2))
 
 
+@pytest.mark.long
 def test_a_template_with_more_ways_than_atoms_is_quick() -> None:
     assert len(variations(choice(["a", "b", "c", "d"]) * 60, 20, 0)) == 20
     assert len(variations("{a|} " * 60, 1000, 0)) <= 61

@@ -187,6 +187,7 @@ def rewritten(path: Path, to: Path, rename: str, metadata: dict[str, str] | None
     return to
 
 
+@pytest.mark.long
 def test_other_layouts_are_told_apart_by_what_programs_make_of_them(full_file: Path, tmp_path: Path) -> None:
     hidden = rewritten(full_file, tmp_path / "hidden.safetensors", "x>x", {"format": "pt"})
     assert "hides it" in clients(read_header(hidden))["A1111"]

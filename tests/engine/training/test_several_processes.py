@@ -82,6 +82,7 @@ def test_two_processes_take_the_steps_of_one_with_twice_the_batch(alone: JobFold
     assert apart(one, other, "lora_down") < 1e-2
 
 
+@pytest.mark.long
 def test_only_one_of_them_writes_and_both_stop_by_a_budget_which_is_the_run_s_reason(together: JobFolder) -> None:
     reason = run_status(together).reason
     assert reason is not None

@@ -149,6 +149,7 @@ def test_compiled_blocks_take_the_same_steps_and_stand_aside_for_pictures(plain:
     assert all(each._compiled_call_impl for each in blocks)
 
 
+@pytest.mark.long
 def test_compiling_that_fails_is_told_and_the_step_is_done_without(plain: list[tuple[float, float]]) -> None:
     def broken(_graph: Any, _inputs: Any) -> Any:
         raise RuntimeError("no C++ compiler here")
@@ -173,6 +174,7 @@ class Kernels(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+@pytest.mark.long
 def test_a_lora_is_computed_in_fewer_kernels_than_pefts_own_way_and_comes_to_the_same(
     plain: list[tuple[float, float]],
 ) -> None:

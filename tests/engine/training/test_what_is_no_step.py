@@ -266,6 +266,7 @@ class TestARun:
         ]
         assert len(run_status(job).checkpoints) == 2
 
+    @pytest.mark.long
     def test_is_probed_with_its_pictures_and_its_validation(self, project: Project) -> None:
         job = start_probe(project, {"training.rank": 8}, seconds=0.2)
         for entry in follow(job):
