@@ -172,7 +172,9 @@ class ModelServer:
             if self._key:
                 headers["Authorization"] = f"Bearer {self._key}"
             path = self._parts.path + path
-            response = connection.ask(self._silent_seconds, self._silent_seconds, method, path, body, headers)
+            # A silence is told as one: who only trickles has more time, not the same to the instant.
+            begins = self._silent_seconds + USELESS_SECONDS
+            response = connection.ask(begins, self._silent_seconds, method, path, body, headers)
             answered = True
             if response.status != 200:
                 raise self._refusal(response)
@@ -182,7 +184,8 @@ class ModelServer:
         except ssl.SSLError as error:
             raise PromptError(f"{self.place} can't be trusted ({error.reason})", "check the address") from error
         except GONE as error:
-            raise self._broken(error, answered or connection.sock is not None) from error
+            why = connection.line.why() or error
+            raise self._broken(why, answered or connection.sock is not None) from error
         finally:
             self._line = None
             connection.end()
