@@ -113,6 +113,21 @@ def test_the_mouse_is_asked_for_again_after_a_reattach(project: Project) -> None
         terminal.wait_until(lambda: terminal.output.count(b"\x1b[?1006h") > before)
 
 
+def test_after_a_stop_the_whole_screen_is_drawn_again(project: Project) -> None:
+    """As ``kill -TSTP`` and ``fg`` do it: the shell's screen comes and goes in between."""
+    with opened(project.root) as terminal:
+        terminal.wait_for("Where are your photos?")
+        terminal.wait_until_quiet()
+        os.kill(terminal.pid, signal.SIGTSTP)
+        os.waitpid(terminal.pid, os.WUNTRACED)
+        stopped_at = len(terminal.output)
+        os.kill(terminal.pid, signal.SIGCONT)
+        for words in ("Connect", "Where are your photos?", "quit"):
+            terminal.wait_until(lambda words=words: words.encode() in terminal.output[stopped_at:])
+        terminal.write(b"2")
+        terminal.wait_for("Which faces are good?")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_the_terminal_as_it_was(project: Project, number: signal.Signals) -> None:
     with opened(project.root) as terminal:

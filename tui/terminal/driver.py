@@ -5,6 +5,7 @@
   (https://github.com/Textualize/textual/issues/6668).
 - Mouse reporting is asked for again after a resume, a resize or a regained focus, so that a reattached terminal
   goes back to the SGR encoding.
+- After a stop by SIGTSTP the whole screen is drawn, not only what changed meanwhile.
 - SIGTERM and SIGHUP leave the terminal as it was found.
 - A terminal whose locale is not UTF-8 gets ASCII shapes instead of an encoding error.
 - A terminal that went away ends the app; writing to what is gone neither raises nor blocks.
@@ -107,7 +108,8 @@ class LimnerDriver(LinuxDriver):
         return self._terminal.busy or (thread is not None and not thread._queue.empty())
 
     def start_application_mode(self) -> None:
-        """Takes the terminal over."""
+        """Takes the terminal over; after a stop (SIGTSTP, then ``fg``) everything is drawn anew."""
+        resumed = self._must_signal_resume
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self._asked.modes is not None:
             # The question had silenced the terminal already: what it was before that is put back in the end.
@@ -116,6 +118,8 @@ class LimnerDriver(LinuxDriver):
         self._ours = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._signalled)
+        if resumed:
+            self._ours.call_soon(self._draw_anew)
 
     def stop_application_mode(self) -> None:
         """Gives the terminal back as it was, without our pictures."""
@@ -126,6 +130,13 @@ class LimnerDriver(LinuxDriver):
         # meanwhile; of an empty one nothing is left. "less" ends with such rows nowhere.
         self.write("\x1b[2J")
         super().stop_application_mode()
+
+    def _draw_anew(self) -> None:
+        """Draws the whole screen, and sends its pictures again: Textual draws what changed since, on an empty screen."""
+        forget = getattr(getattr(self._app, "gallery", None), "forget_all", None)
+        if forget is not None:
+            forget()
+        self._app.refresh(layout=True)
 
     def run_input_thread(self) -> None:
         """Reads, decodes leniently and parses what is typed, until the app ends."""
