@@ -132,7 +132,7 @@ class LimnerDriver(LinuxDriver):
         super().stop_application_mode()
 
     def _draw_anew(self) -> None:
-        """Draws the whole screen, and sends its pictures again: Textual draws what changed since, on an empty screen."""
+        """Draws the whole screen and sends its pictures: Textual would draw what changed since on an empty one."""
         forget = getattr(getattr(self._app, "gallery", None), "forget_all", None)
         if forget is not None:
             forget()
