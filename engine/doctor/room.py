@@ -6,6 +6,7 @@ import fcntl
 import os
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.doctor.check import Check, gigabytes
@@ -19,12 +20,22 @@ DISK_GB = 15.0
 
 
 def memory_check(
-    base_is_tiny: bool = False, meminfo: Path = Path("/proc/meminfo"), cgroup: Path | None = None
+    base_is_tiny: bool = False,
+    meminfo: Path = Path("/proc/meminfo"),
+    cgroup: Path = Path("/sys/fs/cgroup"),
+    ours: Path = Path("/proc/self/cgroup"),
 ) -> Check:
-    """The machine's memory, or what a container gets of it."""
+    """The machine's memory, or what a container gets of it.
+
+    Args:
+        base_is_tiny: whether the demo's base model is used.
+        meminfo: Linux's figures of the machine.
+        cgroup: where its limits are mounted.
+        ours: which of them hold for this process.
+    """
     known = _meminfo(meminfo)
     total, free = known.get("MemTotal", 0), known.get("MemAvailable", 0)
-    limit = _limit(cgroup or Path("/sys/fs/cgroup"))
+    limit = _limit(cgroup, ours)
     if limit is not None and limit[0] < total:
         total, free = limit[0], min(free, limit[0] - limit[1])
     if not total:
@@ -88,10 +99,38 @@ def _meminfo(path: Path) -> dict[str, int]:
     return {name: int(rest.split()[0]) * 1024 for name, _, rest in (line.partition(":") for line in lines) if rest}
 
 
-def _limit(cgroup: Path) -> tuple[int, int] | None:
-    """A container's limit and what of it is taken (cgroup v2 ``memory.max``, ``memory.current``)."""
+def _limit(cgroup: Path, ours: Path) -> tuple[int, int] | None:
+    """The least limit of a container or a group of processes, and what of it is taken, in bytes.
+
+    Source of the files' names and forms: Linux's ``admin-guide/cgroup-v2.rst`` and ``cgroup-v1/memory.rst``; a line of
+    ``/proc/self/cgroup`` is ``0::/path`` or, in version 1, ``7:memory:/path``.
+    """
+    found = []
+    for kind, folder in _groups(cgroup, ours):
+        limit, taken = ("memory.max", "memory.current") if kind == 2 else _VERSION_1
+        try:
+            found.append((int((folder / limit).read_text()), int((folder / taken).read_text())))
+        except (OSError, ValueError):
+            # No such group here, or no limit in it ("max").
+            continue
+    return min(found, default=None)
+
+
+_VERSION_1 = "memory.limit_in_bytes", "memory.usage_in_bytes"
+
+
+def _groups(cgroup: Path, ours: Path) -> Iterator[tuple[int, Path]]:
+    """The version and folder of each group that may hold for this process: in a container its own is the top."""
+    yield 2, cgroup
+    yield 1, cgroup / "memory"
     try:
-        return int((cgroup / "memory.max").read_text()), int((cgroup / "memory.current").read_text())
-    except (OSError, ValueError):
-        # No cgroup here, or no limit in it ("max").
-        return None
+        lines = ours.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kinds, path = (*line.split(":", 2), "", "")[:3]
+        place = path.strip("/")
+        if not kinds:
+            yield 2, cgroup / place
+        elif "memory" in kinds.split(","):
+            yield 1, cgroup / "memory" / place

@@ -162,7 +162,9 @@ def wait_for(
                     raise PictureError(words.message, words.fix)
                 wakes += 1
                 if wakes > MOST_WAKES:
-                    raise PictureError("the painter died", f"see {painter_folder(project).log_path}")
+                    log = painter_folder(project).log_path
+                    fix = f"see {log}; where it tells nothing, memory may have run out: limner doctor"
+                    raise PictureError("the painter died", fix)
                 wake_painter(project)
             time.sleep(POLL_SECONDS)
     return [ended[number] for number in numbers if number in ended]

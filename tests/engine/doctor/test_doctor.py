@@ -89,6 +89,26 @@ class TestRoom:
         assert check.detail.startswith("6.0 GB of 8.0 GB free")
         assert memory_check(True, meminfo, tmp_path).ok
 
+    @pytest.mark.parametrize(
+        ("line", "folder", "names"),
+        [
+            ("0::/user.slice/box", "user.slice/box", ("memory.max", "memory.current")),
+            ("7:memory:/box", "memory/box", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
+            ("7:cpu,memory:/", "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")),
+        ],
+    )
+    def test_of_a_group_of_processes_counts(
+        self, tmp_path: Path, line: str, folder: str, names: tuple[str, str]
+    ) -> None:
+        meminfo, ours, place = tmp_path / "meminfo", tmp_path / "ours", tmp_path / folder
+        meminfo.write_text("MemTotal:       65536000 kB\nMemAvailable:   60000000 kB\n")
+        ours.write_text(f"3:pids:/x\n{line}\nodd\n")
+        place.mkdir(parents=True, exist_ok=True)
+        for name, size in zip(names, (8 * 10**9, 2 * 10**9), strict=True):
+            (place / name).write_text(f"{size}\n")
+        (tmp_path / "memory.max").touch()
+        assert memory_check(True, meminfo, tmp_path, ours).detail == "6.0 GB of 8.0 GB free"
+
     def test_folders_on_one_disk_are_told_once(self, tmp_path: Path) -> None:
         checks = disk_checks({"project": tmp_path / "a", "models": tmp_path / "b" / "c"}, base_is_tiny=True)
         assert [check.detail.split(":")[0] for check in checks] == ["project and models"]
