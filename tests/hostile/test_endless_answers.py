@@ -170,14 +170,36 @@ def test_a_question_of_sqlite_without_end_is_given_up(monkeypatch: pytest.Monkey
         counting()
 
 
+INTERRUPTED = """
+import sqlite3, sys
+from engine.storage.guarded_sqlite import Guarded
+opened = sqlite3.connect(":memory:", factory=Guarded)
+print("begun", flush=True)
+try:
+    opened.execute(sys.argv[1]).fetchall()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+"""In a process of its own: the test's may be in the midst of anything when the signal comes."""
+
+
+def worked(pid: int) -> float:
+    """Seconds that processors have worked for a process (proc_pid_stat(5))."""
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
 def test_ctrl_c_ends_a_question_of_sqlite() -> None:
     """SQLite swallows what Python raises while it works, and says that it was interrupted."""
-    begun = threading.Event()
-    sender = threading.Thread(target=lambda: (begun.wait(PATIENCE), os.kill(os.getpid(), signal.SIGINT)))
-    sender.start()
-    with pytest.raises(KeyboardInterrupt):
-        counting(begun)
-    sender.join()
+    words = [sys.executable, "-c", INTERRUPTED, COUNTING]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as asking:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == "begun\n"
+        # Once it works for a while, it is in the midst of the question.
+        begun = worked(asking.pid)
+        wait_until(lambda: worked(asking.pid) > begun + 0.2)
+        asking.send_signal(signal.SIGINT)
+        assert asking.stdout.read() == "interrupted\n"
 
 
 def in_a_thread(do: Callable[[], object]) -> Iterator[BaseException | None]:
