@@ -170,7 +170,7 @@ def test_a_question_of_sqlite_without_end_is_given_up(monkeypatch: pytest.Monkey
         counting()
 
 
-INTERRUPTED = """
+ASKING = """
 import sqlite3, sys
 from engine.storage.guarded_sqlite import Guarded
 opened = sqlite3.connect(":memory:", factory=Guarded)
@@ -191,7 +191,7 @@ def worked(pid: int) -> float:
 
 def test_ctrl_c_ends_a_question_of_sqlite() -> None:
     """SQLite swallows what Python raises while it works, and says that it was interrupted."""
-    words = [sys.executable, "-c", INTERRUPTED, COUNTING]
+    words = [sys.executable, "-c", ASKING, COUNTING]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as asking:
         assert asking.stdout is not None
         assert asking.stdout.readline() == "begun\n"
