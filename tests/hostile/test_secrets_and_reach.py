@@ -191,6 +191,7 @@ def test_nothing_is_written_to_a_mariadb_library(
     assert _state(photos.folder) == before
 
 
+@pytest.mark.long
 def test_private_photos_are_seen_only_when_asked_for(photos: Photos, run: Run) -> None:  # noqa: F811
     james = photos.index.rows["subjects"][0]
     save(photos.originals / "private.jpg")

@@ -171,6 +171,7 @@ async def test_the_tag_that_images_are_shown_of_comes_back(story: Project) -> No
         await until(pilot, lambda: "1 with ginger beard" in shown(pilot))
 
 
+@pytest.mark.long
 async def test_the_run_that_was_looked_at_and_how_come_back(story: Project) -> None:
     with_run(story, done=True)
     app = LimnerApp(story.root, story)

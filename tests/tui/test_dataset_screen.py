@@ -114,6 +114,7 @@ async def test_captions_are_edited_one_after_the_other_without_leaving_the_edito
     assert not any(text.endswith((" b", " c")) for text in found[1:3]), "two undos took back two images' typing"
 
 
+@pytest.mark.long
 async def test_an_empty_caption_is_never_written(six: Project, app: LimnerApp) -> None:
     before = captions(six)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -171,6 +172,7 @@ async def test_the_images_with_a_tag_are_shown_and_changed_alone(six: Project, a
         assert "ginger beard" not in captions(six)[0]
 
 
+@pytest.mark.long
 async def test_a_tagger_writes_the_captions_and_one_undo_takes_them_back(
     six: Project, app: LimnerApp, tmp_path: Path
 ) -> None:
@@ -189,6 +191,7 @@ async def test_a_tagger_writes_the_captions_and_one_undo_takes_them_back(
         assert captions(six) == before
 
 
+@pytest.mark.long
 async def test_a_captioner_that_is_not_there_is_told(six: Project, app: LimnerApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "3", "c", "G", "enter")
@@ -251,6 +254,7 @@ async def test_words_are_found_in_the_captions_and_among_the_tags(six: Project, 
         assert tags.item.tag.lower() == "at the lake"
 
 
+@pytest.mark.long
 async def test_rules_that_clean_captions_are_switched_by_keys_and_hold_at_once(six: Project, app: LimnerApp) -> None:
     first = min(six.dataset.glob("*/*.txt"))
     async with app.run_test(size=(80, 24)) as pilot:

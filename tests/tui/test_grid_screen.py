@@ -104,6 +104,7 @@ async def test_a_key_votes_and_the_same_key_takes_it_back(project: Project, grid
         assert place(pilot) == Place(1, 0, 0)
 
 
+@pytest.mark.long
 async def test_what_is_not_painted_can_t_be_voted_on_and_is_told(project: Project, grid: Grid) -> None:
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
@@ -140,6 +141,7 @@ async def test_the_rest_is_cancelled_and_painted_again_by_keys(project: Project,
         assert states.count(PictureState.QUEUED) == 3
 
 
+@pytest.mark.long
 async def test_cells_come_in_while_one_looks(project: Project, grid: Grid) -> None:
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
@@ -186,6 +188,7 @@ async def test_the_ranking_tells_who_was_liked(project: Project, grid: Grid) -> 
         assert "soft window light" in shown(pilot)
 
 
+@pytest.mark.long
 async def test_the_sheet_is_written(project: Project, grid: Grid) -> None:
     async with LimnerApp(project.root, project).run_test(size=(120, 40)) as pilot:
         await opened(pilot)
@@ -212,6 +215,7 @@ async def test_one_key_on_the_training_screen_makes_the_run_s_usual_grid(project
             assert len(Queue(store).waiting_pictures()) == waiting
 
 
+@pytest.mark.long
 async def test_without_a_grid_the_screen_says_what_makes_one(project: Project) -> None:
     with_run(project, done=True)
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:

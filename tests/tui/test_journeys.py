@@ -277,6 +277,7 @@ class TestTraining:
                 await pilot.press("enter")
         assert app.farewell == f"The run {RUN} goes on. Follow it with: limner watch"
 
+    @pytest.mark.long
     async def test_tab_goes_round_the_plan_and_the_runs(self, story: Project) -> None:
         with_run(with_dataset(story), done=True)
         async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
@@ -316,6 +317,7 @@ class TestPromptsAndPictures:
         assert {picture.lora.name for picture in new if picture.lora} == {"jx265-000002.safetensors"}
         assert all(picture.prompt.startswith("photo of jx265 man, ") for picture in new)
 
+    @pytest.mark.long
     async def test_a_variation_can_become_the_prompt(self, whole_story: Project) -> None:
         async with LimnerApp(whole_story.root, whole_story).run_test(size=(120, 40)) as pilot:
             await press(pilot, "5", "V", "j")
@@ -345,6 +347,7 @@ class TestEverywhere:
             await press(pilot, "2", "slash", "3")
             assert pilot.app.screen.query_one("#filter", TextLine).value == "3"
 
+    @pytest.mark.long
     async def test_the_palette_finds_another_screen_s_action_and_does_it(self, whole_story: Project) -> None:
         async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "1", "colon")
@@ -492,6 +495,7 @@ class TestFacesTogether:
             await settle(pilot)
             assert "did you mean keep?" in shown(pilot)
 
+    @pytest.mark.long
     async def test_a_word_left_unfinished_is_an_error_and_nothing_is_decided_by_it(
         self, app: LimnerApp, story: Project
     ) -> None:
@@ -510,6 +514,7 @@ class TestFacesTogether:
             await press(pilot, "slash", "backspace", "right", "enter")
             assert "1 of 30" in shown(pilot)
 
+    @pytest.mark.long
     async def test_the_meter_follows_each_decision(self, app: LimnerApp, story: Project) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             await settle(pilot)
@@ -524,6 +529,7 @@ class TestFacesTogether:
             await settle(pilot)
             assert re.search(r"close .+ 6/12  half .+  20\d\d–20\d\d  turned .+  lit \d/6  missing", shown(pilot))
 
+    @pytest.mark.long
     async def test_new_faces_are_measured_without_being_asked(self, app: LimnerApp, story: Project) -> None:
         with story.store() as store:
             MeasuredFaces(store).forget()

@@ -121,6 +121,7 @@ async def test_what_follows_the_key_that_opens_a_caption_is_written_into_it(app:
         await until(pilot, lambda: "close-upXYZ" in shown(pilot))
 
 
+@pytest.mark.long
 async def test_the_stars_that_follow_the_key_that_asks_for_them_are_given(app: LimnerApp, whole_story: Project) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "6", "l", "l", "l")
@@ -128,6 +129,7 @@ async def test_the_stars_that_follow_the_key_that_asks_for_them_are_given(app: L
         await until(pilot, lambda: stars_of(whole_story, 4) == 2)
 
 
+@pytest.mark.long
 async def test_keys_that_close_what_they_went_to_do_not_hold_up_the_next(
     app: LimnerApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,7 @@ class TestWithoutEscape:
                 await press(pilot, "f1", "ctrl+c")
                 assert not isinstance(pilot.app.screen, question)
 
+    @pytest.mark.long
     async def test_the_filter_and_the_palette_are_left(self, story: Project) -> None:
         async with app(story).run_test(size=(100, 30)) as pilot:
             await press(pilot, "2", "slash", "ctrl+c")
@@ -149,6 +150,7 @@ class TestWithoutEscape:
             await press(pilot, "end", "ctrl+c")
             assert not isinstance(pilot.app.focused, TextLine)
 
+    @pytest.mark.long
     async def test_q_goes_back_from_the_grid_and_quits_where_nothing_is_behind(self, with_cells: Project) -> None:
         limner = app(with_cells)
         async with limner.run_test(size=(200, 40)) as pilot:
@@ -189,6 +191,7 @@ class TestTakingBack:
             assert after is not None
             assert not after.vote
 
+    @pytest.mark.long
     async def test_what_was_decided_side_by_side(self, story: Project) -> None:
         async with app(story).run_test(size=(120, 40)) as pilot:
             await press(pilot, "2", "v")
@@ -235,6 +238,7 @@ class TestMoving:
             now = pilot.app.screen.query_one("#pictures").item  # type: ignore[attr-defined]
             assert now.id != at.id
 
+    @pytest.mark.long
     async def test_stars_are_given_by_a_digit_or_from_the_list(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(120, 40)) as pilot:
             await press(pilot, "6", "l", "l", "r", "j", "j", "j", "enter")
@@ -278,6 +282,7 @@ async def test_words_that_wont_do_are_told_plainly_and_are_there_to_be_mended(tm
         assert not folder.exists()
 
 
+@pytest.mark.long
 async def test_the_last_face_is_compared_with_the_one_before_it(story: Project) -> None:
     async with app(story).run_test(size=(120, 40)) as pilot:
         await press(pilot, "2", "G", "v")

@@ -264,6 +264,7 @@ class TestInTheApp:
             assert PLACEHOLDER.encode() in terminal.output[seen:]
             assert not SENT.search(terminal.output[seen:])
 
+    @pytest.mark.long
     def test_sixel_is_drawn_where_the_picture_is(self, faces: Project) -> None:
         with opened(faces, XTERM) as terminal:
             terminal.wait_for('q"1;1;')
@@ -311,6 +312,7 @@ class TestInTheApp:
             terminal.write(b"\x1bOQ")
             terminal.wait_for("earch for commands")
 
+    @pytest.mark.long
     def test_nothing_is_echoed_before_the_app_is_there(self, faces: Project) -> None:
         with opened(faces, KITTY) as terminal:
             terminal.wait_for("Which faces are good?")

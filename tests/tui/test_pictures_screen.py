@@ -138,6 +138,7 @@ class TestLooking:
             await until(pilot, lambda: "★★★★☆" in shown(pilot))
             assert here(pilot) == 1, "the cursor stays on its picture"
 
+    @pytest.mark.long
     async def test_ten_thousand_are_open_at_once_and_scrolled_through(self, project: Project) -> None:
         many_pictures(project, 10_000)
         with idle_painter(project):
@@ -178,6 +179,7 @@ class TestSaying:
             await until(pilot, lambda: "There is nothing to undo." in shown(pilot))
             assert all(not each.rating and not each.favourite for each in saved(whole_story).values())
 
+    @pytest.mark.long
     async def test_keys_act_on_all_that_is_marked(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "6", "l", "l", "space", "space", "space")
@@ -190,6 +192,7 @@ class TestSaying:
             await press(pilot, "u", "escape", "x")
             assert sum(each.rejected for each in saved(whole_story).values()) == 1
 
+    @pytest.mark.long
     async def test_a_prompt_s_stars_follow_its_pictures(self, whole_story: Project) -> None:
         with whole_story.store() as store:
             shelf, queue = Shelf(store), Queue(store)
@@ -271,6 +274,7 @@ class TestTheQueue:
             await press(pilot, "R")
             assert [picture.id for picture in waiting(whole_story)] == [9]
 
+    @pytest.mark.long
     async def test_the_one_being_painted_is_cancelled_from_its_tile(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "6", "c")
@@ -283,6 +287,7 @@ class TestTheQueue:
             await press(pilot, "6", "l", "R")
             await until(pilot, lambda: [each.id for each in waiting(whole_story)] == [7, 8, 6])
 
+    @pytest.mark.long
     async def test_a_failed_one_says_why_with_the_files_name_and_all_of_it_beside(self, whole_story: Project) -> None:
         why = "/srv/a/long/way/down/jx265-000002.safetensors is not a safetensors file: give a .safetensors LoRA"
         with whole_story.store() as store:
@@ -344,6 +349,7 @@ class TestGoingOn:
             assert pilot.app.clipboard == told.to_text()
 
     @pytest.mark.parametrize("metadata", [True, False])
+    @pytest.mark.long
     async def test_favourites_are_copied_to_a_folder(
         self, whole_story: Project, tmp_path: Path, metadata: bool
     ) -> None:

@@ -89,6 +89,7 @@ async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
     assert len(pictures(project)) == 1
 
 
+@pytest.mark.long
 async def test_what_is_typed_before_the_prompts_are_read_is_not_lost(project: Project, read: threading.Event) -> None:
     async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
         await pilot.press("5")
@@ -158,6 +159,7 @@ async def test_from_a_parent_prompt_to_eight_painted_pictures(project: Project) 
         assert picture.prompt.split().count("jx265") == 1
 
 
+@pytest.mark.long
 async def test_the_prompt_is_taken_apart_as_it_is_typed(project: Project) -> None:
     async with app(project).run_test(size=(120, 40)) as pilot:
         await press(pilot, "5", "i")
@@ -172,6 +174,7 @@ async def test_the_prompt_is_taken_apart_as_it_is_typed(project: Project) -> Non
         assert "is never closed" in shown(pilot)
 
 
+@pytest.mark.long
 async def test_everything_said_is_there_again_after_a_restart(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "V", "y", "x", "e")
@@ -231,6 +234,7 @@ async def test_what_was_only_typed_and_how_many_of_each_come_back(project: Proje
         assert "3 seeds each" in shown(pilot)
 
 
+@pytest.mark.long
 async def test_painting_a_half_written_prompt_tells_what_is_missing_of_it(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await write(pilot, "photo of {trigger}, {red|blue", "escape", "q")
@@ -269,6 +273,7 @@ async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: 
     assert family[0].text == "photo of jx265 man"
 
 
+@pytest.mark.long
 async def test_a_prompt_of_the_library_is_taken_up(project: Project) -> None:
     async with app(project).run_test(size=(120, 40)) as pilot:
         await press(pilot, "5", "b")
@@ -354,6 +359,7 @@ async def test_a_locked_part_stays_while_the_rest_varies(project: Project) -> No
     assert [] in locks
 
 
+@pytest.mark.long
 async def test_a_lock_holds_where_choices_vary_and_the_first_part_needs_none(project: Project) -> None:
     async with app(project).run_test(size=(80, 24), notifications=True) as pilot:
         await press(pilot, "5", "K")

@@ -120,6 +120,7 @@ class CalmDriver(HeadlessDriver):
     calm_seconds = 3600.0
 
 
+@pytest.mark.long
 async def test_garbage_is_looked_for_while_nobody_types_and_never_in_the_middle_of_a_key(
     story: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

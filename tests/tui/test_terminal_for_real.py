@@ -179,6 +179,7 @@ def test_a_locale_without_utf8_gets_ascii_shapes(project: Project) -> None:
         assert terminal.wait_until_ended() == 128 + signal.SIGTERM
 
 
+@pytest.mark.long
 def test_no_project_is_no_mistake(tmp_path: Path) -> None:
     with opened(tmp_path) as terminal:
         terminal.wait_for("There is no project in this folder yet.")

@@ -91,6 +91,7 @@ class TestTheGrid:
             assert min(app.asked) > 99_900
             assert "n99999" in shown(pilot)
 
+    @pytest.mark.long
     async def test_what_was_scrolled_past_is_never_loaded(self) -> None:
         go_on = Event()
 
@@ -186,6 +187,7 @@ class TestFacesAsThumbnails:
                 assert Ledger(store).face(4).decision is Decision.KEEP
             assert screen.rows.cursor == 4
 
+    @pytest.mark.long
     async def test_decisions_filter_and_undo_work_as_in_the_list(self, app: LimnerApp, story: Project) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             await settle(pilot)
@@ -199,6 +201,7 @@ class TestFacesAsThumbnails:
             await press(pilot, "enter")
             assert "Large" in type(app.screen).__name__
 
+    @pytest.mark.long
     async def test_thumbnails_are_small_on_disk_and_read_again(self, app: LimnerApp, story: Project) -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             await settle(pilot)

@@ -103,6 +103,7 @@ def inked(lines: list[str]) -> int:
     return sum(bool(line.strip()) for line in lines)
 
 
+@pytest.mark.long
 async def test_two_runs_are_compared_on_one_chart_and_told_apart_without_colour(
     watched: Project, older: JobFolder
 ) -> None:
@@ -120,6 +121,7 @@ async def test_two_runs_are_compared_on_one_chart_and_told_apart_without_colour(
             await until(pilot, lambda: "loss of 2 runs" not in shown(pilot))
 
 
+@pytest.mark.long
 async def test_what_happened_and_what_was_printed_are_a_key_away(watched: Project) -> None:
     job = JobFolder(watched.runs / RUN)
     job.log_path.write_text("loading the base\n 10%\r 50%\r100%\nlast words\n")

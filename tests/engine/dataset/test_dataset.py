@@ -126,6 +126,7 @@ def test_a_face_keeps_its_number_and_its_caption_when_it_goes_and_comes_back(sca
     assert _captions(build(scanned))["0001.png"] == "jx265, man, smiling"
 
 
+@pytest.mark.long
 def test_another_framing_cuts_again_and_renames_what_the_template_said(scanned: Project) -> None:
     _decide(scanned, Decision.KEEP, 1, 2)
     close = build(scanned)

@@ -176,6 +176,7 @@ def test_a_folder_becomes_a_library_with_people_and_faces_and_is_not_touched(con
     assert print_of(photos) == before, "nothing is ever written to the folder"
 
 
+@pytest.mark.long
 def test_nothing_is_looked_at_twice_and_new_photos_find_their_person(connected: Project, photos: Path) -> None:
     index(connected)
     assert index(connected).seen == 0

@@ -390,6 +390,7 @@ def test_renamed_photos_and_folders_are_the_same_faces(plain: Plain) -> None:
     assert_nothing_lost(plain)
 
 
+@pytest.mark.long
 def test_photos_that_exchange_their_names_keep_their_decisions(plain: Plain) -> None:
     names = {face.id: face.file_name for face in plain.faces().values()}
     one, other = plain.photos / names[1], plain.photos / names[3]
@@ -446,6 +447,7 @@ def test_another_photo_under_the_same_name_is_another_face(plain: Plain) -> None
     assert gone == [1]
 
 
+@pytest.mark.long
 def test_a_copy_takes_over_when_the_kept_photo_is_deleted(plain: Plain) -> None:
     names = {face.id: face.file_name for face in plain.faces().values()}
     shutil.copy(plain.photos / names[1], plain.photos / "copy.jpg")

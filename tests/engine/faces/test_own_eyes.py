@@ -89,6 +89,7 @@ def test_without_embeddings_in_the_library_our_own_tell_who_is_somebody_else(bea
     assert all(face.measures.neighbours == () for face in faces.values())
 
 
+@pytest.mark.long
 def test_a_mirrored_copy_is_told_as_a_copy(beach: Project) -> None:
     measure(beach)
     faces = readings(beach)
@@ -100,6 +101,7 @@ def test_a_mirrored_copy_is_told_as_a_copy(beach: Project) -> None:
     assert "mirrored.jpg" in [face.file_name for face in select(faces.values(), "is:duplicate")]
 
 
+@pytest.mark.long
 def test_a_job_killed_between_embeddings_goes_on_where_it_was(beach: Project) -> None:
     stopped = measure(beach, should_stop=lambda: True)
     assert stopped.stopped

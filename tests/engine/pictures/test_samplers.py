@@ -64,6 +64,7 @@ def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(painting: Painting, 
     assert furthest(four[0], four[1]) > 50
 
 
+@pytest.mark.long
 def test_prompts_of_any_length_and_negatives_are_painted_together_and_stay_their_own(
     painting: Painting, brush: Brush, tmp_path: Path
 ) -> None:

@@ -152,6 +152,7 @@ def test_memory_that_runs_out_while_the_weights_are_moved_goes_back_to_the_last_
     assert losses(job) == pytest.approx(losses(unbroken), rel=1e-5)
 
 
+@pytest.mark.long
 def test_a_resumed_run_keeps_what_was_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         run_out(patched, lambda _step, now: now.batch > 2)

@@ -139,6 +139,7 @@ def test_what_is_odd_about_a_prompt_to_paint_is_told_in_the_run(project: Project
     assert any("never closed" in each for each in told), told
 
 
+@pytest.mark.long
 def test_the_likeness_of_samples_is_told_where_the_photos_can_be_compared(tmp_path: Path) -> None:
     samples = {"training__sample_prompts": PROMPTS[:1], "training__sample_inference_steps": 8}
     job = done(ordered(drawn_project(tmp_path / "james"), "judged", **samples))
@@ -168,6 +169,7 @@ def test_painting_with_the_moving_average_gives_the_weights_back(project: Projec
     assert losses(with_samples) == losses(without)
 
 
+@pytest.mark.long
 def test_a_picture_can_be_asked_for_at_any_time(project: Project) -> None:
     job = ordered(project, "asked", **SAMPLES)
     job.ask(Request.SAMPLE)

@@ -91,6 +91,7 @@ def validation_losses(run: JobFolder) -> list[float | None]:
     return [each.validation_loss for each in of_kind(run, events.Epoch)]  # type: ignore[attr-defined]
 
 
+@pytest.mark.long
 def test_a_run_with_everything_takes_the_steps_that_were_planned(run: JobFolder) -> None:
     assert run_status(run).state is JobState.DONE, run.log_path.read_text()
     (plan,) = of_kind(run, events.Plan)

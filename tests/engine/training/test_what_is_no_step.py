@@ -199,6 +199,7 @@ def killed(project: Project) -> JobFolder:
 
 @pytest.mark.slow
 class TestARun:
+    @pytest.mark.long
     def test_killed_while_it_painted_the_last_pictures_is_resumed_and_paints_only_those_that_are_missing(
         self, project: Project, killed: JobFolder
     ) -> None:
