@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from engine.patience import left
@@ -97,41 +97,29 @@ class GuardedCursor(sqlite3.Cursor):
 
     def execute(self, *words: Any) -> Any:
         """As ``sqlite3`` has it."""
-        self.connection.begin()
-        try:
-            return super().execute(*words)
-        except sqlite3.OperationalError as error:
-            raise self.connection.told(error) from None
+        return self._timed(super().execute, *words)
 
     def executemany(self, *words: Any) -> Any:
         """As ``sqlite3`` has it."""
-        self.connection.begin()
-        try:
-            return super().executemany(*words)
-        except sqlite3.OperationalError as error:
-            raise self.connection.told(error) from None
+        return self._timed(super().executemany, *words)
 
     def fetchone(self) -> Any:
         """As ``sqlite3`` has it."""
-        self.connection.begin()
-        try:
-            return super().fetchone()
-        except sqlite3.OperationalError as error:
-            raise self.connection.told(error) from None
+        return self._timed(super().fetchone)
 
-    def fetchmany(self, size: int | None = None) -> list[Any]:
+    def fetchmany(self, size: int | None = None) -> Any:
         """At most ``ROWS_AT_ONCE`` rows; none where there are no more."""
-        self.connection.begin()
-        try:
-            return super().fetchmany(min(size or self.arraysize, ROWS_AT_ONCE))
-        except sqlite3.OperationalError as error:
-            raise self.connection.told(error) from None
+        return self._timed(super().fetchmany, min(size or self.arraysize, ROWS_AT_ONCE))
 
-    def fetchall(self) -> list[Any]:
+    def fetchall(self) -> Any:
         """As ``sqlite3`` has it."""
+        return self._timed(super().fetchall)
+
+    def _timed(self, ask: Callable[..., Any], *words: Any) -> Any:
+        """Asks; raises KeyboardInterrupt where ctrl+c ended the question, OperationalError where its time was over."""
         self.connection.begin()
         try:
-            return super().fetchall()
+            return ask(*words)
         except sqlite3.OperationalError as error:
             raise self.connection.told(error) from None
 
