@@ -217,10 +217,8 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
     """Asks the library for labels and places of the kept faces' photos. Without the library it goes on with what is
     known from before."""
     from engine.library.address import parse_address
-    from engine.library.http_library import HttpLibrary
-    from engine.library.labels import read_words
     from engine.library.password import find_password
-    from engine.library.photoprism import PhotoPrismLibrary, connect
+    from engine.library.photoprism import connect
 
     url = settings.library.url
     manifest = DatasetFolder(project).manifest()
@@ -233,12 +231,7 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
         with connect(settings.library, password, project.root) as library:
             for caution in library.cautions():
                 tell(events.Warning(caution))
-            if isinstance(library, HttpLibrary):
-                words = list(library.words(photos))
-            elif isinstance(library, PhotoPrismLibrary):
-                words = list(read_words(library, photos))
-            else:
-                return
+            words = list(library.words(photos))
     except LimnerError as error:
         tell(events.Warning(f"the library's labels are not known: {error.what}", subject=url))
         return

@@ -69,6 +69,13 @@ class BoundedConnection(Connection):
         super()._force_close()  # type: ignore[misc]
         self._let_go()
 
+    def __del__(self) -> None:
+        """Ends what was forgotten. PyMySQL's cursor, forgotten with it, would read the rest of its rows first."""
+        if (result := getattr(self, "_result", None)) is not None:
+            result.unbuffered_active = False
+        if hasattr(self, "line"):
+            self._force_close()
+
     def _let_go(self) -> None:
         self.line.rest()
         self.line.release()

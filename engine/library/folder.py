@@ -25,6 +25,7 @@ from engine.library.folder_photos import (
 )
 from engine.library.library import Description
 from engine.library.people import Person, find_person
+from engine.library.photo_words import PhotoWords
 from engine.library.roots import Roots
 from engine.library.rows import FOLDER_ROOT, LibraryFace, Marker
 from engine.library.spelling import folded
@@ -279,6 +280,10 @@ class FolderLibrary:
         )
         for row in self._rows(query, uid):
             yield Marker(row["uid"], _photo_uid(row["photo_id"]), (row["x"], row["y"], row["w"], row["h"]))
+
+    def words(self, photos: Collection[str]) -> Iterator[PhotoWords]:
+        """Nothing: a folder says nothing of its photos."""
+        return iter(())
 
     def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
         """The embeddings of some faces; those that have none are left out."""

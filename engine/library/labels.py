@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, bindparam, inspect, text
-from sqlalchemy.exc import SQLAlchemyError
 
-from engine.errors import LibraryError
 from engine.library.photo_words import LEAST_SURE, UNKNOWN_PLACE, PhotoWords
-from engine.library.photoprism import PhotoPrismLibrary
 from engine.library.rows import text_of
 
 AT_ONCE = 200
@@ -31,25 +28,15 @@ JOIN places s ON s.id = p.place_id WHERE p.photo_uid IN :photos
 """
 
 
-def read_words(library: PhotoPrismLibrary, photos: Collection[str]) -> Iterator[PhotoWords]:
-    """Labels and places of photos; of a release without these tables nothing is told.
-
-    Raises:
-        LibraryError: the user may not read them, or the server went away.
-    """
-    connection = library.connection
+def read_words(connection: Connection, photos: Collection[str]) -> Iterator[PhotoWords]:
+    """Labels and places of photos; of a release without these tables nothing is told."""
     wanted = sorted(set(photos))
-    try:
-        tables = set(inspect(connection).get_table_names())
-        for start in range(0, len(wanted), AT_ONCE):
-            some = wanted[start : start + AT_ONCE]
-            labels = _labels(connection, some) if {"labels", "photos_labels"} <= tables else {}
-            places = _places(connection, some) if "places" in tables else {}
-            yield from (PhotoWords(uid, tuple(labels.get(uid, ())), places.get(uid, "")) for uid in some)
-    except SQLAlchemyError as error:
-        raise LibraryError(
-            f"the library's labels can't be read ({type(error).__name__})", "let its user read all tables"
-        ) from error
+    tables = set(inspect(connection).get_table_names())
+    for start in range(0, len(wanted), AT_ONCE):
+        some = wanted[start : start + AT_ONCE]
+        labels = _labels(connection, some) if {"labels", "photos_labels"} <= tables else {}
+        places = _places(connection, some) if "places" in tables else {}
+        yield from (PhotoWords(uid, tuple(labels.get(uid, ())), places.get(uid, "")) for uid in some)
 
 
 def _labels(connection: Connection, photos: list[str]) -> dict[str, list[str]]:

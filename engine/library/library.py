@@ -11,6 +11,7 @@ from engine.counting import many
 from engine.library.address import LibraryAddress
 from engine.library.embeddings import Embedding
 from engine.library.people import Person
+from engine.library.photo_words import PhotoWords
 from engine.library.roots import Roots
 from engine.library.rows import LibraryFace, Marker
 
@@ -76,6 +77,9 @@ class Library(Protocol):
 
     def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
         """The embeddings of some markers; those that have none are left out."""
+
+    def words(self, photos: Collection[str]) -> Iterator[PhotoWords]:
+        """Labels and places of photos, by their ids; of a library that keeps none, nothing."""
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Root and name of every file that holds a named face."""

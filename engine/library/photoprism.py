@@ -16,10 +16,12 @@ from engine.library.embeddings import Embedding, read_embeddings
 from engine.library.failures import ODD, explain
 from engine.library.folder import DATABASE, FolderLibrary
 from engine.library.http_library import HttpLibrary
+from engine.library.labels import read_words
 from engine.library.library import Description, Library
 from engine.library.opening import encrypted, open_engine
 from engine.library.password import check_library
 from engine.library.people import Person, read_people
+from engine.library.photo_words import PhotoWords
 from engine.library.roots import Roots
 from engine.library.rows import AT_ONCE, LibraryFace, Marker, bounded, read_faces, read_markers, text_of
 from engine.library.schema import Schema, count_of, read_schema
@@ -88,6 +90,11 @@ class PhotoPrismLibrary:
         """The embeddings of some markers; those that have none are left out."""
         with self._told():
             yield from read_embeddings(self.connection, self._schema, markers)
+
+    def words(self, photos: Collection[str]) -> Iterator[PhotoWords]:
+        """Labels and places of photos; of a release without their tables, nothing."""
+        with self._told():
+            yield from read_words(self.connection, photos)
 
     def files(self) -> Iterator[tuple[str, str]]:
         """Root and name of every file that holds a named face."""

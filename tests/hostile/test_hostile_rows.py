@@ -143,6 +143,35 @@ def test_a_row_of_a_database_that_is_absurdly_long_is_refused(server: MariaServe
         opened.people()
 
 
+def test_labels_of_a_database_that_would_fill_the_memory_are_refused(
+    server: MariaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels of photos are read as a whole, unlike faces, which come a few at a time."""
+    index = Index()
+    photo = index.photo("a.jpg")
+    name = f"hostile{next(_databases)}"
+    url = index.to_mariadb(server, name)
+    server.run(
+        "CREATE TABLE labels (id int, label_name varchar(160), deleted_at datetime)",
+        "CREATE TABLE photos_labels (photo_id int, label_id int, uncertainty int)",
+        "INSERT INTO labels SELECT seq, CONCAT('label ', seq), NULL FROM seq_1_to_9000",
+        f"INSERT INTO photos_labels SELECT {photo['photo_id']}, seq, 0 FROM seq_1_to_100",
+        f"GRANT SELECT ON {name}.* TO reader@'%'",
+        database=name,
+    )
+    monkeypatch.setattr(bounded_mysql, "MOST_MEMORY", 1_000_000)
+    uids = [index.rows["photos"][0]["photo_uid"]]
+    with connect(LibrarySettings(url=url), "insecure") as opened:
+        (words,) = opened.words(uids)
+        assert len(words.labels) == 100
+    server.run(f"INSERT INTO photos_labels SELECT {photo['photo_id']}, seq, 0 FROM seq_101_to_9000", database=name)
+    with (
+        connect(LibrarySettings(url=url), "insecure") as opened,
+        pytest.raises(LibraryError, match="more than PhotoPrism's tables ever hold"),
+    ):
+        list(opened.words(uids))
+
+
 BOXES: dict[str, tuple[float, float, float, float]] = {
     "outside": (3.0, 0.1, 0.2, 0.2),
     "before": (-2.0, -2.0, 0.5, 0.5),
