@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import events
+from engine import TELEMETRY_OFF, events
 from engine.errors import JobError, LimnerError
 from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
 from engine.jobs.locks import take
@@ -103,9 +103,6 @@ HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
 _OTHERS_SECRETS = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SSH_AUTH_SOCK", re.I)
 """Names of secrets that may stand in an environment and are no job's business: a cloud's keys, an agent's socket."""
 
-SAYS_NOTHING = {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-"""No library tells anybody that it is used."""
-
 
 def _from_a_hub(project: Path, kind: JobKind) -> bool:
     """Whether the model that a job loads is a hub's; settings that can't be read name none."""
@@ -142,7 +139,7 @@ def _environment(kind: JobKind, from_a_hub: bool = False) -> dict[str, str]:
     return {
         "OMP_WAIT_POLICY": "PASSIVE",
         **{name: value for name, value in os.environ.items() if _is_given(name, kind, from_a_hub)},
-        **SAYS_NOTHING,
+        **TELEMETRY_OFF,
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import engine
+from tests.patience import PATIENCE
 from tests.small_project import small_project
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +63,17 @@ def test_importing_all_of_limner_reaches_for_nothing(tmp_path: Path) -> None:
         "        if not module.name.endswith('__main__'): importlib.import_module(module.name)\n"
     )
     assert guarded(tmp_path, "-c", code) == ""
+
+
+@pytest.mark.parametrize("first", ["from engine.faces.detector import Detector; Detector.load()", "import engine"])
+def test_onnx_runtime_names_this_machine_to_nobody(first: str, tmp_path: Path) -> None:
+    """Its sending is native code, which the guard doesn't see; without it, it keeps no name of this machine either."""
+    environment = {name: value for name, value in os.environ.items() if name not in engine.TELEMETRY_OFF}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        [sys.executable, "-c", f"{first}\nimport onnxruntime"], env=environment, check=True, timeout=300, cwd=tmp_path
+    )
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.slow
