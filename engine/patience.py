@@ -119,10 +119,10 @@ class Line:
         self._until = None
 
     def rest(self) -> None:
-        """Nothing is waited for."""
+        """Nothing is waited for. Takes no lock: a connection's ``__del__`` may come here, where the thread that looks
+        at the lines has ended with the lock in its hands."""
         self._until = None
-        with _lock:
-            _lines.discard(self)
+        _lines.discard(self)
 
     def why(self) -> OSError | None:
         """Why it was cut; None where it was not."""
