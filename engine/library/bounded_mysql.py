@@ -133,3 +133,11 @@ class _FewRows(SSCursor):
     def fetchmany(self, size: int | None = None) -> Any:
         """Some rows; none where there are no more."""
         return super().fetchmany(min(size or ROWS_AT_ONCE, ROWS_AT_ONCE))
+
+    def close(self) -> None:
+        """Reads what is left of the rows, where the connection still stands."""
+        if self.connection is not None and not self.connection.open:
+            self.connection = None  # type: ignore[assignment]
+        super().close()
+
+    __del__ = close
