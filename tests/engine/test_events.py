@@ -15,12 +15,14 @@ from engine.jobs.folder import EventLog, EventTail
 texts = st.text(max_size=40)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 counts = st.integers(0, 10**6)
+paths = st.lists(st.text("abcÜ ._-~", min_size=1, max_size=9).map("f{}".format), min_size=1).map("/".join)
+"""Of files in a run's folder: others are refused."""
 any_event = st.one_of(
     st.builds(events.Job, st.sampled_from(events.JobState), st.none() | counts, st.none() | texts),
     st.builds(events.Step, counts, counts, numbers, numbers, numbers, numbers),
-    st.builds(events.Checkpoint, texts, counts, counts),
+    st.builds(events.Checkpoint, paths, counts, counts),
     st.builds(events.Error, texts, texts),
-    st.builds(events.Sample, texts, texts, counts),
+    st.builds(events.Sample, paths, texts, counts),
 )
 
 
