@@ -70,9 +70,8 @@ def test_onnx_runtime_names_this_machine_to_nobody(first: str, tmp_path: Path) -
     """Its sending is native code, which the guard doesn't see; without it, it keeps no name of this machine either."""
     environment = {name: value for name, value in os.environ.items() if name not in engine.TELEMETRY_OFF}
     environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    subprocess.run(
-        [sys.executable, "-c", f"{first}\nimport onnxruntime"], env=environment, check=True, timeout=300, cwd=tmp_path
-    )
+    words = [sys.executable, "-c", f"{first}\nimport onnxruntime"]
+    subprocess.run(words, env=environment, check=True, timeout=PATIENCE, cwd=tmp_path)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 

@@ -87,11 +87,9 @@ def test_a_password_is_in_no_file_no_list_of_processes_and_no_message(
     said.append(subprocess.CompletedProcess([], scan.wait(PATIENCE), scan.communicate()[0]))
     assert said[-1].returncode == 0, said[-1].stdout
     said.append(limner(project, "connect", index, LIMNER_DB_PASSWORD=f"wrong {SECRET}"))
-    said.append(limner(project, "people", "--json", LIMNER_DB_PASSWORD=f"wrong {SECRET}"))
     said.append(limner(project, "doctor", "--json", LIMNER_DB_PASSWORD=SECRET))
-    for address in ("mysql://reader:{}@127.0.0.1:1/p", "reader:{}@tcp(127.0.0.1:1)/p", "https://me:{}@127.0.0.1:1"):
-        said.append(limner(project, "connect", address.format(SECRET)))
-        assert said[-1].returncode == 1, said[-1]
+    said.append(limner(project, "connect", f"mysql://reader:{SECRET}@127.0.0.1:1/p"))
+    assert said[-1].returncode == 1, said[-1]
     project.change({"library.url": "mysql://nobody@127.0.0.1:1/photoprism"})
     said.append(limner(project, "people", LIMNER_DB_PASSWORD=SECRET))
     for done in said:
