@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 test: lint tests
 
 tests: $(VENV)/.installed-dev needs
-	$(BIN)/python -m tests.twice -n 4 --dist loadfile --no-loadscope-reorder tests
+	$(BIN)/python -m tests.twice -p tests.forks --forks 5 tests
 
 # The programs that tests run for real.
 needs:
@@ -21,8 +21,8 @@ needs:
 # What `make test` has no time for: the other rows of its tables (samplers, spellings, themes, sizes, odd files), the
 # whole demo from a wheel, every full disk, kills in mid-step, the network, and ten times as many random examples.
 test-long: $(VENV)/.installed-dev needs
-	$(BIN)/python -m tests.twice -n 4 --dist loadfile --no-loadscope-reorder -m long tests
-	LIMNER_TEST_EXAMPLES=400 $(BIN)/pytest -n 2 -m hypothesis tests
+	$(BIN)/python -m tests.twice -p tests.forks --forks 5 -m long tests
+	LIMNER_TEST_EXAMPLES=400 $(BIN)/python -m pytest -p tests.forks --forks 3 -m hypothesis tests
 
 # A real language model on this machine; a minute, and a package of 93 MB that nothing else needs.
 test-llm: $(VENV)/.installed-dev
@@ -37,7 +37,7 @@ lint: $(VENV)/.installed-dev
 
 # Lint and what takes milliseconds a test: before each commit, in a minute and a half.
 check: lint
-	$(BIN)/pytest -n 2 $(QUICK)
+	$(BIN)/pytest $(QUICK)
 
 QUICK = tests/engine/prompts tests/engine/test_events.py tests/engine/test_filter_line.py tests/engine/test_private.py \
 	tests/engine/test_project.py tests/engine/library/test_address.py tests/engine/library/test_roots.py \

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from engine.jobs.quick_imports import quick_imports
 from engine.jobs.turns import one_at_a_time
+from engine.jobs.work import WORK
 from engine.project import Project, create_project
 from tests.warm_jobs import warm_jobs
 
@@ -31,11 +32,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# Each of the processes that share all tests comes to some that need these.
-if "PYTEST_XDIST_WORKER" in os.environ:
+# Whoever runs all tests comes to some that need these.
+if any(each.startswith("--forks") for each in sys.argv):
     with quick_imports():
         import_module("diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl")
         import_module("engine.training.run")
+        for place in WORK.values():
+            import_module(place.partition(":")[0])
 
 # How long an example takes says how busy the machine is, nothing about the code. ``make test-long`` takes more of them.
 settings.register_profile(

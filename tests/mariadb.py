@@ -15,7 +15,14 @@ from pathlib import Path
 import pymysql
 from pymysql.connections import Connection
 
+from engine.jobs.turns import one_at_a_time
 from tests.patience import PATIENCE, Patience
+
+SHARED_FOLDER = "LIMNER_TESTS_SHARED"
+"""Names the folder that all processes of a run of the tests share."""
+
+LOG_BYTES = 8 << 20
+"""A redo log that is quickly made and copied."""
 
 
 @dataclass(frozen=True)
@@ -69,20 +76,24 @@ def killable_server(*more: str) -> Iterator[Killable]:
     home = Path(tempfile.mkdtemp(prefix="limner-db-"))
     try:
         as_root = ["--user=root"] if os.getuid() == 0 else []
+        small = [f"--innodb-log-file-size={LOG_BYTES}"]
         # Its temporary tables in a folder of its own: a server that starts sweeps the leftovers of others out of /tmp,
         # and takes those that one beside it is just using.
         temporary = home / "tmp"
         temporary.mkdir()
-        data = [f"--datadir={home / 'data'}"]
-        install = [_program("mariadb-install-db"), "--no-defaults", *data, *as_root]
+        install = [_program("mariadb-install-db"), "--no-defaults", *as_root, *small]
         install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        aside = {**os.environ, "TMPDIR": str(temporary)}
-        subprocess.run(install, env=aside, check=True, capture_output=True, timeout=PATIENCE)
+        _fill(home / "data", install, {**os.environ, "TMPDIR": str(temporary)})
         server = MariaServer(_free_port(), home / "s")
-        options = [f"--socket={server.socket}", f"--port={server.port}", "--bind-address=127.0.0.1"]
+        options = [
+            f"--datadir={home / 'data'}",
+            f"--socket={server.socket}",
+            f"--port={server.port}",
+            "--bind-address=127.0.0.1",
+        ]
         options += [f"--pid-file={home / 'pid'}", "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]
         options += ["--skip-name-resolve", "--performance-schema=off", f"--tmpdir={temporary}", *more]
-        killable = Killable(server, [_program("mariadbd"), "--no-defaults", *data, *as_root, *options], home / "log")
+        killable = Killable(server, [_program("mariadbd"), "--no-defaults", *as_root, *small, *options], home / "log")
         try:
             killable.start()
             yield killable
@@ -95,6 +106,25 @@ def killable_server(*more: str) -> Iterator[Killable]:
                     killable.kill()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _fill(data: Path, install: list[str], environment: dict[str, str]) -> None:
+    """Makes the folder of an empty server: anew, or as a copy of one that is made once for all processes that test."""
+    if not (shared := os.environ.get(SHARED_FOLDER)):
+        _install(data, install, environment)
+        return
+    made = Path(shared) / "mariadb"
+    with one_at_a_time(made.parent):
+        if not made.exists():
+            part = made.with_suffix(".part")
+            _install(part, install, environment)
+            part.rename(made)
+    shutil.copytree(made, data)
+
+
+def _install(data: Path, install: list[str], environment: dict[str, str]) -> None:
+    words = [*install, f"--datadir={data}"]
+    subprocess.run(words, env=environment, check=True, capture_output=True, timeout=PATIENCE)
 
 
 def _wait_until_up(server: MariaServer, process: subprocess.Popen[bytes], log: Path) -> None:

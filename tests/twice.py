@@ -29,7 +29,7 @@ def main(options: list[str]) -> int:
             return status
         print(f"\n{len(failed)} failed; once more, alone:", *failed, sep="\n  ", flush=True)
         again = Path(folder) / "again.xml"
-        status = _pytest(again, ["-p", "no:xdist", "--override-ini=addopts=-q -m ''", *failed])
+        status = _pytest(again, ["--override-ini=addopts=-q -m ''", *failed])
         steady = set(_failed(again))
         unsteady = [each for each in failed if each not in steady]
         if status not in (0, 1):
