@@ -9,7 +9,9 @@ from __future__ import annotations
 import fcntl
 import math
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -23,11 +25,12 @@ from engine import events
 from engine.dataset.build import build
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import JAMES
-from engine.faces.geometry import Box
+from engine.faces.geometry import Box, Framing
 from engine.faces.ledger import Decision, FoundFace, Ledger
 from engine.faces.measured import MeasuredFaces, Seen
 from engine.faces.measures import Kin, Sight
 from engine.jobs.folder import JobFolder, JobKind, Order
+from engine.jobs.turns import one_at_a_time
 from engine.library.people import Person
 from engine.library.photoprism import Description
 from engine.pictures.parameters import Parameters, png_text
@@ -36,6 +39,7 @@ from engine.pictures.start import painter_folder
 from engine.pictures.verdicts import Verdicts
 from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
+from tests.mariadb import SHARED_FOLDER
 from tui.screens.connect import Checked
 
 PERSON_UID = "js6sg6b1qekk9jx8"
@@ -58,6 +62,46 @@ PEOPLE = (
 
 def story_project(root: Path, faces: int = 30) -> Project:
     """A project with ``faces`` faces, a third of them decided on."""
+    return _copied(root, f"{faces} faces", lambda folder: _scanned(folder, faces))
+
+
+def whole_story_project(root: Path) -> Project:
+    """The same with a dataset, pictures and a run."""
+    return _copied(root, "whole", _whole)
+
+
+def _whole(root: Path) -> None:
+    with_run(with_pictures(with_dataset(story_project(root))))
+
+
+def _copied(root: Path, name: str, make: Callable[[Path], object]) -> Project:
+    """A copy of what is made once for all processes that test: a project may lie anywhere."""
+    made = _shared() / "stories" / name
+    made.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(made):
+        if not (made / root.name).exists():
+            make(made / "part" / root.name)
+            (made / "part" / root.name).rename(made / root.name)
+    shutil.copytree(made / root.name, root)
+    _bring_over(root, str(made / "part" / root.name))
+    return Project(root)
+
+
+def _bring_over(root: Path, made: str) -> None:
+    """Makes a copy's photos and orders its own: photos lie in its folder here, and are named by absolute paths."""
+    for file in root.rglob("*"):
+        if file.suffix in (".json", ".jsonl", ".toml"):
+            file.write_bytes(file.read_bytes().replace(made.encode(), str(root).encode()))
+    with Project(root).store() as store, store.change() as change:
+        change.execute("UPDATE faces SET path = replace(path, ?, ?)", (made, str(root)))
+
+
+@cache
+def _shared() -> Path:
+    return Path(os.environ.get(SHARED_FOLDER) or tempfile.mkdtemp(prefix="limner-stories-"))
+
+
+def _scanned(root: Path, faces: int) -> None:
     project = create_project(root, trigger="jx265", class_word="man")
     project.change(
         {
@@ -77,7 +121,6 @@ def story_project(root: Path, faces: int = 30) -> Project:
         _measure(MeasuredFaces(store), found)
         ledger.decide([number for number in (2, 3, 5, 8, 9, 12) if number <= faces], Decision.KEEP)
         ledger.decide([number for number in (4, 7) if number <= faces], Decision.REJECT)
-    return project
 
 
 def with_dataset(project: Project) -> Project:
@@ -85,11 +128,25 @@ def with_dataset(project: Project) -> Project:
 
     They are cut once for all projects that would have the same.
     """
-    here = f"{project.root}/"
+    build_once(project, project.root)
+    first = sorted(project.dataset.glob("*/*.txt"))[0]
+    first.write_text("jx265, man, close-up, ginger beard, round glasses, outdoors\n")
+    return project
+
+
+def build_once(project: Project, root: Path, framing: Framing | None = None) -> None:
+    """Builds the dataset, or copies what the same build has made before of the same faces and settings.
+
+    Args:
+        project: whose images are built.
+        root: the folder below which its photos and all else lie; another project has another.
+        framing: as ``build`` has it.
+    """
+    here = f"{root}/"
     with project.store() as store:
-        cut_of = repr((project.settings, Ledger(store).faces())).replace(here, "")
+        cut_of = repr((framing, project.settings, Ledger(store).faces())).replace(here, "")
     if cut_of not in _datasets:
-        build(project)
+        build(project, framing)
         files = [path for path in project.dataset.rglob("*") if path.is_file()]
         _datasets[cut_of] = {
             path.relative_to(project.root): path.read_bytes().replace(here.encode(), b"//here/") for path in files
@@ -98,9 +155,6 @@ def with_dataset(project: Project) -> Project:
         path = project.root / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.replace(b"//here/", here.encode()))
-    first = sorted(project.dataset.glob("*/*.txt"))[0]
-    first.write_text("jx265, man, close-up, ginger beard, round glasses, outdoors\n")
-    return project
 
 
 def with_run(project: Project, steps: int = 180, done: bool = False) -> JobFolder:

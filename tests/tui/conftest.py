@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import tui.screens.connect
+from engine.jobs.folder import JobFolder
 from engine.project import Project
-from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
+from tests.story import RUN, alive, checked, idle_painter, story_project, whole_story_project
 from tui.limner import LimnerApp
 
 
@@ -27,8 +28,8 @@ def whole_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
     )
     monkeypatch.setattr("engine.training.estimate.card_here", lambda: None)
     monkeypatch.setattr("engine.training.estimate.device_name", lambda card: "a CPU of 2 cores")
-    project = with_pictures(with_dataset(story_project(tmp_path / "james")))
-    with alive(with_run(project)), idle_painter(project):
+    project = whole_story_project(tmp_path / "james")
+    with alive(JobFolder(project.runs / RUN)), idle_painter(project):
         yield project
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from engine.dataset.build import build
 from engine.faces.geometry import Box, Framing
 from engine.faces.ledger import Decision, FoundFace, Ledger
 from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
+from tests.story import TAKEN, build_once
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def built(project: Project, tmp_path: Path) -> Project:
     """Images 0001 to 0003, close-ups, template captions."""
     photo = tmp_path / "photos" / "a.jpg"
     save(photo, astronaut())
+    os.utime(photo, (TAKEN, TAKEN))
     found = [
         FoundFace(
             marker_uid=f"ms{number}",
@@ -42,5 +44,5 @@ def built(project: Project, tmp_path: Path) -> Project:
         ledger.record("js1", found)
         ledger.decide([1, 2, 3], Decision.KEEP)
     project.change({"person.uid": "js1"})
-    build(project, Framing.CLOSE)
+    build_once(project, tmp_path, Framing.CLOSE)
     return project
