@@ -76,6 +76,7 @@ for number in range(1 + me, 31, 2):
         assert [face.decision for face in ledger.faces()] == before
 
 
+@pytest.mark.long
 def test_a_dataset_that_two_build_at_once_is_whole(tmp_path: Path) -> None:
     project = story_project(tmp_path / "james", faces=12)
     done = at_once(project, "from engine.dataset.build import build\nprint(build(project).cut)")
@@ -87,6 +88,7 @@ def test_a_dataset_that_two_build_at_once_is_whole(tmp_path: Path) -> None:
     assert not list(project.dataset.rglob("*.part"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_of_three_that_start_training_at_once_one_does(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james", training__epochs=300)

@@ -26,6 +26,7 @@ from engine.training.base import load_pipeline, noise_schedule
 from engine.training.loss import Noise
 from engine.training.start import start_training
 from tests.commands.conftest import Ran
+from tests.rows import usual
 from tests.run_here import of_kind, ordered, run_here
 from tests.small_project import random_lora, small_project
 from tui.cli import main
@@ -159,6 +160,7 @@ def limner(project: Project, *words: str) -> Ran:
     return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
+@pytest.mark.long
 def test_it_is_said_in_the_doctor_the_plan_the_picture_and_the_lora(
     single: dict[str, torch.Tensor], folder: Path, tmp_path: Path
 ) -> None:
@@ -212,7 +214,7 @@ def test_a_setting_that_is_no_prediction_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "text_encoder_2"])
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("value", usual([float("nan"), float("inf")], 1))
 def test_a_base_model_with_a_number_that_is_none_is_told_as_such(
     part: str, value: float, folder: Path, tmp_path: Path
 ) -> None:

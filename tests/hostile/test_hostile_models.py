@@ -30,6 +30,7 @@ from engine.training.lora_file import read_lora
 from engine.training.lora_header import read_header, read_metadata
 from engine.training.start_from import read_start
 from engine.training.state import read_data, read_state
+from tests.rows import usual
 from tests.small_project import random_lora
 
 ROOT = Path(engine.__file__).resolve().parents[1]
@@ -142,7 +143,7 @@ NAMED = [
 
 
 @pytest.mark.parametrize("named", NAMED, ids=str)
-@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "text_encoder_2"])
+@pytest.mark.parametrize("part", usual(["unet", "vae", "text_encoder", "text_encoder_2"], 1))
 def test_an_index_that_names_a_pickle_is_refused(part: str, named: object, bomb: bytes, folder: Path) -> None:
     """However the pickle is called: the libraries go by what the index says."""
     (weights,) = (folder / part).glob("*.safetensors")

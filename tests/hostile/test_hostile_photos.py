@@ -135,6 +135,7 @@ with ThreadPoolExecutor(8) as pool:
 """
 
 
+@pytest.mark.long
 def test_many_headers_that_lie_cost_the_memory_of_one(tmp_path: Path) -> None:
     for number in range(8):
         (tmp_path / f"{number}.png").write_bytes(lying_png())

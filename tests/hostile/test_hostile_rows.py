@@ -371,6 +371,7 @@ with connect(LibrarySettings(url=sys.argv[1], originals=Path(sys.argv[2])), "ins
 """In a process of its own: what other tests left in the interpreter, and what its threads do, is not measured."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [pytest.param("sqlite", marks=pytest.mark.long), "mariadb"])
 def test_many_markers_are_read_a_few_at_a_time(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Some thousands here; ``make bench`` reads two million."""

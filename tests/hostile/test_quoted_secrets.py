@@ -105,6 +105,7 @@ def test_every_command_writes_through_the_one_gate() -> None:
     assert [each for each in past if not each.startswith("app.py")] == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("piece", ["://a:", "a:b@", "://", "x" * 8 + "://y:z", "•••", "\\"])
 def test_hiding_takes_time_in_proportion_to_the_text(piece: str) -> None:
     never_tell("sk-some-secret-of-mine")

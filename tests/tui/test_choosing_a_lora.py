@@ -107,6 +107,7 @@ def test_checkpoints_stand_with_their_likeness_the_most_alike_strength_first(
     assert not any(each.recommended for each in lora_choices(whole_story)), "nothing is recommended"
 
 
+@pytest.mark.long
 async def test_a_chosen_checkpoint_is_painted_at_the_strength_measured(
     whole_story: Project, checkpoints: list[Path]
 ) -> None:

@@ -86,6 +86,7 @@ def test_what_is_wrong_comes_first_and_fits() -> None:
     assert "✓ fine: yes" in [text_of(line) for line in lines]
 
 
+@pytest.mark.long
 async def test_the_doctor_is_found_in_the_palette_and_in_the_help(story: Project) -> None:
     app = LimnerApp(story.root, story)
     async with app.run_test(size=(120, 40)) as pilot:

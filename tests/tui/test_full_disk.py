@@ -149,8 +149,8 @@ DEEDS = {
 }
 
 
-EACH_TIME = ("a face is kept", "a decision is taken back", "a picture gets a star", "a prompt is kept", "the epochs")
-"""One of each screen, and one that takes back."""
+EACH_TIME = ("a decision is taken back", "a picture gets a star", "the epochs")
+"""One of each kind: taken back, new, a setting."""
 
 
 @pytest.mark.parametrize("named", usual(DEEDS, EACH_TIME))

@@ -116,6 +116,7 @@ class TestTheUsersKeys:
 
 
 class TestWithoutEscape:
+    @pytest.mark.long
     async def test_questions_with_a_field_are_left(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(100, 30)) as pilot:
             for keys, question in ((("6", "O"), ExportScreen), (("A",), AskName)):

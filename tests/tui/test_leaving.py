@@ -111,6 +111,7 @@ class TestARunsEnd:
     def story(self, tmp_path_factory: pytest.TempPathFactory) -> Project:
         return story_project(tmp_path_factory.mktemp("story") / "james", faces=2)
 
+    @pytest.mark.long
     @pytest.mark.parametrize(
         ("told", "title", "on_top"),
         [

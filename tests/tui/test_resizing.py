@@ -36,6 +36,7 @@ SOON = ("faces as thumbnails",)
 """Those that are looked at each time; all of them take half a minute and more."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "keys",
     [pytest.param(keys, id=name, marks=() if name in SOON else pytest.mark.long) for name, keys in LOOKED_AT.items()],

@@ -166,6 +166,7 @@ def test_nothing_is_written_while_nothing_happens(project: Project) -> None:
         assert terminal.take(2.0) == b""
 
 
+@pytest.mark.long
 def test_a_locale_without_utf8_gets_ascii_shapes(project: Project) -> None:
     with opened(project.root, **ASCII) as terminal:
         terminal.wait_for("Where are your photos?")

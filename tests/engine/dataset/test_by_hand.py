@@ -54,7 +54,7 @@ def saved_anew(path: Path) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("change", [retouched, cropped, saved_anew])
+@pytest.mark.parametrize("change", usual([retouched, cropped, saved_anew], 1))
 @pytest.mark.parametrize("framing", usual([Framing.CLOSE, Framing.HALF], 1))
 def test_an_image_changed_by_hand_stays_until_it_is_overwritten(
     built: Project, change: Callable[[Path], bytes], framing: Framing

@@ -88,6 +88,7 @@ def test_james_has_at_least_24_good_pictures_some_above_1024_px(
     assert sum(side < 1024 for side in sides) >= 3
 
 
+@pytest.mark.long
 def test_photos_are_turned_in_all_eight_ways_of_exif(drawn_library: DrawnLibrary, index: sqlite3.Connection) -> None:
     turned = {}
     for row in index.execute(FACES):

@@ -20,6 +20,7 @@ from engine.faces.identity import GROUP, Identity, square_of
 from engine.faces.pose import NOSE, Points, roll_of, yaw_of
 from engine.faces.upright import open_upright
 from tests.astronaut import FACE, astronaut, save
+from tests.rows import usual
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def recompressed(picture: Image.Image, quality: int) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", usual(range(1, 9), (1, 3, 8)))
 def test_a_phone_held_any_way_gives_the_same_face(detector: Detector, tmp_path: Path, orientation: int) -> None:
     photo = open_upright(save(tmp_path / "a.png", orientation=orientation))
     face = only(detector.find(photo))
@@ -70,6 +71,7 @@ def test_size_of_the_photo_changes_nothing(detector: Detector, side: int) -> Non
     assert overlap(only(detector.find(astronaut().resize((side, side)))).box, Box(*FACE)) > 0.8
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quality", [80, 40, 10])
 def test_a_recompressed_face_is_found_and_stays_the_same_person(
     detector: Detector, identity: Identity, quality: int
@@ -79,6 +81,7 @@ def test_a_recompressed_face_is_found_and_stays_the_same_person(
     assert np.linalg.norm(identity.embed(photo, only(detector.find(photo))) - own) < GROUP
 
 
+@pytest.mark.long
 def test_blur_moves_a_face_step_by_step_away(detector: Detector, identity: Identity) -> None:
     own = identity.embed(astronaut(), only(detector.find(astronaut())))
     ladder = [astronaut().filter(ImageFilter.GaussianBlur(86 * share)) for share in (0.0, 0.01, 0.02, 0.04)]

@@ -33,6 +33,7 @@ from engine.project import Project, create_project
 from tests.astronaut import FACE, astronaut, save
 from tests.old_projects import unpack
 from tests.photoprism import Index
+from tests.rows import usual
 
 CUT = Cut(Framing.HALF, 0.05, 0.0, 1.2)
 
@@ -116,7 +117,7 @@ def full_reset(index: Index) -> None:
 
 
 @pytest.mark.parametrize("reset", [faces_reset, full_reset])
-@pytest.mark.parametrize("by", ["uid", "name"])
+@pytest.mark.parametrize("by", usual(["uid", "name"], 1))
 def test_a_reset_library_loses_no_decision_crop_image_or_caption(
     prism: Prism, reset: Callable[[Index], None], by: str
 ) -> None:
@@ -402,6 +403,7 @@ def test_photos_that_exchange_their_names_keep_their_decisions(plain: Plain) -> 
     assert plain.faces()[1].file_name == names[3]
 
 
+@pytest.mark.long
 def test_a_moved_and_a_copied_folder_are_the_same_library(plain: Plain, tmp_path: Path) -> None:
     plain.photos.rename(tmp_path / "mnt")
     assert plain.look(tmp_path / "mnt") == 0

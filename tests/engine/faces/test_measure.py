@@ -88,6 +88,7 @@ def test_what_is_blurred_copied_or_in_a_burst_is_told(drawn: tuple[list[Face], d
             assert {face.measures.kin.burst_size for face in some if face.measures.kin} == {len(some)}
 
 
+@pytest.mark.long
 def test_the_pick_meets_the_drawn_library_s_truth(drawn: tuple[list[Face], dict[str, Shot], Project]) -> None:
     faces, shots, _ = drawn
     picked = pick(faces, 24)

@@ -249,6 +249,7 @@ def test_no_more_than_four_questions_are_under_way_at_once(prism: Prism, library
     assert prism.count(DL) == len(set(paths))
 
 
+@pytest.mark.long
 def test_two_processes_fetch_a_photo_once(prism: Prism, library: HttpLibrary, tmp_path: Path) -> None:
     james(library)
     context = multiprocessing.get_context("spawn")

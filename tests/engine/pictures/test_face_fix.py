@@ -123,6 +123,7 @@ def far(one: Image.Image, other: Image.Image) -> np.ndarray:
     return np.abs(np.asarray(one).astype(int) - np.asarray(other).astype(int)).max(axis=2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after", "kept"), [(40.0, 60.0, True), (60.0, 40.0, False), (None, 40.0, True), (60.0, None, False)]
 )

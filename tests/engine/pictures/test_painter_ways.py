@@ -206,6 +206,7 @@ def test_too_many_pictures_for_the_memory_are_painted_in_smaller_batches(
     assert told == [("2 pictures together instead of 5", "memory ran out")]
 
 
+@pytest.mark.long
 def test_a_picture_too_large_for_the_vae_is_decoded_in_tiles(fresh: tuple[Painting, list[tuple[str, str]]]) -> None:
     painting, told = fresh
     wanted = painting.paint(PROMPT, [5], replace(BARE, width=128, height=128))[0]
@@ -228,6 +229,7 @@ def test_a_picture_that_does_not_fit_at_all_is_refused_with_what_to_do(
     assert painting.paint(PROMPT, [1], BARE)[0].size == (64, 64)
 
 
+@pytest.mark.long
 def test_what_overflows_in_half_precision_is_decoded_again_in_float32(painting: Painting) -> None:
     told: list[tuple[str, str]] = []
     model = painting._whole.vae

@@ -55,7 +55,7 @@ def brush() -> Brush:
     return Brush(8, 3.0, Sampler.EULER)
 
 
-@pytest.mark.parametrize("sampler", usual(Sampler, EACH_TIME))
+@pytest.mark.parametrize("sampler", usual(Sampler, 3))
 def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(painting: Painting, brush: Brush, sampler: Sampler) -> None:
     brush = replace(brush, sampler=sampler, steps=3)
     four = painting.paint(PROMPT, [5, 6, 7, 8], brush)
@@ -87,7 +87,7 @@ def straight_on(painting: Painting, brush: Brush) -> NDArray[np.int64]:
     return levels(painting.paint(PROMPT, [5], replace(brush, steps=30))[0])
 
 
-@pytest.mark.parametrize("sampler", usual(STRAIGHT, 2))
+@pytest.mark.parametrize("sampler", usual(STRAIGHT, 1))
 def test_a_sampler_without_noise_of_its_own_comes_to_the_same_picture(
     painting: Painting, brush: Brush, straight_on: NDArray[np.int64], sampler: Sampler
 ) -> None:
@@ -96,6 +96,7 @@ def test_a_sampler_without_noise_of_its_own_comes_to_the_same_picture(
     assert np.abs(found - straight_on).mean() < 5 < np.abs(other - straight_on).mean()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sampler", usual((Sampler.DPMPP_2M, Sampler.EULER_A, Sampler.DPMPP_3M_SDE), 1))
 def test_every_schedule_makes_another_picture(painting: Painting, brush: Brush, sampler: Sampler) -> None:
     wanted = [each for each in NoiseSchedule if each is not NoiseSchedule.AUTOMATIC]
@@ -105,7 +106,7 @@ def test_every_schedule_makes_another_picture(painting: Painting, brush: Brush, 
     assert automatic in made
 
 
-@pytest.mark.parametrize("sampler", usual(Sampler, EACH_TIME))
+@pytest.mark.parametrize("sampler", usual(Sampler, 2))
 def test_every_sampler_begins_from_a_picture_too(
     painting: Painting, brush: Brush, sampler: Sampler, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ from engine.settings.samplers import (
     refuse_unscheduled,
     usual_schedule,
 )
+from tests.rows import usual
 
 SDXL: dict[str, Any] = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,
@@ -84,7 +85,7 @@ def wanted(schedule: NoiseSchedule, n: int, sigmas: list[float]) -> list[float]:
             return [math.exp(high + at / (n - 1) * (low - high)) for at in range(n)]
 
 
-@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("base", usual(BASES, 2))
 @pytest.mark.parametrize("sampler", [each for each in Sampler if each not in UNSCHEDULED])
 def test_every_sampler_steps_along_k_diffusions_sigmas(sampler: Sampler, base: str) -> None:
     for schedule in SCHEDULES:

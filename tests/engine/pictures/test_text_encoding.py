@@ -99,6 +99,7 @@ def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> N
     assert all(torch.equal(one, other["prompt_embeds"]) for one, other in zip(given, wanted, strict=True))
 
 
+@pytest.mark.long
 def test_a_schedule_that_changes_nothing_paints_the_same_picture_and_one_that_does_another(
     painting: Painting,
 ) -> None:

@@ -66,6 +66,7 @@ def of_the_vae(folder: Path, changed: float = 1.5) -> dict[str, torch.Tensor]:
     return {name: each * changed for name, each in tensors.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "kind", usual(["the original's names", "a folder", "diffusers' names", "a folder, fp16 alone"], 2)
 )
@@ -110,6 +111,7 @@ def test_a_single_file_without_a_vae_says_what_to_set_and_is_loaded_with_one(fol
         load(headless, folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parts", [("text_encoder", "text_encoder_2"), ("vae",), ("unet", "text_encoder")])
 def test_a_folder_with_some_parts_in_half_precision_alone_is_loaded(parts: tuple[str, ...], folder: Path) -> None:
     whole = load(folder)

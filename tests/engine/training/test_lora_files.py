@@ -41,7 +41,9 @@ def random_lora(pipeline: Pipeline, rank: int, alpha: float) -> Modules:
     return pairs_of_peft(state, alpha)
 
 
-@pytest.mark.parametrize(("rank", "alpha"), [(4, 2.0), (4, 4.0), (3, 7.3)])
+@pytest.mark.parametrize(
+    ("rank", "alpha"), [(4, 2.0), *(pytest.param(*each, marks=pytest.mark.long) for each in [(4, 4.0), (3, 7.3)])]
+)
 def test_diffusers_loads_every_module_with_its_true_scale(
     tiny: Pipeline, tmp_path: Path, rank: int, alpha: float
 ) -> None:

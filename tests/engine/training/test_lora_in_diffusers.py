@@ -82,7 +82,7 @@ def agree(tiny: Pipeline, path: Path, lora: Mapping[Place, Made]) -> dict[Place,
 
 
 @pytest.mark.parametrize("alphas", usual([True, False], 1))
-@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("name", usual(SPELLINGS, 6))
 def test_what_diffusers_loads_of_each_spelling(
     name: str, alphas: bool, tiny: Pipeline, layers: dict[Place, Any], tmp_path: Path
 ) -> None:
@@ -104,7 +104,7 @@ MIXES = {
 
 
 @pytest.mark.parametrize("part", usual(PARTS.values(), 1))
-@pytest.mark.parametrize("mix", MIXES)
+@pytest.mark.parametrize("mix", usual(MIXES, 1))
 def test_the_scales_of_mixed_files_are_told(
     mix: str, part: str, tiny: Pipeline, layers: dict[Place, Any], tmp_path: Path
 ) -> None:
@@ -150,7 +150,7 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("kind", BESIDE)
+@pytest.mark.parametrize("kind", usual(BESIDE, 3))
 def test_what_stands_beside_a_lora_is_told(kind: str, tiny: Pipeline, layers: dict[Place, Any], tmp_path: Path) -> None:
     lora = make({place: each for place, each in layers.items() if place[0] == "unet"}, ranks=[4])
     lora = {place: replace(each, alpha=2.0) for place, each in lora.items()}

@@ -131,6 +131,7 @@ def test_a_prompt_that_can_not_be_painted_ends_before_the_run_begins(prompt: str
     assert list(project.run_folders()) == before
 
 
+@pytest.mark.long
 def test_what_is_odd_about_a_prompt_to_paint_is_told_in_the_run(project: Project) -> None:
     odd = ["photo of {triger}, (red shirt:1.5"]
     job = done(ordered(project, "odd", **{**SAMPLES, "training__sample_prompts": odd}, training__epochs=1))
@@ -179,6 +180,7 @@ def test_a_picture_can_be_asked_for_at_any_time(project: Project) -> None:
     assert job.asked() == frozenset()
 
 
+@pytest.mark.long
 def test_memory_that_does_not_suffice_for_samples_does_not_end_the_run(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_steps_from_buffers_that_stay_are_those_of_a_plain_run_bit_for_bit(plain
     assert len({loss for loss, _ in plain}) == len(plain)
 
 
+@pytest.mark.long
 def test_replayed_passes_add_up_to_a_step_and_a_look_in_between_changes_nothing() -> None:
     apart: dict[str, Any] = {"gradient_accumulation": 2, "gradient_checkpointing": True}
     one, other = learner(**apart), learner(graph="on", **apart)
@@ -214,6 +215,7 @@ def test_a_lora_with_dropout_is_left_to_peft() -> None:
     assert not [each for each in learner(dropout=0.2).unet.modules() if type(each) is LeanLinear]
 
 
+@pytest.mark.long
 def test_a_base_in_bf16_is_trained_without_a_cast_inside_and_learns_the_same(plain: list[tuple[float, float]]) -> None:
     trained = learner(dtype=torch.bfloat16, graph="on")
     assert {each.dtype for each in trained.unet.parameters()} == {torch.bfloat16}

@@ -14,6 +14,7 @@ from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
 
+@pytest.mark.long
 def test_tensorboard_shows_every_step_and_epoch_of_a_run(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -26,6 +26,7 @@ from engine.training.optimizers import into_8bit, make_optimizer, memory_of
 from engine.training.start import start_training
 from engine.training.start_from import read_start
 from engine.training.state import Place, read_state, write_state
+from tests.rows import usual
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import random_lora, small_project
 
@@ -115,11 +116,13 @@ def test_checkpoints_by_steps_come_besides_those_of_epochs_and_only_the_newest_a
     assert read_header(checkpoint(job, "jx265-step00000006")).metadata["ss_steps"] == "6"
 
 
+@pytest.mark.long
 def test_epochs_checkpoints_go_only_where_that_is_asked_for_and_the_last_stays(project: Project) -> None:
     job = done(ordered(project, "epochs", training__epochs=4, training__keep_epochs=1))
     assert sorted(each.stem for each in (job.path / "checkpoints").iterdir()) == ["jx265", "jx265-000003"]
 
 
+@pytest.mark.long
 def test_checkpoints_hold_the_moving_average_and_the_state_both(project: Project, plain: JobFolder) -> None:
     averaged = done(ordered(project, "averaged", training__ema_decay=0.99))
     assert losses(averaged) == losses(plain)
@@ -135,6 +138,7 @@ def test_checkpoints_hold_the_moving_average_and_the_state_both(project: Project
     assert average.norm() < last.norm()
 
 
+@pytest.mark.long
 def test_dropout_changes_what_is_learnt(project: Project, plain: JobFolder) -> None:
     dropped = done(ordered(project, "dropped", training__dropout=0.5))
     assert losses(dropped)[1] == pytest.approx(losses(plain)[1], rel=1e-6)  # ΔW is 0 at first
@@ -160,7 +164,7 @@ def respelt(made: Path, path: Path, spelling: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("spelling", ["kohya", "peft", "diffusers"])
+@pytest.mark.parametrize("spelling", usual(["kohya", "peft", "diffusers"], 1))
 def test_a_run_starts_from_a_lora_in_whatever_naming_and_with_the_same_effect(
     project: Project, plain: JobFolder, made: Path, tmp_path: Path, spelling: str
 ) -> None:
@@ -354,6 +358,7 @@ def test_an_optimizer_without_its_package_says_how_to_install_it(
         make_optimizer(kind, [torch.nn.Parameter(torch.ones(2, 2))], TrainingSettings(), "cpu")
 
 
+@pytest.mark.long
 def test_the_8_bit_memory_taken_over_from_adamw_is_nearly_the_same() -> None:
     torch.manual_seed(0)
     parameters = [torch.nn.Parameter(torch.randn(64, 128)), torch.nn.Parameter(torch.randn(4, 8))]

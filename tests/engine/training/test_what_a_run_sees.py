@@ -205,6 +205,7 @@ def learner(pipeline: Pipeline, settings: TrainingSettings) -> Learner:
     return Learner(pipeline.unet, noise, settings, fitting_for(settings, 64, None), Device("cpu", torch.float32))
 
 
+@pytest.mark.long
 def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_no_step(
     project: Project, tmp_path: Path
 ) -> None:

@@ -216,6 +216,7 @@ class TestARun:
         with pytest.raises(JobError, match="is done"):
             resume_training(project, killed.id)
 
+    @pytest.mark.long
     def test_says_before_what_its_pictures_and_its_validation_take(self, project: Project, killed: JobFolder) -> None:
         measured = of_run(killed.path)
         assert measured is not None
