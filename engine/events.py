@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from engine.storage.outside import parse_json
+from engine.storage.untrusted_files import parse_json
 
 VERSION = 1
 """The version every line carries as ``v``."""

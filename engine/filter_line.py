@@ -1,7 +1,7 @@
 """Filter lines such as ``px>512 -is:blurred sort:sharp``: what those over faces and over pictures have in common.
 
 Words stand beside each other, quotes keep spaces in one, and a leading ``-`` turns it round. What a word may say stands
-where its subject is: ``engine.faces.words``, ``engine.pictures.gallery_words``.
+where its subject is: ``engine.faces.selection.filter_fields``, ``engine.pictures.gallery.filter_fields``.
 """
 
 from __future__ import annotations

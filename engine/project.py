@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import ForeignProject, LimnerError, NoProject, ProjectError
 from engine.jobs.folder import JobFolder
-from engine.refusals import explained
+from engine.security.trust import confirm, folder_confirmed, is_ours
 from engine.storage.atomic_files import write_text
+from engine.storage.os_errors import explained
 from engine.storage.own_files import check_folders
-from engine.trust import confirm, folder_confirmed, is_ours
+from engine.storage.project_paths import SETTINGS_NAME
 
 if TYPE_CHECKING:
     from engine.settings import Settings
-    from engine.store import Store
+    from engine.storage.database import Store
 
-SETTINGS_NAME = "limner.toml"
-"""The settings' file in a project folder."""
 
 NEW_SETTINGS = """\
 # Limner's settings for this project. Edit freely: your comments stay.
@@ -99,7 +98,7 @@ class Project:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """The project's database, open for the length of a ``with``."""
-        from engine.store import Store
+        from engine.storage.database import Store
 
         store = Store(self.root / "limner.db")
         try:

@@ -94,3 +94,7 @@ class HidingStream:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
+
+
+PASSWORD_VARIABLE = "LIMNER_DB_PASSWORD"
+"""The environment's variable that holds the password."""

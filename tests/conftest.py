@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from engine.jobs.quick_imports import quick_imports
-from engine.jobs.turns import one_at_a_time
+from engine.jobs.fast_imports import quick_imports
 from engine.jobs.work import WORK
 from engine.project import Project, create_project
+from engine.storage.file_locks import one_at_a_time
 from tests.warm_jobs import warm_jobs
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from engine.dataset.folder import DatasetFolder
+from engine.dataset.files.layout import DatasetFolder
 from engine.demo.drawing import draw_portrait, random_scene, scene_words
 from engine.demo.people import CAST, JAMES
 from engine.project import Project, create_project

@@ -24,9 +24,9 @@ import torch
 from engine import events
 from engine.jobs import worker
 from engine.jobs.folder import JobFolder
+from engine.lora.header import read_metadata
 from engine.storage import atomic_files
 from engine.training.learner import Learner
-from engine.training.lora_header import read_metadata
 from engine.training.run import train
 from tests.run_here import losses, of_kind, ordered
 from tests.small_project import small_project

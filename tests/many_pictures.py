@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from PIL import Image
 
-from engine.pictures.orders import order_for
-from engine.pictures.queue import Queue
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pymysql
 from pymysql.connections import Connection
 
-from engine.jobs.turns import one_at_a_time
+from engine.storage.file_locks import one_at_a_time
 from tests.patience import PATIENCE, Patience
 
 SHARED_FOLDER = "LIMNER_TESTS_SHARED"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.library.photoprism import PhotoPrismLibrary
+from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from tests.mariadb import MariaServer
 
 OpenLibrary = Callable[..., PhotoPrismLibrary]

@@ -11,7 +11,7 @@ import skimage.data
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from engine.faces.identity import CHIP, Identity
+from engine.faces.detection.embedding import CHIP, Identity
 from tests.astronaut import astronaut
 
 Vectors = NDArray[np.float32]

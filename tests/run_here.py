@@ -10,7 +10,7 @@ from engine.jobs import worker
 from engine.jobs.folder import JobFolder, JobKind, Order
 from engine.project import Project
 from engine.settings import with_changes
-from engine.training.runs import RunStatus, run_status
+from engine.training.runs.run_status import RunStatus, run_status
 
 
 def ordered(project: Project, name: str = "20261121-1403-jx265", **changes: object) -> JobFolder:

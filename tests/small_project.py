@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from engine import events
-from engine.dataset.folder import DatasetFolder
+from engine.dataset.files.layout import DatasetFolder
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Order
 from engine.project import Project, create_project
 
@@ -45,12 +45,12 @@ def random_lora(path: Path) -> Path:
     """Writes a LoRA for the tiny base model that changes pictures plainly, without having learnt anything."""
     import torch
 
-    from engine.base_model import find_base
+    from engine.lora.file import pairs_of_peft, write_lora
+    from engine.lora.metadata import LoraFacts
+    from engine.models.locate import find_base
+    from engine.models.sdxl.loading import load_pipeline
     from engine.settings import BaseSettings
-    from engine.training.adapter import add_lora, lora_state
-    from engine.training.base import load_pipeline
-    from engine.training.lora_file import pairs_of_peft, write_lora
-    from engine.training.lora_metadata import LoraFacts
+    from engine.training.step.lora_adapter import add_lora, lora_state
 
     unet = load_pipeline(find_base(BaseSettings(model="demo"))).unet
     add_lora(unet, rank=4, alpha=2.0, seed=0)

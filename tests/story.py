@@ -25,20 +25,21 @@ from engine import events
 from engine.dataset.build import build
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import JAMES
-from engine.faces.geometry import Box, Framing
-from engine.faces.ledger import Decision, FoundFace, Ledger
-from engine.faces.measured import MeasuredFaces, Seen
-from engine.faces.measures import Kin, Sight
+from engine.faces.photo.geometry import Box, Framing
+from engine.faces.records.decisions import Decision, Ledger
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurement_store import MeasuredFaces, Seen
+from engine.faces.records.measurements import Kin, Sight
 from engine.jobs.folder import JobFolder, JobKind, Order
-from engine.jobs.turns import one_at_a_time
+from engine.library.base import Description
 from engine.library.people import Person
-from engine.library.photoprism import Description
-from engine.pictures.parameters import Parameters, png_text
-from engine.pictures.queue import PictureOrder, Queue
-from engine.pictures.start import painter_folder
-from engine.pictures.verdicts import Verdicts
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.orders.png_parameters import Parameters, png_text
+from engine.pictures.orders.queue import PictureOrder, Queue
+from engine.pictures.orders.start import painter_folder
 from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
+from engine.storage.file_locks import one_at_a_time
 from tests.mariadb import SHARED_FOLDER
 from tui.screens.connect import Checked
 

@@ -24,8 +24,8 @@ from typing import Any
 
 import engine.jobs.start
 from engine.jobs import work, worker
+from engine.jobs.fast_imports import quick_imports
 from engine.jobs.folder import JobFolder, JobKind
-from engine.jobs.quick_imports import quick_imports
 
 WATCHED = ("tests/hostile/test_secrets_and_reach.py::test_a_password", "tests/hostile/test_network")
 """Tests that look at their jobs from outside."""

@@ -19,7 +19,7 @@ from tui.run_words import how_it_ended
 from tui.terminal.harmless import harmless
 
 if TYPE_CHECKING:
-    from engine.training.runs import RunStatus
+    from engine.training.runs.run_status import RunStatus
     from tui.limner import LimnerApp
 
 PUSH, POP, BELL = "\x1b[22;2t", "\x1b[23;2t", "\a"

@@ -13,9 +13,9 @@ import click
 
 from engine import __version__
 from engine.errors import LimnerError
-from engine.private import keep_private, story_of
-from engine.refusals import explain
 from engine.secrets import without_secrets
+from engine.security.private_files import keep_private, story_of
+from engine.storage.os_errors import explain
 from tui.interrupting import deaf_again, end_at_once, hear_interrupts
 
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import FaceError
-from engine.faces.geometry import Cut, Framing
-from engine.faces.ledger import Face
+from engine.faces.photo.geometry import Cut, Framing
+from engine.faces.records.decisions import Face
 from tui.thumbnail_cache import ThumbnailCache, stamp_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def whole_picture(face: Face, cut: Cut) -> Image:
     """
     from PIL import ImageDraw
 
-    from engine.faces.geometry import crop_square
+    from engine.faces.photo.geometry import crop_square
 
     photo = _whole(face).copy()
     pen = ImageDraw.Draw(photo)
@@ -83,6 +83,6 @@ def _whole(face: Face) -> Image:
 
 @lru_cache(maxsize=6)
 def _open(path: Path, stamp: int) -> Image:  # noqa: ARG001 – a photo that changed is another one
-    from engine.faces.upright import open_upright
+    from engine.faces.photo.loading import open_upright
 
     return open_upright(path, at_least=WHOLE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from engine.jobs.folder import JobFolder, Request
-from engine.private import story_of
 from engine.secrets import without_secrets
-from engine.training.runs import RunStatus
+from engine.security.private_files import story_of
+from engine.training.runs.run_status import RunStatus
 from tui.places import log_path
 from tui.run_words import how_it_ended
 

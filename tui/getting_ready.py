@@ -23,10 +23,10 @@ SCREENS_FOLDER = Path(__file__).parent / "screens"
 MODES = (*SCREENS, Scope.PLOT)
 
 READ_WITH = (
-    "engine.dataset.captioning",
+    "engine.dataset.captions.start",
     "engine.dataset.readiness",
-    "engine.dataset.tagwork",
-    "engine.training.estimate",
+    "engine.dataset.captions.bulk_edits",
+    "engine.training.planning.estimate",
     "tokenizers",
 )
 """What the screens import to read what they show: a thread that imports keeps the screen from being drawn."""

@@ -9,7 +9,7 @@ import threading
 import time
 from types import FrameType
 
-from engine.patience import leave
+from engine.network.deadlines import leave
 
 THREADS_SECONDS = 0.5
 """How long threads get to end by themselves."""

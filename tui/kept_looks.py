@@ -18,7 +18,7 @@ from textual.theme import Theme
 
 from engine import __version__
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import read_json
+from engine.storage.untrusted_files import read_json
 from tui.places import config_folder, kept_looks_path, shipped_themes_folder, user_themes_folder
 from tui.themes import ThemeProblem, load_themes
 from tui.user_config import ConfigProblem, UserConfig, UserSettings, read_config

@@ -22,10 +22,10 @@ from textual.widget import AwaitMount
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError, ProjectError
-from engine.faces.ledger import Ledger
-from engine.patience import leave
+from engine.faces.records.decisions import Ledger
+from engine.network.deadlines import leave
 from engine.project import Project
-from engine.training.runs import RunStatus
+from engine.training.runs.run_status import RunStatus
 from tui.actions import Action, Scope
 from tui.attention import Attention
 from tui.bindings import bindings_for

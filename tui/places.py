@@ -30,7 +30,7 @@ def shipped_themes_folder() -> Path:
 
 def places(folder: Path) -> dict[str, Path]:
     """What is where, by the words that ``limner locate`` uses; the project's only where there is one in ``folder``."""
-    from engine.prompts.library import shared_path
+    from engine.prompts.shared_prompts import shared_path
 
     found = {
         "configuration": config_folder(),

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.jobs.folder import Request
-from engine.training.runs import RunStatus
+from engine.training.runs.run_status import RunStatus
 from tui.farewell import leave_run
 
 if TYPE_CHECKING:

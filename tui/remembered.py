@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.project import Project
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import read_json
+from engine.storage.untrusted_files import read_json
 
 NAME = "screens.json"
 VERSION = 1

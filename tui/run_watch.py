@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from engine.jobs.folder import JobFolder
 from engine.project import Project
-from engine.training.curves import Curves
-from engine.training.runs import RunFollower, RunStatus
+from engine.training.runs.curves import Curves
+from engine.training.runs.run_status import RunFollower, RunStatus
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from engine import events
 from engine.counting import many
 from engine.errors import LimnerError
 from engine.events import JobState
-from engine.training.curves import Curves
-from engine.training.runs import RunStatus
+from engine.training.runs.curves import Curves
+from engine.training.runs.run_status import RunStatus
 from tui.lines import Ink, Line, cut, giving_way, hanging, spread, width_of
 from tui.widgets.meter import bar, clock
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-from engine.storage.outside import parse_toml, read_text
-from engine.toml_lines import line_of
+from engine.storage.toml_lines import line_of
+from engine.storage.untrusted_files import parse_toml, read_text
 
 Variable = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", max_length=60)]
 

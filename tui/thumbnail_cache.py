@@ -42,7 +42,7 @@ class ThumbnailCache:
             told: all that decides how it looks: the source's path and time, the crop, the size.
             make: makes it where it is not there.
         """
-        from engine.faces.upright import open_header
+        from engine.faces.photo.loading import open_header
 
         at = self.folder / f"{hashlib.sha256(told.encode()).hexdigest()[:24]}.jpg"
         if at.exists():

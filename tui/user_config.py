@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from engine.storage.outside import parse_toml, read_text
-from engine.toml_lines import line_of
+from engine.storage.toml_lines import line_of
+from engine.storage.untrusted_files import parse_toml, read_text
 
 CONFIG_NAME = "config.toml"
 """The file's name in the config folder."""

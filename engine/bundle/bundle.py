@@ -12,12 +12,12 @@ from engine.bundle.contents import About, BundleError, BundleKind, Member, as_js
 from engine.bundle.gallery_file import packed_gallery
 from engine.bundle.leaving_out import manifest_file, run_order, settings_file
 from engine.bundle.packing import Tell, pack
-from engine.dataset.manifest import NAME as MANIFEST
+from engine.dataset.files.manifest import NAME as MANIFEST
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import state
-from engine.pictures.outside import look_for_pictures
+from engine.pictures.gallery.import_external import look_for_pictures
 from engine.project import Project
-from engine.storage.outside import parse_json
+from engine.storage.untrusted_files import parse_json
 
 PROMPT_COLUMNS = ("id", "t", "text", "negative", "parent_id", "rating", "name", "tags", "mark", "made_by")
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from engine import __version__
 from engine.errors import ProjectError
-from engine.storage.outside import parse_json
+from engine.storage.untrusted_files import parse_json
 
 ABOUT, CHECKSUMS = "bundle.json", "checksums.json"
 VERSION = 1

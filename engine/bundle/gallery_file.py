@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from engine.bundle.contents import BundleError, no_bundle
 from engine.errors import PictureError
 from engine.pictures.grid.plan import grid_from_record
-from engine.pictures.picture import order_from_record
-from engine.pictures.queue import MOST_STARS
-from engine.storage.outside import parse_json, read_json
+from engine.pictures.orders.picture import order_from_record
+from engine.pictures.orders.queue import MOST_STARS
+from engine.storage.database import Store
 from engine.storage.project_paths import INSIDE, ProjectPaths
-from engine.store import Store
+from engine.storage.untrusted_files import parse_json, read_json
 
 NAME = "gallery.json"
 

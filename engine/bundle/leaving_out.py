@@ -12,8 +12,8 @@ import tomlkit
 
 from engine.jobs.folder import JobFolder
 from engine.project import Project
-from engine.secret_free import holds_secret
-from engine.storage.outside import parse_json, parse_toml, read_text
+from engine.security.secret_check import holds_secret
+from engine.storage.untrusted_files import parse_json, parse_toml, read_text
 
 PERSON_KEYS = ("name", "uid")
 """What the library calls the person; the trigger word is all that training needs."""

@@ -32,8 +32,8 @@ from engine.bundle.contents import (
     read_about,
 )
 from engine.bundle.packing import CHUNK, Tell
-from engine.refusals import is_no_room
-from engine.storage.outside import parse_json
+from engine.storage.os_errors import is_no_room
+from engine.storage.untrusted_files import parse_json
 
 LARGEST_READ = 1 << 20
 """Bytes that a tar may make us read at once."""

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from engine.bundle.contents import BundleError
 from engine.bundle.gallery_file import MADE_OF, NAME, SAID_OF, PackedGrid, PackedPicture, read_gallery
-from engine.pictures.landing import give_name
+from engine.pictures.orders.commit import give_name
 from engine.project import Project
-from engine.refusals import explained
-from engine.storage.outside import parse_json
+from engine.storage.os_errors import explained
+from engine.storage.untrusted_files import parse_json
 
 
 @dataclass(frozen=True)

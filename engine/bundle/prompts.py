@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from engine.bundle.bundle import PROMPT_COLUMNS
 from engine.bundle.contents import BundleError, no_bundle
 from engine.project import Project
-from engine.prompts.shelf import Mark
-from engine.storage.outside import parse_json, read_text
+from engine.prompts.store import Mark
+from engine.storage.untrusted_files import parse_json, read_text
 
 LARGEST = 50_000_000
 """Bytes of the file, which is read as one: it takes several times as much memory."""

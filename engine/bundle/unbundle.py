@@ -18,10 +18,11 @@ from engine.bundle.pictures import PicturesBroughtHome, bring_pictures_home
 from engine.bundle.prompts import take_prompts
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder, Order
-from engine.project import SETTINGS_NAME, Project
+from engine.project import Project
 from engine.settings import read_settings
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import parse_toml, read_text
+from engine.storage.project_paths import SETTINGS_NAME
+from engine.storage.untrusted_files import parse_toml, read_text
 
 LOG = "events.jsonl"
 

@@ -11,20 +11,20 @@ from pathlib import Path
 from PIL import Image
 
 from engine import events
-from engine.dataset.by_hand import SIDE, hash_of, image_is_somebodys, put_aside
-from engine.dataset.caption_file import caption_path, read_bytes
-from engine.dataset.captions import caption, overwrite_captions, written_elsewhere
-from engine.dataset.folder import DatasetFolder, TrainingImage, read_caption
-from engine.dataset.journal import CaptionJournal
-from engine.dataset.manifest import Manifest
-from engine.dataset.planning import Cutting, Plan, doubts_of, put_caption
-from engine.dataset.whose import faces_of
+from engine.dataset.build_plan import Cutting, Plan, doubts_of, put_caption
+from engine.dataset.captions.journal import CaptionJournal
+from engine.dataset.captions.template import caption, overwrite_captions, written_elsewhere
+from engine.dataset.files.caption_file import caption_path, read_bytes
+from engine.dataset.files.hand_edits import SIDE, hash_of, image_is_somebodys, put_aside
+from engine.dataset.files.image_faces import faces_of
+from engine.dataset.files.layout import DatasetFolder, TrainingImage, read_caption
+from engine.dataset.files.manifest import Manifest
 from engine.errors import DatasetError, LimnerError
 from engine.faces.crop import cut
-from engine.faces.geometry import Framing
-from engine.faces.ledger import Decision, Face, Ledger
-from engine.jobs.turns import one_at_a_time
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Decision, Face, Ledger
 from engine.project import Project
+from engine.storage.file_locks import one_at_a_time
 
 Tell = Callable[[events.Event], None]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 import tomlkit
 
 from engine.counting import many
-from engine.dataset.files import mask_of_image
-from engine.dataset.folder import SUFFIXES, DatasetFolder, TrainingImage, folder_name, read_caption
+from engine.dataset.files.file_roles import mask_of_image
+from engine.dataset.files.layout import SUFFIXES, DatasetFolder, TrainingImage, folder_name, read_caption
 from engine.dataset.readiness import caption_findings
 from engine.dataset.regularisation import RegularisationFolder, regularisation_folders
 from engine.errors import DatasetError, LimnerError
-from engine.faces.upright import open_header, open_upright
+from engine.faces.photo.loading import open_header, open_upright
 from engine.project import Project
 from engine.settings import Settings
 from engine.storage.atomic_files import write_text

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.dataset.folder import TrainingImage
-from engine.dataset.manifest import Manifest
-from engine.dataset.parts import leads
-from engine.dataset.tagwork import tags_of
+from engine.dataset.captions.bulk_edits import tags_of
+from engine.dataset.captions.parts import leads
+from engine.dataset.files.layout import TrainingImage
+from engine.dataset.files.manifest import Manifest
 from engine.settings import Settings
 
 MOST_TOKENS = 75

@@ -12,11 +12,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.dataset.files import caption_path, images_of, is_mask
-from engine.dataset.folder import read_caption, write_caption
+from engine.dataset.files.file_roles import caption_path, images_of, is_mask
+from engine.dataset.files.layout import read_caption, write_caption
 from engine.errors import DatasetError, LimnerError
-from engine.faces.upright import open_upright
-from engine.library.walk import PHOTOS
+from engine.faces.photo.loading import open_upright
+from engine.library.folder.walk import PHOTOS
 from engine.project import Project
 
 NAME = "reg"

@@ -7,8 +7,8 @@ from PIL import Image
 from engine.demo.drawing import crop_portrait
 from engine.demo.faces import DrawnDetector, DrawnFace
 from engine.demo.identity import DrawnIdentity
-from engine.faces.geometry import Box
-from engine.pictures.likeness_identity import General, Looked, Unscorable, plainly_largest
+from engine.faces.photo.geometry import Box
+from engine.pictures.likeness.identity import General, Looked, Unscorable, plainly_largest
 
 SURE = 0.9
 """The score from which a second face counts against a picture."""
@@ -34,11 +34,11 @@ class DrawnPeople:
         return cls(DrawnDetector.load(), DrawnIdentity.load())
 
     def find(self, picture: Image.Image) -> tuple[tuple[Box, float], ...]:
-        """See ``engine.pictures.likeness_identity.Identity.find``."""
+        """See ``engine.pictures.likeness.identity.Identity.find``."""
         return tuple((Box(*each.box), each.score) for each in self._detector.find(picture))
 
     def look(self, picture: Image.Image, box: Box | None = None) -> Looked:
-        """See ``engine.pictures.likeness_identity.Identity.look``."""
+        """See ``engine.pictures.likeness.identity.Identity.look``."""
         picture = picture.convert("RGB")
         faces = self._detector.find(picture)
         if box is not None:

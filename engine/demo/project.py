@@ -8,8 +8,9 @@ from typing import Any, Protocol
 from engine.demo.library import draw_library
 from engine.demo.people import JAMES, TRIGGER_WORD
 from engine.errors import ProjectError
-from engine.project import SETTINGS_NAME, Project, create_project
+from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
+from engine.storage.project_paths import SETTINGS_NAME
 
 DEMO_SETTINGS: dict[str, Any] = {
     "faces.close": 24,

@@ -16,22 +16,22 @@ from engine.dataset.build import build
 from engine.demo.people import JAMES
 from engine.demo.project import Teller
 from engine.errors import PictureError
-from engine.faces.filter import select
-from engine.faces.ledger import Ledger
-from engine.faces.measure import start_measure
-from engine.faces.pick import keep_picked, pick, target_of
+from engine.faces.records.decisions import Ledger
 from engine.faces.scan import start_scan
+from engine.faces.selection.filter import select
+from engine.faces.selection.pick import keep_picked, pick, target_of
+from engine.faces.start_measuring import start_measure
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow, wait
-from engine.library.photoprism import connect
-from engine.pictures.orders import order_for
-from engine.pictures.queue import Picture, PictureState
-from engine.pictures.scores import Likeness, read_likeness
-from engine.pictures.start import order_pictures, start_likeness, wait_for
+from engine.library.registry import connect
+from engine.pictures.likeness.scores import Likeness, read_likeness
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.queue import Picture, PictureState
+from engine.pictures.orders.start import order_pictures, start_likeness, wait_for
 from engine.project import Project
-from engine.training.plan import formula
-from engine.training.runs import RunFollower, RunStatus, run_status
-from engine.training.start import start_training
+from engine.training.planning.plan import formula
+from engine.training.runs.run_status import RunFollower, RunStatus, run_status
+from engine.training.runs.start import start_training
 
 FACES = 24
 """How many faces are picked."""

@@ -6,11 +6,11 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from engine.base_model import BaseKind, BaseModel, find_base, hub_folder
 from engine.doctor.check import Check, gigabytes
 from engine.errors import LimnerError
+from engine.models.locate import BaseKind, BaseModel, find_base, hub_folder
 from engine.settings import DEMO_BASE, BaseSettings
-from engine.storage.outside import read_json
+from engine.storage.untrusted_files import read_json
 
 WEIGHTS = (".safetensors", ".index.json")
 """What holds a part's numbers, or says in which files they lie."""

@@ -13,10 +13,11 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     if not settings.url:
         return [Check("library", False, "no library is connected yet", f"limner -C {project.root} connect URL")]
     from engine.library.address import parse_address
-    from engine.library.http_photos import RemotePhotos, fetched
-    from engine.library.password import ENVIRONMENT, find_password
-    from engine.library.photoprism import connect
-    from engine.library.roots import check_roots
+    from engine.library.password import find_password
+    from engine.library.paths import check_roots
+    from engine.library.photoprism_http.photos import RemotePhotos, fetched
+    from engine.library.registry import connect
+    from engine.secrets import PASSWORD_VARIABLE
 
     try:
         password = find_password(parse_address(settings.url, project.root), project.root)
@@ -28,7 +29,7 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
             except RootsDoNotFit as error:
                 return [answered, Check("photos", False, error.what, error.fix)]
     except WrongPassword as error:
-        fix = f"read -rs {ENVIRONMENT} && export {ENVIRONMENT}" if password is None else error.fix
+        fix = f"read -rs {PASSWORD_VARIABLE} && export {PASSWORD_VARIABLE}" if password is None else error.fix
         return [Check("library", False, error.what, fix)]
     except LimnerError as error:
         return [Check("library", False, error.what, error.fix)]

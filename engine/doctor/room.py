@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.doctor.check import Check, gigabytes
-from engine.jobs.locks import NoLocks, flock
+from engine.storage.liveness_locks import NoLocks, flock
 
 MEMORY_GB = 12.0
 """What loading SDXL (6.9 GB of half-precision weights) and working with it takes of the machine's own memory."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from PIL import Image
 
 from engine.errors import FaceError
-from engine.faces.geometry import Box, Crop, Cut, Framing, crop_square
-from engine.faces.ledger import FoundFace
-from engine.faces.part import open_part
-from engine.faces.upright import open_upright
+from engine.faces.photo.geometry import Box, Crop, Cut, Framing, crop_square
+from engine.faces.photo.jpeg_region import open_part
+from engine.faces.photo.loading import open_upright
+from engine.faces.records.found_face import FoundFace
 
 
 def cut(face: FoundFace, framing: Framing | Cut) -> Image.Image:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from engine.faces.crop import crop_of
-from engine.faces.geometry import CLOSE_SHARE, HALF_SHARE, Crop, Cut, Framing
-from engine.faces.ledger import Face, FoundFace
+from engine.faces.photo.geometry import CLOSE_SHARE, HALF_SHARE, Crop, Cut, Framing
+from engine.faces.records.decisions import Face
+from engine.faces.records.found_face import FoundFace
 
 SIDE = 1024
 """Pixels a side that a training image has; a smaller crop has to be enlarged."""

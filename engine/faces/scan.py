@@ -11,21 +11,22 @@ from pathlib import Path
 
 from engine import events
 from engine.errors import HostUnreachable, JobError, LibraryError
-from engine.faces.geometry import Box
-from engine.faces.ledger import FoundFace, Ledger
-from engine.faces.measured import MeasuredFaces, Seen
-from engine.faces.recording import Around, Recorded
-from engine.faces.upright import BrokenImage, proven_size, read_header
+from engine.faces.photo.geometry import Box
+from engine.faces.photo.loading import BrokenImage, proven_size, read_header
+from engine.faces.records.decisions import Ledger
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurement_store import MeasuredFaces, Seen
+from engine.faces.records.record_scan import Around, Recorded
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
-from engine.library.library import Library
-from engine.library.password import ENVIRONMENT
+from engine.library.base import Library
+from engine.library.faces import LibraryFace, Marker
+from engine.library.paths import NoPhotosNow, Roots
 from engine.library.people import Person, find_person
-from engine.library.photoprism import connect
-from engine.library.roots import NoPhotosNow, Roots
-from engine.library.rows import LibraryFace, Marker
+from engine.library.registry import connect
 from engine.project import Project
+from engine.secrets import PASSWORD_VARIABLE
 
 LEAVING_SECONDS = 5.0
 """How long a process that has told its end may take to be gone."""
@@ -210,7 +211,7 @@ def start_scan(project: Project, person: str, password: str | None = None) -> Jo
     Raises:
         JobError: it can't be started.
     """
-    secrets = {ENVIRONMENT: password} if password is not None else {}
+    secrets = {PASSWORD_VARIABLE: password} if password is not None else {}
     return start(project.new_job_folder("scan"), JobKind.SCAN, project.root, {"person": person}, secrets)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 from engine import events
 from engine.errors import JobError
-from engine.jobs.locks import is_held_alone
-from engine.refusals import explained
 from engine.secrets import without_secrets
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import read_json
+from engine.storage.liveness_locks import is_held_alone
+from engine.storage.os_errors import explained
 from engine.storage.own_files import NotOurs, open_own
+from engine.storage.untrusted_files import read_json
 
 ORDER_NAME = "job.json"
 """The file in a job's folder that says what the job is to do."""

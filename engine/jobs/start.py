@@ -14,10 +14,11 @@ from typing import Any
 from engine import TELEMETRY_OFF, events
 from engine.errors import JobError, LimnerError
 from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
-from engine.jobs.locks import take
-from engine.library.password import ENVIRONMENT as PASSWORD
-from engine.refusals import explained
+from engine.secrets import PASSWORD_VARIABLE
+from engine.storage.liveness_locks import take
+from engine.storage.os_errors import explained
 from engine.storage.own_files import open_own
+from engine.storage.project_paths import SETTINGS_NAME
 
 
 def start(
@@ -92,7 +93,7 @@ def _all_or_nothing(job: JobFolder) -> Iterator[None]:
 
 
 NEEDED_BY: dict[str, frozenset[JobKind]] = {
-    PASSWORD: frozenset({JobKind.SCAN, JobKind.MEASURE, JobKind.CAPTION, JobKind.LIKENESS}),
+    PASSWORD_VARIABLE: frozenset({JobKind.SCAN, JobKind.MEASURE, JobKind.CAPTION, JobKind.LIKENESS}),
     "LIMNER_LLM_KEY": frozenset({JobKind.CAPTION}),
 }
 """Secrets that may stand in our environment, and the jobs that have a use for them."""
@@ -106,10 +107,10 @@ _OTHERS_SECRETS = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KE
 
 def _from_a_hub(project: Path, kind: JobKind) -> bool:
     """Whether the model that a job loads is a hub's; settings that can't be read name none."""
-    from engine.project import Project
+    from engine.settings import read_settings
 
     try:
-        settings = Project(project).settings
+        settings = read_settings(project / SETTINGS_NAME)
     except LimnerError:
         return False
     captioners = (settings.captions.wd14, settings.captions.blip, settings.captions.florence)

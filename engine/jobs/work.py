@@ -8,12 +8,12 @@ from __future__ import annotations
 from engine.jobs.folder import JobKind
 
 WORK: dict[JobKind, str] = {
-    JobKind.SCAN: "engine.faces.scanning:work",
-    JobKind.MEASURE: "engine.faces.measuring:work",
-    JobKind.CAPTION: "engine.dataset.captioner:work",
-    JobKind.TRAIN: "engine.training.work:work",
+    JobKind.SCAN: "engine.faces.scan_job:work",
+    JobKind.MEASURE: "engine.faces.measure_job:work",
+    JobKind.CAPTION: "engine.dataset.captions.job:work",
+    JobKind.TRAIN: "engine.training.job:work",
     JobKind.PROBE: "engine.training.probe:work",
-    JobKind.PAINT: "engine.pictures.painter:work",
-    JobKind.LIKENESS: "engine.pictures.likeness:work",
+    JobKind.PAINT: "engine.pictures.painting.worker:work",
+    JobKind.LIKENESS: "engine.pictures.likeness.job:work",
 }
 """Each takes the job's ``engine.jobs.worker.Context``."""

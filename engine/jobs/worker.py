@@ -20,14 +20,14 @@ from typing import Any, TextIO, cast
 from engine import events
 from engine.errors import LimnerError
 from engine.jobs import work
-from engine.jobs.card import all_held_for_training
+from engine.jobs.fast_imports import quick_imports
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machine
+from engine.jobs.gpu_in_use import all_held_for_training
 from engine.jobs.machine import boot_id
-from engine.jobs.quick_imports import quick_imports
 from engine.jobs.start import NEEDED_BY
-from engine.private import keep_private, story_of
-from engine.refusals import explain
 from engine.secrets import HidingStream, never_tell, without_secrets
+from engine.security.private_files import keep_private, story_of
+from engine.storage.os_errors import explain
 
 NICE = 5
 """How far a job stands behind, of 19."""

@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from engine.errors import LibraryError
 from engine.library.spelling import as_on_disk
-from engine.secret_free import LONGEST, holds_secret, is_host
+from engine.security.secret_check import LONGEST, holds_secret, is_host
 
 DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"

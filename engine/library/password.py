@@ -7,10 +7,8 @@ from pathlib import Path
 
 from engine.errors import LibraryError
 from engine.library.address import LibraryAddress, ServerKind
-from engine.trust import check_confirmed
-
-ENVIRONMENT = "LIMNER_DB_PASSWORD"
-"""The environment's variable that holds the password."""
+from engine.secrets import PASSWORD_VARIABLE
+from engine.security.trust import check_confirmed
 
 SERVICE = "limner"
 """Under which name the keyring keeps passwords; the user's name there is the address."""
@@ -35,8 +33,8 @@ def find_password(address: LibraryAddress, root: Path | None) -> str | None:
     if address.kind not in NEEDING:
         return None
     check_library(root, address)
-    if ENVIRONMENT in os.environ:
-        return os.environ[ENVIRONMENT]
+    if PASSWORD_VARIABLE in os.environ:
+        return os.environ[PASSWORD_VARIABLE]
     import keyring
 
     try:
@@ -66,5 +64,5 @@ def save_password(address: LibraryAddress, password: str) -> None:
     except Exception as error:
         raise LibraryError(
             f"the password can't be kept, for this machine has no working keyring ({type(error).__name__})",
-            f"set {ENVIRONMENT} instead",
+            f"set {PASSWORD_VARIABLE} instead",
         ) from error

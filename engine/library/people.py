@@ -6,11 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, select
-
 from engine.errors import LibraryError
-from engine.library.rows import AT_ONCE, date_of, text_of
-from engine.library.schema import CONFIRMED, Schema
 from engine.library.spelling import alike, folded
 
 MOST_PEOPLE = 50_000
@@ -30,33 +26,6 @@ class Person:
     without being asked about each photo."""
     first_year: int | None
     last_year: int | None
-
-
-def read_people(connection: Connection, schema: Schema, private: bool) -> list[Person]:
-    """Everyone who is neither hidden nor deleted and has a face, those with the most faces first."""
-    m, s, p = schema.markers, schema.subjects, schema.photos
-    counts = (
-        func.count().label("faces"),
-        func.sum(case((m.c.subj_src.in_(CONFIRMED), 1), else_=0)).label("confirmed"),
-        func.min(p.c.taken_at).label("first"),
-        func.max(p.c.taken_at).label("last"),
-    )
-    query = schema.faces_of_people(select(s.c.subj_uid, s.c.subj_name, *counts), private)
-    query = query.group_by(s.c.subj_uid, s.c.subj_name).limit(MOST_PEOPLE + 1)
-    people = [
-        Person(
-            id=text_of(row.subj_uid),
-            name=text_of(row.subj_name),
-            faces=int(row.faces),
-            confirmed=int(row.confirmed),
-            first_year=_year(row.first),
-            last_year=_year(row.last),
-        )
-        for row in connection.execute(query, execution_options={"yield_per": AT_ONCE})
-    ]
-    if len(people) > MOST_PEOPLE:
-        raise LibraryError(f"the library knows more than {MOST_PEOPLE:,} people", "give PhotoPrism's own index")
-    return sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
 
 
 def find_person(people: Sequence[Person], wanted: str) -> Person:
@@ -88,8 +57,3 @@ def _near(people: Sequence[Person], wanted: str) -> list[str]:
     holding = [name for name in names if key and key in name]
     near = difflib.get_close_matches(key, names, n=3)
     return [names[name] for name in dict.fromkeys([*holding, *near])][:3]
-
-
-def _year(value: object) -> int | None:
-    taken = date_of(value)
-    return int(taken[:4]) if taken else None

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LEAST_SURE = 40
-"""PhotoPrism's uncertainty, in percent, up to which a label is taken; 0 is what a person said."""
-
-UNKNOWN_PLACE = ("", "zz", "Unknown")
-"""What PhotoPrism calls places that it does not know."""
-
 
 @dataclass(frozen=True)
 class PhotoWords:

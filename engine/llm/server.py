@@ -18,13 +18,13 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from engine.errors import PromptError
-from engine.http_answers import GONE, Answer, Connection, Encrypted, Plain
-from engine.patience import Left, Line, TooSlow
-from engine.private import for_a_header
-from engine.secret_free import LONGEST, holds_secret, is_host
+from engine.network.bounded_http import GONE, Answer, Connection, Encrypted, Plain
+from engine.network.deadlines import Left, Line, TooSlow
 from engine.secrets import never_tell
-from engine.storage.outside import parse_json
-from engine.trust import check_confirmed
+from engine.security.private_files import for_a_header
+from engine.security.secret_check import LONGEST, holds_secret, is_host
+from engine.security.trust import check_confirmed
+from engine.storage.untrusted_files import parse_json
 
 KEY_VARIABLE = "LIMNER_LLM_KEY"
 """The environment's variable that holds the key."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import platformdirs
 
 from engine.errors import PromptError
-from engine.storage.outside import read_text
+from engine.storage.untrusted_files import read_text
 
 NAMES = ("place", "light", "clothes", "lens", "expression", "framing")
 """The axes."""

@@ -10,8 +10,8 @@ from typing import Any
 from engine.errors import PromptError
 from engine.prompts.attention import Piece, Remark, parse_attention
 from engine.prompts.chunks import Chunk
-from engine.prompts.networks import LoraTag, strip
-from engine.prompts.schedule import Stretch, parse_schedule
+from engine.prompts.extra_networks import LoraTag, strip
+from engine.prompts.prompt_editing import Stretch, parse_schedule
 from engine.prompts.tokenizer import Word, Words
 
 _AND = re.compile(r"\bAND\b")

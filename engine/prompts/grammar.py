@@ -16,7 +16,7 @@ from itertools import islice
 
 from engine.errors import PromptError
 from engine.prompts.attention import Remark
-from engine.prompts.guard import combined, drawn, first_combined, guarded
+from engine.prompts.dynamicprompts_guard import combined, drawn, first_combined, guarded
 from engine.settings import PersonSettings
 
 MOST_IN_VAIN = (500, 3000)

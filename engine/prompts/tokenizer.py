@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.base_model import BaseKind, BaseModel
+from engine.models.locate import BaseKind, BaseModel
 from engine.prompts.attention import Piece
 from engine.prompts.chunks import Chunk, in_chunks
-from engine.storage.outside import read_json, read_text
+from engine.storage.untrusted_files import read_json, read_text
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What users write: ``limner.toml`` as a typed model, a module for each of its parts."""
 
-from engine.project import SETTINGS_NAME
 from engine.settings.captions import (
     Captioner,
     CaptionsSettings,
@@ -13,6 +12,7 @@ from engine.settings.models import DEMO_BASE, SDXL_BASE, BaseSettings, LanguageM
 from engine.settings.painting import PaintingSettings, Sampler
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import Optimizer, Precision, Schedule, TrainingSettings
+from engine.storage.project_paths import SETTINGS_NAME
 
 __all__ = [
     "DEMO_BASE",

@@ -36,7 +36,8 @@ class Told(StrEnum):
 
 
 class CleanUp(StrEnum):
-    """The rules that clean what a captioner says of a real person; ``engine.dataset.rules`` holds their words."""
+    """The rules that clean what a captioner says of a real person; their words are in
+    ``engine.dataset.captions.cleanup_rules``."""
 
     EYES = "eyes"
     HAIR = "hair"

@@ -14,8 +14,6 @@ from pydantic import BaseModel, Field, ValidationError
 from tomlkit.exceptions import TOMLKitError
 
 from engine.errors import ProjectError
-from engine.jobs.turns import one_at_a_time
-from engine.refusals import explained
 from engine.settings.captions import CaptionsSettings
 from engine.settings.models import BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings
@@ -23,8 +21,10 @@ from engine.settings.section import SECRET, Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
 from engine.storage.atomic_files import write_text
-from engine.storage.outside import parse_toml, read_text
-from engine.toml_lines import line_of
+from engine.storage.file_locks import one_at_a_time
+from engine.storage.os_errors import explained
+from engine.storage.toml_lines import line_of
+from engine.storage.untrusted_files import parse_toml, read_text
 
 LONGEST_SHOWN = 80
 """Letters of a value that won't do."""

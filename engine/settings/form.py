@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from engine.settings.file import Settings
-from engine.storage.outside import parse_toml
+from engine.storage.untrusted_files import parse_toml
 
 _WORDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
 

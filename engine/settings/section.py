@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from engine.secret_free import LONGEST, holds_secret
+from engine.security.secret_check import LONGEST, holds_secret
 
 SECRET = "holds_a_secret"
 """The type of the error of a setting that holds one; its value is shown to nobody."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from engine.patience import left
+from engine.network.deadlines import left
 
 SILENT_SECONDS = 300.0
 """How long a question may take until its next row."""

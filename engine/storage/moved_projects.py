@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.storage.outside import LARGEST_BYTES, parse_json, read_bytes
 from engine.storage.project_paths import INSIDE, ProjectPaths
+from engine.storage.untrusted_files import LARGEST_BYTES, parse_json, read_bytes
 
 FOLDERS = ("pictures", "runs", "dataset", "cache", "jobs")
 """Folders of a project that its database names files of."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from engine import events
-from engine.base_model import BaseModel
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
+from engine.models.device import Device
+from engine.models.locate import BaseModel
+from engine.models.sdxl.loading import Pipeline, load_pipeline, native_resolution
+from engine.models.sdxl.shape import shape_of_configs
 from engine.project import Project
 from engine.settings import Settings
-from engine.training.base import Pipeline, load_pipeline, native_resolution
-from engine.training.base_shape import shape_of_configs
-from engine.training.caches import too_long, training_data
-from engine.training.data import TrainingData
-from engine.training.device import Device
-from engine.training.examples import folders_passed_over, read_examples
-from engine.training.lineup import line_up
-from engine.training.lora_history import keep_words
-from engine.training.state import read_data, write_data
+from engine.training.data.examples import folders_passed_over, read_examples
+from engine.training.data.latent_cache import too_long, training_data
+from engine.training.data.tensors import TrainingData
+from engine.training.data.training_set import line_up
+from engine.training.runs.resume_state import read_data, write_data
+from engine.training.runs.training_history import keep_words
 
 
 class _Stopped(Exception):

@@ -12,24 +12,25 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from engine import events
+from engine.lora.module_names import Part
+from engine.models.device import Device
 from engine.settings import Optimizer, TrainingSettings
-from engine.training.adapter import add_lora, lora_state
-from engine.training.average import Average
-from engine.training.chance import Chance
-from engine.training.compile import CompiledBlocks
-from engine.training.data import TrainingData
-from engine.training.device import Device
-from engine.training.fit import Fitting, is_out_of_memory, replays
-from engine.training.lora_names import Part
-from engine.training.loss import Batch, Noise, Weighing, diffusion_loss
-from engine.training.optimizers import into_8bit, make_optimizer
-from engine.training.several import Alone
-from engine.training.start_from import Begun, read_start
-from engine.training.state import Memory
-from engine.training.step import Passes
-from engine.training.text_encoders import TextEncoders
+from engine.training.data.batch import Batch
+from engine.training.data.tensors import TrainingData
+from engine.training.init_lora import Begun, read_start
+from engine.training.runs.resume_state import Memory
+from engine.training.step.compile import CompiledBlocks
+from engine.training.step.distributed import Alone
+from engine.training.step.ema import Average
+from engine.training.step.flat_parameters import Weights
+from engine.training.step.lora_adapter import add_lora, lora_state
+from engine.training.step.loss import Noise, Weighing, diffusion_loss
+from engine.training.step.memory_fallback import Fitting, is_out_of_memory, replays
+from engine.training.step.optimizers import into_8bit, make_optimizer
+from engine.training.step.passes import Passes
+from engine.training.step.randomness import Chance
+from engine.training.step.text_encoders import TextEncoders
 from engine.training.validation import validation_batches
-from engine.training.weights import Weights
 
 DOWN = ".lora_A.weight"
 """How the name of a module's first matrix ends."""

@@ -6,17 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine import events
-from engine.base_model import BaseModel, find_base
 from engine.jobs.worker import Context
+from engine.models.device import Device, choose_device
+from engine.models.locate import BaseModel, find_base
+from engine.models.sdxl.loading import Pipeline, load_pipeline
 from engine.settings import Settings, TrainingSettings
-from engine.training.base import Pipeline, load_pipeline
-from engine.training.data import TrainingData
-from engine.training.device import Device, choose_device
+from engine.training.data.tensors import TrainingData
 from engine.training.encoding import resolution_for, run_data
-from engine.training.judging import judge_samples
+from engine.training.planning.sample_prompts import sample_prompts, told_of_samples
+from engine.training.sample_likeness import judge_samples
 from engine.training.samples import Easel
-from engine.training.several import Alone
-from engine.training.start import sample_prompts, told_of_samples
+from engine.training.step.distributed import Alone
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import time
 from engine.jobs.worker import Context
 from engine.settings import Settings
 from engine.training.loading import load
-from engine.training.measured import remember
-from engine.training.measuring import measure
-from engine.training.pace import WARM_UP
-from engine.training.several import Alone, launch
-from engine.training.timing import Source
+from engine.training.planning.benchmark_store import remember
+from engine.training.planning.benchmarks import measure
+from engine.training.planning.eta import WARM_UP
+from engine.training.planning.timing import Source
+from engine.training.step.distributed import Alone, launch
 from engine.training.trainer import Trainer
 
 SECONDS = 20.0

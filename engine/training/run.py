@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from engine.jobs.worker import Context
 from engine.settings import Settings
-from engine.training.keeping import sweep
 from engine.training.loading import load
-from engine.training.record import write_record
-from engine.training.several import Alone
-from engine.training.tensorboard import Board
+from engine.training.run_record import write_record
+from engine.training.runs.checkpoints import sweep
+from engine.training.runs.tensorboard import Board
+from engine.training.step.distributed import Alone
 from engine.training.trainer import Trainer
 
 

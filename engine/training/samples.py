@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from PIL import Image
 
+from engine.models.device import Device
+from engine.models.sdxl.loading import Pipeline, native_resolution
 from engine.settings import Settings
-from engine.training.base import Pipeline, native_resolution
-from engine.training.device import Device
-from engine.training.fit import is_out_of_memory
-from engine.training.judging import Judging
-from engine.training.start import sample_prompts
+from engine.training.planning.sample_prompts import sample_prompts
+from engine.training.sample_likeness import Judging
+from engine.training.step.memory_fallback import is_out_of_memory
 
-BRUSH = "engine.pictures.run_samples:RunBrush"
+BRUSH = "engine.pictures.painting.run_samples:RunBrush"
 """Named as text: training comes before pictures, and a run that paints nothing loads nothing of it."""
 
 TEXT = ["prompt_embeds", "add_text_embeds"]

@@ -18,39 +18,39 @@ from engine import events
 from engine.counting import many
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
+from engine.lora.metadata import LoraFacts
+from engine.models.device import Device
+from engine.models.sdxl.loading import noise_schedule
+from engine.models.sdxl.shape import shape_of
 from engine.settings import Optimizer
-from engine.training.asides import Asides, sample_path
-from engine.training.base import noise_schedule
-from engine.training.base_shape import shape_of
-from engine.training.before import told_before
-from engine.training.budget import why_stop
-from engine.training.cards import card_here
-from engine.training.chance import step_chance
-from engine.training.data import TrainingData
-from engine.training.device import Device
+from engine.training.data.epoch_order import epoch_batches, learning_rate, step_seed
+from engine.training.data.tensors import TrainingData
 from engine.training.encoding import encode_smaller, grain_of
-from engine.training.fit import fitting_for, is_out_of_memory, step_down
-from engine.training.keeping import Keeper, Kept
+from engine.training.evaluation import Asides, sample_path
+from engine.training.init_lora import Begun
 from engine.training.learner import Learner
 from engine.training.loading import Loaded
-from engine.training.lora_history import history, kept_words, started_at
-from engine.training.lora_metadata import LoraFacts
-from engine.training.loss import Noise
-from engine.training.measured import Costs, Setting, device_name, of_this_machine
-from engine.training.measuring import entries_one_by_one, remember_run, setting_in
-from engine.training.optimizers import works
-from engine.training.pace import Pace
-from engine.training.plan import plan_for
-from engine.training.progress import Progress
-from engine.training.requests import Requests
-from engine.training.rhythm import Rhythm, reckoned
-from engine.training.schedule import epoch_batches, learning_rate, step_seed
-from engine.training.several import Alone
-from engine.training.start import file_stem
-from engine.training.start_from import Begun
-from engine.training.state import Place, read_state
-from engine.training.text_encoders import TextEncoders
-from engine.training.timing import best_timing, modelled
+from engine.training.planning.benchmark_store import Costs, Setting, device_name, of_this_machine
+from engine.training.planning.benchmarks import entries_one_by_one, remember_run, setting_in
+from engine.training.planning.budget import why_stop
+from engine.training.planning.cadence import Rhythm, reckoned
+from engine.training.planning.eta import Pace
+from engine.training.planning.gpus import card_here
+from engine.training.planning.plan import plan_for
+from engine.training.planning.timing import best_timing, modelled
+from engine.training.runs.checkpoints import Keeper, Kept
+from engine.training.runs.control import Requests
+from engine.training.runs.earlier_processes import told_before
+from engine.training.runs.progress import Progress
+from engine.training.runs.resume_state import Place, read_state
+from engine.training.runs.start import file_stem
+from engine.training.runs.training_history import history, kept_words, started_at
+from engine.training.step.distributed import Alone
+from engine.training.step.loss import Noise
+from engine.training.step.memory_fallback import fitting_for, is_out_of_memory, step_down
+from engine.training.step.optimizers import works
+from engine.training.step.randomness import step_chance
+from engine.training.step.text_encoders import TextEncoders
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import torch
 
-from engine.training.chance import Chance
-from engine.training.data import TrainingData
-from engine.training.loss import Batch
-from engine.training.rhythm import HELD_OUT_TIMESTEPS
+from engine.training.data.batch import Batch
+from engine.training.data.tensors import TrainingData
+from engine.training.planning.cadence import HELD_OUT_TIMESTEPS
+from engine.training.step.randomness import Chance
 
 SEED = 1_000_003
 """Of the noise, the same for every run, so that runs compare; no step draws from it."""

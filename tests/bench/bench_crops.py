@@ -16,8 +16,8 @@ import skimage.data
 from PIL import Image
 
 from engine.faces.crop import crop_of, cut
-from engine.faces.geometry import Box, Framing
-from engine.faces.ledger import FoundFace
+from engine.faces.photo.geometry import Box, Framing
+from engine.faces.records.found_face import FoundFace
 from tests.bench.result import Result
 
 PHOTOS = 24

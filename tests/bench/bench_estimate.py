@@ -13,9 +13,9 @@ from engine import events
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
 from engine.project import Project
-from engine.training.estimate import RunEstimate, estimate_run
-from engine.training.measured import of_run
-from engine.training.start import start_probe, start_training
+from engine.training.planning.benchmark_store import of_run
+from engine.training.planning.estimate import RunEstimate, estimate_run
+from engine.training.runs.start import start_probe, start_training
 from tests.bench.result import Result
 from tests.small_project import small_project
 

@@ -15,12 +15,13 @@ from random import Random
 
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import JAMES
-from engine.faces.geometry import Box
-from engine.faces.ledger import FoundFace, Ledger
-from engine.faces.measured import MeasuredFaces, Seen
-from engine.faces.measures import Kin, Sight
+from engine.faces.photo.geometry import Box
+from engine.faces.records.decisions import Ledger
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurement_store import MeasuredFaces, Seen
+from engine.faces.records.measurements import Kin, Sight
 from engine.project import Project, create_project
-from engine.training.runs import run_status
+from engine.training.runs.run_status import run_status
 from tests.bench.result import Result
 from tests.small_project import small_project
 from tests.tui.pseudo_terminal import REPOSITORY, PseudoTerminal

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from engine.faces.columns import FaceColumns
-from engine.faces.filter import read_filter
-from engine.faces.geometry import Box
-from engine.faces.ledger import FoundFace, Ledger
-from engine.faces.measured import MeasuredFaces, Seen
-from engine.faces.measures import Kin, Sight
+from engine.faces.photo.geometry import Box
+from engine.faces.records.decisions import Ledger
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurement_store import MeasuredFaces, Seen
+from engine.faces.records.measurements import Kin, Sight
+from engine.faces.selection.face_table import FaceColumns
+from engine.faces.selection.filter import read_filter
 from engine.project import Project, create_project
 from tests.bench.result import Result, median_seconds
 from tests.tui.pseudo_terminal import PseudoTerminal

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.pictures.likeness_gallery import Gallery
-from engine.pictures.likeness_photographs import Photographs
+from engine.pictures.likeness.photographs import Photographs
+from engine.pictures.likeness.scale import Gallery
 from tests.bench.result import Result
 from tests.real_faces import far_apart, hopper, small_faces, variants
 

@@ -16,16 +16,16 @@ from typing import Any
 
 import torch
 
-from engine.base_model import BaseKind, BaseModel, find_base
-from engine.pictures.brush import Brush, Subject
-from engine.pictures.memory import most_together
-from engine.pictures.picture import Worn
-from engine.pictures.pipeline import Painting
+from engine.lora.file import LoraPair, write_lora
+from engine.lora.metadata import LoraFacts
+from engine.lora.module_names import Part
+from engine.models.locate import BaseKind, BaseModel, find_base
+from engine.pictures.orders.picture import Worn
+from engine.pictures.painting.memory import most_together
+from engine.pictures.painting.pipeline import Painting
+from engine.pictures.painting.request import Brush, Subject
 from engine.settings import DEMO_BASE, BaseSettings
 from engine.settings.samplers import Sampler
-from engine.training.lora_file import LoraPair, write_lora
-from engine.training.lora_metadata import LoraFacts
-from engine.training.lora_names import Part
 from tests.bench.result import Result
 
 PROMPT = "photo of jx265 man, smiling, blue background, red shirt"

@@ -14,11 +14,11 @@ from engine.demo.library import SEED, draw_library
 from engine.demo.shots import Shot, plan_shots
 from engine.faces.crop import crop_of
 from engine.faces.framing import cut_of
-from engine.faces.geometry import Framing
-from engine.faces.ledger import Face, Ledger
-from engine.faces.measuring import measure
-from engine.faces.pick import pick
+from engine.faces.measure_job import measure
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Face, Ledger
 from engine.faces.scan import scan
+from engine.faces.selection.pick import pick
 from engine.project import create_project
 from tests.bench.result import Result, median_seconds
 

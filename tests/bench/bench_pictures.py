@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.pictures.gallery import Gallery
-from engine.pictures.gallery_filter import read_picture_filter
-from engine.pictures.outside import look_for_pictures
+from engine.pictures.gallery.filter import read_picture_filter
+from engine.pictures.gallery.import_external import look_for_pictures
+from engine.pictures.gallery.rows import Gallery
 from engine.project import Project, create_project
 from tests.bench.result import Result, median_seconds
 from tests.many_pictures import many_pictures

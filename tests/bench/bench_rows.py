@@ -18,8 +18,8 @@ LOOK = """
 import json, resource, sys, time
 from pathlib import Path
 from engine.errors import RootsDoNotFit
-from engine.library.photoprism import connect
-from engine.library.roots import Roots, check_roots
+from engine.library.photoprism_sql.library import connect
+from engine.library.paths import Roots, check_roots
 from engine.settings import LibrarySettings
 
 def most():

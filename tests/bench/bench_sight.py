@@ -14,10 +14,10 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from engine.faces.detector import SURE, Detector
-from engine.faces.embedders import Embedders
-from engine.faces.folder_index import index
-from engine.faces.identity import Identity
+from engine.faces.detection.detector import SURE, Detector
+from engine.faces.detection.embedding import Identity
+from engine.faces.detection.embedding_pool import Embedders
+from engine.faces.folder_scan import index
 from engine.project import create_project
 from tests.astronaut import astronaut
 from tests.bench.result import Result, median_seconds

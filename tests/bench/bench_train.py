@@ -28,15 +28,15 @@ from peft import LoraConfig
 from PIL import Image
 from torch.nn.functional import mse_loss
 
-from engine.base_model import find_base
 from engine.events import Step
 from engine.jobs.folder import JobFolder, JobKind, Order
 from engine.jobs.worker import Context
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import load_pipeline
 from engine.settings import BaseSettings
-from engine.training.adapter import TARGETS
-from engine.training.base import load_pipeline
 from engine.training.loading import load
-from engine.training.several import Alone
+from engine.training.step.distributed import Alone
+from engine.training.step.lora_adapter import TARGETS
 from engine.training.trainer import Trainer
 from tests.bench.result import Result
 from tests.small_project import small_project

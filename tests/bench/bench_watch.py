@@ -10,7 +10,7 @@ from random import Random
 
 from engine import events
 from engine.jobs.folder import JobFolder
-from engine.training.runs import RunFollower
+from engine.training.runs.run_status import RunFollower
 from tests.bench.result import Result, median_seconds
 from tui.charts.chart import draw_chart
 from tui.charts.view import View, trace_of

@@ -25,12 +25,12 @@ from engine import events
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import wait
+from engine.models.sdxl.flops import StepShape, step_tflop
 from engine.settings import DEMO_BASE
-from engine.training.estimate import estimate_run
-from engine.training.flops import StepShape, step_tflop
-from engine.training.measured import of_run
-from engine.training.runs import run_status
-from engine.training.start import start_training
+from engine.training.planning.benchmark_store import of_run
+from engine.training.planning.estimate import estimate_run
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import start_training
 from tests.bench.result import Result
 from tests.small_project import portrait, small_project
 

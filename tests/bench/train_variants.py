@@ -18,21 +18,21 @@ import torch
 from diffusers import DDPMScheduler
 from torch.nn.functional import mse_loss
 
-import engine.training.compile
-from engine.base_model import find_base
+import engine.training.step.compile
 from engine.demo.sdxl_parts import untrained_parts
 from engine.demo.tiny_parts import BETAS
+from engine.models.device import Device, choose_device
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import load_pipeline
 from engine.settings import BaseSettings, TrainingSettings
-from engine.training.adapter import TARGETS
-from engine.training.base import load_pipeline
-from engine.training.chance import step_chance
-from engine.training.data import TrainingData
-from engine.training.device import Device, choose_device
-from engine.training.fit import fitting_for
+from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
-from engine.training.loss import Noise
-from engine.training.progress import AHEAD
-from engine.training.reading import Reading
+from engine.training.runs.async_metrics import Reading
+from engine.training.runs.progress import AHEAD
+from engine.training.step.lora_adapter import TARGETS
+from engine.training.step.loss import Noise
+from engine.training.step.memory_fallback import fitting_for
+from engine.training.step.randomness import step_chance
 
 RANK = 32
 WARM = 4
@@ -48,7 +48,7 @@ def main(tiny: bool) -> None:
     device = choose_device()
     if tiny:
         # It compiles in seconds, where a CPU's compiler takes minutes; nothing here is timed.
-        engine.training.compile.BACKEND = "aot_eager"
+        engine.training.step.compile.BACKEND = "aot_eager"
     for line in sys.stdin:
         asked = json.loads(line)
         try:

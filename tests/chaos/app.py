@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from engine.dataset.folder import DatasetFolder
-from engine.faces.ledger import Decision, Ledger
-from engine.pictures.queue import PictureState, Queue
+from engine.dataset.files.layout import DatasetFolder
+from engine.faces.records.decisions import Decision, Ledger
+from engine.pictures.orders.queue import PictureState, Queue
 from engine.project import Project
 from tests.chaos.tally import Tally, loss_if_it_fails
 from tests.e2e.tmux import Terminal

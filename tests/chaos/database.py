@@ -13,7 +13,7 @@ from typing import Any
 from engine import events
 from engine.errors import HostUnreachable
 from engine.faces import scan as scanning
-from engine.faces.ledger import Ledger
+from engine.faces.records.decisions import Ledger
 from engine.project import Project, create_project
 from tests.chaos.tally import Tally, loss_if_it_fails
 from tests.mariadb import Killable, killable_server

@@ -20,7 +20,7 @@ from random import Random
 
 from safetensors import safe_open
 
-from engine.faces.ledger import Ledger
+from engine.faces.records.decisions import Ledger
 from engine.project import Project
 from tests.chaos.tally import Tally, loss_if_it_fails
 from tests.patience import PATIENCE

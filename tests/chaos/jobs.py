@@ -23,17 +23,17 @@ from PIL import Image
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import JAMES
 from engine.errors import JobError
-from engine.faces.ledger import Decision, Ledger
-from engine.faces.measure import measure_folder
-from engine.faces.measured import MeasuredFaces
+from engine.faces.records.decisions import Decision, Ledger
+from engine.faces.records.measurement_store import MeasuredFaces
+from engine.faces.start_measuring import measure_folder
 from engine.jobs import worker
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Order
 from engine.jobs.start import start
 from engine.jobs.work import WORK
-from engine.pictures.orders import new_picture_path, order_from_settings, ready_to_queue
-from engine.pictures.picture import PictureState
-from engine.pictures.queue import Queue
-from engine.pictures.start import painter_folder
+from engine.pictures.orders.orders import new_picture_path, order_from_settings, ready_to_queue
+from engine.pictures.orders.picture import PictureState
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import painter_folder
 from engine.project import Project, create_project
 from tests.chaos.tally import Tally, loss_if_it_fails
 from tests.photoprism import Index

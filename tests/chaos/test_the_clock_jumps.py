@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from engine import events
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.journal import CaptionJournal
-from engine.faces.ledger import Decision, Ledger
+from engine.dataset.captions.journal import CaptionJournal
+from engine.dataset.files.layout import DatasetFolder
+from engine.faces.records.decisions import Decision, Ledger
 from engine.jobs.folder import JobKind, Order
-from engine.pictures.start import painter_folder
-from engine.pictures.verdicts import Verdicts
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.orders.start import painter_folder
 from tests.run_here import of_kind, ordered, run_here
 from tests.small_project import small_project
 from tests.story import story_project, with_dataset, with_pictures

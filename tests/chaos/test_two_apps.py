@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.dataset.folder import DatasetFolder
-from engine.faces.ledger import Decision, Ledger
+from engine.dataset.files.layout import DatasetFolder
+from engine.faces.records.decisions import Decision, Ledger
 from engine.jobs.follow import state
 from engine.project import Project
 from tests.patience import PATIENCE, Patience, wait_until
@@ -59,7 +59,7 @@ def test_settings_that_two_change_at_once_are_both_there(project: Project) -> No
 def test_decisions_of_two_are_one_journal(tmp_path: Path) -> None:
     project = story_project(tmp_path / "james", faces=30)
     code = """
-from engine.faces.ledger import Decision, Ledger
+from engine.faces.records.decisions import Decision, Ledger
 for number in range(1 + me, 31, 2):
     with project.store() as store:
         Ledger(store).decide([number], Decision.KEEP if me else Decision.REJECT)
@@ -94,7 +94,7 @@ def test_of_three_that_start_training_at_once_one_does(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james", training__epochs=300)
     code = """
 from engine.errors import JobError
-from engine.training.start import start_training
+from engine.training.runs.start import start_training
 try:
     print(start_training(project).id)
 except JobError as error:
@@ -120,7 +120,7 @@ def test_of_two_that_measure_at_once_neither_loses_the_others_log(tmp_path: Path
     project = story_project(tmp_path / "james", faces=4)
     code = """
 from engine.errors import JobError
-from engine.faces.measure import start_measure
+from engine.faces.start_measuring import start_measure
 from engine.jobs.follow import wait
 try:
     wait(start_measure(project, again=True))

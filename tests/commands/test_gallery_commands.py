@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.pictures.orders import order_for
-from engine.pictures.parameters import Parameters, png_text
-from engine.pictures.queue import Queue
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.png_parameters import Parameters, png_text
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.commands.conftest import Run
 from tests.story import idle_painter

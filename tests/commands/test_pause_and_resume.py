@@ -10,8 +10,8 @@ import pytest
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
-from engine.training.runs import run_status
-from engine.training.start import start_training
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import start_training
 from tests.patience import wait_until
 from tests.small_project import small_project
 from tui.cli import main

@@ -16,18 +16,18 @@ from engine.bundle.contents import BundleError, BundleKind, Member, as_json
 from engine.bundle.gallery_file import packed_gallery
 from engine.bundle.packing import pack
 from engine.bundle.unbundle import unbundle
-from engine.pictures.gallery import Gallery, Shown
+from engine.pictures.gallery.import_external import look_for_pictures
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.rows import Gallery, Shown
+from engine.pictures.gallery.votes import Votes
 from engine.pictures.grid.axes import Axis, AxisKind
 from engine.pictures.grid.painting import cells_of, kept
 from engine.pictures.grid.plan import Grid
-from engine.pictures.grid.shelf import GridShelf
-from engine.pictures.orders import order_for, ready_to_queue
-from engine.pictures.outside import look_for_pictures
-from engine.pictures.queue import Queue
-from engine.pictures.verdicts import Verdicts
-from engine.pictures.votes import Votes
+from engine.pictures.grid.store import GridShelf
+from engine.pictures.orders.orders import order_for, ready_to_queue
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from engine.prompts.shelf import Shelf
+from engine.prompts.store import Shelf
 from tests.commands.conftest import Run
 from tests.small_project import random_lora, run_with, small_project
 

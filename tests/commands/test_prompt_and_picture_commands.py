@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from engine.pictures.parameters import read_parameters
-from engine.pictures.queue import Queue
+from engine.pictures.orders.png_parameters import read_parameters
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.drawn_people import drawn_project
 from tests.small_project import random_lora, run_with

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine.pictures.found_prompts import read_graph
+from engine.pictures.gallery.found_prompts import read_graph
 from engine.project import Project
 from engine.prompts.breakdown import take_apart
 from engine.prompts.grammar import fill, variations
-from engine.prompts.library import shared_path
-from engine.prompts.shelf import Shelf
+from engine.prompts.shared_prompts import shared_path
+from engine.prompts.store import Shelf
 from engine.settings import PersonSettings
 from tests.commands.conftest import Run
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from engine.pictures.picture import Hires, Upscaler
-from engine.pictures.queue import PictureState, Queue
+from engine.pictures.orders.picture import Hires, Upscaler
+from engine.pictures.orders.queue import PictureState, Queue
 from engine.project import Project
 from engine.settings.samplers import NoiseSchedule, Sampler
 from tests.commands.conftest import Run

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 
 from engine.events import JobState
 from engine.project import Project
-from engine.training.runs import run_status
-from engine.training.start import live_run
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import live_run
 from tests.patience import PATIENCE, Patience
 from tests.small_project import random_lora, run_with, small_project
 from tui.cli import main

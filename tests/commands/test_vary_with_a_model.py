@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.project import Project
-from engine.prompts.shelf import Shelf
+from engine.prompts.store import Shelf
 from tests.commands.conftest import Run
 from tests.model_server import Said, answering, prompts
 

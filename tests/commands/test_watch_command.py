@@ -16,7 +16,7 @@ from engine import events
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.project import Project
-from engine.training.runs import RunFollower
+from engine.training.runs.run_status import RunFollower
 from tests.patience import PATIENCE
 from tests.story import alive, with_run
 from tests.tui.pseudo_terminal import PseudoTerminal

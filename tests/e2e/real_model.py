@@ -16,9 +16,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from engine.llm.server import ModelServer
+from engine.prompts.axis_variation import Size
 from engine.prompts.breakdown import take_apart
-from engine.prompts.ladder import Size
-from engine.prompts.llm.asking import Wish
+from engine.prompts.llm.request import Wish
 from engine.prompts.llm.variations import Outcome, vary_by_model
 from engine.settings import PersonSettings
 from tests.model_server import Said, answering

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.faces.ledger import Decision, Ledger
+from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
-from engine.training.runs import run_status
+from engine.training.runs.run_status import run_status
 from tests.e2e.ssh import SSHD, SshServer
 from tests.patience import wait_until
 from tests.small_project import SETTINGS

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import HostUnreachable
-from engine.library.photoprism import connect
+from engine.library.registry import connect
 from engine.settings import LibrarySettings
 from tests.e2e.ssh import SshServer
 from tests.mariadb import running_server

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.dataset.folder import DatasetFolder
+from engine.dataset.files.layout import DatasetFolder
 from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
 from tests.e2e.ssh import SshServer

@@ -10,14 +10,15 @@ from random import Random
 
 import pytest
 
-from engine.dataset.folder import DatasetFolder
+from engine.dataset.files.layout import DatasetFolder
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import JAMES
 from engine.faces.framing import cut_of
-from engine.faces.geometry import Box
-from engine.faces.ledger import Decision, Face, FoundFace, Ledger
-from engine.faces.measured import MeasuredFaces, Seen
-from engine.faces.measures import Kin, Sight
+from engine.faces.photo.geometry import Box
+from engine.faces.records.decisions import Decision, Face, Ledger
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurement_store import MeasuredFaces, Seen
+from engine.faces.records.measurements import Kin, Sight
 from engine.project import Project, create_project
 from tests.e2e.tmux import Terminal
 

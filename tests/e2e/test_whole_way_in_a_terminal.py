@@ -12,9 +12,9 @@ from PIL import Image
 
 from engine.demo.library import DrawnLibrary
 from engine.jobs.follow import state
-from engine.pictures.start import painter_folder
+from engine.pictures.orders.start import painter_folder
 from engine.project import Project, create_project
-from engine.training.runs import run_status
+from engine.training.runs.run_status import run_status
 from tests.e2e.tmux import Terminal
 from tests.patience import wait_until
 

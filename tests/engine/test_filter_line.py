@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.faces.filter import completions, read_filter
+from engine.faces.selection.filter import completions, read_filter
 from engine.filter_line import FilterError, clause_of, number_test, words_of
-from engine.pictures.gallery_filter import picture_completions, read_picture_filter
+from engine.pictures.gallery.filter import picture_completions, read_picture_filter
 
 PIECES = ["px", "rating", "is:", "sort:", "-", ":", ">=", "<", "=", "..", "4", "0.5", '"', " ", "ü", "@", "\n", "date:"]
 

@@ -13,18 +13,18 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from engine.base_model import find_base
 from engine.demo.single_file import write_single_file
 from engine.demo.tiny_parts import TinyBase
 from engine.doctor.base import base_check
 from engine.errors import BaseModelError, ProjectError
-from engine.pictures.parameters import read_parameters
-from engine.prediction import Prediction
+from engine.models.locate import find_base
+from engine.models.prediction import Prediction
+from engine.models.sdxl.loading import load_pipeline, noise_schedule
+from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project
 from engine.settings import BaseSettings
-from engine.training.base import load_pipeline, noise_schedule
-from engine.training.loss import Noise
-from engine.training.start import start_training
+from engine.training.runs.start import start_training
+from engine.training.step.loss import Noise
 from tests.commands.conftest import Ran
 from tests.rows import usual
 from tests.run_here import of_kind, ordered, run_here

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from engine.library.address import parse_address
-from engine.library.failures import explain
-from engine.library.http_session import Session
-from engine.library.opening import open_engine
+from engine.library.photoprism_http.session import Session
+from engine.library.photoprism_sql.error_messages import explain
+from engine.library.photoprism_sql.opening import open_engine
 from engine.llm.server import ModelServer
-from engine.private import story_of
 from engine.secrets import HIDDEN, never_tell, without_secrets
+from engine.security.private_files import story_of
 from tests.small_project import small_project
 from tui.farewell import mishap
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import store as module
-from engine.copies import KEPT_COPIES, copies
 from engine.errors import DiskFull, ProjectError
-from engine.store import MIGRATIONS, Store
+from engine.storage import database as module
+from engine.storage.backups import KEPT_COPIES, copies
+from engine.storage.database import MIGRATIONS, Store
 
 OLD = 3
 """The version of the project that is migrated here."""
@@ -92,7 +92,7 @@ def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
 
 
 def test_many_processes_make_one_database_at_once(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from engine.store import Store; Store(Path(sys.argv[1])).close()"
+    code = "from engine.storage.database import Store; import pathlib, sys; Store(pathlib.Path(sys.argv[1])).close()"
     made = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "limner.db")]) for _ in range(6)]
     assert [each.wait(60) for each in made] == [0] * 6
     assert version_of(tmp_path / "limner.db") == len(MIGRATIONS)

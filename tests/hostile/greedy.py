@@ -13,15 +13,15 @@ from pathlib import Path
 from engine.bundle.unbundle import unbundle
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder
-from engine.library.photoprism import connect
+from engine.library.registry import connect
 from engine.llm.server import ModelServer
-from engine.pictures.found_prompts import import_prompts
-from engine.pictures.outside import what_it_tells
-from engine.prompts.library import shared_prompts
+from engine.lora.header import read_header
+from engine.pictures.gallery.found_prompts import import_prompts
+from engine.pictures.gallery.import_external import what_it_tells
+from engine.prompts.shared_prompts import shared_prompts
 from engine.settings import LibrarySettings, read_settings
-from engine.storage.outside import read_json
-from engine.training.lora_header import read_header
-from engine.training.runs import run_status
+from engine.storage.untrusted_files import read_json
+from engine.training.runs.run_status import run_status
 
 
 def people(url: str) -> object:

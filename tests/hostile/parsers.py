@@ -12,38 +12,38 @@ from rich.segment import Segment
 from textual.color import Color
 
 from engine.bundle.contents import BundleKind, checked_name, read_about
-from engine.dataset.caption_file import one_line, parse_caption
-from engine.dataset.parts import led, parts_of_prose
-from engine.dataset.rules import Cleaner
-from engine.dataset.vision_answer import answer_of, is_refusal
+from engine.dataset.captions.cleanup_rules import Cleaner
+from engine.dataset.captions.parts import led, parts_of_prose
+from engine.dataset.captions.vision_answer import answer_of, is_refusal
+from engine.dataset.files.caption_file import one_line, parse_caption
 from engine.events import from_line
-from engine.faces.filter import completions, read_filter
+from engine.faces.selection.filter import completions, read_filter
 from engine.library.address import parse_address
-from engine.library.rows import well_formed
+from engine.library.values import well_formed
 from engine.llm.server import _texts as pieces_of_text
 from engine.llm.server import canonical_address
-from engine.pictures.found_prompts import read_graph, styles_in
-from engine.pictures.gallery_filter import picture_completions, read_picture_filter
+from engine.lora.key_formats import module_of
+from engine.pictures.gallery.filter import picture_completions, read_picture_filter
+from engine.pictures.gallery.found_prompts import read_graph, styles_in
 from engine.pictures.grid.axes import Known, read_axis
 from engine.pictures.grid.plan import slug
-from engine.pictures.parameters import Parameters, split_lora_tags
+from engine.pictures.orders.png_parameters import Parameters, split_lora_tags
 from engine.prompts import grammar
 from engine.prompts.attention import parse_attention
 from engine.prompts.axes import axis_of
-from engine.prompts.ladder import Size, parts_of, vary
+from engine.prompts.axis_variation import Size, parts_of, vary
+from engine.prompts.extra_networks import strip
 from engine.prompts.llm.answers import prompts_in
-from engine.prompts.llm.asking import Wish, hidden
-from engine.prompts.llm.sifting import Sieve
-from engine.prompts.networks import strip
-from engine.prompts.reading import read_prompt
-from engine.prompts.schedule import parse_schedule
+from engine.prompts.llm.filtering import Sieve
+from engine.prompts.llm.request import Wish, hidden
+from engine.prompts.prompt_editing import parse_schedule
+from engine.prompts.to_paint import read_prompt
 from engine.secrets import without_secrets
 from engine.settings import CaptionsSettings, CleanUp, PersonSettings
 from engine.settings.samplers import read_sampler, read_schedule
 from engine.storage.guarded_sqlite import may_compute
-from engine.storage.outside import parse_json, parse_toml
-from engine.toml_lines import line_of
-from engine.training.lora_spelling import module_of
+from engine.storage.toml_lines import line_of
+from engine.storage.untrusted_files import parse_json, parse_toml
 from tui.commands.paint_options import LoraAtStrength
 from tui.keymap import hint_line
 from tui.screens.grid import axes_of
@@ -68,40 +68,42 @@ PARSERS: dict[str, Callable[[str], object]] = {
         pieces_of_text(iter(text.encode("utf-8", "replace").splitlines(True)))
     ),
     "engine.secrets": without_secrets,
-    "engine.prompts.networks": strip,
+    "engine.prompts.extra_networks": strip,
     "engine.prompts.attention": parse_attention,
-    "engine.prompts.schedule": lambda text: parse_schedule(text, 30),
+    "engine.prompts.prompt_editing": lambda text: parse_schedule(text, 30),
     "engine.prompts.grammar": lambda text: grammar.variations(text, 2, 1),
     "engine.prompts.grammar, plain": grammar.plain,
     "engine.prompts.grammar, choices": grammar.has_choices,
     "engine.prompts.grammar, braces": grammar.lone_braces,
     "engine.prompts.grammar, distance": lambda text: grammar.distance(text, text + " a"),
-    "engine.prompts.reading": lambda text: read_prompt(text, PERSON, 30, seed=1),
-    "engine.prompts.ladder": parts_of,
-    "engine.prompts.ladder, vary": lambda text: vary(text, 2, 1, size=Size.SMALL),
+    "engine.prompts.to_paint": lambda text: read_prompt(text, PERSON, 30, seed=1),
+    "engine.prompts.axis_variation": parts_of,
+    "engine.prompts.axis_variation, vary": lambda text: vary(text, 2, 1, size=Size.SMALL),
     "engine.prompts.axes": axis_of,
     "engine.prompts.llm.answers": prompts_in,
-    "engine.prompts.llm.asking": lambda text: hidden(text, PERSON),
-    "engine.prompts.llm.sifting": lambda text: Sieve(
+    "engine.prompts.llm.request": lambda text: hidden(text, PERSON),
+    "engine.prompts.llm.filtering": lambda text: Sieve(
         Wish("photo of jx265 person, in a park", PERSON, 3, 1, ("place",))
     ).sift(text),
-    "engine.dataset.vision_answer": answer_of,
-    "engine.dataset.vision_answer, refusal": is_refusal,
-    "engine.dataset.parts": lambda text: led(PERSON, text.split(",")),
-    "engine.dataset.parts, prose": lambda text: parts_of_prose(text, PERSON),
-    "engine.dataset.rules": lambda text: Cleaner(EVERY_RULE).parts(text.split(",")),
-    "engine.dataset.rules, sentence": lambda text: Cleaner(EVERY_RULE).sentence(text),
-    "engine.dataset.rules, tag": lambda text: Cleaner(EVERY_RULE).tag(text),
-    "engine.dataset.caption_file": lambda text: parse_caption(text.encode("utf-8", "replace"), "a").with_caption("b"),
-    "engine.dataset.caption_file, line": lambda text: one_line(text, "a"),
+    "engine.dataset.captions.vision_answer": answer_of,
+    "engine.dataset.captions.vision_answer, refusal": is_refusal,
+    "engine.dataset.captions.parts": lambda text: led(PERSON, text.split(",")),
+    "engine.dataset.captions.parts, prose": lambda text: parts_of_prose(text, PERSON),
+    "engine.dataset.captions.cleanup_rules": lambda text: Cleaner(EVERY_RULE).parts(text.split(",")),
+    "engine.dataset.captions.cleanup_rules, sentence": lambda text: Cleaner(EVERY_RULE).sentence(text),
+    "engine.dataset.captions.cleanup_rules, tag": lambda text: Cleaner(EVERY_RULE).tag(text),
+    "engine.dataset.files.caption_file": lambda text: parse_caption(text.encode("utf-8", "replace"), "a").with_caption(
+        "b"
+    ),
+    "engine.dataset.files.caption_file, line": lambda text: one_line(text, "a"),
     "engine.filter_line": read_filter,
-    "engine.faces.filter": completions,
-    "engine.pictures.gallery_filter": read_picture_filter,
-    "engine.pictures.gallery_filter, words": picture_completions,
-    "engine.pictures.parameters": Parameters.from_text,
-    "engine.pictures.parameters, tags": split_lora_tags,
-    "engine.pictures.found_prompts": read_graph,
-    "engine.pictures.found_prompts, styles": lambda text: styles_in(text, Path("styles.csv")),
+    "engine.faces.selection.filter": completions,
+    "engine.pictures.gallery.filter": read_picture_filter,
+    "engine.pictures.gallery.filter, words": picture_completions,
+    "engine.pictures.orders.png_parameters": Parameters.from_text,
+    "engine.pictures.orders.png_parameters, tags": split_lora_tags,
+    "engine.pictures.gallery.found_prompts": read_graph,
+    "engine.pictures.gallery.found_prompts, styles": lambda text: styles_in(text, Path("styles.csv")),
     "engine.pictures.grid.axes": lambda text: read_axis(f"strength={text}", KNOWN),
     "engine.pictures.grid.axes, prompt": lambda text: read_axis(f"prompt={text}", KNOWN),
     "engine.pictures.grid.axes, seed": lambda text: read_axis(f"seed={text}", KNOWN),
@@ -110,14 +112,14 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.settings.samplers": read_sampler,
     "engine.settings.samplers, schedule": read_schedule,
     "engine.storage.guarded_sqlite": lambda text: may_compute(f"CREATE INDEX a ON b {text}"),
-    "engine.storage.outside, JSON": parse_json,
-    "engine.storage.outside, TOML": parse_toml,
-    "engine.toml_lines": lambda text: line_of(text, ("a", "b")),
+    "engine.storage.untrusted_files, JSON": parse_json,
+    "engine.storage.untrusted_files, TOML": parse_toml,
+    "engine.storage.toml_lines": lambda text: line_of(text, ("a", "b")),
     "engine.events": from_line,
     "engine.bundle.contents": lambda text: checked_name(f"runs/{text}", BundleKind.RUNS),
     "engine.bundle.contents, about": lambda text: read_about(text.encode("utf-8", "replace")),
-    "engine.library.rows": well_formed,
-    "engine.training.lora_spelling": module_of,
+    "engine.library.values": well_formed,
+    "engine.lora.key_formats": module_of,
     "tui.commands.paint_options": lambda text: LoraAtStrength().convert(text, None, None),
     "tui.keymap": hint_line,
     "tui.screens.grid": axes_of,

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ForeignProject
-from engine.library.photoprism import connect
+from engine.library.registry import connect
 from engine.project import Project, open_project
-from engine.trust import NotConfirmed, confirm, confirmed_addresses, is_ours, trust_file
+from engine.security.trust import NotConfirmed, confirm, confirmed_addresses, is_ours, trust_file
 from tests.commands.conftest import Run, run  # noqa: F401
 from tests.model_server import answering, prompts
 from tests.small_project import small_project

@@ -15,17 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from engine import http_answers, patience
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, ProjectError, PromptError
-from engine.library import bounded_mysql, http_session
-from engine.library.photoprism import connect
+from engine.library.photoprism_http import session as http_session
+from engine.library.photoprism_sql import bounded_mysql
+from engine.library.registry import connect
 from engine.llm import server as llm
 from engine.llm.server import ModelServer
+from engine.network import bounded_http, deadlines
 from engine.project import Project, create_project
+from engine.security.trust import confirm
 from engine.settings import LibrarySettings
 from engine.storage import guarded_sqlite
-from engine.store import Store
-from engine.trust import confirm
+from engine.storage.database import Store
 from tests.hostile.endless_server import endless
 from tests.patience import PATIENCE, wait_until
 from tests.photoprism import Index
@@ -63,11 +64,11 @@ DATABASE: dict[str, tuple[bytes, bytes]] = {
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """All times are short; the silence that is allowed is not, for nobody here is silent."""
     monkeypatch.setattr(http_session, "ANSWER_SECONDS", 0.4)
-    monkeypatch.setattr(http_answers, "LEAST_RATE", 10**6)
+    monkeypatch.setattr(bounded_http, "LEAST_RATE", 10**6)
     monkeypatch.setattr(llm, "USELESS_SECONDS", 0.4)
     monkeypatch.setattr(llm, "ANSWER_SECONDS", 0.6)
     monkeypatch.setattr(bounded_mysql, "LOGIN_SECONDS", 0.4)
-    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(deadlines, "LOOK_SECONDS", 0.02)
 
 
 @pytest.mark.parametrize("how", WEB)
@@ -215,7 +216,7 @@ def in_a_thread(do: Callable[[], object]) -> Iterator[BaseException | None]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     yield None
-    patience.leave()
+    deadlines.leave()
     thread.join(PATIENCE)
     assert not thread.is_alive()
     yield ended[0]
@@ -250,7 +251,7 @@ def test_leaving_ends_no_change_that_is_under_way(tmp_path: Path, monkeypatch: p
     project = create_project(tmp_path / "james", trigger="jx265", class_word="man")
     many = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 5000)"
     with project.store() as store:
-        patience.leave()
+        deadlines.leave()
         with store.change() as change:
             change.execute(f"INSERT INTO filters (name, line) {many} SELECT x, x FROM c")
         with pytest.raises(sqlite3.OperationalError, match="it was left"):
@@ -260,7 +261,7 @@ def test_leaving_ends_no_change_that_is_under_way(tmp_path: Path, monkeypatch: p
 
 
 def test_what_begins_after_leaving_is_not_touched(index: Path) -> None:
-    patience.leave()
+    deadlines.leave()
     with connect(LibrarySettings(url=f"sqlite:///{index}")) as opened:
         assert [person.name for person in opened.people()] == ["James"]
 

@@ -13,27 +13,27 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from engine.base_model import find_base
 from engine.bundle.prompts import take_prompts
-from engine.dataset.caption_file import read_caption_file
-from engine.dataset.manifest import read_manifest
-from engine.dataset.wd14 import _general_tags as tags_of_wd14
+from engine.dataset.captions.wd14 import _general_tags as tags_of_wd14
+from engine.dataset.files.caption_file import read_caption_file
+from engine.dataset.files.manifest import read_manifest
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder
-from engine.library.seen_tls import _known as servers_with_tls
-from engine.model_folder import check_pipeline
-from engine.pictures.found_prompts import import_prompts
-from engine.pictures.scores import read_likeness
-from engine.prediction import noise_of_file, noise_of_folder
+from engine.library.tls_pins import _known as servers_with_tls
+from engine.lora.header import read_header
+from engine.models.folder_safety import check_pipeline
+from engine.models.locate import find_base
+from engine.models.prediction import noise_of_file, noise_of_folder
+from engine.pictures.gallery.found_prompts import import_prompts
+from engine.pictures.likeness.scores import read_likeness
 from engine.project import Project
 from engine.prompts.grammar import variations
-from engine.prompts.library import share, shared_path, shared_prompts
+from engine.prompts.shared_prompts import share, shared_path, shared_prompts
 from engine.prompts.tokenizer import _read as tokenizer_of
+from engine.security.trust import confirm, confirmed_addresses, trust_file
 from engine.settings import BaseSettings, change_settings, read_settings
-from engine.training.lora_header import read_header
-from engine.training.lora_history import started_at
-from engine.training.measured import machine_record, of_run, of_this_machine
-from engine.trust import confirm, confirmed_addresses, trust_file
+from engine.training.planning.benchmark_store import machine_record, of_run, of_this_machine
+from engine.training.runs.training_history import started_at
 from tui.kept_looks import read_looks
 from tui.places import config_folder, kept_looks_path, user_themes_folder
 from tui.remembered import Remembered

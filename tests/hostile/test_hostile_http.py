@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from engine.errors import HostUnreachable, LibraryError
-from engine.library import http_photos, http_session
-from engine.library.http_library import HttpLibrary
-from engine.library.http_photos import RemoteFile, fetched, place_of
-from engine.library.photoprism import connect
-from engine.library.roots import NoPhotosNow
+from engine.library.paths import NoPhotosNow
+from engine.library.photoprism_http import photos as http_photos
+from engine.library.photoprism_http import session as http_session
+from engine.library.photoprism_http.library import HttpLibrary
+from engine.library.photoprism_http.photos import RemoteFile, fetched, place_of
+from engine.library.registry import connect
 from engine.settings import LibrarySettings
 from tests.astronaut import FACE, astronaut, save
 from tests.photoprism import Index

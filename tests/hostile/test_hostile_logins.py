@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from engine.errors import LibraryError
-from engine.library.photoprism import connect
+from engine.library.registry import connect
 from engine.settings import LibrarySettings
 
 SECRET = "Tr0ub4dor&3 with a ß and a €"

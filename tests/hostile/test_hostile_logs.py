@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from engine import events
 from engine.events import KINDS, from_line, from_lines, to_line
 from engine.project import Project
-from engine.storage.outside import parse_json, parse_toml, read_json
-from engine.training.runs import run_status
+from engine.storage.untrusted_files import parse_json, parse_toml, read_json
+from engine.training.runs.run_status import run_status
 from tests.commands.conftest import Run, run  # noqa: F401
 from tests.rows import usual
 from tests.story import story_project, with_run

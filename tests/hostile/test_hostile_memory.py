@@ -17,13 +17,15 @@ import pytest
 
 from engine.bundle.contents import CHECKSUMS
 from engine.errors import LibraryError, LimnerError
-from engine.faces.ledger import Ledger
+from engine.faces.records.decisions import Ledger
 from engine.jobs.folder import EventTail, JobFolder, JobKind, Order
-from engine.library import http_library, people, rows
-from engine.library.photoprism import connect
+from engine.library import people
+from engine.library.photoprism_http import library as http_library
+from engine.library.photoprism_sql import rows
+from engine.library.registry import connect
 from engine.project import create_project
 from engine.settings import LibrarySettings
-from engine.storage.outside import MOST_MEMORY, parse_json
+from engine.storage.untrusted_files import MOST_MEMORY, parse_json
 from tests.hostile.endless_server import endless
 from tests.hostile.test_hostile_http import library, prism, waits  # noqa: F401
 from tests.patience import PATIENCE

@@ -18,18 +18,18 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import engine
-from engine.base_model import find_base
-from engine.dataset.sentences import Blip, Florence
-from engine.dataset.wd14 import Tagger
+from engine.dataset.captions.blip_florence import Blip, Florence
+from engine.dataset.captions.wd14 import Tagger
 from engine.errors import BaseModelError, DatasetError, LoraFileError
-from engine.pictures.picture import Worn
-from engine.pictures.wardrobe import Wardrobe
+from engine.lora.file import read_lora
+from engine.lora.header import read_header, read_metadata
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import load_pipeline
+from engine.pictures.orders.picture import Worn
+from engine.pictures.painting.lora_cache import Wardrobe
 from engine.settings import BaseSettings
-from engine.training.base import load_pipeline
-from engine.training.lora_file import read_lora
-from engine.training.lora_header import read_header, read_metadata
-from engine.training.start_from import read_start
-from engine.training.state import read_data, read_state
+from engine.training.init_lora import read_start
+from engine.training.runs.resume_state import read_data, read_state
 from tests.rows import usual
 from tests.small_project import random_lora
 
@@ -186,7 +186,7 @@ def test_a_part_that_is_a_link_to_a_folder_with_a_pickle_is_refused(folder: Path
 
 
 def test_a_models_folder_of_endless_files_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.model_folder.MOST_FILES", 40)
+    monkeypatch.setattr("engine.models.folder_safety.MOST_FILES", 40)
     for number in range(40):
         (folder / f"unet/{number}.txt").touch()
     with pytest.raises(BaseModelError, match="more than 40 files"):

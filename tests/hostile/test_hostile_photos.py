@@ -15,15 +15,15 @@ from engine import events
 from engine.dataset.build import build
 from engine.errors import DatasetError
 from engine.faces.crop import cut, preview
-from engine.faces.geometry import Crop, Framing
-from engine.faces.ledger import Decision, Ledger
-from engine.faces.measuring import measure
-from engine.faces.part import open_part
+from engine.faces.measure_job import measure
+from engine.faces.photo.geometry import Crop, Framing
+from engine.faces.photo.jpeg_region import open_part
+from engine.faces.photo.loading import BrokenImage, open_upright, proven_size, read_taken, upright_size
+from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.scan import scan
-from engine.faces.upright import BrokenImage, open_upright, proven_size, read_taken, upright_size
-from engine.library.roots import Roots, RootsDoNotFit, check_roots
+from engine.library.paths import Roots, RootsDoNotFit, check_roots
 from engine.project import Project
-from engine.training.images import fit
+from engine.training.data.images import fit
 from tests.astronaut import FACE, save
 from tests.hostile.photos import TOLERANCE, Trap, corpus, lying_png
 from tests.patience import PATIENCE
@@ -113,7 +113,7 @@ MANY_AT_ONCE = """
 import resource, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from engine.faces.upright import BrokenImage, open_upright, proven_size
+from engine.faces.photo.loading import BrokenImage, open_upright, proven_size
 
 kept = []
 
@@ -208,4 +208,4 @@ def test_every_picture_is_opened_by_the_readers_that_are_named() -> None:
         for path in (root / folder).rglob("*.py")
         if "Image.open(" in path.read_text()
     ]
-    assert bare == [Path("engine/faces/upright.py")]
+    assert bare == [Path("engine/faces/photo/loading.py")]

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from engine.errors import LibraryError
-from engine.faces.ledger import Decision, Face, Ledger
+from engine.faces.records.decisions import Decision, Face, Ledger
 from engine.faces.scan import scan
-from engine.library import bounded_mysql, opening
-from engine.library.photoprism import PhotoPrismLibrary, connect
-from engine.library.rows import date_of
+from engine.library.photoprism_sql import bounded_mysql, opening
+from engine.library.photoprism_sql.library import PhotoPrismLibrary
+from engine.library.registry import connect
+from engine.library.values import date_of
 from engine.project import Project
 from engine.settings import LibrarySettings
 from tests.astronaut import FACE, save
@@ -349,8 +350,8 @@ from contextlib import suppress
 from pathlib import Path
 from engine.errors import RootsDoNotFit
 from engine.library import bounded_mysql, opening
-from engine.library.photoprism import connect
-from engine.library.roots import Roots, check_roots
+from engine.library.photoprism_sql.library import connect
+from engine.library.paths import Roots, check_roots
 from engine.settings import LibrarySettings
 
 def most_held(do):

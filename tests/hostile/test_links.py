@@ -13,13 +13,13 @@ import pytest
 from engine import events
 from engine.doctor import examine
 from engine.errors import LimnerError, ProjectError
-from engine.jobs.card import Card
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Request
-from engine.jobs.locks import NoLocks
+from engine.jobs.gpu_in_use import Card
 from engine.jobs.start import start
-from engine.jobs.turns import one_at_a_time
 from engine.project import Project, create_project, open_project
 from engine.storage.atomic_files import whole_file, write_bytes, write_text
+from engine.storage.file_locks import one_at_a_time
+from engine.storage.liveness_locks import NoLocks
 from engine.storage.own_files import NotOurs, open_own
 from tests.commands.conftest import Run, run  # noqa: F401
 from tests.small_project import small_project

@@ -19,13 +19,13 @@ LETTERS = 10_000
 """Of the shorter text; the other has twice as many."""
 
 FEWER = {
-    "engine.dataset.rules": 2_000,
-    "engine.dataset.rules, sentence": 2_000,
+    "engine.dataset.captions.cleanup_rules": 2_000,
+    "engine.dataset.captions.cleanup_rules, sentence": 2_000,
     "engine.prompts.attention": 3_000,
     "engine.prompts.grammar, braces": 3_000,
-    "engine.prompts.ladder, vary": 4_000,
-    "engine.prompts.reading": 3_000,
-    "engine.prompts.schedule": 4_000,
+    "engine.prompts.axis_variation, vary": 4_000,
+    "engine.prompts.to_paint": 3_000,
+    "engine.prompts.prompt_editing": 4_000,
     "engine.pictures.grid.axes, prompt": 4_000,
 }
 """Letters for those that do much for each."""
@@ -81,7 +81,7 @@ ESPECIALLY: dict[str, list[Make]] = {
     "engine.llm.server": [of("a@", "http://"), of("[", "http://"), of("/models", "http://h")],
     "engine.llm.server, events": [of("data: {}\n"), of("data: [", "", "\n"), of('{"a":', "", ")")],
     "engine.secrets": [of("://a:"), of("://"), of("a", "://", ":b@"), of("?token="), of("//a:b@")],
-    "engine.prompts.networks": [
+    "engine.prompts.extra_networks": [
         of("<lora:"),
         of("<lora:a:1>"),
         of("<a:b> "),
@@ -93,7 +93,7 @@ ESPECIALLY: dict[str, list[Make]] = {
         *(nested("(", ":1.1)"), nested("(a", ")"), nested("[a", "]"), of("(a"), of("(a:1.1) "), of("a:1.1)")),
         *(of("BREAK "), of("AND "), of("((a:1.1)"), of(":1"), of("(a:1.2.3)"), nested("(BREAK ", ")")),
     ],
-    "engine.prompts.schedule": [
+    "engine.prompts.prompt_editing": [
         *(nested("[a:", ":0.5]"), nested("(a", ")"), nested("[", "|b]"), of("[a:b:0.5]"), of("[a|b]"), of("[a:")),
         *(of("[a|"), of("(x)", "[a|" + "a|" * 5_000), of("([)"), nested("[", "]"), of("a]"), nested("[a:b:", "]", "1")),
     ],
@@ -107,7 +107,7 @@ ESPECIALLY: dict[str, list[Make]] = {
     "engine.prompts.grammar, plain": [of("a|", "{", "}"), of("{a|b} "), of("3::a|", "{2$$", "}"), of("{1$$")],
     "engine.prompts.grammar, choices": [of("a|", "{", "}"), of("{a|a} "), of("__place__ ")],
     "engine.prompts.grammar, braces": [of("{a}"), of("{a"), of("\\{")],
-    "engine.prompts.reading": [of("(a:1.1) "), nested("(a", ")"), of("<lora:"), of("{a} ")],
+    "engine.prompts.to_paint": [of("(a:1.1) "), nested("(a", ")"), of("<lora:"), of("{a} ")],
     "engine.prompts.llm.answers": [
         of("<think>"),
         of("</think>"),
@@ -116,17 +116,28 @@ ESPECIALLY: dict[str, list[Make]] = {
         of('"a b",', "["),
         of("1. "),
     ],
-    "engine.prompts.llm.sifting": [of("<"), of("PERSON "), of(": 1"), of("the PERSON's "), of("no ")],
-    "engine.dataset.vision_answer": [of("<|channel|>a"), of("[THINK]"), of("sorry. "), of("if you "), of("<think>")],
-    "engine.dataset.vision_answer, refusal": [of("I "), of("as an a "), of('{"a":')],
-    "engine.dataset.parts, prose": [of("a man "), of("there is a "), of("a. "), of("the a-"), of("a-")],
-    "engine.dataset.rules": [of("long and "), of("long, "), of("with his "), of("light ")],
-    "engine.dataset.rules, sentence": [of("long and "), of("long "), of("with his "), of("long, and ")],
-    "engine.dataset.rules, tag": [of("long "), of("light "), of("abc"), of("xy")],
+    "engine.prompts.llm.filtering": [of("<"), of("PERSON "), of(": 1"), of("the PERSON's "), of("no ")],
+    "engine.dataset.captions.vision_answer": [
+        of("<|channel|>a"),
+        of("[THINK]"),
+        of("sorry. "),
+        of("if you "),
+        of("<think>"),
+    ],
+    "engine.dataset.captions.vision_answer, refusal": [of("I "), of("as an a "), of('{"a":')],
+    "engine.dataset.captions.parts, prose": [of("a man "), of("there is a "), of("a. "), of("the a-"), of("a-")],
+    "engine.dataset.captions.cleanup_rules": [of("long and "), of("long, "), of("with his "), of("light ")],
+    "engine.dataset.captions.cleanup_rules, sentence": [
+        of("long and "),
+        of("long "),
+        of("with his "),
+        of("long, and "),
+    ],
+    "engine.dataset.captions.cleanup_rules, tag": [of("long "), of("light "), of("abc"), of("xy")],
     "engine.filter_line": [of('a"'), of('" '), of("is:"), of("px>1 "), of("-")],
-    "engine.faces.filter": [of('a"'), of("is:"), of("person:")],
-    "engine.pictures.gallery_filter": [of('a"'), of("stars>1 "), of("-")],
-    "engine.pictures.parameters": [
+    "engine.faces.selection.filter": [of('a"'), of("is:"), of("person:")],
+    "engine.pictures.gallery.filter": [of('a"'), of("stars>1 "), of("-")],
+    "engine.pictures.orders.png_parameters": [
         *(
             of("Steps: 1, "),
             of('Steps: "'),
@@ -136,9 +147,15 @@ ESPECIALLY: dict[str, list[Make]] = {
             of('\\"', 'ab: "'),
         ),
     ],
-    "engine.pictures.parameters, tags": [of("<lora:"), of("<lora:a:1>"), of(" "), of(" <lora:"), of("<lora:a:")],
-    "engine.pictures.found_prompts": [graph, chain, of('{"1":'), of("[")],
-    "engine.pictures.found_prompts, styles": [
+    "engine.pictures.orders.png_parameters, tags": [
+        of("<lora:"),
+        of("<lora:a:1>"),
+        of(" "),
+        of(" <lora:"),
+        of("<lora:a:"),
+    ],
+    "engine.pictures.gallery.found_prompts": [graph, chain, of('{"1":'), of("[")],
+    "engine.pictures.gallery.found_prompts, styles": [
         of('"a\n', "name,prompt,negative_prompt\n"),
         of("a,b,c\n", "name,prompt\n"),
     ],
@@ -146,10 +163,10 @@ ESPECIALLY: dict[str, list[Make]] = {
     "engine.pictures.grid.axes, prompt": [of("{a|b} "), of('"a",'), of("a,"), of('""', '"', '"')],
     "engine.pictures.grid.axes, seed": [of("1,"), of("1-"), of("9")],
     "engine.pictures.grid.axes, checkpoint": [of("a,"), of("(1) "), of("1-")],
-    "engine.storage.outside, TOML": [of("a."), of("[a."), of("a = 1\n"), of("[a]\n"), of("[[a]]\n"), of("a=[")],
-    "engine.storage.outside, JSON": [of("["), of('{"a":'), of("9")],
-    "engine.toml_lines": [of("[a"), of("[ "), of("a."), of("a = 1\n"), of("[ ", "", "]")],
-    "engine.training.lora_spelling": [
+    "engine.storage.untrusted_files, TOML": [of("a."), of("[a."), of("a = 1\n"), of("[a]\n"), of("[[a]]\n"), of("a=[")],
+    "engine.storage.untrusted_files, JSON": [of("["), of('{"a":'), of("9")],
+    "engine.storage.toml_lines": [of("[a"), of("[ "), of("a."), of("a = 1\n"), of("[ ", "", "]")],
+    "engine.lora.key_formats": [
         of("_attentions_1"),
         of("1", "lora_unet_down_blocks_"),
         of("_to_out", "lora_unet"),

@@ -65,7 +65,9 @@ def test_importing_all_of_limner_reaches_for_nothing(tmp_path: Path) -> None:
     assert guarded(tmp_path, "-c", code) == ""
 
 
-@pytest.mark.parametrize("first", ["from engine.faces.detector import Detector; Detector.load()", "import engine"])
+@pytest.mark.parametrize(
+    "first", ["from engine.faces.detection.detector import Detector; Detector.load()", "import engine"]
+)
 def test_onnx_runtime_names_this_machine_to_nobody(first: str, tmp_path: Path) -> None:
     """Its sending is native code, which the guard doesn't see; without it, it keeps no name of this machine either."""
     environment = {name: value for name, value in os.environ.items() if name not in engine.TELEMETRY_OFF}

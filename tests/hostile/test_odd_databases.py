@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from engine.errors import LibraryError
-from engine.library.photoprism import connect
+from engine.library.registry import connect
 from engine.settings import LibrarySettings
 from tests.hostile.test_hostile_logins import _greeting, _packet, _read
 

@@ -19,8 +19,8 @@ from engine.faces.scan import start_scan
 from engine.jobs.folder import JobKind
 from engine.jobs.follow import wait
 from engine.jobs.start import NEEDED_BY, _environment
-from engine.library.password import ENVIRONMENT
 from engine.project import Project
+from engine.secrets import PASSWORD_VARIABLE
 from tests.astronaut import FACE, save
 from tests.commands.conftest import Photos, Run, photos, run  # noqa: F401
 from tests.mariadb import MariaServer, running_server
@@ -75,7 +75,7 @@ def test_a_password_is_in_no_file_no_list_of_processes_and_no_message(
         cursor.execute("LOCK TABLES markers WRITE")
         scan = subprocess.Popen(
             [sys.executable, "-m", "tui.cli", "-C", str(project.root), "faces", "scan", "--person", "Jana"],
-            env={**os.environ, ENVIRONMENT: SECRET},
+            env={**os.environ, PASSWORD_VARIABLE: SECRET},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -210,7 +210,7 @@ def test_private_photos_are_seen_only_when_asked_for(photos: Photos, run: Run) -
 
 
 def test_a_job_gets_no_secret_that_is_none_of_its_business(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(NEEDED_BY) == {ENVIRONMENT, engine.llm.server.KEY_VARIABLE}
+    assert set(NEEDED_BY) == {PASSWORD_VARIABLE, engine.llm.server.KEY_VARIABLE}
     for name in NEEDED_BY:
         monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")

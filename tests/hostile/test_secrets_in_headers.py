@@ -6,9 +6,9 @@ import pytest
 
 from engine.errors import LimnerError, PromptError
 from engine.library.address import parse_address
-from engine.library.http_session import Session
+from engine.library.photoprism_http.session import Session
 from engine.llm.server import ModelServer
-from engine.private import for_a_header
+from engine.security.private_files import for_a_header
 
 SECRET = "SECRET-app-password"
 

@@ -17,8 +17,8 @@ from engine.errors import LimnerError, ProjectError
 from engine.library.address import parse_address
 from engine.llm.server import canonical_address
 from engine.project import Project
-from engine.secret_free import holds_secret
 from engine.secrets import without_secrets
+from engine.security.secret_check import holds_secret
 from engine.settings import Settings, read_settings, with_changes
 from tests.commands.conftest import Run, run  # noqa: F401
 from tests.story import story_project, with_run

@@ -26,8 +26,8 @@ def whole_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pro
     monkeypatch.setattr(
         tui.screens.connect, "look", lambda entered, private, base: checked(entered.settings(private, base))
     )
-    monkeypatch.setattr("engine.training.estimate.card_here", lambda: None)
-    monkeypatch.setattr("engine.training.estimate.device_name", lambda card: "a CPU of 2 cores")
+    monkeypatch.setattr("engine.training.planning.estimate.card_here", lambda: None)
+    monkeypatch.setattr("engine.training.planning.estimate.device_name", lambda card: "a CPU of 2 cores")
     project = whole_story_project(tmp_path / "james")
     with alive(JobFolder(project.runs / RUN)), idle_painter(project):
         yield project

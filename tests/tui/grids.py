@@ -6,10 +6,10 @@ from random import Random
 
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import GRETA, JAMES
+from engine.pictures.gallery.votes import Votes
 from engine.pictures.grid.painting import cells_of, kept, make_grid
 from engine.pictures.grid.plan import Grid, by_dearness, grid_folder, orders_of
-from engine.pictures.queue import Queue
-from engine.pictures.votes import Votes
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.story import with_run
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.jobs.folder import JobFolder
-from engine.pictures.lora_choice import lora_choices
-from engine.pictures.queue import Queue
-from engine.pictures.scores import Likeness, Measure, Recommended, Score, write_likeness
+from engine.pictures.gallery.lora_choice import lora_choices
+from engine.pictures.likeness.scores import Likeness, Measure, Recommended, Score, write_likeness
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.story import RUN
 from tests.tui.test_journeys import press, shown, until

@@ -7,9 +7,9 @@ from pathlib import Path
 from PIL import Image, ImageEnhance
 
 from engine.library.address import parse_address
-from engine.library.folder import FolderIndex, FolderLibrary
-from engine.library.folder_photos import SeenFace, SeenPhoto, face_uid
-from engine.library.walk import walk
+from engine.library.folder.library import FolderIndex, FolderLibrary
+from engine.library.folder.photos import SeenFace, SeenPhoto, face_uid
+from engine.library.folder.walk import walk
 from engine.project import create_project
 from tests.astronaut import astronaut, save
 from tests.tui.test_journeys import press, shown, until

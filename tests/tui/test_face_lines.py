@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.faces.geometry import Box, Framing
-from engine.faces.ledger import Face
-from engine.faces.measures import Kin, Light, Measures, Sight, View
-from engine.faces.mix import Mix
+from engine.faces.photo.geometry import Box, Framing
+from engine.faces.records.decisions import Face
+from engine.faces.records.measurements import Kin, Light, Measures, Sight, View
+from engine.faces.selection.target_mix import Mix
 from tui.widgets.face_lines import face_facts, meter_line
 from tui.widgets.ink import Line
 

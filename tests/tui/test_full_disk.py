@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.journal import CaptionJournal
+from engine.dataset.captions.journal import CaptionJournal
+from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError, DiskFull
-from engine.faces.ledger import Decision, Ledger
-from engine.pictures.gallery import Gallery
-from engine.pictures.queue import Queue
+from engine.faces.records.decisions import Decision, Ledger
+from engine.pictures.gallery.rows import Gallery
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from engine.prompts.shelf import Mark, Shelf
+from engine.prompts.store import Mark, Shelf
 from tests.chaos.disk import REPOSITORY, SmallDisk, small_disk
 from tests.e2e.tmux import Terminal
 from tests.pictures import settle

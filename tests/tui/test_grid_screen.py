@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from engine.pictures.gallery.votes import Votes
 from engine.pictures.grid.painting import cells_of, kept, make_grid
 from engine.pictures.grid.plan import Grid, Place
-from engine.pictures.grid.shelf import GridShelf
-from engine.pictures.picture import PictureState
-from engine.pictures.queue import Queue
-from engine.pictures.votes import Votes
+from engine.pictures.grid.store import GridShelf
+from engine.pictures.orders.picture import PictureState
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.pictures import settle
 from tests.story import idle_painter, story_project, with_run

@@ -11,8 +11,8 @@ from PIL import Image
 
 from engine import events
 from engine.counting import many
-from engine.training.curves import Curves
-from engine.training.runs import RunStatus
+from engine.training.runs.curves import Curves
+from engine.training.runs.run_status import RunStatus
 from tui.actions import Scope
 from tui.charts.chart import GUTTER, LETTERS, MARK, draw_chart
 from tui.charts.upwards import span

@@ -15,11 +15,11 @@ from textual.screen import ModalScreen
 import tui.screens.connect
 from engine.demo.library import DrawnLibrary
 from engine.errors import WrongPassword
-from engine.faces.geometry import Cut, Framing
-from engine.faces.ledger import Decision, Face, Ledger
-from engine.faces.measured import MeasuredFaces
+from engine.faces.photo.geometry import Cut, Framing
+from engine.faces.records.decisions import Decision, Face, Ledger
+from engine.faces.records.measurement_store import MeasuredFaces
 from engine.jobs.folder import Request
-from engine.pictures.queue import PictureOrder, Queue
+from engine.pictures.orders.queue import PictureOrder, Queue
 from engine.project import Project, open_project
 from tests.patience import PATIENCE, Patience
 from tests.pictures import settle

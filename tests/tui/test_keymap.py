@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.faces.ledger import Decision, Ledger
+from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
 from tests.pictures import settle
 from tests.tui.test_journeys import press, shown, type_text, until

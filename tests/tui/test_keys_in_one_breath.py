@@ -9,8 +9,8 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
-from engine.faces.ledger import Decision, Ledger
-from engine.pictures.gallery import Gallery
+from engine.faces.records.decisions import Decision, Ledger
+from engine.pictures.gallery.rows import Gallery
 from engine.project import Project
 from tests.pictures import settle
 from tests.tui.test_journeys import decided, press, shown, until

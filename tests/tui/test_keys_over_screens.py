@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from engine.faces.ledger import Decision, Ledger
-from engine.pictures.gallery import Gallery, Shown
-from engine.pictures.verdicts import Verdicts
-from engine.pictures.votes import Votes
+from engine.faces.records.decisions import Decision, Ledger
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.rows import Gallery, Shown
+from engine.pictures.gallery.votes import Votes
 from engine.project import Project
 from tests.story import idle_painter, story_project
 from tests.tui.grids import with_grid

@@ -11,7 +11,7 @@ import pytest
 from engine import events
 from engine.jobs.folder import EventLog, JobFolder, Request
 from engine.project import Project
-from engine.trust import confirm
+from engine.security.trust import confirm
 from tests.hostile.endless_server import endless
 from tests.hostile.test_endless_answers import LONGEST
 from tests.story import RUN, alive, story_project, with_run

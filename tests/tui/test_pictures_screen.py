@@ -11,15 +11,15 @@ from PIL import Image
 from textual.pilot import Pilot
 
 from engine.jobs.folder import Request
-from engine.pictures.gallery import Gallery, Shown
-from engine.pictures.orders import order_for
-from engine.pictures.parameters import Parameters, png_text, read_parameters
-from engine.pictures.picture import PictureOrder, PictureState
-from engine.pictures.queue import Picture, Queue
-from engine.pictures.start import order_pictures, painter_folder, preview_path
-from engine.pictures.verdicts import Verdicts
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.rows import Gallery, Shown
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.picture import PictureOrder, PictureState
+from engine.pictures.orders.png_parameters import Parameters, png_text, read_parameters
+from engine.pictures.orders.queue import Picture, Queue
+from engine.pictures.orders.start import order_pictures, painter_folder, preview_path
 from engine.project import Project
-from engine.prompts.shelf import Shelf
+from engine.prompts.store import Shelf
 from engine.settings.samplers import Sampler
 from tests.many_pictures import many_pictures
 from tests.small_project import small_project

@@ -12,11 +12,11 @@ from textual.events import Key
 from textual.pilot import Pilot
 
 from engine.jobs.folder import Request
-from engine.pictures.parameters import read_parameters
-from engine.pictures.queue import Picture, PictureState, Queue
-from engine.pictures.start import painter_folder
+from engine.pictures.orders.png_parameters import read_parameters
+from engine.pictures.orders.queue import Picture, PictureState, Queue
+from engine.pictures.orders.start import painter_folder
 from engine.project import Project
-from engine.prompts.shelf import Mark, Prompt, Shelf
+from engine.prompts.store import Mark, Prompt, Shelf
 from tests.model_server import Said, answering, prompts
 from tests.patience import Patience
 from tests.small_project import small_project

@@ -10,7 +10,7 @@ from engine import events
 from engine.events import JobState
 from engine.jobs.folder import EventLog
 from engine.project import Project
-from engine.training.runs import RunFollower
+from engine.training.runs.run_status import RunFollower
 from tests.story import alive, story_project, with_dataset, with_run
 from tests.tui.test_journeys import shown, until
 from tui.commands.run_line import run_line as told_line

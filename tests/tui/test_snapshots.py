@@ -89,7 +89,7 @@ def the_clock_of_runs_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
 def project_looked_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """The whole story with variations of its prompt, made once for all that is looked at and not changed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.training.estimate.card_here", lambda: None)
+        patch.setattr("engine.training.planning.estimate.card_here", lambda: None)
         project = with_pictures(with_dataset(story_project(tmp_path_factory.mktemp("looked_at") / "james")))
         varied(project, laid_out(project, project.settings.painting.style, ""), Choice(), 1, None, lambda _: None)
         with alive(with_run(project)), idle_painter(project):
@@ -111,7 +111,7 @@ def looked_at(project_looked_at: Project, monkeypatch: pytest.MonkeyPatch) -> Pr
     monkeypatch.setattr(
         tui.screens.connect, "look", lambda entered, private, base: checked(entered.settings(private, base))
     )
-    monkeypatch.setattr("engine.training.estimate.card_here", lambda: None)
+    monkeypatch.setattr("engine.training.planning.estimate.card_here", lambda: None)
     (project_looked_at.cache / NAME).unlink(missing_ok=True)
     return project_looked_at
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.faces.ledger import Decision, Ledger
+from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
 from tests.patience import Patience
 from tests.tui.pseudo_terminal import PseudoTerminal

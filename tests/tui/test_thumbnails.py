@@ -13,7 +13,7 @@ from PIL import Image
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from engine.faces.ledger import Decision, Ledger
+from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
 from tests.pictures import settle
 from tui.limner import LimnerApp

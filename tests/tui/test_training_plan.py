@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from engine.project import Project
 from engine.settings import SDXL_BASE
-from engine.training.cards import named_card
+from engine.training.planning.gpus import named_card
 from tests.small_project import small_project
 from tests.story import with_dataset
 from tests.tui.test_journeys import press, shown, until
@@ -37,7 +37,7 @@ async def test_what_if_there_were_more_photos_moves_the_plan_and_is_not_saved(st
 async def test_the_preset_of_the_card_is_shown_with_its_reasons_and_gives_way_to_keys(
     story: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.training.estimate.card_here", lambda: named_card("4090"))
+    monkeypatch.setattr("engine.training.planning.estimate.card_here", lambda: named_card("4090"))
     with_dataset(story)
     story.change({"base.model": SDXL_BASE, "training.batch": None, "training.price_per_hour": 40.0})
     async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:

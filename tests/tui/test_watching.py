@@ -162,7 +162,7 @@ async def test_a_run_that_was_stopped_goes_on_by_the_same_key(
         resumed.append(run)
         return JobFolder(watched.runs / run)
 
-    monkeypatch.setattr("engine.training.start.resume_training", resume)
+    monkeypatch.setattr("engine.training.runs.start.resume_training", resume)
     job = JobFolder(watched.runs / RUN)
     tell(job, events.Job(events.JobState.DONE, reason="stopped on request"))
     async with app_on(watched).run_test(size=(80, 24)) as pilot:

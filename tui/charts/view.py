@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.training.curves import Curves, Point
-from engine.training.runs import RunStatus
+from engine.training.runs.curves import Curves, Point
+from engine.training.runs.run_status import RunStatus
 
 
 class Measure(StrEnum):

@@ -9,18 +9,18 @@ import click
 
 from engine import events
 from engine.counting import many
-from engine.dataset.captioning import start_captioning
-from engine.dataset.folder import DatasetFolder, TrainingImage
-from engine.dataset.journal import CaptionJournal, Change
-from engine.dataset.rules import RULES, Rule, is_on
-from engine.dataset.tagwork import Edit, added, cleaned, having, removed, renamed, tag_counts
+from engine.dataset.captions.bulk_edits import Edit, added, cleaned, having, removed, renamed, tag_counts
+from engine.dataset.captions.cleanup_rules import RULES, Rule, is_on
+from engine.dataset.captions.journal import CaptionJournal, Change
+from engine.dataset.captions.start import start_captioning
+from engine.dataset.files.layout import DatasetFolder, TrainingImage
 from engine.errors import DatasetError, JobError
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
 from engine.llm.server import canonical_address
 from engine.project import Project, open_project
+from engine.security.trust import confirm
 from engine.settings import Captioner, CaptionsSettings
-from engine.trust import confirm
 from tui.commands.dataset_records import image_records
 from tui.commands.progress import Narrator
 from tui.commands.report import document, json_option, narrate, say, table

@@ -9,10 +9,10 @@ import click
 
 from engine import events
 from engine.dataset.build import build as build_dataset
-from engine.dataset.folder import DatasetFolder, TrainingImage
+from engine.dataset.files.layout import DatasetFolder, TrainingImage
 from engine.dataset.readiness import Finding, findings
 from engine.errors import LimnerError
-from engine.faces.geometry import Framing
+from engine.faces.photo.geometry import Framing
 from engine.project import Project, open_project
 from tui.commands.dataset_records import image_records
 from tui.commands.report import document, echo, json_option, narrate, table
@@ -84,7 +84,7 @@ def list_(folder: Path, as_json: bool) -> None:
 
 def _missing(project: Project, images: list[TrainingImage]) -> list[Finding]:
     """What is missing before training; tokens are counted where the base model's tokenizer is on this machine."""
-    from engine.base_model import find_base
+    from engine.models.locate import find_base
     from engine.prompts.tokenizer import find_words
 
     settings = project.settings

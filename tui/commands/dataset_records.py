@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from engine.dataset.folder import TrainingImage
+from engine.dataset.files.layout import TrainingImage
 
 
 def image_records(images: Iterable[TrainingImage]) -> list[dict[str, Any]]:

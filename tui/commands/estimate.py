@@ -11,9 +11,9 @@ from engine import events
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import follow, wait
 from engine.project import Project, open_project
-from engine.training.cards import Card, card_here, card_of_memory, named_card
-from engine.training.estimate import RunEstimate, WhatIf, estimate_run
-from engine.training.start import start_probe
+from engine.training.planning.estimate import RunEstimate, WhatIf, estimate_run
+from engine.training.planning.gpus import Card, card_here, card_of_memory, named_card
+from engine.training.runs.start import start_probe
 from tui.commands.progress import Narrator, clock
 from tui.commands.report import document, echo, json_option, narrate, table
 from tui.commands.run_settings import changes, run_options

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from engine.faces.ledger import Ledger
+from engine.faces.records.decisions import Ledger
 from engine.project import open_project
 from tui.commands.filterline import FilterCommand
 from tui.commands.report import document, json_option, narrate, table
@@ -20,8 +20,8 @@ from tui.commands.report import document, json_option, narrate, table
 @click.pass_obj
 def target(folder: Path, close: int | None, half: int | None, full: int | None, as_json: bool) -> None:
     """The mix of the kept faces against the one that is wanted; the options set it."""
-    from engine.faces.mix import mix_of
-    from engine.faces.pick import target_of
+    from engine.faces.selection.pick import target_of
+    from engine.faces.selection.target_mix import mix_of
 
     project = open_project(folder)
     wanted = {"faces.close": close, "faces.half": half, "faces.full": full}
@@ -51,7 +51,7 @@ def target(folder: Path, close: int | None, half: int | None, full: int | None, 
 @json_option
 def words(as_json: bool) -> None:
     """Every word that a filter understands."""
-    from engine.faces.filter import explain
+    from engine.faces.selection.filter import explain
 
     known = explain()
     if as_json:
@@ -65,7 +65,7 @@ def words(as_json: bool) -> None:
 @click.pass_obj
 def filters(folder: Path, as_json: bool) -> None:
     """The filters that were saved; @name stands for one in a filter."""
-    from engine.faces.saved import SavedFilters
+    from engine.faces.selection.saved_filters import SavedFilters
 
     with open_project(folder).store() as store:
         saved = SavedFilters(store).all()
@@ -84,7 +84,7 @@ def filters(folder: Path, as_json: bool) -> None:
 @click.pass_obj
 def save(folder: Path, name: str, words: tuple[str, ...], forget: bool) -> None:
     """Save a filter under a name."""
-    from engine.faces.saved import SavedFilters
+    from engine.faces.selection.saved_filters import SavedFilters
 
     if forget == bool(words):
         raise click.UsageError("Give a filter to save, or --forget.")

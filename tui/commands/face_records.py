@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engine.faces.ledger import Face
+from engine.faces.records.decisions import Face
 
 HEAD = ("id", "decision", "px", "sharp", "framing", "taken", "by", "file", "note")
 """The columns of a table of faces."""

@@ -12,8 +12,8 @@ import click
 from engine import events
 from engine.counting import many
 from engine.errors import FaceError, JobError
-from engine.faces.geometry import Framing
-from engine.faces.ledger import Action, Decision, Face, Ledger
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Action, Decision, Face, Ledger
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
 from engine.project import Project, open_project
@@ -147,7 +147,7 @@ def list_(folder: Path, words: tuple[str, ...], sort: str | None, as_json: bool)
 def show(folder: Path, face_id: int, output: Path, framing: str, force: bool, as_json: bool) -> None:
     """Cut one face out of its photo into a file."""
     from engine.faces.crop import cut
-    from engine.faces.upright import read_header
+    from engine.faces.photo.loading import read_header
 
     project = open_project(folder)
     kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(output.suffix.lower())
@@ -222,9 +222,9 @@ def redo(folder: Path, as_json: bool) -> None:
 @click.pass_obj
 def pick(folder: Path, count: int, dry_run: bool, as_json: bool) -> None:
     """Keep a mix of sharp and varied faces, with a reason for each; one undo takes all of it back."""
-    from engine.faces.measure import unmeasured
-    from engine.faces.pick import keep_picked, target_of
-    from engine.faces.pick import pick as pick_faces
+    from engine.faces.selection.pick import keep_picked, target_of
+    from engine.faces.selection.pick import pick as pick_faces
+    from engine.faces.start_measuring import unmeasured
 
     project = open_project(folder)
     found = _of_person(project)
@@ -286,15 +286,15 @@ def follow_job(job: JobFolder, word: str) -> None:
 
 
 def _measure(project: Project, again: bool = False) -> None:
-    from engine.faces.measure import measure_folder, start_measure
+    from engine.faces.start_measuring import measure_folder, start_measure
 
     running = measure_folder(project)
     follow_job(running if running.alive() and not again else start_measure(project, again), "measure")
 
 
 def _selected(project: Project, line: str) -> list[Face]:
-    from engine.faces.filter import select
-    from engine.faces.saved import SavedFilters
+    from engine.faces.selection.filter import select
+    from engine.faces.selection.saved_filters import SavedFilters
 
     with project.store() as store:
         saved = SavedFilters(store).all()
@@ -302,7 +302,7 @@ def _selected(project: Project, line: str) -> list[Face]:
 
 
 def _count(found: list[Face], line: str) -> int:
-    from engine.faces.filter import select
+    from engine.faces.selection.filter import select
 
     return len(select(found, line))
 

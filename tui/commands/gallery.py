@@ -12,17 +12,17 @@ import click
 
 from engine.counting import many
 from engine.errors import PictureError
-from engine.pictures.exporting import FAVOURITES, export_pictures
-from engine.pictures.gallery import Gallery, Shown, order_face_fix, order_like
-from engine.pictures.gallery_filter import explain_picture_words, read_picture_filter
-from engine.pictures.orders import SEEDS
-from engine.pictures.outside import look_for_pictures
-from engine.pictures.picture import Picture
-from engine.pictures.queue import MOST_STARS
-from engine.pictures.start import order_pictures
-from engine.pictures.verdicts import Action, Verdicts
+from engine.pictures.gallery.export import FAVOURITES, export_pictures
+from engine.pictures.gallery.filter import explain_picture_words, read_picture_filter
+from engine.pictures.gallery.import_external import look_for_pictures
+from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.rows import Gallery, Shown, order_face_fix, order_like
+from engine.pictures.orders.orders import SEEDS
+from engine.pictures.orders.picture import Picture
+from engine.pictures.orders.queue import MOST_STARS
+from engine.pictures.orders.start import order_pictures
 from engine.project import Project, open_project
-from engine.store import Store
+from engine.storage.database import Store
 from tui.commands.agreeing import agree
 from tui.commands.filterline import FilterCommand
 from tui.commands.report import document, echo, json_option, narrate, table
@@ -90,7 +90,7 @@ def words(as_json: bool) -> None:
 @click.pass_obj
 def show(folder: Path, which: str, as_json: bool) -> None:
     """What a picture's file says of how it was made, as A1111 reads it; of a file from anywhere, too."""
-    from engine.pictures.outside import what_it_tells
+    from engine.pictures.gallery.import_external import what_it_tells
 
     if which.isdecimal():
         with open_project(folder).store() as store:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from engine.errors import PictureError
+from engine.pictures.gallery.votes import Ranked, Ranking, Votes
 from engine.pictures.grid.axes import AxisKind
 from engine.pictures.grid.painting import (
     Progress,
@@ -24,11 +25,10 @@ from engine.pictures.grid.painting import (
 from engine.pictures.grid.plan import Grid
 from engine.pictures.grid.ranges import GridError
 from engine.pictures.grid.sheet import MOST_MEGAPIXELS, write_sheet
-from engine.pictures.grid.shelf import Cell, GridShelf
-from engine.pictures.orders import SEEDS, told_of_prompts
-from engine.pictures.picture import Picture, PictureState
-from engine.pictures.start import wait_for, warnings_of
-from engine.pictures.votes import Ranked, Ranking, Votes
+from engine.pictures.grid.store import Cell, GridShelf
+from engine.pictures.orders.orders import SEEDS, told_of_prompts
+from engine.pictures.orders.picture import Picture, PictureState
+from engine.pictures.orders.start import wait_for, warnings_of
 from engine.project import Project, open_project
 from engine.prompts.grammar import escape, lone_braces
 from engine.settings import Settings

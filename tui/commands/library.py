@@ -12,15 +12,15 @@ from engine.counting import many
 from engine.errors import LibraryError, LimnerError, WrongPassword
 from engine.library import password as passwords
 from engine.library.address import LibraryAddress, ServerKind, parse_address
-from engine.library.folder import FolderLibrary
-from engine.library.library import Description, Library
+from engine.library.base import Description, Library
+from engine.library.folder.library import FolderLibrary
+from engine.library.folder.walk import no_photos
+from engine.library.paths import RootCheck, check_roots
 from engine.library.people import Person
-from engine.library.photoprism import connect as open_library
-from engine.library.roots import RootCheck, check_roots
-from engine.library.walk import no_photos
+from engine.library.registry import connect as open_library
 from engine.project import Project, open_project
+from engine.security.trust import NotConfirmed, confirm
 from engine.settings import LibrarySettings
-from engine.trust import NotConfirmed, confirm
 from tui.commands.report import document, echo, json_option, narrate, say, table
 from tui.terminal.harmless import harmless
 

@@ -11,8 +11,8 @@ from engine.errors import PictureError
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import follow
 from engine.library.address import parse_address
-from engine.pictures.scores import Likeness, Score, read_likeness
-from engine.pictures.start import USUAL_SEEDS, start_likeness
+from engine.pictures.likeness.scores import Likeness, Score, read_likeness
+from engine.pictures.orders.start import USUAL_SEEDS, start_likeness
 from engine.project import open_project
 from tui.commands.library import ask_password
 from tui.commands.progress import Narrator

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from engine.training.lora_clients import clients, context_width, here
-from engine.training.lora_header import LoraHeader, lora_hash, no_numbers, read_header
-from engine.training.lora_scale import told_alpha, told_alphas
+from engine.lora.compatibility import clients, context_width, here
+from engine.lora.header import LoraHeader, lora_hash, no_numbers, read_header
+from engine.lora.scales import told_alpha, told_alphas
 from tui.commands.report import document, json_option, table
 
 _TROUBLE = {

@@ -9,15 +9,15 @@ from typing import Any
 import click
 
 from engine.errors import PictureError
-from engine.pictures.face_fix import FaceFix
-from engine.pictures.orders import SEEDS, order_for, told_of_prompts, usual_lora
-from engine.pictures.picture import Picture, PictureOrder, PictureState, Worn, checked
-from engine.pictures.queue import Queue
-from engine.pictures.start import order_pictures, wait_for, warnings_of
+from engine.lora.header import read_header
+from engine.pictures.orders.face_fix import FaceFix
+from engine.pictures.orders.orders import SEEDS, order_for, told_of_prompts, usual_lora
+from engine.pictures.orders.picture import Picture, PictureOrder, PictureState, Worn, checked
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import order_pictures, wait_for, warnings_of
 from engine.project import Project, open_project
-from engine.prompts.networks import strip
+from engine.prompts.extra_networks import strip
 from engine.settings.samplers import NoiseSchedule, ignored_schedule
-from engine.training.lora_header import read_header
 from tui.commands.paint_options import (
     SIZE_HELP,
     FaceFixSetting,

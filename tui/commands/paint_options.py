@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from engine.pictures.face_fix import FaceFix
-from engine.pictures.orders import named_size
-from engine.pictures.picture import Hires, Upscaler
+from engine.pictures.orders.face_fix import FaceFix
+from engine.pictures.orders.orders import named_size
+from engine.pictures.orders.picture import Hires, Upscaler
 from engine.settings import Settings
 from engine.settings.samplers import read_sampler, read_schedule
 from engine.settings.sizes import SizeName
@@ -88,7 +88,7 @@ class ScheduleName(click.ParamType):  # type: ignore[type-arg]
 
 
 class FaceFixSetting(click.ParamType):  # type: ignore[type-arg]
-    """``KEY=NUMBER``, a key of ``engine.pictures.face_fix.FaceFix``."""
+    """``KEY=NUMBER``, a key of ``engine.pictures.orders.face_fix.FaceFix``."""
 
     name = "key=number"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from engine.base_model import find_base
 from engine.errors import BaseModelError, NoProject
-from engine.pictures.loras import known_loras
+from engine.models.locate import find_base
+from engine.pictures.orders.prompt_loras import known_loras
 from engine.project import Project, open_project
 from engine.prompts.breakdown import Breakdown, chunk_text
-from engine.prompts.reading import read_prompt
+from engine.prompts.to_paint import read_prompt
 from engine.prompts.tokenizer import Words, find_words
 from engine.settings import BaseSettings
 from tui.commands.prompt_library import add, import_, list_, rate

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from engine.errors import NoProject
-from engine.pictures.found_prompts import import_prompts
+from engine.pictures.gallery.found_prompts import import_prompts
 from engine.project import Project, open_project
-from engine.prompts.library import SharedPrompt, share, shared_path, shared_prompts, starter_prompts
-from engine.prompts.shelf import Prompt, Shelf
+from engine.prompts.shared_prompts import SharedPrompt, share, shared_path, shared_prompts, starter_prompts
+from engine.prompts.store import Prompt, Shelf
 from tui.commands.report import document, echo, json_option, narrate, say, table
 
 shared_option = click.option("--shared", is_flag=True, help="For all projects, in your own prompts.toml.")

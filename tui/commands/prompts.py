@@ -13,14 +13,14 @@ from engine.errors import NoProject, PromptError
 from engine.llm.server import Cancelled, ModelServer, find_key, project_server
 from engine.project import Project, open_project
 from engine.prompts.axes import DEFAULT_AXES, NAMES
+from engine.prompts.axis_variation import Size, Variation
+from engine.prompts.axis_variation import vary as vary_along
 from engine.prompts.grammar import distance, fill, has_choices, plain, variations
-from engine.prompts.ladder import Size, Variation
-from engine.prompts.ladder import vary as vary_along
-from engine.prompts.llm.asking import Wish
+from engine.prompts.llm.request import Wish
 from engine.prompts.llm.variations import ENGINE as BY_MODEL
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
-from engine.prompts.reading import read_prompt
-from engine.prompts.shelf import Shelf
+from engine.prompts.store import Shelf
+from engine.prompts.to_paint import read_prompt
 from engine.settings import LanguageModelSettings, PersonSettings
 from tui.commands.report import document, json_option, narrate, table
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from engine.errors import PictureError
-from engine.pictures.picture import Picture, PictureState
-from engine.pictures.queue import Move, Queue
-from engine.pictures.start import painter_state, retry_pictures
+from engine.pictures.orders.picture import Picture, PictureState
+from engine.pictures.orders.queue import Move, Queue
+from engine.pictures.orders.start import painter_state, retry_pictures
 from engine.project import open_project
 from tui.commands.paint import record
 from tui.commands.report import document, json_option, narrate, table

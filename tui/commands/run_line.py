@@ -10,7 +10,7 @@ from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import POLL_SECONDS
-from engine.training.runs import RunFollower, RunStatus
+from engine.training.runs.run_status import RunFollower, RunStatus
 from tui.commands.progress import Narrator, clock
 from tui.commands.report import narrate
 
@@ -67,7 +67,7 @@ def silence(status: RunStatus) -> str:
 
 def _told(follower: RunFollower) -> RunStatus:
     """Plain lines: what is new, and now and then how it stands."""
-    from engine.training.plan import formula
+    from engine.training.planning.plan import formula
 
     narrator = Narrator()
     said_plan, said_where, checkpoints, warnings, fits, phase, line = False, False, 0, 0, 0, "", ""

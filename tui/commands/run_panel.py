@@ -7,8 +7,8 @@ import shutil
 import sys
 import time
 
-from engine.training.curves import Curves
-from engine.training.runs import RunFollower, RunStatus
+from engine.training.runs.curves import Curves
+from engine.training.runs.run_status import RunFollower, RunStatus
 from tui.charts.chart import draw_chart
 from tui.charts.view import View, trace_of
 from tui.lines import Ink, Line, spread

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from engine.storage.outside import parse_toml
-from engine.training.presets import preset_for
+from engine.storage.untrusted_files import parse_toml
+from engine.training.planning.presets import preset_for
 
 OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("epochs", "epochs", int, "How often the run goes through all images."),

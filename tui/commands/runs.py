@@ -10,7 +10,7 @@ import click
 from engine.errors import JobError, ProjectError
 from engine.jobs.folder import JobFolder
 from engine.project import open_project
-from engine.training.runs import RunStatus, run_at, run_status
+from engine.training.runs.run_status import RunStatus, run_at, run_status
 from tui.commands.report import document, echo, json_option, narrate, table
 
 

@@ -11,8 +11,9 @@ from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project, open_project
-from engine.training.runs import run_status
-from engine.training.start import live_run, resume_training, run_settings, sample_prompts, start_training
+from engine.training.planning.sample_prompts import sample_prompts
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import live_run, resume_training, run_settings, start_training
 from tui.commands.report import document, echo, json_option, narrate
 from tui.commands.run_line import follow
 from tui.commands.run_settings import changes, run_options

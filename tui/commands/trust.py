@@ -11,7 +11,7 @@ from engine.errors import LimnerError
 from engine.library.address import parse_address
 from engine.llm.server import canonical_address
 from engine.project import Project, open_project, project_folder
-from engine.trust import confirm, confirm_folder, confirmed_addresses, forget
+from engine.security.trust import confirm, confirm_folder, confirmed_addresses, forget
 from tui.commands.report import document, json_option, narrate, table
 
 

@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 
 from engine.errors import LimnerError, ProjectError
 from engine.project import Project
-from engine.refusals import explain
+from engine.storage.os_errors import explain
 from tui.actions import Action, Scope
 from tui.keymap import keyed, keyed_line
 from tui.remembered import Left

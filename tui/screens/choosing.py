@@ -17,7 +17,7 @@ from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from engine.faces.pick import Picked
+    from engine.faces.selection.pick import Picked
 
 
 class Chosen(Overlay[bool]):

@@ -17,13 +17,13 @@ from tui.widgets.ink import Ink, Line, content_of, cut
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from engine.dataset.rules import Rule
+    from engine.dataset.captions.cleanup_rules import Rule
     from engine.settings import CaptionsSettings
 
 
 def switched(rule: Rule, settings: CaptionsSettings) -> dict[str, object]:
     """What a rule's switch changes in the settings; lists that become empty go."""
-    from engine.dataset.rules import is_on
+    from engine.dataset.captions.cleanup_rules import is_on
 
     on = not is_on(rule, settings)
     off_now = [each.value for each in settings.rules_off if each is not rule.id]
@@ -57,7 +57,7 @@ class CleanUpRules(Overlay[None]):
 
     def on_mount(self) -> None:
         """Fills the list."""
-        from engine.dataset.rules import RULES
+        from engine.dataset.captions.cleanup_rules import RULES
 
         self.query_one(Rows).show(RULES)
         self.query_one("#own", Static).update(content_of(own_words(self._settings)))
@@ -80,7 +80,7 @@ class CleanUpRules(Overlay[None]):
         self.dismiss(None)
 
     def _line(self, rule: Rule, width: int) -> Line:
-        from engine.dataset.rules import is_on
+        from engine.dataset.captions.cleanup_rules import is_on
 
         on = is_on(rule, self._settings)
         mark = ("✓ on   ", Ink.GOOD) if on else ("· off  ", Ink.MUTED)

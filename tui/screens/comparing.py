@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from engine.faces.ledger import Decision, Face
+from engine.faces.records.decisions import Decision, Face
 from tui.actions import Scope
 from tui.actions.overlays import JUDGING_FACES
 from tui.screens.overlay import Hints, Overlay, overlay_bindings

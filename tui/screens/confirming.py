@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from engine.trust import NotConfirmed, confirm
+from engine.security.trust import NotConfirmed, confirm
 from tui.screens.dialogs import Confirm
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from engine.errors import LimnerError
 from engine.events import JobState
 from engine.library.spelling import folded
 from engine.project import create_project
-from engine.trust import NotConfirmed
+from engine.security.trust import NotConfirmed
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.job_watch import JobFollower, JobStatus

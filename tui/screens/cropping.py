@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from engine.faces.geometry import Crop, Cut, Framing
-from engine.faces.ledger import Face
+from engine.faces.photo.geometry import Crop, Cut, Framing
+from engine.faces.records.decisions import Face
 from tui.actions import Scope
 from tui.face_pictures import crop_picture, whole_picture
 from tui.screens.overlay import Hints, Overlay, overlay_bindings

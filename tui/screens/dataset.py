@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from engine.counting import many
 from engine.errors import LimnerError
-from engine.store import Store
+from engine.storage.database import Store
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.keymap import keyed_line
@@ -43,10 +43,10 @@ from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from engine.dataset.folder import TrainingImage
-    from engine.dataset.journal import CaptionJournal, Change
+    from engine.dataset.captions.bulk_edits import TagCount
+    from engine.dataset.captions.journal import CaptionJournal, Change
+    from engine.dataset.files.layout import TrainingImage
     from engine.dataset.readiness import Finding
-    from engine.dataset.tagwork import TagCount
     from engine.prompts.tokenizer import Words
     from engine.settings import Captioner
 
@@ -125,7 +125,7 @@ class DatasetScreen(Seeking):
     @property
     def images(self) -> list[TrainingImage]:
         """The images that are shown: all, or those with the tag that is filtered by."""
-        from engine.dataset.tagwork import having
+        from engine.dataset.captions.bulk_edits import having
 
         if not self.filter:
             return self._read.images
@@ -145,8 +145,8 @@ class DatasetScreen(Seeking):
     @property
     def journal(self) -> CaptionJournal:
         """What was done to the captions. Raises ProjectError."""
-        from engine.dataset.folder import DatasetFolder
-        from engine.dataset.journal import CaptionJournal
+        from engine.dataset.captions.journal import CaptionJournal
+        from engine.dataset.files.layout import DatasetFolder
 
         if self._store is None:
             self._store = Store(self.project.root / "limner.db")
@@ -409,10 +409,10 @@ class DatasetScreen(Seeking):
 
 def _read(screen: DatasetScreen) -> Read:
     """In a thread: the folder, its tags, what is missing, and the base model's tokenizer."""
-    from engine.base_model import find_base
-    from engine.dataset.folder import DatasetFolder
+    from engine.dataset.captions.bulk_edits import tag_counts
+    from engine.dataset.files.layout import DatasetFolder
     from engine.dataset.readiness import findings
-    from engine.dataset.tagwork import tag_counts
+    from engine.models.locate import find_base
     from engine.prompts.tokenizer import find_words
 
     project = screen.project

@@ -8,8 +8,8 @@ from textual.timer import Timer
 
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder, Request
+from engine.security.trust import NotConfirmed
 from engine.settings import Captioner
-from engine.trust import NotConfirmed
 from tui.job_watch import JobFollower, JobStatus
 from tui.screens.confirming import ask_to_confirm
 from tui.widgets.ink import Ink, Line
@@ -47,7 +47,7 @@ class Captioning:
     def find(self) -> None:
         """Follows a job that runs already, started by a command or before the app was."""
         if self._follower is None:
-            from engine.dataset.captioning import caption_folder
+            from engine.dataset.captions.start import caption_folder
             from engine.jobs.follow import state
 
             job = caption_folder(self._screen.project)
@@ -60,7 +60,7 @@ class Captioning:
         project = self._screen.project
 
         def begin() -> JobFolder:
-            from engine.dataset.captioning import start_captioning
+            from engine.dataset.captions.start import start_captioning
 
             return start_captioning(project, captioner, overwrite)
 

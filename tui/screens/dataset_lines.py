@@ -10,9 +10,9 @@ from tui.widgets.ink import Ink, Line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from engine.dataset.folder import TrainingImage
+    from engine.dataset.captions.bulk_edits import Step, TagCount
+    from engine.dataset.files.layout import TrainingImage
     from engine.dataset.readiness import Finding
-    from engine.dataset.tagwork import Step, TagCount
 
 MOST_TOKENS = 75
 """What a text encoder reads at once."""
@@ -20,7 +20,7 @@ MOST_TOKENS = 75
 
 def open_picture(path: Path) -> Image:
     """A picture of ours, for the screen. For threads."""
-    from engine.faces.upright import open_header
+    from engine.faces.photo.loading import open_header
 
     with open_header(path) as picture:
         return picture.convert("RGB")

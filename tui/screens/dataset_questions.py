@@ -17,8 +17,8 @@ from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
+    from engine.dataset.captions.bulk_edits import Edit
     from engine.dataset.readiness import Finding
-    from engine.dataset.tagwork import Edit
 
 
 class Preview(Overlay[bool]):

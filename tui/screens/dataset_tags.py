@@ -9,7 +9,7 @@ from tui.screens.choosing import AskName
 from tui.screens.dataset_questions import Preview
 
 if TYPE_CHECKING:
-    from engine.dataset.tagwork import Edit
+    from engine.dataset.captions.bulk_edits import Edit
     from tui.screens.dataset import DatasetScreen
 
 
@@ -21,7 +21,7 @@ def rename_tag(screen: DatasetScreen) -> None:
         return
 
     def named(new: str | None) -> None:
-        from engine.dataset.tagwork import renamed
+        from engine.dataset.captions.bulk_edits import renamed
 
         if new and new != tag:
             _look(screen, lambda: renamed(screen.images, tag, new, screen.project.settings))
@@ -35,7 +35,7 @@ def remove_tag(screen: DatasetScreen) -> None:
     if tag is None:
         screen.say("There is no tag to remove: {dataset.tags} goes to the tags.")
         return
-    from engine.dataset.tagwork import removed
+    from engine.dataset.captions.bulk_edits import removed
 
     _look(screen, lambda: removed(screen.images, [tag], screen.project.settings))
 
@@ -44,7 +44,7 @@ def add_tag(screen: DatasetScreen) -> None:
     """Asks for a tag that every caption shown is to have."""
 
     def named(tag: str | None) -> None:
-        from engine.dataset.tagwork import added
+        from engine.dataset.captions.bulk_edits import added
 
         if tag:
             _look(screen, lambda: added(screen.images, tag, screen.project.settings))
@@ -55,7 +55,7 @@ def add_tag(screen: DatasetScreen) -> None:
 
 def clean_captions(screen: DatasetScreen) -> None:
     """Uses the rules of cleaning on every caption shown."""
-    from engine.dataset.tagwork import cleaned
+    from engine.dataset.captions.bulk_edits import cleaned
 
     _look(screen, lambda: cleaned(screen.images, screen.project.settings))
 

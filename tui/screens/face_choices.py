@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.counting import many
-from engine.faces.geometry import Cut, Framing
-from engine.faces.ledger import Decision, Face
+from engine.faces.photo.geometry import Cut, Framing
+from engine.faces.records.decisions import Decision, Face
 from tui.screens.choosing import AskName, Chosen
 from tui.screens.cropping import CropScreen
 from tui.screens.dialogs import Confirm
 
 if TYPE_CHECKING:
-    from engine.faces.pick import Picked
+    from engine.faces.selection.pick import Picked
     from tui.screens.faces import FacesScreen
 
 
@@ -107,7 +107,7 @@ def pick_faces(screen: FacesScreen, faces: list[Face], target: dict[Framing, int
     """Chooses in a thread, shows what and why, and keeps it once it was agreed to: one action, one undo."""
 
     def choose() -> list[Picked]:
-        from engine.faces.pick import pick
+        from engine.faces.selection.pick import pick
 
         return pick(faces, sum(target.values()), target)
 
@@ -118,7 +118,7 @@ def pick_faces(screen: FacesScreen, faces: list[Face], target: dict[Framing, int
             return
 
         def answered(yes: bool | None) -> None:
-            from engine.faces.pick import keep_picked
+            from engine.faces.selection.pick import keep_picked
 
             if yes and screen.attempt(lambda: keep_picked(screen.ledger, new)) is not None:
                 screen.update_faces([each.face.id for each in new])
@@ -136,7 +136,7 @@ def save_filter(screen: FacesScreen, line: str) -> None:
         return
 
     def named(name: str | None) -> None:
-        from engine.faces.saved import SavedFilters
+        from engine.faces.selection.saved_filters import SavedFilters
 
         def save(name: str) -> dict[str, str]:
             saved = SavedFilters(screen.store)

@@ -11,8 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.faces.geometry import Framing
-from engine.faces.ledger import Face
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Face
 from tui.face_pictures import LARGE, SMALL, face_picture, whole_picture
 from tui.remembered import Left
 from tui.screens.base import WorkScreen
@@ -25,8 +25,8 @@ from tui.widgets.thumbnails import Thumbnails
 from tui.widgets.tile import Thumbnail
 
 if TYPE_CHECKING:
-    from engine.faces.columns import FaceColumns
-    from engine.faces.filter import Selection
+    from engine.faces.selection.face_table import FaceColumns
+    from engine.faces.selection.filter import Selection
 
 LARGE_KEYS = 24
 """Cells for the keys beside what is told of a picture that is seen large."""
@@ -190,7 +190,7 @@ class FaceSight(WorkScreen):
 
     def show_meter(self) -> None:
         """Writes the mix of what is kept."""
-        from engine.faces.mix import mix_of
+        from engine.faces.selection.target_mix import mix_of
 
         columns = self._columns
         if columns is None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from textual import on
 
 from engine.errors import LimnerError
-from engine.faces.geometry import Cut, Framing
-from engine.faces.ledger import Decision, Face, Ledger
-from engine.store import Store
+from engine.faces.photo.geometry import Cut, Framing
+from engine.faces.records.decisions import Decision, Face, Ledger
+from engine.storage.database import Store
 from tui.actions import Scope, verbs_of
 from tui.bindings import bindings_for
 from tui.screens import face_choices
@@ -23,7 +23,7 @@ from tui.widgets.ink import Ink, Line, key_line
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from engine.faces.columns import FaceColumns
+    from engine.faces.selection.face_table import FaceColumns
 
 MANY = 5_000
 """From how many faces on the garbage collector is told that they stay."""
@@ -66,10 +66,10 @@ class FacesScreen(FaceSight):
         self._version = version
 
         def read() -> tuple[FaceColumns, dict[str, str], dict[Framing, int], int]:
-            from engine.faces.columns import FaceColumns
-            from engine.faces.measure import unmeasured
-            from engine.faces.pick import target_of
-            from engine.faces.saved import SavedFilters
+            from engine.faces.selection.face_table import FaceColumns
+            from engine.faces.selection.pick import target_of
+            from engine.faces.selection.saved_filters import SavedFilters
+            from engine.faces.start_measuring import unmeasured
 
             settings = project.settings
             with project.store() as store:
@@ -258,7 +258,7 @@ class FacesScreen(FaceSight):
 
     def _select(self) -> None:
         """Filters: a few milliseconds for a hundred thousand faces, so that every key shows its count at once."""
-        from engine.faces.filter import filter_as_typed
+        from engine.faces.selection.filter import filter_as_typed
         from engine.filter_line import FilterError
 
         if self._columns is None:

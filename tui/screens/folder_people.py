@@ -18,7 +18,7 @@ from tui.widgets.ink import Ink, Line, spread, title_of
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from engine.library.folder import FolderLibrary
+    from engine.library.folder.library import FolderLibrary
     from engine.settings import LibrarySettings
     from tui.screens.connect import ConnectScreen
 
@@ -111,8 +111,8 @@ def _change(
 
     def work() -> None:
         from engine.errors import LibraryError
-        from engine.library.folder import FolderLibrary
-        from engine.library.photoprism import connect
+        from engine.library.folder.library import FolderLibrary
+        from engine.library.registry import connect
 
         with connect(settings, None, project.root) as library:
             opened: Any = library

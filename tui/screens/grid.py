@@ -9,6 +9,8 @@ from dataclasses import replace
 from textual import on
 
 from engine.errors import LimnerError, PictureError
+from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.votes import Ranked, Ranking, Votes
 from engine.pictures.grid.axes import read_axis
 from engine.pictures.grid.painting import (
     kept,
@@ -20,9 +22,7 @@ from engine.pictures.grid.painting import (
 )
 from engine.pictures.grid.plan import Grid, Place
 from engine.pictures.grid.ranges import GridError
-from engine.pictures.grid.shelf import GridShelf
-from engine.pictures.verdicts import Action, Verdicts
-from engine.pictures.votes import Ranked, Ranking, Votes
+from engine.pictures.grid.store import GridShelf
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.screens.grid_lines import cell_subject, cell_words

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.pictures.grid.axes import AxisKind
-from engine.pictures.picture import PictureState
+from engine.pictures.orders.picture import PictureState
 from tui.thumbnail_cache import ThumbnailCache, stamp_of
 from tui.widgets.ink import Ink, Line, Piece
 from tui.widgets.meter import clock
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from engine.pictures.gallery.votes import Ranked
     from engine.pictures.grid.painting import Progress
     from engine.pictures.grid.plan import Grid
-    from engine.pictures.grid.shelf import Cell
-    from engine.pictures.votes import Ranked
+    from engine.pictures.grid.store import Cell
 
 SIDE = 128
 """Pixels of a thumbnail's longer side: some more than half-blocks show of it."""
@@ -147,7 +147,7 @@ def _small(path: Path, cache: Path) -> Image:
 
 
 def _opened(path: Path) -> Image:
-    from engine.faces.upright import open_header
+    from engine.faces.photo.loading import open_header
 
     with open_header(path) as picture:
         return picture.convert("RGB")

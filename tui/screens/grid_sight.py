@@ -17,9 +17,9 @@ from engine.pictures.grid.painting import (
     recent_paces,
 )
 from engine.pictures.grid.plan import Grid, Place
-from engine.pictures.grid.shelf import Cell, GridShelf
-from engine.pictures.picture import PictureState
-from engine.pictures.start import preview_path
+from engine.pictures.grid.store import Cell, GridShelf
+from engine.pictures.orders.picture import PictureState
+from engine.pictures.orders.start import preview_path
 from engine.project import Project
 from tui.actions import Scope
 from tui.remembered import Left

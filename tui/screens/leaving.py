@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from engine.jobs.folder import Request
-from engine.training.runs import RunStatus
+from engine.training.runs.run_status import RunStatus
 from tui.actions import Scope
 from tui.keymap import key_of
 from tui.run_watch import Seen

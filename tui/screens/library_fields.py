@@ -11,7 +11,7 @@ from engine.errors import LimnerError
 from engine.settings import LibrarySettings
 
 if TYPE_CHECKING:
-    from engine.library.library import Description
+    from engine.library.base import Description
     from engine.library.people import Person
 
 FIELDS = (
@@ -68,8 +68,8 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
         LibraryError: it can't be read.
         NotConfirmed: the address is the project's, not one that was typed, and nobody confirmed it.
     """
-    from engine.library.photoprism import connect
-    from engine.library.roots import check_roots
+    from engine.library.paths import check_roots
+    from engine.library.registry import connect
 
     before = _before(base)
     settings = entered.settings(private, base, before)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from engine.pictures.lora_choice import LoraChoice
+from engine.pictures.gallery.lora_choice import LoraChoice
 from tui.actions import Scope
 from tui.screens.overlay import Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, giving_way

@@ -47,7 +47,7 @@ class Measuring:
         project = self._screen.project
 
         def begin() -> JobFolder:
-            from engine.faces.measure import measure_folder, start_measure
+            from engine.faces.start_measuring import measure_folder, start_measure
 
             running = measure_folder(project)
             return running if running.alive() else start_measure(project)

@@ -9,10 +9,10 @@ from textual import on
 from textual.timer import Timer
 
 from engine.errors import LimnerError
-from engine.pictures.gallery import Gallery, Shown
-from engine.pictures.picture import Picture, PictureState
-from engine.pictures.queue import Queue
-from engine.pictures.verdicts import Action, Verdicts
+from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.rows import Gallery, Shown
+from engine.pictures.orders.picture import Picture, PictureState
+from engine.pictures.orders.queue import Queue
 from tui.actions import Action as KeyAction
 from tui.actions import Scope, verbs_of
 from tui.bindings import bindings_for
@@ -25,7 +25,7 @@ from tui.widgets.filter_line import FilterLine
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
-    from engine.pictures.outside import Found
+    from engine.pictures.gallery.import_external import Found
 
 POLL_SECONDS = 0.5
 """How often the queue, and what is forming, is looked at while the screen is shown."""
@@ -259,7 +259,7 @@ class PicturesScreen(PicturesQueue):
     def select(self) -> None:
         """Filters: some milliseconds for ten thousand pictures, so that every key shows its count at once."""
         from engine.filter_line import FilterError
-        from engine.pictures.gallery_filter import filter_pictures, read_picture_filter
+        from engine.pictures.gallery.filter import filter_pictures, read_picture_filter
 
         line = self.query_one("#filter", FilterLine)
         try:
@@ -337,7 +337,7 @@ class PicturesScreen(PicturesQueue):
 
     def _leaves(self, picture: Shown) -> bool:
         """Whether the filter shows it no longer, or elsewhere."""
-        from engine.pictures.gallery_filter import read_picture_filter
+        from engine.pictures.gallery.filter import read_picture_filter
 
         line = self.query_one("#filter", FilterLine).value
         if self._filter_error or "sort:" in line:
@@ -398,7 +398,7 @@ class PicturesScreen(PicturesQueue):
         project = self.project
 
         def look() -> Found:
-            from engine.pictures.outside import look_for_pictures
+            from engine.pictures.gallery.import_external import look_for_pictures
 
             with project.store() as store:
                 return look_for_pictures(project, store)

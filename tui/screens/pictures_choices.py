@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.counting import many
-from engine.pictures.gallery import Shown
-from engine.pictures.picture import PictureState
+from engine.pictures.gallery.rows import Shown
+from engine.pictures.orders.picture import PictureState
 from tui.actions import Scope
 from tui.screens.choosing import AskName
 from tui.screens.dialogs import Confirm
@@ -16,7 +16,7 @@ from tui.screens.pictures_questions import ExportScreen, ParametersScreen
 from tui.terminal.harmless import harmless
 
 if TYPE_CHECKING:
-    from engine.pictures.exporting import Exported
+    from engine.pictures.gallery.export import Exported
     from tui.screens.pictures import PicturesScreen
     from tui.screens.prompts import PromptsScreen
 
@@ -29,9 +29,9 @@ def paint_more(screen: PicturesScreen, count: int) -> None:
     project, targets = screen.project, [each for each in screen.targets() if each.state != PictureState.QUEUED]
 
     def order() -> int:
-        from engine.pictures.gallery import order_like
-        from engine.pictures.orders import SEEDS
-        from engine.pictures.start import order_pictures
+        from engine.pictures.gallery.rows import order_like
+        from engine.pictures.orders.orders import SEEDS
+        from engine.pictures.orders.start import order_pictures
 
         with project.store() as store:
             orders = [
@@ -54,8 +54,8 @@ def fix_faces(screen: PicturesScreen) -> None:
         return
 
     def order() -> int:
-        from engine.pictures.gallery import order_face_fix
-        from engine.pictures.start import order_pictures
+        from engine.pictures.gallery.rows import order_face_fix
+        from engine.pictures.orders.start import order_pictures
 
         with project.store() as store:
             orders = [order_face_fix(project, store, each.id) for each in targets]
@@ -134,7 +134,7 @@ def settings_to_prompts(screen: PicturesScreen) -> None:
 
 def settings_of(screen: PicturesScreen, picture: Shown) -> dict[str, tuple[Any, Any]]:
     """What the picture was painted with otherwise than the settings say: names to before and after."""
-    from engine.pictures.queue import Queue
+    from engine.pictures.orders.queue import Queue
 
     now, order = screen.project.settings.painting, Queue(screen.store).picture(picture.id)
     told: dict[str, Any] = {"steps": picture.steps, "guidance": picture.guidance, "strength": picture.strength}
@@ -174,7 +174,7 @@ def _with_parameters(screen: PicturesScreen, then: Any) -> None:
         return
 
     def read() -> str | None:
-        from engine.pictures.outside import what_it_tells
+        from engine.pictures.gallery.import_external import what_it_tells
 
         told = what_it_tells(picture.file) if picture.painted else None
         return told.text if told is not None else None
@@ -209,7 +209,7 @@ def export(screen: PicturesScreen) -> None:
         folder, metadata = Path(answer[0]), answer[1]
 
         def copy() -> Exported:
-            from engine.pictures.exporting import export_pictures
+            from engine.pictures.gallery.export import export_pictures
 
             return export_pictures(project, chosen, folder, metadata)
 
@@ -231,7 +231,7 @@ def retry(screen: PicturesScreen) -> None:
     project = screen.project
 
     def again() -> int:
-        from engine.pictures.start import retry_pictures
+        from engine.pictures.orders.start import retry_pictures
 
         return len(retry_pictures(project, numbers))
 

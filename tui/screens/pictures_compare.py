@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 from textual.widgets import Static
 
-from engine.pictures.gallery import Shown
-from engine.pictures.verdicts import Action, Verdicts
+from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.rows import Shown
 from tui.actions import Scope
 from tui.actions.overlays import JUDGING_PICTURES
 from tui.screens.overlay import Hints, Overlay, overlay_bindings

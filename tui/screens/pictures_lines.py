@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from engine.pictures.picture import Picture, PictureState
-from engine.pictures.queue import MOST_STARS
+from engine.pictures.orders.picture import Picture, PictureState
+from engine.pictures.orders.queue import MOST_STARS
 from tui.widgets.ink import Ink, Line, Piece
 
 if TYPE_CHECKING:
     from engine import events
-    from engine.pictures.gallery import Shown
-    from engine.pictures.parameters import Parameters
+    from engine.pictures.gallery.rows import Shown
+    from engine.pictures.orders.png_parameters import Parameters
 
 MARKS: dict[str, Piece] = {
     PictureState.QUEUED: ("○", Ink.MUTED),

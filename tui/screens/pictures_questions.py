@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
-from engine.pictures.queue import MOST_STARS
+from engine.pictures.orders.queue import MOST_STARS
 from tui.actions import Scope
 from tui.actions.overlays import OF_PARAMETERS
 from tui.screens.overlay import Hints, Overlay, overlay_bindings

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from engine.pictures.picture import Picture, PictureState
-from engine.pictures.queue import Move, Queue
-from engine.store import Store
+from engine.pictures.orders.picture import Picture, PictureState
+from engine.pictures.orders.queue import Move, Queue
+from engine.storage.database import Store
 from tui.screens.pictures_sight import Forming, PicturesSight
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class PicturesQueue(PicturesSight):
         painting = [picture.id for picture in self._waiting if picture.state is PictureState.PAINTING]
 
         def look() -> tuple[Forming, JobFollower]:
-            from engine.pictures.start import painter_folder, preview_path
+            from engine.pictures.orders.start import painter_folder, preview_path
             from tui.thumbnail_cache import stamp_of
 
             following = follower or JobFollower(painter_folder(project))
@@ -123,7 +123,7 @@ class PicturesQueue(PicturesSight):
 
     def see_that_it_paints(self, project: Project) -> None:
         """In a thread: pictures wait, so somebody must paint; one that died is woken again, a few times."""
-        from engine.pictures.start import MOST_WAKES, painter_folder, wake_painter
+        from engine.pictures.orders.start import MOST_WAKES, painter_folder, wake_painter
 
         if self._wakes < MOST_WAKES and not painter_folder(project).alive():
             wake_painter(project)

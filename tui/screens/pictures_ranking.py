@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from engine.pictures.gallery import Shown
+from engine.pictures.gallery.rows import Shown
 from tui.actions import Scope
 from tui.keymap import keyed
 from tui.screens.overlay import Overlay, overlay_bindings
@@ -21,7 +21,7 @@ from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
-    from engine.pictures.votes import Ranked
+    from engine.pictures.gallery.votes import Ranked
     from engine.project import Project
 
 
@@ -76,7 +76,7 @@ class PicturesRanking(Overlay[str | None]):
         self.dismiss(None)
 
     def _show(self) -> None:
-        from engine.pictures.votes import Ranking, Votes
+        from engine.pictures.gallery.votes import Ranking, Votes
 
         by = Ranking.PROMPT if self._prompts else Ranking.CHECKPOINT
         with self._project.store() as store:

@@ -15,8 +15,8 @@ from textual.widgets import Static
 
 from engine.counting import many
 from engine.errors import LimnerError
-from engine.pictures.gallery import Shown
-from engine.pictures.picture import Picture, PictureState
+from engine.pictures.gallery.rows import Shown
+from engine.pictures.orders.picture import Picture, PictureState
 from tui.remembered import Left
 from tui.screens.base import WorkScreen
 from tui.screens.pictures_lines import (
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from engine import events
-    from engine.pictures.parameters import Parameters
+    from engine.pictures.orders.png_parameters import Parameters
 
 AHEAD = 2
 """How many pictures after the cursor are drawn before they are asked for."""
@@ -270,12 +270,12 @@ class PicturesSight(WorkScreen):
         self.queue.styles.height = rows
 
     def _preview(self, number: int) -> Path:
-        from engine.pictures.start import preview_path
+        from engine.pictures.orders.start import preview_path
 
         return preview_path(self.project, number)
 
     def _complete(self, line: str) -> list[str]:
-        from engine.pictures.gallery_filter import picture_completions
+        from engine.pictures.gallery.filter import picture_completions
 
         return picture_completions(line, self._checkpoints)
 
@@ -296,7 +296,7 @@ class PicturesSight(WorkScreen):
         """Reads what the file says about itself."""
 
         def read() -> Parameters | None:
-            from engine.pictures.outside import what_it_tells
+            from engine.pictures.gallery.import_external import what_it_tells
 
             told = what_it_tells(picture.file)
             return told.parameters if told is not None else None
@@ -316,7 +316,7 @@ def open_whole(path: Path) -> Image:
     Raises:
         FaceError: missing, truncated, or no picture.
     """
-    from engine.faces.upright import open_upright
+    from engine.faces.photo.loading import open_upright
 
     return open_upright(path)
 
@@ -329,7 +329,7 @@ def small_picture(cache: Path, path: Path, side: int) -> Image:
     """
 
     def make() -> Image:
-        from engine.faces.upright import open_upright
+        from engine.faces.photo.loading import open_upright
 
         picture = open_upright(path, at_least=side)
         picture.thumbnail((side, side))

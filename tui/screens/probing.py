@@ -51,7 +51,7 @@ class Probing:
         project = self._screen.project
 
         def begin() -> JobFolder:
-            from engine.training.start import start_probe
+            from engine.training.runs.start import start_probe
 
             return start_probe(project, seconds=SECONDS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from engine.pictures.lora_choice import LoraChoice, lora_choices
+from engine.pictures.gallery.lora_choice import LoraChoice, lora_choices
 from tui.remembered import Left
 from tui.screens.lora_picker import LoraPicker, Newest
 from tui.screens.prompt_lines import Brush, brush_line

@@ -10,8 +10,8 @@ from textual.widgets import Static
 
 from engine.errors import LimnerError, PromptError
 from engine.prompts.axes import NAMES
-from engine.prompts.ladder import Size
-from engine.trust import NotConfirmed
+from engine.prompts.axis_variation import Size
+from engine.security.trust import NotConfirmed
 from tui.remembered import Left
 from tui.screens.confirming import ask_to_confirm
 from tui.screens.prompt_lines import Choice, choice_line

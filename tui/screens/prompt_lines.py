@@ -9,12 +9,12 @@ from pathlib import Path
 
 from engine.counting import many
 from engine.errors import PromptError
-from engine.pictures.lora_choice import LoraChoice
+from engine.pictures.gallery.lora_choice import LoraChoice
 from engine.prompts.axes import NAMES
+from engine.prompts.axis_variation import Size, parts_of
 from engine.prompts.breakdown import Breakdown
-from engine.prompts.ladder import Size, parts_of
-from engine.prompts.library import SharedPrompt
-from engine.prompts.shelf import Mark, Prompt
+from engine.prompts.shared_prompts import SharedPrompt
+from engine.prompts.store import Mark, Prompt
 from tui.keymap import AS_THEY_COME, Keymap, key_of
 from tui.widgets.ink import Ink, Line, cut, text_of
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from engine.prompts.shelf import Mark
+from engine.prompts.store import Mark
 from tui.screens.prompt_choice import ChoosingWhatVaries
 from tui.screens.prompt_lines import Variant
 from tui.screens.prompt_work import Desk, marked

@@ -11,8 +11,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from engine.prompts.library import SharedPrompt
-from engine.prompts.shelf import Prompt
+from engine.prompts.shared_prompts import SharedPrompt
+from engine.prompts.store import Prompt
 from tui.actions import Scope
 from tui.screens.overlay import Overlay, overlay_bindings
 from tui.screens.prompt_lines import family_line, library_line

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import PromptError
+from engine.prompts.axis_variation import Variation, parts_of
+from engine.prompts.axis_variation import vary as vary_along
 from engine.prompts.breakdown import Breakdown
 from engine.prompts.grammar import distance, escape, fill, has_choices, plain, tidy, variations
-from engine.prompts.ladder import Variation, parts_of
-from engine.prompts.ladder import vary as vary_along
-from engine.prompts.library import SharedPrompt, shared_prompts, starter_prompts
-from engine.prompts.reading import names_a_lora, read_prompt
-from engine.prompts.shelf import Mark, Prompt, Shelf
+from engine.prompts.shared_prompts import SharedPrompt, shared_prompts, starter_prompts
+from engine.prompts.store import Mark, Prompt, Shelf
+from engine.prompts.to_paint import names_a_lora, read_prompt
 from tui.screens.prompt_lines import Brush, Choice, Variant
 
 if TYPE_CHECKING:
     from engine.llm.server import ModelServer
-    from engine.pictures.queue import PictureOrder
+    from engine.pictures.orders.queue import PictureOrder
     from engine.project import Project
     from engine.prompts.llm.variations import Progress
     from engine.prompts.tokenizer import Words
@@ -59,10 +59,10 @@ class Surroundings:
 
 def look_around(project: Project) -> Surroundings:
     """The person, the base model's tokenizer, the LoRAs that a prompt may name, the one that paints."""
-    from engine.base_model import find_base
     from engine.errors import BaseModelError
-    from engine.pictures.loras import known_loras
-    from engine.pictures.orders import newest_lora
+    from engine.models.locate import find_base
+    from engine.pictures.orders.orders import newest_lora
+    from engine.pictures.orders.prompt_loras import known_loras
     from engine.prompts.tokenizer import find_words
 
     settings = project.settings
@@ -162,7 +162,7 @@ def varied(
             return shelf.add_variations(root, [(each.text, {**about, **each.about()}) for each in found])
 
         if server is not None and choice.model:
-            from engine.prompts.llm import asking
+            from engine.prompts.llm import request as asking
             from engine.prompts.llm.variations import made_by, vary_by_model
 
             wish = asking.Wish(
@@ -248,7 +248,7 @@ def library_of(project: Project) -> list[SharedPrompt]:
 
 def orders_for(project: Project, variants: Sequence[Variant], negative: str, brush: Brush) -> list[PictureOrder]:
     """Orders for some prompts, each with as many new seeds as the brush says; the prompts go on the shelf."""
-    from engine.pictures.orders import order_for
+    from engine.pictures.orders.orders import order_for
 
     orders: list[PictureOrder] = []
     with project.store() as store:

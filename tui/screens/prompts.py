@@ -15,7 +15,7 @@ from textual.widgets import Static
 from engine.counting import many
 from engine.errors import LimnerError, PromptError
 from engine.prompts.breakdown import Breakdown
-from engine.prompts.shelf import Mark
+from engine.prompts.store import Mark
 from tui.actions import Scope
 from tui.bindings import bindings_for
 from tui.remembered import Left
@@ -243,8 +243,8 @@ class PromptsScreen(ChoosingTheBrush):
         project, brush, negative = self.project, self._brush, self.desk().negative
 
         def order() -> int:
-            from engine.pictures.orders import newest_lora
-            from engine.pictures.start import order_pictures
+            from engine.pictures.orders.orders import newest_lora
+            from engine.pictures.orders.start import order_pictures
 
             # Looked up now: the newest one on the screen may be an epoch old.
             lora = brush.chosen.file if brush.chosen is not None else newest_lora(project)

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from engine.pictures.votes import Ranked, Ranking
+from engine.pictures.gallery.votes import Ranked, Ranking
 from tui.actions import Scope
 from tui.screens.grid_lines import RANKED_HEAD, ranked_line
 from tui.screens.overlay import Hints, Overlay, overlay_bindings

@@ -12,8 +12,8 @@ from textual.widget import Widget
 from engine.errors import DatasetError, DiskFull
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
-from engine.pictures.lora_choice import LoraChoice
-from engine.training.runs import RunStatus
+from engine.pictures.gallery.lora_choice import LoraChoice
+from engine.training.runs.run_status import RunStatus
 from tui.actions import Action, Scope
 from tui.bindings import bindings_for
 from tui.charts.view import Measure, View
@@ -115,7 +115,7 @@ class TrainingScreen(WorkScreen):
 
     def status(self) -> Line:
         """The formula that a person checks."""
-        from engine.training.plan import formula
+        from engine.training.planning.plan import formula
 
         run, estimate = self.shown_run, self._plan.estimate
         if run is not None:
@@ -173,7 +173,7 @@ class TrainingScreen(WorkScreen):
         project = self.project
 
         def begin() -> JobFolder:
-            from engine.training.start import start_training
+            from engine.training.runs.start import start_training
 
             return start_training(project)
 
@@ -338,7 +338,7 @@ class TrainingScreen(WorkScreen):
         project = self.project
 
         def go_on() -> JobFolder:
-            from engine.training.start import resume_training
+            from engine.training.runs.start import resume_training
 
             return resume_training(project, run_id)
 

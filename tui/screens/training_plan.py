@@ -19,9 +19,9 @@ from tui.widgets.sheet import Sheet
 
 if TYPE_CHECKING:
     from engine.errors import LimnerError
-    from engine.training.base_shape import BaseShape
-    from engine.training.estimate import Ground, RunEstimate
-    from engine.training.presets import Choice
+    from engine.models.sdxl.shape import BaseShape
+    from engine.training.planning.estimate import Ground, RunEstimate
+    from engine.training.planning.presets import Choice
     from tui.screens.base import WorkScreen
 
 IMAGES = "images"
@@ -182,10 +182,10 @@ class TrainingPlan(Horizontal):
         ground = None if anew or self._planned is None else self._planned.ground
 
         def work() -> Planned:
-            from engine.base_model import find_base
-            from engine.dataset.folder import DatasetFolder
-            from engine.training.base_shape import shape_of
-            from engine.training.estimate import WhatIf, estimate_run, ground_of
+            from engine.dataset.files.layout import DatasetFolder
+            from engine.models.locate import find_base
+            from engine.models.sdxl.shape import shape_of
+            from engine.training.planning.estimate import WhatIf, estimate_run, ground_of
 
             base = find_base(project.settings.base)
             known = ground or ground_of(project)

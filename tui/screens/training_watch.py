@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from engine import events
-from engine.training.runs import RunStatus
+from engine.training.runs.run_status import RunStatus
 from tui.charts.view import Measure, View, trace_of
 from tui.lines import Ink, Line, cut
 from tui.run_watch import Seen

@@ -14,7 +14,7 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
-from engine.pictures.grid.shelf import Cell
+from engine.pictures.grid.store import Cell
 from tui.widgets.ink import Ink, Line, cut, strip_of, styles_of, width_of
 from tui.widgets.thumbnails import HUGE_TILE, LARGE_TILE, SMALL_TILE, Thumbnails
 from tui.widgets.tile import Thumbnail

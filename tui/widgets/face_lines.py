@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.faces.ledger import Decision, Face
+from engine.faces.records.decisions import Decision, Face
 from tui.widgets.ink import Ink, Line, end_of, width_of
 from tui.widgets.meter import bar
 
 if TYPE_CHECKING:
-    from engine.faces.mix import Mix
+    from engine.faces.selection.target_mix import Mix
 
 MARKS: dict[Decision, tuple[str, Ink]] = {
     Decision.KEEP: ("✓", Ink.GOOD),

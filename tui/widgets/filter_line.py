@@ -100,7 +100,7 @@ class _Completions(Suggester):
 
 
 def _of_faces(saved: Callable[[], Iterable[str]], line: str) -> list[str]:
-    from engine.faces.filter import completions
+    from engine.faces.selection.filter import completions
 
     return completions(line, saved())
 

@@ -12,7 +12,7 @@ from tui.widgets.ink import Ink, Line, content_of, spread, width_of
 from tui.widgets.meter import clock
 
 if TYPE_CHECKING:
-    from engine.training.runs import RunStatus
+    from engine.training.runs.run_status import RunStatus
 
 
 BADGES: dict[JobState, tuple[str, Ink, str]] = {

@@ -15,15 +15,15 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from engine.pictures.face_fix import FaceFix
+from engine.lora.header import read_header
 from engine.pictures.grid.ranges import GridError, Word, number_text, read_numbers, split_words
-from engine.pictures.orders import SEEDS
-from engine.pictures.picture import PictureOrder
+from engine.pictures.orders.face_fix import FaceFix
+from engine.pictures.orders.orders import SEEDS
+from engine.pictures.orders.picture import PictureOrder
 from engine.prompts.grammar import chosen
 from engine.settings import PersonSettings
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
-from engine.training.lora_header import read_header
 
 NO_LORA = "none"
 """The checkpoint axis's value for the base model alone."""

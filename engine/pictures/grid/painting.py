@@ -8,22 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.base_model import find_base
 from engine.errors import LoraFileError, PictureError
 from engine.jobs.folder import JobFolder
+from engine.lora.header import read_metadata
+from engine.models.locate import find_base
 from engine.pictures.grid.axes import NO_LORA, Axis, AxisKind, Known, read_axis
 from engine.pictures.grid.plan import Grid, Place, by_dearness, checked_grid, grids_folder, orders_of, slug
-from engine.pictures.grid.shelf import Cell, GridShelf
-from engine.pictures.loras import known_loras
-from engine.pictures.orders import native_side, order_for, ready_to_queue
-from engine.pictures.picture import Picture, PictureState
-from engine.pictures.queue import Queue
-from engine.pictures.start import wake_painter
+from engine.pictures.grid.store import Cell, GridShelf
+from engine.pictures.orders.orders import native_side, order_for, ready_to_queue
+from engine.pictures.orders.picture import Picture, PictureState
+from engine.pictures.orders.prompt_loras import known_loras
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import wake_painter
 from engine.project import Project
 from engine.prompts.grammar import fill
-from engine.training.lora_header import read_metadata
-from engine.training.runs import run_status
-from engine.training.start import sample_prompts
+from engine.training.planning.sample_prompts import sample_prompts
+from engine.training.runs.run_status import run_status
 
 USUAL_STRENGTHS = ("0.6", "0.8", "1")
 """The rows of a run's usual grid."""

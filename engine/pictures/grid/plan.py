@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.pictures.brush import brush_of
 from engine.pictures.grid.axes import NO_LORA, OFF, ON, Axis, AxisKind, applied
 from engine.pictures.grid.ranges import GridError
-from engine.pictures.orders import ready_to_queue
-from engine.pictures.picture import ANYWHERE, PictureOrder, checked, order_from_record
+from engine.pictures.orders.orders import ready_to_queue
+from engine.pictures.orders.picture import ANYWHERE, PictureOrder, checked, order_from_record
+from engine.pictures.painting.request import brush_of
 from engine.project import Project
-from engine.prompts.reading import names_a_lora
+from engine.prompts.to_paint import names_a_lora
 from engine.storage.project_paths import ProjectPaths
 
 MOST_CELLS = 20_000

@@ -17,13 +17,13 @@ from PIL import Image, ImageDraw, ImageFont
 from engine import __version__
 from engine.counting import many
 from engine.errors import PictureError
-from engine.faces.upright import open_header
+from engine.faces.photo.loading import open_header
 from engine.pictures.grid.axes import AxisKind
 from engine.pictures.grid.plan import Grid, Place
-from engine.pictures.grid.shelf import Cell
-from engine.pictures.landing import write_picture
-from engine.pictures.orders import free_path
-from engine.pictures.parameters import Parameters
+from engine.pictures.grid.store import Cell
+from engine.pictures.orders.commit import write_picture
+from engine.pictures.orders.orders import free_path
+from engine.pictures.orders.png_parameters import Parameters
 from engine.settings.samplers import NoiseSchedule, usual_schedule
 
 MOST_MEGAPIXELS = 64.0

@@ -8,12 +8,12 @@ from typing import Any
 
 from engine.llm.server import ModelServer, Refused, wait_before
 from engine.prompts.axes import DEFAULT_AXES, options
+from engine.prompts.axis_variation import Variation
+from engine.prompts.axis_variation import vary as vary_along
 from engine.prompts.grammar import distance, tidy
-from engine.prompts.ladder import Variation
-from engine.prompts.ladder import vary as vary_along
 from engine.prompts.llm.answers import prompts_in
-from engine.prompts.llm.asking import MOST_AT_ONCE, SUBJECT, Form, Wish, hidden, request_of
-from engine.prompts.llm.sifting import Dropped, Sieve, counted
+from engine.prompts.llm.filtering import Dropped, Sieve, counted
+from engine.prompts.llm.request import MOST_AT_ONCE, SUBJECT, Form, Wish, hidden, request_of
 
 ENGINE = "llm"
 

@@ -16,14 +16,14 @@ import pytest
 from engine.bundle.bundle import bundle_project, bundle_runs
 from engine.bundle.contents import CHECKSUMS, BundleError, BundleKind
 from engine.bundle.unbundle import Merged, Unbundled, names_of, unbundle
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.manifest import Entry, Manifest
+from engine.dataset.files.layout import DatasetFolder
+from engine.dataset.files.manifest import Entry, Manifest
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder
 from engine.project import Project, create_project
-from engine.prompts.shelf import Shelf
+from engine.prompts.store import Shelf
 from engine.settings import Settings
-from engine.training.runs import run_status
+from engine.training.runs.run_status import run_status
 from tests.small_project import run_with, small_project
 from tests.story import alive
 

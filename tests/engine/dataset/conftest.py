@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.faces.geometry import Box, Framing
-from engine.faces.ledger import Decision, FoundFace, Ledger
+from engine.faces.photo.geometry import Box, Framing
+from engine.faces.records.decisions import Decision, Ledger
+from engine.faces.records.found_face import FoundFace
 from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
 from tests.story import TAKEN, build_once

@@ -13,12 +13,12 @@ from PIL import Image, ImageOps
 
 from engine import events
 from engine.dataset.build import BuildReport, build
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.journal import CaptionJournal
-from engine.faces.geometry import Framing
-from engine.faces.ledger import Decision, Ledger
-from engine.faces.measured import MeasuredFaces, stamp_of
-from engine.faces.measures import Sight
+from engine.dataset.captions.journal import CaptionJournal
+from engine.dataset.files.layout import DatasetFolder
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Decision, Ledger
+from engine.faces.records.measurement_store import MeasuredFaces, stamp_of
+from engine.faces.records.measurements import Sight
 from engine.project import Project
 from tests.astronaut import astronaut
 from tests.rows import usual

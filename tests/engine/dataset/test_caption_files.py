@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.dataset.build import build
-from engine.dataset.caption_file import MARKS, parse_caption, with_caption
-from engine.dataset.captioner import write_captions
+from engine.dataset.captions.bulk_edits import renamed
+from engine.dataset.captions.job import write_captions
+from engine.dataset.captions.journal import CaptionJournal
 from engine.dataset.export import ExportFormat, export
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.journal import CaptionJournal
-from engine.dataset.manifest import read_manifest
-from engine.dataset.tagwork import renamed
+from engine.dataset.files.caption_file import MARKS, parse_caption, with_caption
+from engine.dataset.files.layout import DatasetFolder
+from engine.dataset.files.manifest import read_manifest
 from engine.errors import DatasetError
-from engine.faces.ledger import Decision, Ledger
+from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
 from engine.settings import Captioner
 from tests.rows import usual

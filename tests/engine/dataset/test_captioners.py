@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 
 from engine import events
-from engine.dataset.captioner import write_captions
-from engine.dataset.captioning import caption_folder, start_captioning
-from engine.dataset.captions import template_caption
-from engine.dataset.folder import DatasetFolder, write_caption
-from engine.dataset.journal import CaptionJournal
-from engine.dataset.known import Known
+from engine.dataset.captions.image_facts import Known
+from engine.dataset.captions.job import write_captions
+from engine.dataset.captions.journal import CaptionJournal
+from engine.dataset.captions.start import caption_folder, start_captioning
+from engine.dataset.captions.template import template_caption
+from engine.dataset.files.layout import DatasetFolder, write_caption
 from engine.errors import DatasetError, JobError, LimnerError, ProjectError
-from engine.faces.measures import Light, View
+from engine.faces.records.measurements import Light, View
 from engine.jobs.folder import Request
 from engine.jobs.follow import follow, wait
 from engine.project import Project
@@ -85,7 +85,7 @@ def test_a_captioner_that_is_told_to_stop_keeps_what_it_wrote(tagged: Project) -
 KILLED = """
 import os, sys, signal
 from pathlib import Path
-from engine.dataset.captioner import write_captions
+from engine.dataset.captions.job import write_captions
 from engine.project import Project
 from engine.settings import Captioner
 

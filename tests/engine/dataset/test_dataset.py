@@ -13,13 +13,14 @@ from PIL import Image
 
 from engine import events
 from engine.dataset.build import BuildReport, build
-from engine.dataset.captioner import write_captions
-from engine.dataset.captions import caption
-from engine.dataset.folder import DatasetFolder, write_caption
-from engine.dataset.known import framing_words
+from engine.dataset.captions.image_facts import framing_words
+from engine.dataset.captions.job import write_captions
+from engine.dataset.captions.template import caption
+from engine.dataset.files.layout import DatasetFolder, write_caption
 from engine.errors import DatasetError
-from engine.faces.geometry import Box, Cut, Framing, crop_square
-from engine.faces.ledger import Decision, FoundFace, Ledger
+from engine.faces.photo.geometry import Box, Cut, Framing, crop_square
+from engine.faces.records.decisions import Decision, Ledger
+from engine.faces.records.found_face import FoundFace
 from engine.project import Project
 from engine.settings import Captioner
 from tests.astronaut import FACE, astronaut, save
@@ -198,7 +199,7 @@ BUILDER = """
 import sys
 from pathlib import Path
 from engine.dataset.build import build
-from engine.faces.geometry import Framing
+from engine.faces.photo.geometry import Framing
 from engine.project import Project
 
 def tell(event):

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from engine.dataset.export import ExportFormat, export
-from engine.dataset.folder import DatasetFolder, write_caption
+from engine.dataset.files.layout import DatasetFolder, write_caption
 from engine.dataset.regularisation import add_regularisation
 from engine.errors import DatasetError
 from engine.project import Project
-from engine.training.examples import read_examples
+from engine.training.data.examples import read_examples
 from tests.astronaut import astronaut, save
 
 CAPTIONS = {

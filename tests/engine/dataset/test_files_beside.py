@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.dataset.captioner import write_captions
+from engine.dataset.captions.job import write_captions
+from engine.dataset.captions.journal import CaptionJournal
 from engine.dataset.export import ExportFormat, export
-from engine.dataset.files import unused_in
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.journal import CaptionJournal
+from engine.dataset.files.file_roles import unused_in
+from engine.dataset.files.layout import DatasetFolder
 from engine.dataset.regularisation import add_regularisation, passed_over, regularisation_folders
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.settings import Captioner
-from engine.training.examples import read_examples
-from engine.training.images import fit
+from engine.training.data.examples import read_examples
+from engine.training.data.images import fit
 from tests.astronaut import astronaut, save
 from tests.rows import usual
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
-from engine.dataset.captioner import write_captions
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.sentences import Blip, Florence
+from engine.dataset.captions.blip_florence import Blip, Florence
+from engine.dataset.captions.job import write_captions
+from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.settings import Captioner, FlorenceTask

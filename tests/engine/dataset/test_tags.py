@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.dataset.folder import DatasetFolder, TrainingImage, write_caption
-from engine.dataset.journal import CaptionJournal
-from engine.dataset.manifest import Manifest
-from engine.dataset.parts import leads, led, parts_of_prose
+from engine.dataset.captions.bulk_edits import added, cleaned, having, removed, renamed, tag_counts
+from engine.dataset.captions.cleanup_rules import RULES, Cleaner
+from engine.dataset.captions.journal import CaptionJournal
+from engine.dataset.captions.parts import leads, led, parts_of_prose
+from engine.dataset.files.layout import DatasetFolder, TrainingImage, write_caption
+from engine.dataset.files.manifest import Manifest
 from engine.dataset.readiness import findings
-from engine.dataset.rules import RULES, Cleaner
-from engine.dataset.tagwork import added, cleaned, having, removed, renamed, tag_counts
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.settings import CaptionsSettings, CleanUp, PersonSettings, Settings

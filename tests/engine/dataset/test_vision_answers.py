@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import events
-from engine.dataset.captioner import write_captions
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.vision_answer import answer_of, is_refusal
+from engine.dataset.captions.job import write_captions
+from engine.dataset.captions.vision_answer import answer_of, is_refusal
+from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.settings import Captioner

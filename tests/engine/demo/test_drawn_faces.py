@@ -14,8 +14,8 @@ from engine.demo.faces import WEIGHTS, DrawnDetector, fit
 from engine.demo.likeness import DrawnPeople
 from engine.demo.people import CAST, JAMES, random_person
 from engine.demo.scenery import BACKGROUNDS, draw_background
-from engine.faces.geometry import Box
-from engine.pictures.likeness_identity import Unscorable
+from engine.faces.photo.geometry import Box
+from engine.pictures.likeness.identity import Unscorable
 
 
 @pytest.fixture(scope="module")

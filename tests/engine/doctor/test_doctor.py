@@ -126,7 +126,7 @@ class TestTheBaseModel:
         assert base_check(BaseSettings(model="demo")).ok
 
     def test_that_lacks_a_part_or_weights_is_told(self, tmp_path: Path) -> None:
-        from engine.base_model import find_base
+        from engine.models.locate import find_base
 
         whole = Path(find_base(BaseSettings(model="demo")).source)
         shutil.copytree(whole, tmp_path / "base")
@@ -145,7 +145,7 @@ class TestTheBaseModel:
         assert not base_check(BaseSettings(model=str(tmp_path / "sdxl.safetensors"))).ok
 
     def test_from_the_hub_is_looked_for_in_its_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from engine.base_model import find_base
+        from engine.models.locate import find_base
 
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
         settings = BaseSettings(model="someone/sdxl")

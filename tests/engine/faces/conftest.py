@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.faces.geometry import Box
-from engine.faces.ledger import FoundFace
+from engine.faces.photo.geometry import Box
+from engine.faces.records.found_face import FoundFace
 
 
 @pytest.fixture

@@ -16,19 +16,20 @@ from PIL import Image, ImageCms
 from engine import events
 from engine.dataset.build import build
 from engine.dataset.export import ExportFormat, export
-from engine.dataset.folder import DatasetFolder
-from engine.faces.colours import in_srgb
+from engine.dataset.files.layout import DatasetFolder
 from engine.faces.crop import cut
-from engine.faces.folder_index import index as look
-from engine.faces.geometry import Box, Crop, Framing
-from engine.faces.ledger import Decision, FoundFace, Ledger
-from engine.faces.part import open_part
+from engine.faces.folder_scan import index as look
+from engine.faces.photo.colour_profiles import in_srgb
+from engine.faces.photo.geometry import Box, Crop, Framing
+from engine.faces.photo.jpeg_region import open_part
+from engine.faces.photo.loading import open_upright, read_header
+from engine.faces.photo.named_profiles import untold_profile
+from engine.faces.records.decisions import Decision, Ledger
+from engine.faces.records.found_face import FoundFace
 from engine.faces.scan import scan
-from engine.faces.untold import untold_profile
-from engine.faces.upright import open_upright, read_header
-from engine.pictures.vae import fitted
+from engine.pictures.painting.vae import fitted
 from engine.project import Project
-from engine.training.images import fit
+from engine.training.data.images import fit
 from tests.astronaut import FACE, astronaut, save
 from tests.colour_profiles import GREY, PROFILES, SRGB, Profile, built_in
 from tests.rows import usual

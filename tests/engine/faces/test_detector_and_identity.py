@@ -14,11 +14,11 @@ import skimage.data
 from PIL import Image, ImageFilter
 
 from engine.errors import FaceError
-from engine.faces.detector import LONGEST, SURE, DetectedFace, Detector, model_file
-from engine.faces.geometry import Box
-from engine.faces.identity import GROUP, Identity, square_of
-from engine.faces.pose import NOSE, Points, roll_of, yaw_of
-from engine.faces.upright import open_upright
+from engine.faces.detection.detector import LONGEST, SURE, DetectedFace, Detector, model_file
+from engine.faces.detection.embedding import GROUP, Identity, square_of
+from engine.faces.detection.pose import NOSE, Points, roll_of, yaw_of
+from engine.faces.photo.geometry import Box
+from engine.faces.photo.loading import open_upright
 from tests.astronaut import FACE, astronaut, save
 from tests.rows import usual
 

@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.faces.columns import FaceColumns, room_of
 from engine.faces.crop import crop_of
-from engine.faces.filter import completions, explain, read_filter, select
 from engine.faces.framing import FRAMINGS, framings_of, natural_framing
-from engine.faces.geometry import Box, Cut, Framing
-from engine.faces.ledger import Decision, Face, FoundFace
-from engine.faces.measures import Kin, Measures, Sight
-from engine.faces.pick import pick, quotas
+from engine.faces.photo.geometry import Box, Cut, Framing
+from engine.faces.records.decisions import Decision, Face
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurements import Kin, Measures, Sight
+from engine.faces.selection.face_table import FaceColumns, room_of
+from engine.faces.selection.filter import completions, explain, read_filter, select
+from engine.faces.selection.pick import pick, quotas
 from engine.filter_line import FilterError
 
 MakeFace = Callable[..., FoundFace]

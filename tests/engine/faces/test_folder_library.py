@@ -19,20 +19,20 @@ from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import CAST
 from engine.errors import LibraryError
 from engine.faces.crop import cut
-from engine.faces.folder_index import index
-from engine.faces.geometry import Framing
-from engine.faces.grouping import group
-from engine.faces.ledger import Decision, Ledger
-from engine.faces.measured import MeasuredFaces
-from engine.faces.measuring import measure
+from engine.faces.folder_scan import index
+from engine.faces.measure_job import measure
+from engine.faces.measurement.clustering import group
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Decision, Ledger
+from engine.faces.records.measurement_store import MeasuredFaces
 from engine.faces.scan import scan, start_index, start_scan
 from engine.jobs.follow import follow, wait
 from engine.library.address import ServerKind, parse_address
-from engine.library.folder import FolderIndex, FolderLibrary
-from engine.library.folder_photos import SeenFace, SeenPhoto, face_uid
+from engine.library.folder.library import FolderIndex, FolderLibrary
+from engine.library.folder.photos import SeenFace, SeenPhoto, face_uid
+from engine.library.folder.walk import walk
 from engine.library.people import find_person
-from engine.library.photoprism import connect
-from engine.library.walk import walk
+from engine.library.registry import connect
 from engine.project import Project
 from tests.astronaut import astronaut, save
 
@@ -290,7 +290,7 @@ def test_a_chain_of_faces_is_not_one_person_and_known_ones_stay() -> None:
 
 @pytest.mark.parametrize("when", ["0000:00:00 00:00:00", "yesterday", ""])
 def test_a_camera_without_a_clock_gives_no_date(tmp_path: Path, when: str) -> None:
-    from engine.faces.upright import read_taken
+    from engine.faces.photo.loading import read_taken
 
     taken(astronaut(), tmp_path / "a.jpg", when)
     assert read_taken(tmp_path / "a.jpg") is None

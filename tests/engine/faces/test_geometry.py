@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.faces.geometry import FACE_SHARE, Box, Framing, crop_square
+from engine.faces.photo.geometry import FACE_SHARE, Box, Framing, crop_square
 
 unit = st.floats(0, 1)
 sides = st.integers(1, 6000)

@@ -17,18 +17,18 @@ from PIL import Image
 
 from engine import events
 from engine.dataset.build import build
-from engine.dataset.folder import DatasetFolder
-from engine.dataset.journal import CaptionJournal
-from engine.dataset.known import known_images
-from engine.faces.columns import FaceColumns
-from engine.faces.filter import select
-from engine.faces.folder_index import index as look
-from engine.faces.geometry import Box, Cut, Framing
-from engine.faces.ledger import Decision, Face, Ledger
-from engine.faces.moves import Place, same_faces
+from engine.dataset.captions.image_facts import known_images
+from engine.dataset.captions.journal import CaptionJournal
+from engine.dataset.files.layout import DatasetFolder
+from engine.faces.folder_scan import index as look
+from engine.faces.photo.geometry import Box, Cut, Framing
+from engine.faces.records.decisions import Decision, Face, Ledger
+from engine.faces.records.moved_faces import Place, same_faces
 from engine.faces.scan import ScanReport, scan
-from engine.library.folder import FolderLibrary
-from engine.library.photoprism import connect
+from engine.faces.selection.face_table import FaceColumns
+from engine.faces.selection.filter import select
+from engine.library.folder.library import FolderLibrary
+from engine.library.registry import connect
 from engine.project import Project, create_project
 from tests.astronaut import FACE, astronaut, save
 from tests.old_projects import unpack
@@ -259,7 +259,7 @@ def test_a_photo_that_was_moved_and_indexed_anew_is_the_same(prism: Prism) -> No
 
 
 def test_a_person_twice_on_one_photo_is_told_until_one_is_decided(tmp_path: Path, project: Project) -> None:
-    from engine.faces.pick import pick
+    from engine.faces.selection.pick import pick
 
     prism = Prism(tmp_path / "library", project)
     james = prism.index.person("James")

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import FaceError
-from engine.faces.geometry import Cut, Framing
-from engine.faces.ledger import Decision, Face, FoundFace, Ledger
+from engine.faces.photo.geometry import Cut, Framing
+from engine.faces.records.decisions import Decision, Face, Ledger
+from engine.faces.records.found_face import FoundFace
 from engine.project import Project
 
 MakeFace = Callable[..., FoundFace]
@@ -38,7 +39,7 @@ DECIDER = """
 import sys
 from pathlib import Path
 from engine.project import Project
-from engine.faces.ledger import Decision, Ledger
+from engine.faces.records.decisions import Decision, Ledger
 with Project(Path(sys.argv[1])).store() as store:
     ledger = Ledger(store)
     while True:

@@ -14,16 +14,17 @@ from PIL import Image, ImageEnhance, ImageFilter
 from engine import events
 from engine.demo.library import SEED, DrawnLibrary
 from engine.demo.shots import Shot, plan_shots
-from engine.faces.geometry import Box, Framing
-from engine.faces.kin import distances_from_person, find_bursts, one_space
-from engine.faces.ledger import Face, FoundFace, Ledger
-from engine.faces.measure import start_measure, unmeasured
-from engine.faces.measured import MeasuredFaces, Seen
-from engine.faces.measures import Light, Measures, Sight
-from engine.faces.measuring import measure
-from engine.faces.pick import pick
+from engine.faces.measure_job import measure
+from engine.faces.measurement.duplicates import distances_from_person, find_bursts, one_space
+from engine.faces.measurement.quality import PHOTO_HASH, dhash, look, needed_side
+from engine.faces.photo.geometry import Box, Framing
+from engine.faces.records.decisions import Face, Ledger
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurement_store import MeasuredFaces, Seen
+from engine.faces.records.measurements import Light, Measures, Sight
 from engine.faces.scan import scan
-from engine.faces.sight import PHOTO_HASH, dhash, look, needed_side
+from engine.faces.selection.pick import pick
+from engine.faces.start_measuring import start_measure, unmeasured
 from engine.jobs.follow import follow
 from engine.project import Project, create_project
 from tests.astronaut import FACE, astronaut, save

@@ -16,23 +16,24 @@ from engine import events
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import CAST
 from engine.errors import FaceError
-from engine.faces.columns import FaceColumns
-from engine.faces.detector import Detector
-from engine.faces.embedders import Embedders
-from engine.faces.filter import completions, select
+from engine.faces.detection.box_matching import find_in_box, others_of
+from engine.faces.detection.detector import Detector
+from engine.faces.detection.embedding import SPACE, Identity
+from engine.faces.detection.embedding_pool import Embedders
 from engine.faces.framing import FRAMINGS, others_inside
-from engine.faces.geometry import Box, Crop
-from engine.faces.identity import SPACE, Identity
-from engine.faces.kin import distances_from_person, library_tells_enough
-from engine.faces.ledger import Decision, Face, FoundFace, Ledger
-from engine.faces.measured import MeasuredFaces, Seen
-from engine.faces.measures import Measures, Sight, View
-from engine.faces.measuring import measure
-from engine.faces.mix import mix_of
-from engine.faces.own_eyes import find_in_box, others_of
-from engine.faces.pick import pick
+from engine.faces.measure_job import measure
+from engine.faces.measurement.duplicates import distances_from_person, library_tells_enough
+from engine.faces.photo.geometry import Box, Crop
+from engine.faces.records.decisions import Decision, Face, Ledger
+from engine.faces.records.found_face import FoundFace
+from engine.faces.records.measurement_store import MeasuredFaces, Seen
+from engine.faces.records.measurements import Measures, Sight, View
 from engine.faces.scan import scan
-from engine.library.rows import FOLDER_ROOT
+from engine.faces.selection.face_table import FaceColumns
+from engine.faces.selection.filter import completions, select
+from engine.faces.selection.pick import pick
+from engine.faces.selection.target_mix import mix_of
+from engine.library.faces import FOLDER_ROOT
 from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
 from tests.photoprism import Index

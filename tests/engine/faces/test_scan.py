@@ -12,11 +12,11 @@ import pytest
 from engine import events
 from engine.errors import JobError, LibraryError
 from engine.faces.crop import cut, preview
-from engine.faces.geometry import Framing
-from engine.faces.ledger import Decision, Face, Ledger
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Decision, Face, Ledger
 from engine.faces.scan import scan, start_scan
 from engine.jobs.follow import follow, wait
-from engine.library.photoprism import PhotoPrismLibrary
+from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
 from tests.photoprism import Index

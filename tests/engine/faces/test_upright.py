@@ -12,10 +12,10 @@ from PIL import Image
 
 from engine.errors import DatasetError
 from engine.faces.crop import cut_from
-from engine.faces.geometry import Box, Crop, Framing, crop_square
-from engine.faces.part import open_part
-from engine.faces.upright import BrokenImage, TooLarge, open_header, open_upright, proven_size, upright_size
-from engine.training.images import fit
+from engine.faces.photo.geometry import Box, Crop, Framing, crop_square
+from engine.faces.photo.jpeg_region import open_part
+from engine.faces.photo.loading import BrokenImage, TooLarge, open_header, open_upright, proven_size, upright_size
+from engine.training.data.images import fit
 from tests.astronaut import FACE, astronaut, save
 from tests.rows import usual
 

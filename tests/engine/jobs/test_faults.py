@@ -19,9 +19,9 @@ from engine.events import JobState
 from engine.jobs import follow, start, worker
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Order, this_machine
 from engine.jobs.machine import boot_id
-from engine.refusals import explain
 from engine.storage.atomic_files import write_text
-from engine.training.runs import run_status
+from engine.storage.os_errors import explain
+from engine.training.runs.run_status import run_status
 from tests.patience import wait_until
 
 

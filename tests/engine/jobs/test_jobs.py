@@ -19,7 +19,7 @@ from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs import follow, start
 from engine.jobs.folder import JobFolder, JobKind, Request
-from engine.jobs.locks import is_held_alone, take
+from engine.storage.liveness_locks import is_held_alone, take
 from tests.patience import wait_until
 
 WORK = """

@@ -9,17 +9,17 @@ import sys
 
 import pytest
 
-from engine.jobs.quick_imports import quick_imports
+from engine.jobs.fast_imports import quick_imports
 
 ALL_OF_A_RUN = """
 import json, sys
-from engine.jobs.quick_imports import quick_imports
+from engine.jobs.fast_imports import quick_imports
 with quick_imports():
     import engine.training.run
-from engine.base_model import find_base
+from engine.models.locate import find_base
 from engine.settings import BaseSettings
-from engine.training.adapter import add_lora
-from engine.training.base import load_pipeline
+from engine.training.step.lora_adapter import add_lora
+from engine.models.sdxl.loading import load_pipeline
 add_lora(load_pipeline(find_base(BaseSettings(model="demo"))).unet, rank=2, alpha=1.0, seed=0)
 unasked = [name for name in ("bitsandbytes", "scipy") if name in sys.modules]
 import bitsandbytes, scipy.stats

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.library.photoprism import PhotoPrismLibrary, connect
+from engine.library.photoprism_sql.library import PhotoPrismLibrary
+from engine.library.registry import connect
 from engine.settings import LibrarySettings
 from tests.mariadb import MariaServer, running_server
 from tests.photoprism import Index, OpenLibrary

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.library.address import parse_address
 from engine.library.password import find_password, save_password
-from engine.library.photoprism import connect
+from engine.library.registry import connect
 from engine.settings import LibrarySettings
 from tests.mariadb import MariaServer
 from tests.photoprism import Index

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from engine.library.address import parse_address
-from engine.library.left_open import without_touching
-from engine.library.opening import open_engine
+from engine.library.photoprism_sql.opening import open_engine
+from engine.library.photoprism_sql.sqlite_snapshot import without_touching
 
 
 def left_open(folder: Path, name: str = "anna") -> Path:

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LibraryError, RootsDoNotFit
-from engine.faces.filter import select
-from engine.faces.ledger import Ledger
+from engine.faces.photo.loading import BrokenImage, open_upright
+from engine.faces.records.decisions import Ledger
 from engine.faces.scan import scan
-from engine.faces.upright import BrokenImage, open_upright
+from engine.faces.selection.filter import select
 from engine.library.address import parse_address
-from engine.library.folder import FolderLibrary
+from engine.library.folder.library import FolderLibrary
+from engine.library.folder.walk import no_photos, walk
+from engine.library.paths import ClimbsOut, Roots, check_roots
 from engine.library.people import Person, find_person
-from engine.library.roots import ClimbsOut, Roots, check_roots
-from engine.library.walk import no_photos, walk
 from engine.project import Project, create_project
 from engine.settings import LibrarySettings
 from tests.astronaut import FACE, astronaut, save

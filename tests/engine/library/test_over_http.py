@@ -16,13 +16,13 @@ import pytest
 import trustme
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
-from engine.faces.ledger import Ledger
+from engine.faces.records.decisions import Ledger
 from engine.faces.scan import scan
-from engine.library import http_session
-from engine.library.http_library import HttpLibrary
-from engine.library.http_photos import fetched
-from engine.library.photoprism import connect
-from engine.library.roots import NoPhotosNow, check_roots
+from engine.library.paths import NoPhotosNow, check_roots
+from engine.library.photoprism_http import session as http_session
+from engine.library.photoprism_http.library import HttpLibrary
+from engine.library.photoprism_http.photos import fetched
+from engine.library.registry import connect
 from engine.project import Project
 from engine.settings import LibrarySettings
 from tests.astronaut import FACE, astronaut, save
@@ -130,7 +130,7 @@ def test_many_photos_are_listed_page_by_page(
     prism: Prism, library: HttpLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = james(library)
-    monkeypatch.setattr("engine.library.http_library.PAGE", 1)
+    monkeypatch.setattr("engine.library.photoprism_http.library.PAGE", 1)
     assert james(library) == everything
     assert prism.count(r"photos\?.*offset=2") == 1
 
@@ -370,7 +370,7 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
     prism: Prism, library: HttpLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = james(library)[0]
-    monkeypatch.setattr("engine.library.http_photos.LEAST_ROOM", 2**62)
+    monkeypatch.setattr("engine.library.photoprism_http.photos.LEAST_ROOM", 2**62)
     with pytest.raises(NoPhotosNow, match="is full: make room"):
         library.roots.path(*name)
     assert prism.count(DL) == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RootsDoNotFit
-from engine.library.roots import ClimbsOut, NoSuchRoot, Root, Roots, check_roots
+from engine.library.paths import ClimbsOut, NoSuchRoot, Root, Roots, check_roots
 from engine.settings import LibrarySettings
 
 

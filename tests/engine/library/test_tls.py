@@ -16,8 +16,9 @@ import trustme
 
 from engine.errors import HostUnreachable, LibraryError
 from engine.library.address import Tls, parse_address
-from engine.library.opening import encrypted
-from engine.library.photoprism import PhotoPrismLibrary, connect
+from engine.library.photoprism_sql.library import PhotoPrismLibrary
+from engine.library.photoprism_sql.opening import encrypted
+from engine.library.registry import connect
 from engine.library.tunnel import tunnel_to
 from engine.settings import LibrarySettings
 from tests.mariadb import MariaServer, running_server

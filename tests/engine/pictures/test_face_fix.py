@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.base_model import find_base
 from engine.demo.drawing import draw_photo, draw_portrait, random_scene, seat
 from engine.demo.likeness import DrawnPeople
 from engine.demo.people import JAMES
 from engine.errors import PictureError
-from engine.faces.geometry import Box
-from engine.pictures.brush import Brush, Subject, Watch
-from engine.pictures.face_fix import FaceFix, face_fix_from, lay_back, part_around
-from engine.pictures.face_fix_painting import FaceFixer, with_trigger
-from engine.pictures.orders import face_fix_order, order_for
-from engine.pictures.parameters import read_parameters
-from engine.pictures.picture import PictureState, checked, order_from_record
-from engine.pictures.pipeline import Painting
-from engine.pictures.queue import Queue
-from engine.pictures.start import order_pictures, wait_for
+from engine.faces.photo.geometry import Box
+from engine.models.locate import find_base
+from engine.pictures.orders.face_fix import FaceFix, face_fix_from, lay_back, part_around
+from engine.pictures.orders.orders import face_fix_order, order_for
+from engine.pictures.orders.picture import PictureState, checked, order_from_record
+from engine.pictures.orders.png_parameters import read_parameters
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import order_pictures, wait_for
+from engine.pictures.painting.face_fix import FaceFixer, with_trigger
+from engine.pictures.painting.pipeline import Painting
+from engine.pictures.painting.request import Brush, Subject, Watch
 from engine.settings import BaseSettings, PersonSettings, Sampler
 from tests.drawn_people import drawn_project
 

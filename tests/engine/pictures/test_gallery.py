@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 
 from engine.errors import PictureError
 from engine.filter_line import FilterError
-from engine.pictures.gallery import Gallery, Shown, order_face_fix, order_like
-from engine.pictures.gallery_filter import (
+from engine.pictures.gallery.filter import (
     explain_picture_words,
     filter_pictures,
     picture_completions,
     read_picture_filter,
 )
-from engine.pictures.orders import order_for
-from engine.pictures.picture import PictureState
-from engine.pictures.queue import Queue
-from engine.pictures.verdicts import Verdicts
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.rows import Gallery, Shown, order_face_fix, order_like
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.picture import PictureState
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from engine.prompts.shelf import Shelf
-from engine.store import Store
+from engine.prompts.store import Shelf
+from engine.storage.database import Store
 
 NOW = time.time()
 

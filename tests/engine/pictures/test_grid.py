@@ -16,7 +16,6 @@ from PIL import Image
 from engine.errors import PictureError
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import state
-from engine.pictures.brush import alike
 from engine.pictures.grid.axes import Axis, AxisKind, read_axis
 from engine.pictures.grid.painting import (
     cells_of,
@@ -31,11 +30,12 @@ from engine.pictures.grid.painting import (
 from engine.pictures.grid.plan import Grid, Place, by_dearness, orders_of
 from engine.pictures.grid.ranges import GridError
 from engine.pictures.grid.sheet import legend, split, write_sheet
-from engine.pictures.grid.shelf import Cell, GridShelf
-from engine.pictures.parameters import Parameters, read_parameters
-from engine.pictures.picture import PictureState
-from engine.pictures.queue import Queue
-from engine.pictures.start import order_pictures, painter_folder, wait_for
+from engine.pictures.grid.store import Cell, GridShelf
+from engine.pictures.orders.picture import PictureState
+from engine.pictures.orders.png_parameters import Parameters, read_parameters
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import order_pictures, painter_folder, wait_for
+from engine.pictures.painting.request import alike
 from engine.project import Project
 from tests.patience import wait_until
 from tests.small_project import random_lora, run_with, small_project

@@ -14,10 +14,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.errors import PromptError
-from engine.pictures.face_fix import FaceFix
 from engine.pictures.grid.axes import NO_LORA, AxisKind, Known, applied, read_axis
 from engine.pictures.grid.ranges import GridError, number_text, read_numbers, split_words
-from engine.pictures.picture import PictureOrder
+from engine.pictures.orders.face_fix import FaceFix
+from engine.pictures.orders.picture import PictureOrder
 from engine.settings import PersonSettings, Sampler
 from engine.settings.samplers import NoiseSchedule
 

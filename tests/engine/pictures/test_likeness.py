@@ -19,15 +19,14 @@ from engine.demo.people import JAMES
 from engine.errors import DatasetError, PictureError, ProjectError
 from engine.jobs.folder import JobFolder, JobKind, Order, Request
 from engine.jobs.follow import wait
-from engine.library.photoprism import connect
-from engine.pictures.likeness import warning_of
-from engine.pictures.likeness_gallery import Gallery, trimmed_middle
-from engine.pictures.likeness_identity import General, load_identity
-from engine.pictures.likeness_judge import Judge, judge_for, judge_if_any
-from engine.pictures.parameters import read_parameters
-from engine.pictures.queue import Queue
-from engine.pictures.references import kept_references, prepare_references
-from engine.pictures.scores import (
+from engine.library.registry import connect
+from engine.pictures.likeness.identity import General, load_identity
+from engine.pictures.likeness.job import warning_of
+from engine.pictures.likeness.judge import Judge, judge_for, judge_if_any
+from engine.pictures.likeness.recommendation import recommend, score
+from engine.pictures.likeness.references import kept_references, prepare_references
+from engine.pictures.likeness.scale import Gallery, trimmed_middle
+from engine.pictures.likeness.scores import (
     Likeness,
     Measure,
     PictureScore,
@@ -37,12 +36,13 @@ from engine.pictures.scores import (
     read_likeness,
     write_likeness,
 )
-from engine.pictures.scores_recommend import recommend, score
-from engine.pictures.start import start_likeness
+from engine.pictures.orders.png_parameters import read_parameters
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import start_likeness
 from engine.project import Project
 from engine.settings import BaseSettings
-from engine.training.runs import run_status
-from engine.training.start import start_training
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import start_training
 from tests.drawn_people import drawn_project, other_people
 from tests.small_project import run_with, small_project
 

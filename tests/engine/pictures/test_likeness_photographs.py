@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from engine.faces.detector import Detector
-from engine.faces.geometry import Box
-from engine.faces.pose import Points
-from engine.pictures.likeness_identity import Unscorable
-from engine.pictures.likeness_judge import Judge
-from engine.pictures.likeness_photographs import Photographs
+from engine.faces.detection.detector import Detector
+from engine.faces.detection.pose import Points
+from engine.faces.photo.geometry import Box
+from engine.pictures.likeness.identity import Unscorable
+from engine.pictures.likeness.judge import Judge
+from engine.pictures.likeness.photographs import Photographs
 from tests.astronaut import FACE, astronaut
 from tests.real_faces import far_apart, hopper, small_faces, variants
 

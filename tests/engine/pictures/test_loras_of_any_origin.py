@@ -12,13 +12,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.base_model import find_base
 from engine.errors import LoraFileError
-from engine.pictures.picture import Worn
-from engine.pictures.wardrobe import Wardrobe
+from engine.lora.header import read_header
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import Pipeline, load_pipeline
+from engine.pictures.orders.picture import Worn
+from engine.pictures.painting.lora_cache import Wardrobe
 from engine.settings import BaseSettings
-from engine.training.base import Pipeline, load_pipeline
-from engine.training.lora_header import read_header
 from tests.lora_spellings import SPELLINGS, Made, Place, layers_of, look, make, spelt, with_weight, written
 from tests.rows import usual
 

@@ -14,19 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.base_model import find_base
-from engine.pictures.gallery import Gallery
+from engine.models.locate import find_base
+from engine.pictures.gallery.import_external import look_for_pictures
+from engine.pictures.gallery.rows import Gallery
 from engine.pictures.grid.axes import Axis, AxisKind
 from engine.pictures.grid.painting import cells_of, kept, orders_of
 from engine.pictures.grid.plan import Grid
-from engine.pictures.grid.shelf import GridShelf
-from engine.pictures.orders import order_for, ready_to_queue
-from engine.pictures.outside import look_for_pictures
-from engine.pictures.queue import Queue
+from engine.pictures.grid.store import GridShelf
+from engine.pictures.orders.orders import order_for, ready_to_queue
+from engine.pictures.orders.queue import Queue
 from engine.project import Project, open_project
 from engine.settings import BaseSettings
+from engine.storage.database import MIGRATIONS
 from engine.storage.project_paths import ProjectPaths
-from engine.store import MIGRATIONS
 from tests.old_projects import FOLDER
 from tests.small_project import random_lora, run_with, small_project
 

@@ -17,16 +17,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import PictureError
-from engine.pictures.exporting import export_pictures
-from engine.pictures.gallery import Gallery, Shown, order_like
-from engine.pictures.orders import order_for
-from engine.pictures.outside import Found, look_for_pictures, what_it_tells
-from engine.pictures.parameters import read_parameters
-from engine.pictures.queue import Queue
-from engine.pictures.verdicts import Verdicts
+from engine.pictures.gallery.export import export_pictures
+from engine.pictures.gallery.import_external import Found, look_for_pictures, what_it_tells
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.rows import Gallery, Shown, order_like
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.png_parameters import read_parameters
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from engine.settings.samplers import Sampler
-from engine.store import Store
+from engine.storage.database import Store
 
 A1111 = (
     "an oil painting of a man, <lora:jx265-000008:0.7>\nNegative prompt: blurry,\nlow contrast\n"

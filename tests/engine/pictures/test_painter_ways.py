@@ -18,23 +18,23 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from engine import events
-from engine.base_model import find_base
 from engine.errors import LoraFileError, PictureError
-from engine.jobs.card import Card
 from engine.jobs.folder import JobKind, Order, Request
+from engine.jobs.gpu_in_use import Card
 from engine.jobs.worker import Context
-from engine.pictures.brush import Brush, Subject, Watch
-from engine.pictures.orders import order_for, ready_to_queue
-from engine.pictures.painter import Painter
-from engine.pictures.picture import PictureState, Worn
-from engine.pictures.pipeline import Painting
-from engine.pictures.queue import Queue
-from engine.pictures.start import painter_folder, preview_path
-from engine.pictures.vae import Vae
+from engine.lora.header import read_metadata
+from engine.models.locate import find_base
+from engine.pictures.orders.orders import order_for, ready_to_queue
+from engine.pictures.orders.picture import PictureState, Worn
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import painter_folder, preview_path
+from engine.pictures.painting.pipeline import Painting
+from engine.pictures.painting.request import Brush, Subject, Watch
+from engine.pictures.painting.vae import Vae
+from engine.pictures.painting.worker import Painter
 from engine.project import Project
 from engine.settings import BaseSettings
 from engine.settings.samplers import Sampler
-from engine.training.lora_header import read_metadata
 from tests.patience import PATIENCE, wait_until
 from tests.small_project import random_lora, small_project
 
@@ -119,7 +119,7 @@ def test_a_compiled_model_paints_the_same_with_loras_that_come_and_go(
     painting: Painting, loras: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # inductor wants a C++ compiler and a minute; this one goes through all of it but the last step.
-    monkeypatch.setattr("engine.training.compile.BACKEND", "aot_eager")
+    monkeypatch.setattr("engine.training.step.compile.BACKEND", "aot_eager")
     compiled = Painting(find_base(BaseSettings(model="demo")), compiled=True)
     for worn in ((), (Worn(loras[0], 0.7, 0.7),), (Worn(loras[1], 0.4, 0.4),), ()):
         brush = replace(BARE, others=worn)
@@ -134,7 +134,7 @@ def test_compiling_that_fails_is_told_and_the_picture_painted_without(
     def broken(_graph: Any, _inputs: Any) -> Any:
         raise RuntimeError("no C++ compiler here")
 
-    monkeypatch.setattr("engine.training.compile.BACKEND", broken)
+    monkeypatch.setattr("engine.training.step.compile.BACKEND", broken)
     compiled, told = fresh
     compiled.compile()
     assert far(compiled.paint(PROMPT, [5], BARE)[0], painting.paint(PROMPT, [5], BARE)[0]) <= 1

@@ -15,13 +15,13 @@ from PIL import Image
 from engine.errors import BaseModelError
 from engine.jobs.folder import Request
 from engine.jobs.follow import state
-from engine.pictures.orders import free_path, new_picture_path, newest_lora, order_for
-from engine.pictures.parameters import read_parameters
-from engine.pictures.queue import Picture, PictureOrder, PictureState, Queue
-from engine.pictures.start import order_pictures, painter_folder, wait_for
+from engine.lora.header import lora_hash
+from engine.pictures.orders.orders import free_path, new_picture_path, newest_lora, order_for
+from engine.pictures.orders.png_parameters import read_parameters
+from engine.pictures.orders.queue import Picture, PictureOrder, PictureState, Queue
+from engine.pictures.orders.start import order_pictures, painter_folder, wait_for
 from engine.project import Project
 from engine.settings import Sampler
-from engine.training.lora_header import lora_hash
 from tests.patience import wait_until
 from tests.small_project import random_lora, small_project
 

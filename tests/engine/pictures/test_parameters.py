@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import PictureError
-from engine.pictures.brush import Brush
-from engine.pictures.describing import describe
-from engine.pictures.parameters import Parameters, add_lora_tag, png_text, read_parameters, split_lora_tags
-from engine.pictures.picture import Hires, Worn
+from engine.pictures.orders.picture import Hires, Worn
+from engine.pictures.orders.png_parameters import Parameters, add_lora_tag, png_text, read_parameters, split_lora_tags
+from engine.pictures.painting.png_metadata import describe
+from engine.pictures.painting.request import Brush
 from engine.settings.samplers import Sampler
 
 A1111 = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')

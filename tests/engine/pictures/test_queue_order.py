@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from engine.errors import DiskFull, PictureError
-from engine.pictures import landing
-from engine.pictures.landing import Beside, land, land_what_was_staged
-from engine.pictures.orders import order_for, ready_to_queue
-from engine.pictures.parameters import Parameters
-from engine.pictures.picture import Hires, Picture, PictureOrder, Upscaler, Worn, order_from_record
-from engine.pictures.queue import MOST_TRIES, Move, PictureState, Queue
+from engine.pictures.orders import commit as landing
+from engine.pictures.orders.commit import Beside, land, land_what_was_staged
+from engine.pictures.orders.orders import order_for, ready_to_queue
+from engine.pictures.orders.picture import Hires, Picture, PictureOrder, Upscaler, Worn, order_from_record
+from engine.pictures.orders.png_parameters import Parameters
+from engine.pictures.orders.queue import MOST_TRIES, Move, PictureState, Queue
 from engine.project import Project
 from engine.settings.samplers import NoiseSchedule, Sampler
 

@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.base_model import find_base
 from engine.errors import PictureError, ProjectError
-from engine.pictures.brush import Brush, Subject
-from engine.pictures.parameters import Parameters
-from engine.pictures.picture import Hires
-from engine.pictures.pipeline import Painting
-from engine.pictures.samplers import scheduler_for
+from engine.models.locate import find_base
+from engine.pictures.orders.picture import Hires
+from engine.pictures.orders.png_parameters import Parameters
+from engine.pictures.painting.pipeline import Painting
+from engine.pictures.painting.request import Brush, Subject
+from engine.pictures.painting.samplers import scheduler_for
 from engine.project import Project
 from engine.settings import BaseSettings
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler, read_schedule

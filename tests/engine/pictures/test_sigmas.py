@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.pictures.samplers import scheduler_for
+from engine.pictures.painting.samplers import scheduler_for
 from engine.settings.samplers import (
     UNSCHEDULED,
     NoiseSchedule,

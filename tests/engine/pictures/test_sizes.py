@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from engine.base_model import find_base
-from engine.pictures.orders import order_from_settings
+from engine.models.locate import find_base
+from engine.pictures.orders.orders import order_from_settings
 from engine.settings import DEMO_BASE, BaseSettings, Settings
 from engine.settings.sizes import PIXELS, SizeName, size_of
 from tests.small_project import small_project

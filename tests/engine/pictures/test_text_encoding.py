@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.base_model import find_base
 from engine.errors import PromptError
-from engine.pictures.pipeline import Brush, Painting, Worn
-from engine.pictures.text_encoding import TextEncoding, Together
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import load_pipeline
+from engine.pictures.painting.pipeline import Brush, Painting, Worn
+from engine.pictures.painting.text_encoding import TextEncoding, Together
 from engine.settings import BaseSettings, Sampler
-from engine.training.base import load_pipeline
 from tests.small_project import random_lora
 
 FULL = "man " * 75

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PictureError
-from engine.pictures.gallery import Gallery
-from engine.pictures.orders import order_for
-from engine.pictures.queue import Queue
-from engine.pictures.verdicts import Verdicts
-from engine.pictures.votes import Ranking, Votes, wilson
+from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.rows import Gallery
+from engine.pictures.gallery.votes import Ranking, Votes, wilson
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine.errors import PromptError
 from engine.prompts.axes import AXES, wildcard_names
+from engine.prompts.dynamicprompts_guard import guarded
 from engine.prompts.grammar import distance, fill, has_choices, lone_braces, plain, tidy, variations
-from engine.prompts.guard import guarded
 from engine.settings import PersonSettings
 
 words = st.text(alphabet="abcdefg ()[]:.0123<>-éü", max_size=8).filter(lambda text: "[" not in text and "]" not in text)

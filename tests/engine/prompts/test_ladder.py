@@ -8,8 +8,8 @@ import pytest
 
 from engine.errors import PromptError
 from engine.prompts.axes import AXES, NAMES, axis_of
+from engine.prompts.axis_variation import Size, parts_of, vary
 from engine.prompts.breakdown import take_apart
-from engine.prompts.ladder import Size, parts_of, vary
 
 PARENT = "portrait of jx265 man, (studio light:1.2), wearing a navy suit, plain grey background"
 

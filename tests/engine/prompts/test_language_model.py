@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from engine.errors import PromptError
 from engine.llm.server import KEY_VARIABLE, Cancelled, ModelServer, Refused, find_key
 from engine.prompts.axes import AXES, NAMES
+from engine.prompts.axis_variation import Size, vary
 from engine.prompts.breakdown import take_apart
 from engine.prompts.grammar import variations
-from engine.prompts.ladder import Size, vary
 from engine.prompts.llm.answers import prompts_in
-from engine.prompts.llm.asking import SUBJECT, Wish
-from engine.prompts.llm.sifting import Dropped, Sieve
+from engine.prompts.llm.filtering import Dropped, Sieve
+from engine.prompts.llm.request import SUBJECT, Wish
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
 from engine.settings import PersonSettings
 from tests.model_server import Said, answering, prompts

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from engine.errors import PromptError
-from engine.pictures.orders import order_for
-from engine.pictures.queue import Queue
+from engine.pictures.orders.orders import order_for
+from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from engine.prompts.shelf import Mark, Shelf
+from engine.prompts.store import Mark, Shelf
 
 
 def test_prompts_stay_across_restarts_best_rated_first(project: Project) -> None:

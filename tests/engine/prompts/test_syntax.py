@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.base_model import find_base
 from engine.errors import PromptError
+from engine.models.locate import find_base
 from engine.prompts.attention import LARGEST, parse_attention
 from engine.prompts.breakdown import chunk_text, refuse_what_cannot_be_painted, take_apart
-from engine.prompts.networks import strip
-from engine.prompts.schedule import parse_schedule
+from engine.prompts.extra_networks import strip
+from engine.prompts.prompt_editing import parse_schedule
 from engine.prompts.tokenizer import _read, find_words
 from engine.settings import BaseSettings
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.base_model import BaseKind, BaseModel, find_base
 from engine.demo.single_file import write_single_file
 from engine.demo.tiny_parts import TinyBase
 from engine.errors import BaseModelError
+from engine.models.locate import BaseKind, BaseModel, find_base
+from engine.models.sdxl.loading import load_pipeline, native_resolution, noise_schedule
 from engine.settings import BaseSettings
-from engine.training.base import load_pipeline, native_resolution, noise_schedule
-from engine.training.caches import fingerprint
+from engine.training.data.latent_cache import fingerprint
 from tests.rows import usual
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from engine.faces.geometry import Box
+from engine.faces.photo.geometry import Box
 from engine.settings import TrainingSettings
-from engine.training.captions import as_written, orders
-from engine.training.chance import Chance, step_chance
-from engine.training.images import fit
-from engine.training.loss import Batch, Noise, Weighing, diffusion_loss
-from engine.training.masks import mask_of
+from engine.training.data.batch import Batch
+from engine.training.data.caption_variants import as_written, orders
+from engine.training.data.images import fit
+from engine.training.data.masks import mask_of
+from engine.training.step.loss import Noise, Weighing, diffusion_loss
+from engine.training.step.randomness import Chance, step_chance
 
 ON = TrainingSettings(caption_shuffle=True)
 

@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.base_model import find_base
 from engine.errors import DatasetError
+from engine.models.device import Device, choose_device, usable_cores
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import Pipeline, load_pipeline
+from engine.models.sdxl.shape import shape_of_configs
 from engine.settings import BaseSettings, Precision, TrainingSettings
-from engine.training.base import Pipeline, load_pipeline
-from engine.training.base_shape import shape_of_configs
-from engine.training.caches import too_long, training_data
-from engine.training.data import TrainingData
-from engine.training.device import Device, choose_device, usable_cores
-from engine.training.examples import Example
-from engine.training.lineup import line_up
-from engine.training.loss import Noise
+from engine.training.data.examples import Example
+from engine.training.data.latent_cache import too_long, training_data
+from engine.training.data.tensors import TrainingData
+from engine.training.data.training_set import line_up
+from engine.training.step.loss import Noise
 from tests.small_project import portrait
 
 CPU = Device("cpu", torch.float32)

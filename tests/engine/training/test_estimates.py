@@ -12,17 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import TrainingError
+from engine.models.sdxl.flops import StepShape, forward_tflop, step_tflop
+from engine.models.sdxl.memory import GIB, memory_parts
+from engine.models.sdxl.shape import SDXL, BaseShape, shape_of_configs
 from engine.project import Project
 from engine.settings import Settings, TrainingSettings, with_changes
-from engine.training.base_shape import SDXL, BaseShape, shape_of_configs
-from engine.training.budget import Budget, check_budget, epochs_within, seconds_within, why_stop
-from engine.training.cards import Card, card_of_memory, known_cards, named_card, reported_card
-from engine.training.estimate import WhatIf, estimate_run
-from engine.training.flops import StepShape, forward_tflop, step_tflop
-from engine.training.measured import Costs, Measured, Setting, machine_record, of_run, of_this_machine, remember
-from engine.training.memory import GIB, memory_parts
-from engine.training.presets import PRESETS, ROOM, Chosen, choose, predicted_gb, preset_for
-from engine.training.timing import Source, best_timing, model_seconds
+from engine.training.planning.benchmark_store import (
+    Costs,
+    Measured,
+    Setting,
+    machine_record,
+    of_run,
+    of_this_machine,
+    remember,
+)
+from engine.training.planning.budget import Budget, check_budget, epochs_within, seconds_within, why_stop
+from engine.training.planning.estimate import WhatIf, estimate_run
+from engine.training.planning.gpus import Card, card_of_memory, known_cards, named_card, reported_card
+from engine.training.planning.presets import PRESETS, ROOM, Chosen, choose, predicted_gb, preset_for
+from engine.training.planning.timing import Source, best_timing, model_seconds
 from tests.small_project import small_project
 
 TINY = BaseShape("a U-Net of 32-64-128", 64, 16)
@@ -271,7 +279,7 @@ class TestRecord:
         assert len(of_this_machine()) == 2
 
     def test_the_record_does_not_grow_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("engine.training.measured.KEPT", 3)
+        monkeypatch.setattr("engine.training.planning.benchmark_store.KEPT", 3)
         for t in range(5):
             remember(measured(setting(), 0.5, t=t))
         assert [each.t for each in of_this_machine()] == [2, 3, 4]

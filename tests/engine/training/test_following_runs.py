@@ -16,10 +16,10 @@ from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs.folder import EventLog, EventTail, JobFolder, this_machine
 from engine.settings import TrainingSettings
-from engine.training import vitals
-from engine.training.pace import Pace
-from engine.training.plan import plan_for
-from engine.training.runs import QUIET_SECONDS, RunFollower, run_at, run_status
+from engine.training.planning.eta import Pace
+from engine.training.planning.plan import plan_for
+from engine.training.runs import gpu_stats as vitals
+from engine.training.runs.run_status import QUIET_SECONDS, RunFollower, run_at, run_status
 from tests.story import alive
 
 PLAN = events.Plan(4, 5, 1, 20, 3, 60, 60)

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import DatasetError, TrainingError
+from engine.models.sdxl.shape import SDXL, BaseShape
 from engine.project import Project
 from engine.settings import TrainingSettings
-from engine.training.base_shape import SDXL, BaseShape
-from engine.training.buckets import bucket_for, bucket_sizes, resolution_of, step_of
-from engine.training.estimate import estimate_run
-from engine.training.examples import read_examples
-from engine.training.lineup import Lineup, Seen
-from engine.training.plan import formula, lineup_of, plan_for
-from engine.training.schedule import epoch_batches, epoch_counts
+from engine.training.data.buckets import bucket_for, bucket_sizes, resolution_of, step_of
+from engine.training.data.epoch_order import epoch_batches, epoch_counts
+from engine.training.data.examples import read_examples
+from engine.training.data.training_set import Lineup, Seen
+from engine.training.planning.estimate import estimate_run
+from engine.training.planning.plan import formula, lineup_of, plan_for
 from tests.small_project import portrait, small_project
 
 

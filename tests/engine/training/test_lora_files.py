@@ -13,16 +13,16 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from engine.base_model import find_base
 from engine.errors import LoraFileError
+from engine.lora.compatibility import clients
+from engine.lora.file import LoraPair, Modules, pairs_of_peft, read_lora, write_lora
+from engine.lora.header import lora_hash, read_header
+from engine.lora.metadata import LoraFacts
+from engine.lora.module_names import Part, diffusers_name, sdxl_modules
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import Pipeline, load_pipeline
 from engine.settings import BaseSettings
-from engine.training.adapter import add_lora, lora_state
-from engine.training.base import Pipeline, load_pipeline
-from engine.training.lora_clients import clients
-from engine.training.lora_file import LoraPair, Modules, pairs_of_peft, read_lora, write_lora
-from engine.training.lora_header import lora_hash, read_header
-from engine.training.lora_metadata import LoraFacts
-from engine.training.lora_names import Part, diffusers_name, sdxl_modules
+from engine.training.step.lora_adapter import add_lora, lora_state
 
 FACTS = LoraFacts(name="jx265", rank=4, alpha=2.0, trigger="jx265", resolution=1024, epoch=3, epochs=10, steps=750)
 

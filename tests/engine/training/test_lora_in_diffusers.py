@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import torch
 
-from engine.base_model import find_base
+from engine.lora.compatibility import clients
+from engine.lora.diffusers_loader import in_diffusers
+from engine.lora.header import read_header
+from engine.lora.key_formats import module_of
+from engine.lora.module_names import Part
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import Pipeline, load_pipeline
 from engine.settings import BaseSettings
-from engine.training.base import Pipeline, load_pipeline
-from engine.training.lora_clients import clients
-from engine.training.lora_header import read_header
-from engine.training.lora_in_diffusers import in_diffusers
-from engine.training.lora_names import Part
-from engine.training.lora_spelling import module_of
 from tests.lora_spellings import SPELLINGS, Made, Place, layers_of, make, spelt, written
 from tests.rows import usual
 

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from engine.errors import LoraFileError
-from engine.training.lora_clients import clients
-from engine.training.lora_header import read_header
+from engine.lora.compatibility import clients
+from engine.lora.header import read_header
 from tui.cli import main
 
 QUERY = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from engine.errors import LoraFileError
-from engine.training.adapter import TEXT_TARGETS, add_lora, lora_state
-from engine.training.lora_file import pairs_of_peft
-from engine.training.lora_names import Part, diffusers_name, kohya_name, sdxl_modules
+from engine.lora.file import pairs_of_peft
+from engine.lora.module_names import Part, diffusers_name, kohya_name, sdxl_modules
+from engine.training.step.lora_adapter import TEXT_TARGETS, add_lora, lora_state
 
 SDXL_UNET = {
     "sample_size": 128,

@@ -14,14 +14,14 @@ from engine import events
 from engine.errors import TrainingError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
+from engine.lora.header import read_header
+from engine.models.device import Device
 from engine.settings import Optimizer, TrainingSettings
 from engine.training import learner
-from engine.training.device import Device
-from engine.training.fit import Fitting, fitting_for, is_out_of_memory, step_down
-from engine.training.lora_header import read_header
-from engine.training.runs import RunStatus
-from engine.training.spill import Spill
-from engine.training.state import read_state
+from engine.training.runs.resume_state import read_state
+from engine.training.runs.run_status import RunStatus
+from engine.training.runs.vram_spill import Spill
+from engine.training.step.memory_fallback import Fitting, fitting_for, is_out_of_memory, step_down
 from engine.training.trainer import Trainer
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
@@ -156,7 +156,7 @@ def test_memory_that_runs_out_while_the_weights_are_moved_goes_back_to_the_last_
 def test_a_resumed_run_keeps_what_was_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         run_out(patched, lambda _step, now: now.batch > 2)
-        patched.setattr("engine.training.requests.Requests.to_stop_after_epoch", lambda _self: True)
+        patched.setattr("engine.training.runs.control.Requests.to_stop_after_epoch", lambda _self: True)
         job, _ = train(tmp_path / "james")
     assert losses(job).keys() == {1, 2}
     tried = run_out(monkeypatch, lambda _step, _now: False)

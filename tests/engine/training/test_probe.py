@@ -10,10 +10,10 @@ from engine import events
 from engine.errors import TrainingError
 from engine.jobs.folder import JobFolder, JobKind
 from engine.project import Project
-from engine.training.estimate import estimate_run
-from engine.training.measured import machine_record
-from engine.training.runs import run_status
-from engine.training.start import start_probe, start_training
+from engine.training.planning.benchmark_store import machine_record
+from engine.training.planning.estimate import estimate_run
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import start_probe, start_training
 from tests.bench.bench_estimate import PAIRS, SETTINGS, compared, finished, one_core, probe_and_run
 from tests.small_project import small_project
 

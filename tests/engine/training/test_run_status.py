@@ -10,9 +10,9 @@ from engine import events
 from engine.events import JobState
 from engine.jobs.folder import EventLog, JobFolder
 from engine.settings import TrainingSettings
-from engine.training.curves import AVERAGE_DECAY, Curves
-from engine.training.plan import formula, plan_for
-from engine.training.runs import RunFollower, run_status
+from engine.training.planning.plan import formula, plan_for
+from engine.training.runs.curves import AVERAGE_DECAY, Curves
+from engine.training.runs.run_status import RunFollower, run_status
 
 
 @pytest.fixture

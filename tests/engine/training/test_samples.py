@@ -15,18 +15,19 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from engine import events
-from engine.base_model import find_base
 from engine.errors import PromptError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
-from engine.pictures.parameters import read_parameters
+from engine.models.device import Device
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import load_pipeline
+from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project
 from engine.settings import Settings
-from engine.training.base import load_pipeline
-from engine.training.device import Device
 from engine.training.loading import let_go
+from engine.training.planning.sample_prompts import sample_prompts
+from engine.training.runs.start import start_training
 from engine.training.samples import Easel
-from engine.training.start import sample_prompts, start_training
 from tests.drawn_people import drawn_project
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.settings import Schedule, TrainingSettings
-from engine.training.lineup import Seen
-from engine.training.pace import Pace
-from engine.training.plan import plan_for
-from engine.training.schedule import epoch_batches, learning_rate, step_seed
+from engine.training.data.epoch_order import epoch_batches, learning_rate, step_seed
+from engine.training.data.training_set import Seen
+from engine.training.planning.eta import Pace
+from engine.training.planning.plan import plan_for
 
 counts = st.integers(1, 30)
 

@@ -15,10 +15,10 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import follow
 from engine.project import Project
-from engine.training.estimate import estimate_run
-from engine.training.measured import of_run
-from engine.training.runs import run_status
-from engine.training.start import resume_training, start_probe, start_training
+from engine.training.planning.benchmark_store import of_run
+from engine.training.planning.estimate import estimate_run
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import resume_training, start_probe, start_training
 from tests.patience import Patience, wait_until
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project

@@ -10,18 +10,18 @@ from peft.tuners.lora.layer import Linear
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine import events
-from engine.base_model import find_base
+from engine.models.device import Device
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import load_pipeline, noise_schedule
 from engine.settings import BaseSettings, TrainingSettings
-from engine.training.adapted import LeanLinear, _Adapted
-from engine.training.base import load_pipeline, noise_schedule
-from engine.training.chance import step_chance
-from engine.training.compile import CompiledBlocks
-from engine.training.data import TrainingData
-from engine.training.device import Device
-from engine.training.fit import fitting_for
+from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
-from engine.training.loss import Noise
-from engine.training.step import Passes
+from engine.training.step.compile import CompiledBlocks
+from engine.training.step.fused_lora import LeanLinear, _Adapted
+from engine.training.step.loss import Noise
+from engine.training.step.memory_fallback import fitting_for
+from engine.training.step.passes import Passes
+from engine.training.step.randomness import step_chance
 
 IMAGES = ([0, 1], [2, 3], [1, 0], [3, 2], [0, 1], [2, 3])
 """Of two shapes in turn, so that each comes often enough to be replayed."""

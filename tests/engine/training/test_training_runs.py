@@ -18,11 +18,11 @@ from engine.errors import BaseModelError, DatasetError, JobError, ProjectError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import follow, state
+from engine.lora.header import read_header
 from engine.project import Project
-from engine.training.estimate import estimate_run
-from engine.training.lora_header import read_header
-from engine.training.runs import run_status
-from engine.training.start import live_run, resume_training, start_training
+from engine.training.planning.estimate import estimate_run
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import live_run, resume_training, start_training
 from tests.patience import Patience, wait_until
 from tests.small_project import small_project
 

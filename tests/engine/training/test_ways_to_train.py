@@ -16,21 +16,21 @@ from engine import events
 from engine.errors import LoraFileError, ProjectError, TrainingError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
+from engine.lora.file import read_lora
+from engine.lora.header import read_header
+from engine.lora.module_names import Part
 from engine.project import Project
 from engine.settings import Optimizer, TrainingSettings
-from engine.training.fit import Fitting
-from engine.training.lora_file import read_lora
-from engine.training.lora_header import read_header
-from engine.training.lora_names import Part
-from engine.training.optimizers import into_8bit, make_optimizer, memory_of
-from engine.training.start import start_training
-from engine.training.start_from import read_start
-from engine.training.state import Place, read_state, write_state
+from engine.training.init_lora import read_start
+from engine.training.runs.resume_state import Place, read_state, write_state
+from engine.training.runs.start import start_training
+from engine.training.step.memory_fallback import Fitting
+from engine.training.step.optimizers import into_8bit, make_optimizer, memory_of
 from tests.rows import usual
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import random_lora, small_project
 
-REQUESTS = "engine.training.requests.Requests"
+REQUESTS = "engine.training.runs.control.Requests"
 
 
 @pytest.fixture(scope="module")
@@ -391,7 +391,7 @@ def test_a_state_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     for _ in range(4):
         parameters[0].grad = torch.randn(8, 8)
         optimizer.step()
-    from engine.training.state import Memory
+    from engine.training.runs.resume_state import Memory
 
     place = Place(4, 0.5, 1.5, 2.5, Fitting(True, 1, 4, Optimizer.PRODIGY, 48))
     write_state(tmp_path, place, Memory.of(optimizer, lora={"w": parameters[0]}))

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from engine.errors import TrainingError
+from engine.lora.module_names import Part
 from engine.settings import Optimizer, TrainingSettings
-from engine.training.average import Average
-from engine.training.lora_names import Part
-from engine.training.optimizers import make_optimizer, memory_of, remember
-from engine.training.weights import Weights
+from engine.training.step.ema import Average
+from engine.training.step.flat_parameters import Weights
+from engine.training.step.optimizers import make_optimizer, memory_of, remember
 
 SETTINGS = TrainingSettings(learning_rate=1e-2)
 

@@ -15,33 +15,34 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from engine import events
-from engine.base_model import find_base
 from engine.errors import DatasetError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import state
+from engine.lora.header import read_header
+from engine.lora.metadata import LoraFacts, metadata
+from engine.lora.module_names import Part
+from engine.models.device import Device
+from engine.models.locate import find_base
+from engine.models.sdxl.loading import Pipeline, load_pipeline, noise_schedule
+from engine.models.sdxl.shape import BaseShape, shape_of_configs
 from engine.project import Project
 from engine.settings import BaseSettings, TrainingSettings
-from engine.training.base import Pipeline, load_pipeline, noise_schedule
-from engine.training.base_shape import BaseShape, shape_of_configs
-from engine.training.caches import tokens_of, training_data
-from engine.training.chance import step_chance
-from engine.training.data import TrainingData
-from engine.training.device import Device
-from engine.training.estimate import estimate_run
-from engine.training.examples import read_examples
-from engine.training.fit import fitting_for
+from engine.training.data.batch import Batch
+from engine.training.data.epoch_order import epoch_batches
+from engine.training.data.examples import read_examples
+from engine.training.data.latent_cache import tokens_of, training_data
+from engine.training.data.tensors import TrainingData
+from engine.training.data.training_set import line_up
 from engine.training.learner import Learner
-from engine.training.lineup import line_up
-from engine.training.lora_header import read_header
-from engine.training.lora_history import keep_words, kept_words
-from engine.training.lora_metadata import LoraFacts, metadata
-from engine.training.lora_names import Part
-from engine.training.loss import Batch, Noise
-from engine.training.runs import run_status
-from engine.training.schedule import epoch_batches
-from engine.training.start import resume_training, start_training
-from engine.training.text_encoders import TextEncoders
+from engine.training.planning.estimate import estimate_run
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import resume_training, start_training
+from engine.training.runs.training_history import keep_words, kept_words
+from engine.training.step.loss import Noise
+from engine.training.step.memory_fallback import fitting_for
+from engine.training.step.randomness import step_chance
+from engine.training.step.text_encoders import TextEncoders
 from tests.engine.training.test_training_runs import finish, losses, of_kind, until
 from tests.patience import wait_until
 from tests.small_project import portrait, small_project

@@ -18,18 +18,18 @@ from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
 from engine.project import Project
 from engine.settings import TrainingSettings
-from engine.training.before import told_before
-from engine.training.estimate import estimate_run
+from engine.training.data.training_set import Seen
 from engine.training.learner import Learner
-from engine.training.lineup import Seen
-from engine.training.measured import Costs, Setting, of_run
-from engine.training.measuring import fixed_costs
-from engine.training.pace import Pace
-from engine.training.plan import plan_for
-from engine.training.rhythm import Besides, Occasions, Rhythm, reckoned
-from engine.training.runs import run_status
+from engine.training.planning.benchmark_store import Costs, Setting, of_run
+from engine.training.planning.benchmarks import fixed_costs
+from engine.training.planning.cadence import Besides, Occasions, Rhythm, reckoned
+from engine.training.planning.estimate import estimate_run
+from engine.training.planning.eta import Pace
+from engine.training.planning.plan import plan_for
+from engine.training.runs.earlier_processes import told_before
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import resume_training, start_probe
 from engine.training.samples import Easel
-from engine.training.start import resume_training, start_probe
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 

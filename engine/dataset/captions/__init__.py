@@ -1,0 +1,1 @@
+"""Captioners, clean-up, bulk edits and their undo."""

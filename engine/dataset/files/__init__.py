@@ -1,0 +1,1 @@
+"""The dataset's folder: images, captions, masks and the manifest."""

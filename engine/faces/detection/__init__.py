@@ -1,0 +1,1 @@
+"""Finding faces and telling whose they are, without a library's help."""

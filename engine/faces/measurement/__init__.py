@@ -1,0 +1,1 @@
+"""Quality of faces, duplicates, and which belong to one person."""

@@ -1,0 +1,1 @@
+"""Photos: opened upright and in sRGB; boxes and crops on them."""

@@ -1,0 +1,1 @@
+"""Filtering faces and picking those to train with."""

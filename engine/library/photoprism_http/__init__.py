@@ -1,0 +1,1 @@
+"""PhotoPrism over HTTP, where its database can't be reached."""

@@ -1,0 +1,1 @@
+"""PhotoPrism's index by SQL: MariaDB, MySQL or SQLite, read-only."""

@@ -1,0 +1,1 @@
+"""The SDXL family: loading, shape, arithmetic and memory."""

@@ -1,0 +1,1 @@
+"""Answers of servers, with an end in time and size."""

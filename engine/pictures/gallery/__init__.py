@@ -1,0 +1,1 @@
+"""Painted pictures as they are listed, filtered, rated and exported."""

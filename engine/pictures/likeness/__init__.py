@@ -1,0 +1,1 @@
+"""How much painted pictures are like the person."""

@@ -1,0 +1,1 @@
+"""Pictures to paint: orders, the queue, and how a picture is committed."""

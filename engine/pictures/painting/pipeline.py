@@ -1,0 +1,335 @@
+"""Painting with a base model and LoRAs on it. Needs torch.
+
+The model is loaded once; LoRAs are put on and taken off. All chance of a picture, that of each step too, comes from its
+own seed on the CPU, so that the same seed gives the same picture on every device, alone or among others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from diffusers import StableDiffusionXLImg2ImgPipeline
+from PIL import Image
+from torch.nn import functional as F  # noqa: N812
+
+from engine.errors import PictureError
+from engine.models.device import choose_device
+from engine.models.locate import BaseModel
+from engine.models.prediction import noise_of_scheduler
+from engine.models.sdxl.loading import load_pipeline, native_resolution
+from engine.pictures.orders.picture import Hires, Upscaler, Worn
+from engine.pictures.painting.lora_cache import LeftOut, Wardrobe
+from engine.pictures.painting.memory import Tell, free_memory, keep_one_part_on_the_card, ran_out
+from engine.pictures.painting.preview import Looking, Preview
+from engine.pictures.painting.request import Brush, Stopped, Subject, Watch
+from engine.pictures.painting.samplers import scheduler_for
+from engine.pictures.painting.text_encoding import Conditioning, TextEncoding, Together
+from engine.pictures.painting.vae import Vae, fitted, nearest_size
+from engine.training.step.compile import CompiledBlocks
+
+__all__ = ["Brush", "Painting", "Stopped", "Subject", "Watch", "Worn"]
+
+TEXT = ["prompt_embeds", "add_text_embeds"]
+"""What the pipeline's loop holds of the text."""
+
+MOST_TEXTS = 64
+"""Encoded texts that are kept: a prompt over many seeds is read once."""
+
+
+class Painting:
+    """A base model, loaded and ready to paint.
+
+    Args:
+        base: the base model.
+        half_vae: whether to decode in the card's half precision first.
+        compiled: whether the U-Net's blocks are compiled, where that works.
+        tell: gets what was changed so that the work fits into memory, and why.
+    """
+
+    def __init__(
+        self, base: BaseModel, *, half_vae: bool = False, compiled: bool = False, tell: Tell = lambda *_: None
+    ) -> None:
+        self.base = base
+        self.device = choose_device()
+        self._tell = tell
+        self._whole = load_pipeline(base, self.device.dtype).to(self.device.name)
+        # Text is encoded in float32 and handed over: a pipeline with text encoders of its own would paint in theirs.
+        parts = {**self._whole.components, "text_encoder": None, "text_encoder_2": None}
+        self._from_noise = type(self._whole)(**parts, add_watermarker=False)
+        self._from_picture = StableDiffusionXLImg2ImgPipeline(**parts, add_watermarker=False)
+        for pipeline in (self._from_noise, self._from_picture):
+            pipeline.set_progress_bar_config(disable=True)
+        self._noise = dict(self._whole.scheduler.config)
+        self._text = TextEncoding(self._whole, self.device.name)
+        self._texts: dict[tuple[object, ...], Conditioning] = {}
+        self._wardrobe = Wardrobe(self._whole, base.title)
+        half = self.device.dtype if half_vae and self.device.dtype != torch.float32 else None
+        self._vae = Vae(self._whole.vae, self.device.name, half, tell)
+        self._preview: Preview | None = None
+        self._most = 1_000_000
+        """Pictures together that were found to fit."""
+        self._hooks: list[Any] = []
+        self._compiled: CompiledBlocks | None = None
+        if compiled:
+            self.compile()
+
+    @property
+    def native(self) -> int:
+        """Pixels a side that the base model was made for."""
+        return native_resolution(self._from_noise)
+
+    @property
+    def grain(self) -> int:
+        """What the sides of a picture are multiples of, in pixels."""
+        return int(self._from_noise.vae_scale_factor)
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What a picture's parameters tell of what the base model predicts."""
+        return noise_of_scheduler(self._noise, self.base.source).pairs()
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What of the LoRAs that are on has no place in the base model."""
+        return self._wardrobe.left_out
+
+    def size(self, brush: Brush) -> tuple[int, int]:
+        """Width and height in pixels, of the first pass.
+
+        Raises:
+            PictureError: a size that the model's latents can't have.
+        """
+        size = (brush.width or self.native, brush.height or self.native)
+        if size[0] % self.grain or size[1] % self.grain:
+            raise PictureError(f"{size[0]}x{size[1]} won't do", f"this base paints multiples of {self.grain} pixels")
+        return size
+
+    def sized(self, brush: Brush, subject: Subject) -> Brush:
+        """The brush with its width and height filled in: the source's shape, or what the base model was made for.
+
+        Raises:
+            PictureError: a size that won't do, or a source that can't be read.
+        """
+        width, height = brush.width or self.native, brush.height or self.native
+        if brush.denoise is not None and (brush.width is None or brush.height is None):
+            like = nearest_size(subject.open_source().size, self.native, self.grain)
+            width, height = brush.width or like[0], brush.height or like[1]
+        sized = replace(brush, width=width, height=height)
+        self.size(sized)
+        return sized
+
+    def compile(self) -> None:
+        """Has the U-Net's blocks compiled when they are first used, which takes a minute or so, and again for another
+        size, number of pictures together or strength of a LoRA. What fails then is done without, and told."""
+        try:
+            self._compiled = self._compiled or CompiledBlocks(self._whole.unet)
+        except Exception as error:
+            # torch and diffusers raise many kinds.
+            self._tell("pictures are painted without compiling", _words(error))
+
+    def _give_compiling_up(self, error: Exception) -> bool:
+        """Paints without it from now on. Whether it had been compiled."""
+        if self._compiled is None:
+            return False
+        self._compiled.undo()
+        self._compiled = None
+        self._tell("pictures are painted without compiling", _words(error))
+        return True
+
+    def paint(
+        self,
+        prompt: str,
+        seeds: Sequence[int],
+        brush: Brush,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> list[Image.Image]:
+        """One picture a seed. Raises what ``paint_together`` raises."""
+        subjects = [Subject(prompt, seed, brush.negative) for seed in seeds]
+        return self.paint_together(subjects, brush, Watch(should_stop))
+
+    def paint_together(self, subjects: Sequence[Subject], brush: Brush, watch: Watch = Watch()) -> list[Image.Image]:  # noqa: B008
+        """One picture a subject, in their order; all at once where that is possible.
+
+        Raises:
+            LoraFileError: a LoRA is not there or does not fit the base model.
+            PictureError: the size won't do, a source can't be read, or there is not enough memory for one picture.
+            PromptError: nothing can be painted from a prompt.
+            Stopped: it was told to stop.
+        """
+        brush = self.sized(brush, subjects[0])
+        self._wardrobe.wear(brush.worn())
+        with torch.inference_mode():
+            texts = [self._read(subject, brush) for subject in subjects]
+        # Shorter texts could be filled up with nothing, but then a picture would depend on its neighbours.
+        by_length: dict[int, list[int]] = {}
+        for at, text in enumerate(texts):
+            by_length.setdefault(text.length, []).append(at)
+        pictures: dict[int, Image.Image] = {}
+        for group in by_length.values():
+            waiting = list(group)
+            while waiting:
+                some, waiting = waiting[: self._most], waiting[self._most :]
+                painted = self._paint_what_fits([subjects[at] for at in some], [texts[at] for at in some], brush, watch)
+                pictures.update(zip(some, painted, strict=False))
+                waiting = [*some[len(painted) :], *waiting]
+        return [pictures[at] for at in range(len(subjects))]
+
+    def _paint_what_fits(
+        self, subjects: list[Subject], texts: list[Conditioning], brush: Brush, watch: Watch
+    ) -> list[Image.Image]:
+        """Paints the first of these pictures, all of them where memory allows. Raises PictureError where none fits."""
+        while True:
+            try:
+                with torch.inference_mode():
+                    return self._paint_at_once(subjects[: self._most], texts[: self._most], brush, watch)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    if self._give_compiling_up(error):
+                        continue
+                    raise
+            # Outside of the except: while the error lives, so do the tensors of its frames.
+            free_memory()
+            self._step_down(min(len(subjects), self._most), brush)
+
+    def _step_down(self, together: int, brush: Brush) -> None:
+        if together > 1:
+            self._most = together // 2
+            self._tell(f"{self._most} pictures together instead of {together}", "memory ran out")
+        elif not self._vae.tiled:
+            self._vae.tile()
+            self._tell("pictures are decoded in tiles", "memory ran out with one picture")
+        elif not self._hooks and self.device.on_gpu:
+            self._offload()
+            self._tell("only the part of the model that works stays on the card", "memory ran out with one picture")
+        else:
+            width, height = self.size(brush)
+            fix = "paint smaller, or close what else uses the memory"
+            raise PictureError(f"there is not enough memory for a picture of {width}x{height}", fix)
+
+    def _offload(self) -> None:
+        whole = self._whole
+        parts = [whole.text_encoder, whole.text_encoder_2, whole.unet, whole.vae]
+        self._hooks = keep_one_part_on_the_card(parts, self.device.name)
+
+    def _paint_at_once(
+        self, subjects: Sequence[Subject], texts: Sequence[Conditioning], brush: Brush, watch: Watch
+    ) -> list[Image.Image]:
+        together = Together(texts)
+        width, height = self.size(brush)
+        second = _second_pass(brush)
+        steps = [_steps(brush), _steps(second) if second else 0]
+        if brush.denoise is None:
+            begin: dict[str, Any] = {"width": width, "height": height}
+        else:
+            sources = [self._vae.encode(fitted(subject.open_source(), (width, height))) for subject in subjects]
+            begin = {"image": torch.stack(sources)}
+        latents = self._denoise(together, subjects, brush, watch, (0, sum(steps)), begin)
+        if second and brush.hires:
+            begin = {"image": self._enlarge(latents, brush.hires, (width, height))}
+            latents = self._denoise(together, subjects, second, watch, (steps[0], sum(steps)), begin)
+        return [self._vae.decode(latent) for latent in latents]
+
+    def _enlarge(self, latents: torch.Tensor, hires: Hires, size: tuple[int, int]) -> torch.Tensor:
+        """The first pass's latents [n, 4, h, w], larger."""
+        width, height = (round(side * hires.scale / self.grain) * self.grain for side in size)
+        if hires.upscaler is Upscaler.LATENT:
+            wanted = (height // self.grain, width // self.grain)
+            return F.interpolate(latents.float(), size=wanted, mode="bilinear", antialias=False)
+        pictures = [self._vae.decode(latent) for latent in latents]
+        larger = [picture.resize((width, height), Image.Resampling.LANCZOS) for picture in pictures]
+        return torch.stack([self._vae.encode(picture) for picture in larger])
+
+    def _denoise(
+        self,
+        text: Together,
+        subjects: Sequence[Subject],
+        brush: Brush,
+        watch: Watch,
+        steps: tuple[int, int],
+        begin: dict[str, Any],
+    ) -> torch.Tensor:
+        """One pass. Latents [n, 4, h, w].
+
+        Args:
+            text: what the pictures are to show.
+            subjects: the pictures, each the seed of its own chance.
+            brush: all else.
+            watch: who looks on.
+            steps: those of the passes before, and of all passes.
+            begin: the size in pixels, or the latents to begin from.
+        """
+        before, total = steps
+        pipeline = self._from_noise
+        if brush.denoise is not None:
+            pipeline, begin = self._from_picture, {**begin, "strength": _strength(brush)}
+        pipeline.scheduler = scheduler_for(brush.sampler, brush.schedule, self._noise)
+        # A text that changes on the way has come to its end in the first pass.
+        changes = text.changes and not before
+
+        def between_steps(pipeline_: Any, index: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            if watch.should_stop():
+                raise Stopped
+            # Samplers of a higher order look at each step more than once; the next look is the step's it is in.
+            done = (index + 1) // pipeline_.scheduler.order
+            watch.step(min(before + done, total), total)
+            if not changes:
+                return tensors
+            return {name: tensor.to(tensors[name]) for name, tensor in text.at(done + 1).items()}
+
+        looking = self._look(watch, brush.guidance)
+        try:
+            latents: torch.Tensor = pipeline(
+                **text.first(brush.steps if before else 1),
+                num_inference_steps=brush.steps,
+                guidance_scale=brush.guidance,
+                generator=[torch.Generator().manual_seed(subject.seed) for subject in subjects],
+                output_type="latent",
+                callback_on_step_end=between_steps,
+                callback_on_step_end_tensor_inputs=TEXT if changes else [],
+                **begin,
+            ).images
+        finally:
+            if looking is not None:
+                looking.remove()
+        return latents
+
+    def _look(self, watch: Watch, guidance: float) -> Any:
+        if watch.show is None:
+            return None
+        if self._preview is None:
+            self._preview = Preview(self._vae, self.grain)
+        return self._whole.unet.register_forward_hook(Looking(self._preview, self._noise, guidance, watch.show))
+
+    def _read(self, subject: Subject, brush: Brush) -> Conditioning:
+        """A picture's texts, encoded; the LoRAs must be on."""
+        te = tuple((each.file, each.file.stat().st_mtime_ns, each.te) for each in brush.worn() if each.te)
+        key = (subject.prompt, subject.negative, brush.steps, brush.guidance > 1, te)
+        if key not in self._texts:
+            while len(self._texts) >= MOST_TEXTS:
+                del self._texts[next(iter(self._texts))]
+            self._texts[key] = self._text.conditioning(
+                subject.prompt, subject.negative, brush.steps, guided=brush.guidance > 1
+            )
+        return self._texts[key]
+
+
+def _second_pass(brush: Brush) -> Brush | None:
+    hires = brush.hires
+    return replace(brush, steps=hires.steps or brush.steps, denoise=hires.denoise) if hires else None
+
+
+def _strength(brush: Brush) -> float:
+    """The share of the steps that are run: at least one of them."""
+    return 1.0 if brush.denoise is None else min(1.0, max(brush.denoise, (1 + 1e-6) / brush.steps))
+
+
+def _steps(brush: Brush) -> int:
+    """The steps that are run; diffusers rounds down."""
+    return int(brush.steps * _strength(brush))
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

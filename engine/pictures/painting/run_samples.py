@@ -1,0 +1,76 @@
+"""How a training run's pictures are painted: as all others are, so that each can be painted again. Needs torch.
+
+A run finds it by name (``engine.training.samples``): training comes before pictures.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+
+from engine.models.prediction import noise_of_scheduler
+from engine.pictures.orders.png_parameters import add_lora_tag, png_text
+from engine.pictures.painting.png_metadata import describe
+from engine.pictures.painting.request import Brush
+from engine.pictures.painting.samplers import scheduler_for
+from engine.pictures.painting.text_encoding import TextEncoding, Together
+from engine.settings import Settings
+
+
+class RunBrush:
+    """The settings' sampler, schedule, guidance and negative prompt, for a run's own steps and size.
+
+    Args:
+        settings: the run's.
+        noise: the base model's scheduler configuration.
+        title: the base model's name.
+    """
+
+    def __init__(self, settings: Settings, noise: Any, title: str) -> None:
+        painting = settings.painting
+        self.brush = Brush(
+            steps=settings.training.sample_inference_steps,
+            guidance=painting.guidance,
+            sampler=painting.sampler,
+            schedule=painting.schedule,
+            negative=painting.negative,
+        )
+        self._noise, self._title = dict(noise), title
+        self._said = noise_of_scheduler(self._noise, title).pairs()
+
+    def read(self, pipeline: Any, device: str, prompts: Sequence[str]) -> list[Together]:
+        """What the U-Net is to see of each prompt, by the pipeline's text encoders as they are now.
+
+        Raises:
+            PromptError: nothing can be painted from one of them.
+        """
+        encoding = TextEncoding(pipeline, device)
+        guided = self.brush.guidance > 1
+        with torch.no_grad():
+            return [
+                Together([encoding.conditioning(each, self.brush.negative, self.brush.steps, guided=guided)])
+                for each in prompts
+            ]
+
+    def scheduler(self) -> Any:
+        """A fresh one."""
+        return scheduler_for(self.brush.sampler, self.brush.schedule, self._noise)
+
+    def png(self, image: Image.Image, prompt: str, seed: int, checkpoint: str | None) -> bytes:
+        """The picture's file, with the parameters that paint it again.
+
+        Args:
+            image: the picture.
+            prompt: as it was painted.
+            seed: where its chance came from.
+            checkpoint: the file that keeps what painted it; None: none does.
+        """
+        text = prompt if checkpoint is None else add_lora_tag(prompt, checkpoint, 1.0)
+        about = describe(text, seed, self.brush, image.size, self._title, {}, said=self._said)
+        file = io.BytesIO()
+        image.save(file, "PNG", pnginfo=png_text(about))
+        return file.getvalue()

@@ -1,0 +1,364 @@
+"""The painter: one process that keeps the base model loaded and takes pictures off the queue. Needs torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+from PIL import Image
+
+from engine import events
+from engine.errors import DiskFull, LimnerError
+from engine.events import JobState
+from engine.jobs.gpu_in_use import Card, cards
+from engine.jobs.worker import Context
+from engine.lora.header import lora_hash
+from engine.models.locate import BaseModel, find_base
+from engine.pictures.likeness.identity import Identity, load_identity
+from engine.pictures.likeness.judge import Judge, Known, judge_if_any, known_photos
+from engine.pictures.likeness.scores import identity_for
+from engine.pictures.orders.commit import Beside, land, land_what_was_staged
+from engine.pictures.orders.picture import Picture, PictureState, Worn
+from engine.pictures.orders.prompt_loras import find_loras
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import CLOSING, preview_path
+from engine.pictures.painting.face_fix import FaceFixer, Fixed, JudgedBy, with_trigger
+from engine.pictures.painting.memory import free_memory, most_together
+from engine.pictures.painting.pipeline import Painting, Stopped
+from engine.pictures.painting.png_metadata import describe, told_of_fix, told_of_left_out
+from engine.pictures.painting.preview import write_preview
+from engine.pictures.painting.request import Brush, Watch, alike, brush_of, subject_of
+from engine.project import Project
+from engine.prompts.extra_networks import strip
+from engine.settings import DEMO_BASE, BaseSettings
+
+LOOK_SECONDS = 0.1
+"""How often an idle painter looks at the queue."""
+
+HALF = 0.5
+"""From this part on, a batch is finished before the card is given back."""
+
+
+def work(context: Context) -> None:
+    """Does a painter's job: paints what is queued, stays a while for more, then goes."""
+    project = Project(context.project)
+    closing = context.folder.path / CLOSING
+    closing.unlink(missing_ok=True)
+    there = cards()
+    try:
+        with project.store() as store:
+            Painter(context, project, Queue(store), there[0] if there else None).serve(closing)
+    finally:
+        closing.touch()
+
+
+class Painter:
+    """A loaded base model and the queue's next pictures.
+
+    Args:
+        context: the job.
+        project: whose pictures they are.
+        queue: where they wait.
+        card: the graphics card that it gives back to training; None: there is none.
+    """
+
+    def __init__(self, context: Context, project: Project, queue: Queue, card: Card | None = None) -> None:
+        self._context = context
+        self._project = project
+        self._queue = queue
+        self._card = card
+        self._claim = f"{os.getpid()}-{time.time_ns()}"
+        self._painting: Painting | None = None
+        self._base: str | None = None
+        self._on_card = ExitStack()
+        self._idle_since = time.monotonic()
+        self._hashes: dict[tuple[Path, int], str] = {}
+        self._judge: tuple[Known, Judge | None] | None = None
+
+    def serve(self, closing: Path) -> None:
+        """Paints until it is told to stop, or was idle for as long as the settings say.
+
+        Args:
+            closing: the file that says that it is about to go.
+        """
+        ended = land_what_was_staged(self._queue)
+        for picture in self._queue.put_back_after_death():
+            self._context.emit(events.Warning(picture.reason or "given up", subject=str(picture.id)))
+        for picture in ended:
+            self._context.emit(events.Sample(str(picture.path), picture.prompt, picture.seed))
+        shutil.rmtree(preview_path(self._project, 0).parent, ignore_errors=True)
+        try:
+            while not self._context.should_stop():
+                self._give_way()
+                if not self._paint_next() and not self._wait_for_more(closing):
+                    return
+        finally:
+            self._unload()
+
+    def _wait_for_more(self, closing: Path) -> bool:
+        """A moment's rest; False when it is time to go."""
+        if self._context.should_stop():
+            return False
+        if time.monotonic() - self._idle_since > self._project.settings.painting.idle_seconds:
+            # From here on whoever queues a picture sees this file and waits for the next painter.
+            closing.touch()
+            if not self._queue.waiting():
+                return False
+            closing.unlink()
+        time.sleep(LOOK_SECONDS)
+        return True
+
+    def _paint_next(self) -> bool:
+        """Paints the next picture, and those that go with it. Whether there was one."""
+        taken = self._queue.take_together(self._claim, self._most, alike)
+        if not taken:
+            return False
+        try:
+            painting = self._loaded(taken[0].base)
+            self._paint(painting, taken)
+        except Stopped:
+            held = [each.id for each in taken if self._queue.state(each.id) is PictureState.PAINTING]
+            self._queue.put_back(held)
+        except Exception as error:
+            # What can't be painted must not take the others with it.
+            self._failed(taken, error)
+        finally:
+            for picture in taken:
+                preview_path(self._project, picture.id).unlink(missing_ok=True)
+        self._idle_since = time.monotonic()
+        return True
+
+    def _failed(self, taken: Sequence[Picture], error: Exception) -> None:
+        """Of a batch that failed each picture is tried alone, so that only the one that can't be painted fails.
+
+        Raises:
+            DiskFull: that was why; all of them wait again, for the next painter.
+        """
+        if isinstance(error, DiskFull):
+            held = [each.id for each in taken if self._queue.state(each.id) is PictureState.PAINTING]
+            self._queue.put_back(held)
+            raise error
+        if len(taken) > 1:
+            for picture in taken:
+                if self._queue.state(picture.id) is not PictureState.PAINTING:
+                    continue
+                try:
+                    self._paint(self._loaded(picture.base), [picture])
+                except Stopped:
+                    self._queue.put_back([picture.id])
+                except Exception as alone:
+                    self._failed([picture], alone)
+            return
+        picture = taken[0]
+        said = error.one_line() if isinstance(error, LimnerError) else f"{type(error).__name__}: {error}"
+        self._queue.fail(picture.id, said, self._claim)
+        self._context.emit(events.Warning(said, subject=str(picture.id)))
+
+    def _paint(self, painting: Painting, taken: Sequence[Picture]) -> None:
+        """Paints pictures together and lands each."""
+        began = time.monotonic()
+        brushes = [self._with_named_loras(picture) for picture in taken]
+        if any(other != brushes[0] for other in brushes):
+            # A name in a prompt came to mean a LoRA since the pictures were ordered.
+            for picture in taken:
+                self._paint(painting, [picture])
+            return
+        brush = painting.sized(brushes[0], subject_of(taken[0]))
+        watch = _Watching(self._context, self._project, self._queue, taken, self.wanted_elsewhere)
+        looking = Watch(watch.should_stop, watch.step, watch.show)
+        subjects = [subject_of(each) for each in taken]
+        if taken[0].face_fix is not None and taken[0].face_fix.only:
+            images = [each.open_source() for each in subjects]
+        else:
+            images = painting.paint_together(subjects, brush, looking)
+            for warning, picture in product(painting.left_out, taken):
+                self._context.emit(events.Warning(str(warning), subject=str(picture.id)))
+        fixed = [self._fixed(painting, *each, brush, watch) for each in zip(taken, images, strict=True)]
+        seconds = (time.monotonic() - began) / len(taken)
+        hashes = {each.file.stem: self._hash(each.file) for each in brush.worn()}
+        size = painting.size(brush)
+        for picture, image, fix in zip(taken, images, fixed, strict=True):
+            own = replace(brush, negative=picture.negative)
+            if picture.face_fix is not None and picture.face_fix.only:
+                own, size = replace(own, denoise=None), image.size
+            title, said = painting.base.title, painting.said
+            about = describe(picture.prompt, picture.seed, own, size, title, hashes, picture.prompt_id, said)
+            if fix is not None:
+                about = told_of_fix(about, picture.face_fix, fix)
+            about = told_of_left_out(about, {each.name: (each.count, each.total) for each in painting.left_out})
+            try:
+                kept, other = (fix.kept, _other_of(picture, fix)) if fix else (image, None)
+                path = land(self._queue, picture, kept, about, self._claim, seconds, other)
+            except LimnerError as error:
+                self._failed([picture], error)
+                continue
+            if path is not None:
+                likeness = None if fix is None else fix.likeness[fix.after]
+                if likeness is not None:
+                    self._queue.keep_likeness(picture.id, likeness)
+                sample = events.Sample(
+                    str(path), picture.prompt, picture.seed, likeness=likeness, seconds=round(seconds, 3)
+                )
+                self._context.emit(sample)
+        waiting = self._queue.waiting()
+        self._context.emit(events.Phase("pictures", len(taken), len(taken) + waiting))
+
+    def _fixed(
+        self, painting: Painting, picture: Picture, image: Image.Image, brush: Brush, watch: _Watching
+    ) -> Fixed | None:
+        """The picture with its faces painted anew, where that was ordered."""
+        if picture.face_fix is None:
+            return None
+        self._context.emit(events.Phase("face fix", 0, 1, subject=str(picture.id)))
+        person = self._project.settings.person
+        subject = replace(subject_of(picture), prompt=with_trigger(picture.prompt, person))
+        fixer = FaceFixer(painting, *self._eyes())
+        own = replace(brush, negative=picture.negative)
+        return fixer.fix(image, subject, own, picture.face_fix, Watch(watch.should_stop))
+
+    def _eyes(self) -> tuple[Identity, JudgedBy | None]:
+        """What finds faces, and what knows the person if anything does; the images may change while a painter lives."""
+        known = known_photos(self._project)
+        if self._judge is None or self._judge[0] != known:
+            self._judge = known, judge_if_any(self._project)
+        judge = self._judge[1]
+        if judge is not None:
+            return judge.identity, JudgedBy(judge)
+        return load_identity(identity_for(self._project.settings.base)), None
+
+    def _with_named_loras(self, picture: Picture) -> Brush:
+        """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``.
+
+        Those that had a file when the picture was ordered are among its own; a name without one is refused here.
+
+        Raises:
+            PromptError: no checkpoint has that name.
+        """
+        brush = brush_of(picture)
+        known = {each.file.stem for each in picture.worn()} | {
+            f"{each.file.parent.parent.name}/{each.file.stem}" for each in picture.worn()
+        }
+        tags = [tag for tag in strip(picture.prompt).loras if tag.name not in known]
+        found = find_loras(self._project, tags)
+        return replace(brush, others=(*brush.others, *(Worn(file, tag.unet, tag.te) for file, tag in found)))
+
+    def _most(self, picture: Picture) -> int:
+        """How many pictures like this one to try together."""
+        wanted = self._project.settings.painting.batch
+        if self._painting is None or picture.base != self._base:
+            return wanted or 1
+        native = self._painting.native
+        pixels = (picture.width or native) * (picture.height or native)
+        if picture.hires is not None:
+            pixels = int(pixels * picture.hires.scale**2)
+        return most_together(self._painting.device.name, pixels, wanted)
+
+    def _loaded(self, base: str | None) -> Painting:
+        """The base model, loaded if another was. Raises BaseModelError."""
+        found = _find(self._project, base)
+        if self._painting is None or base != self._base or found != self._painting.base:
+            self._unload()
+            self._context.emit(events.Phase("loading the base model", 0, 1))
+            if self._card is not None and not self._project.settings.painting.share_card:
+                self._on_card.enter_context(self._card.held_for_painting())
+            settings = self._project.settings.painting
+            try:
+                self._painting = Painting(
+                    found, half_vae=settings.half_vae, compiled=settings.compile == "on", tell=self._tell_fit
+                )
+            except BaseException:
+                self._unload()
+                raise
+            self._base = base
+            self._context.emit(events.Phase("loading the base model", 1, 1))
+        return self._painting
+
+    def _unload(self) -> None:
+        self._painting = self._base = None
+        free_memory()
+        self._on_card.close()
+
+    def wanted_elsewhere(self) -> bool:
+        """Whether a run wants the card that pictures are painted on."""
+        if self._card is None or self._project.settings.painting.share_card:
+            return False
+        return self._card.wanted_for_training()
+
+    def _give_way(self) -> None:
+        """Gives the card to a run that trains, and waits until it has ended."""
+        if not self.wanted_elsewhere():
+            return
+        self._unload()
+        why = "a run trains on the card: the pictures wait for it (painting.share_card = true paints beside it)"
+        self._context.emit(events.Job(JobState.PAUSED, pid=os.getpid(), reason=why))
+        while self.wanted_elsewhere() and not self._context.should_stop():
+            time.sleep(LOOK_SECONDS)
+        self._idle_since = time.monotonic()
+        self._context.emit(events.Job(JobState.RUNNING, pid=os.getpid(), reason="the card is free again"))
+
+    def _tell_fit(self, changed: str, why: str) -> None:
+        self._context.emit(events.Fit(changed, why))
+
+    def _hash(self, lora: Path) -> str:
+        key = (lora, lora.stat().st_mtime_ns)
+        if key not in self._hashes:
+            self._hashes[key] = lora_hash(lora)
+        return self._hashes[key]
+
+
+class _Watching:
+    """Looks at a batch between its steps: stops it, tells of it, shows it."""
+
+    def __init__(
+        self,
+        context: Context,
+        project: Project,
+        queue: Queue,
+        taken: Sequence[Picture],
+        wanted_elsewhere: Callable[[], bool],
+    ) -> None:
+        self._context, self._project, self._queue, self._taken = context, project, queue, taken
+        self._wanted_elsewhere = wanted_elsewhere
+        self._part = 0.0
+        self._subject = ",".join(str(each.id) for each in taken)
+
+    def should_stop(self) -> bool:
+        """The job is told to stop, all of the pictures were cancelled, or training wants the card."""
+        if self._context.should_stop():
+            return True
+        if all(self._queue.state(each.id) is PictureState.CANCELLED for each in self._taken):
+            return True
+        return self._part < HALF and self._wanted_elsewhere()
+
+    def step(self, done: int, total: int) -> None:
+        """One step more."""
+        self._part = done / total
+        self._context.emit(events.Phase("painting", done, total, subject=self._subject))
+
+    def show(self, pictures: list[Image.Image]) -> None:
+        """Writes what is forming beside the job."""
+        for picture, image in zip(self._taken, pictures, strict=False):
+            write_preview(image, preview_path(self._project, picture.id))
+
+
+def _other_of(picture: Picture, fix: Fixed) -> Beside | None:
+    """The one of before and after that is not kept."""
+    if fix.other is None or (picture.face_fix and picture.face_fix.only and fix.after):
+        # What was fixed only has its source beside it.
+        return None
+    return Beside("before-face-fix" if fix.after else "after-face-fix", fix.other)
+
+
+def _find(project: Project, base: str | None) -> BaseModel:
+    settings = project.settings.base
+    if base is None or base in (settings.model, str(Path(settings.model).expanduser().resolve())):
+        return find_base(settings if base is None else settings.model_copy(update={"model": base}))
+    config = None if base == DEMO_BASE else settings.config
+    # What the settings say of their own model holds for no other.
+    return find_base(BaseSettings(model=base, config=config))

@@ -1,0 +1,1 @@
+"""What a run sees: images, buckets, masks, captions, latents."""

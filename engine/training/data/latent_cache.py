@@ -1,0 +1,196 @@
+"""What training sees of the images and captions, computed once: latents and text embeddings. Needs torch.
+
+Each image's latent and each caption's embedding is a small safetensors file in ``cache/``, named by the hash of
+everything that it depends on: the image's bytes or the caption's tokens, the resolution, and the weights of the
+model that made it. A changed crop, caption or base model simply has another name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from engine.errors import DatasetError, LoraFileError
+from engine.faces.photo.loading import read_header
+from engine.lora.file import load_tensors, write_tensors
+from engine.models.device import Device
+from engine.models.sdxl.loading import Pipeline
+from engine.settings import TrainingSettings
+from engine.training.data.caption_variants import orders
+from engine.training.data.images import fit
+from engine.training.data.masks import mask_of
+from engine.training.data.tensors import TrainingData
+from engine.training.data.training_set import Lineup
+
+Tell = Callable[[str, int, int], None]
+"""Is told the name of a stretch of work, how much is done, and of how much."""
+
+
+def training_data(
+    pipeline: Pipeline, lineup: Lineup, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
+) -> TrainingData:
+    """Encodes a dataset, or reads what was encoded before.
+
+    Where the text encoders are trained, captions are only taken apart into tokens: what they make of them changes.
+
+    Raises:
+        DatasetError: an image can't be read.
+    """
+    latents, masks, time_ids = _images(pipeline, lineup, settings, cache / "latents", device, tell)
+    own = [orders(example.caption, settings) for example in lineup.examples]
+    captions = ["", *dict.fromkeys(caption for each in own for caption in each)]
+    numbers = {caption: number for number, caption in enumerate(captions)}
+    most = max(map(len, own))
+    hidden = pooled = tokens = None
+    if settings.train_text_encoders:
+        tokens = torch.stack([tokens_of(pipeline, caption) for caption in captions])
+    else:
+        hidden, pooled = _texts(pipeline, captions, cache / "text", device, tell)
+    rows: list[int] = []
+    for number, each in enumerate(lineup.seen):
+        rows.append(sum(other.bucket == each.bucket for other in lineup.seen[:number]))
+    return TrainingData(
+        latents=_by_bucket(latents, lineup),
+        masks=_by_bucket(masks, lineup) if settings.masked_loss else (),
+        bucket=torch.tensor([each.bucket for each in lineup.seen]),
+        row=torch.tensor(rows),
+        repeats=torch.tensor([each.repeats for each in lineup.seen]),
+        regularisation=torch.tensor([each.regularisation for each in lineup.seen]),
+        held_out=torch.tensor([each.held_out for each in lineup.seen]),
+        time_ids=torch.tensor(time_ids, dtype=torch.float32),
+        # A caption of fewer orders has each of them more than once.
+        captions=torch.tensor([[numbers[each[place % len(each)]] for place in range(most)] for each in own]),
+        hidden=hidden,
+        pooled=pooled,
+        tokens=tokens,
+    )
+
+
+def too_long(pipeline: Pipeline, caption: str) -> bool:
+    """Whether a caption has more tokens than the text encoders read (75 and the two at the ends)."""
+    tokenizer = pipeline.tokenizer
+    return bool(len(tokenizer(caption).input_ids) > tokenizer.model_max_length)
+
+
+def tokens_of(pipeline: Pipeline, caption: str) -> torch.Tensor:
+    """A caption's tokens for both text encoders, [2, 77], cut and filled up as the encoders want them."""
+    both = [
+        each(caption, padding="max_length", max_length=each.model_max_length, truncation=True).input_ids
+        for each in (pipeline.tokenizer, pipeline.tokenizer_2)
+    ]
+    return torch.tensor(both)
+
+
+def _by_bucket(tensors: Sequence[torch.Tensor], lineup: Lineup) -> tuple[torch.Tensor, ...]:
+    return tuple(
+        torch.stack([each for each, seen in zip(tensors, lineup.seen, strict=True) if seen.bucket == bucket])
+        for bucket in range(len(lineup.buckets))
+    )
+
+
+def _images(
+    pipeline: Pipeline, lineup: Lineup, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
+) -> tuple[list[torch.Tensor], list[torch.Tensor], list[list[int]]]:
+    maker = fingerprint(pipeline.vae)
+    latents, masks, time_ids = [], [], []
+    for number, (example, seen) in enumerate(zip(lineup.examples, lineup.seen, strict=True)):
+        tell("latents", number, len(lineup.examples))
+        width, height = lineup.buckets[seen.bucket]
+        # Latents of pictures with a profile are others since their colours are converted.
+        colours = " sRGB" if read_header(example.image).profile else ""
+        path = folder / f"{_key(maker, f'{width}x{height}{colours}', _read(example.image))}.safetensors"
+        kept = _kept(path)
+        fitted = fit(example.image, (width, height)) if kept is None or settings.masked_loss else None
+        if kept is None and fitted is not None:
+            latent = _encode(pipeline, fitted.picture, device)
+            kept = {"latent": latent, "time_ids": torch.tensor(fitted.time_ids)}
+            write_tensors(path, kept, {})
+        assert kept is not None
+        if fitted is not None and settings.masked_loss:
+            shape = (int(kept["latent"].shape[1]), int(kept["latent"].shape[2]))
+            masks.append(mask_of(fitted, example.face, shape, settings.mask_outside))
+        latents.append(kept["latent"])
+        time_ids.append(kept["time_ids"].tolist())
+    tell("latents", len(lineup.examples), len(lineup.examples))
+    return latents, masks, time_ids
+
+
+def _encode(pipeline: Pipeline, picture: Image.Image, device: Device) -> torch.Tensor:
+    vae = pipeline.vae.to(device.name)
+    pixels = torch.from_numpy(np.array(picture, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)
+    with torch.no_grad():
+        mean = vae.encode(pixels[None].to(device.name)).latent_dist.mean
+    shift = vae.config.get("shift_factor") or 0.0
+    latent: torch.Tensor = (mean[0] - shift) * vae.config.scaling_factor
+    return latent.float().cpu()
+
+
+def _texts(
+    pipeline: Pipeline, captions: Sequence[str], folder: Path, device: Device, tell: Tell
+) -> tuple[torch.Tensor, torch.Tensor]:
+    maker = fingerprint(pipeline.text_encoder) + fingerprint(pipeline.text_encoder_2)
+    hidden, pooled = [], []
+    for number, caption in enumerate(captions):
+        tell("captions", number, len(captions))
+        tokens = [each(caption).input_ids for each in (pipeline.tokenizer, pipeline.tokenizer_2)]
+        path = folder / f"{_key(maker, str(tokens), b'')}.safetensors"
+        kept = _kept(path)
+        if kept is None:
+            kept = _encode_text(pipeline, caption, device)
+            write_tensors(path, kept, {})
+        hidden.append(kept["hidden"])
+        pooled.append(kept["pooled"])
+    tell("captions", len(captions), len(captions))
+    return torch.stack(hidden), torch.stack(pooled)
+
+
+def _encode_text(pipeline: Pipeline, caption: str, device: Device) -> dict[str, torch.Tensor]:
+    """Both encoders' last hidden state but one, side by side, and the second's pooled text."""
+    for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
+        encoder.to(device.name)
+    with torch.no_grad():
+        hidden, _, pooled, _ = pipeline.encode_prompt(
+            prompt=caption, device=device.name, num_images_per_prompt=1, do_classifier_free_guidance=False
+        )
+    return {"hidden": hidden[0].float().cpu().contiguous(), "pooled": pooled[0].float().cpu().contiguous()}
+
+
+def fingerprint(model: torch.nn.Module) -> str:
+    """A model's weights in a few letters: names, shapes and a spread of values of every tensor.
+
+    Cheap enough to take at each start (the text encoders of SDXL are gigabytes), and no model that was trained
+    further keeps all of these values.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        flat = tensor.detach().flatten()
+        some = flat[:: max(1, len(flat) // 1024)].float().cpu().contiguous().numpy()
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(some.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _key(maker: str, setting: str, raw: bytes) -> str:
+    return hashlib.sha256(f"{maker}/{setting}/".encode() + raw).hexdigest()[:32]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"the training image {path} can't be read ({error.strerror})", "build it again") from error
+
+
+def _kept(path: Path) -> dict[str, torch.Tensor] | None:
+    """What was computed before; a damaged file is as good as none."""
+    if not path.exists():
+        return None
+    try:
+        return load_tensors(path)
+    except LoraFileError:
+        return None

@@ -1,0 +1,1 @@
+"""A run's folder: starting, state, checkpoints, progress, control."""

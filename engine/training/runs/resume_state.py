@@ -1,0 +1,109 @@
+"""What a run needs to go on: the data it sees, its LoRA, its optimizer, its place. Needs torch.
+
+``state/data.safetensors`` is written once, ``state/latest.safetensors`` whole with each checkpoint and when the run is
+told to stop; its place travels in the same file, so that the two can't come apart. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.errors import LoraFileError
+from engine.lora.file import load_tensors, write_tensors
+from engine.lora.header import read_metadata
+from engine.storage.untrusted_files import parse_json
+from engine.training.data.tensors import TrainingData
+from engine.training.step.memory_fallback import Fitting
+from engine.training.step.optimizers import memory_of, remember
+
+DATA_NAME = "data.safetensors"
+STATE_NAME = "latest.safetensors"
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a run is."""
+
+    step: int = 0
+    """Optimizer steps done."""
+    epoch_loss: float = 0.0
+    """The sum of the losses of the steps done in the epoch under way."""
+    epoch_seconds: float = 0.0
+    """Seconds spent in the epoch under way."""
+    spent_seconds: float = 0.0
+    """Seconds spent in all."""
+    fitting: Fitting | None = None
+    """How the work was cut so that it fits into memory; None: as the settings say."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a learner remembers, on the CPU: tensors and plain numbers, by names of their own."""
+
+    tensors: Mapping[str, torch.Tensor]
+    """``PART/NAME`` for the LoRA and the like, ``optimizer/PARAMETER/SLOT``."""
+    plain: Mapping[str, Any] = field(default_factory=dict)
+    """What of the optimizer is no tensor."""
+
+    @classmethod
+    def of(cls, optimizer: torch.optim.Optimizer, **parts: Mapping[str, torch.Tensor]) -> Memory:
+        """Copies an optimizer's memory and some tensors of other parts."""
+        tensors, plain = memory_of(optimizer)
+        found = {f"optimizer/{name}": each for name, each in tensors.items()}
+        for part, named in parts.items():
+            for name, each in named.items():
+                found[f"{part}/{name}"] = each.detach().to("cpu", copy=True).contiguous()
+        return cls(found, plain)
+
+    def part(self, part: str) -> dict[str, torch.Tensor]:
+        """The tensors of one part."""
+        return {
+            name.removeprefix(f"{part}/"): each for name, each in self.tensors.items() if name.startswith(f"{part}/")
+        }
+
+    def give_back(self, optimizer: torch.optim.Optimizer) -> None:
+        """Gives an optimizer its memory."""
+        remember(optimizer, self.part("optimizer"), self.plain)
+
+
+def write_data(folder: Path, data: TrainingData) -> None:
+    """Keeps the data of a run, so that going on needs neither the dataset nor the models that encoded it."""
+    write_tensors(folder / DATA_NAME, {name: each.contiguous() for name, each in data.tensors().items()}, {})
+
+
+def read_data(folder: Path) -> TrainingData | None:
+    """The data of a run; None where it never got so far. Raises LoraFileError for a damaged file."""
+    path = folder / DATA_NAME
+    return TrainingData.of(load_tensors(path)) if path.exists() else None
+
+
+def write_state(folder: Path, place: Place, memory: Memory) -> None:
+    """Writes where a run stands, whole. Raises LoraFileError where the disk refuses."""
+    about = {"place": json.dumps(asdict(place)), "optimizer": json.dumps(memory.plain)}
+    write_tensors(folder / STATE_NAME, dict(memory.tensors), about)
+
+
+def read_state(folder: Path) -> tuple[Place, Memory] | None:
+    """Reads where a run stood; None where it never got so far.
+
+    Raises:
+        LoraFileError: a damaged file.
+    """
+    path = folder / STATE_NAME
+    if not path.exists():
+        return None
+    tensors = load_tensors(path)
+    try:
+        about = read_metadata(path)
+        record = parse_json(about["place"])
+        fitting = record.pop("fitting", None)
+        place = Place(**record, fitting=Fitting.read(fitting) if fitting else None)
+        return place, Memory(tensors, parse_json(about["optimizer"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise LoraFileError(f"{path} is no state of a run", "start the run anew") from error

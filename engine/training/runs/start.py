@@ -1,0 +1,194 @@
+"""Starting a training run, and going on with one. No torch: the run is a job of its own."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engine.errors import JobError, LoraFileError, TrainingError
+from engine.events import JobState
+from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.follow import state
+from engine.jobs.start import start
+from engine.lora.header import LoraHeader, read_header
+from engine.lora.key_formats import module_of
+from engine.lora.module_names import Part
+from engine.models.locate import BaseKind, find_base
+from engine.models.sdxl.shape import shape_of
+from engine.project import Project
+from engine.settings import DEMO_BASE, Settings, with_changes
+from engine.storage.file_locks import one_at_a_time
+from engine.training.planning.budget import check_budget
+from engine.training.planning.gpus import card_here
+from engine.training.planning.plan import lineup_of, of_the_person
+from engine.training.planning.presets import choose
+from engine.training.planning.sample_prompts import told_of_samples
+from engine.training.runs.run_status import run_status
+from engine.training.step.optional_packages import check_packages
+
+LEAVING_SECONDS = 30.0
+"""How long a process that has said its last word is waited for."""
+
+
+def start_training(project: Project, changes: dict[str, Any] | None = None) -> JobFolder:
+    """Starts a run with the project's settings as they are now.
+
+    Args:
+        project: the project.
+        changes: dotted settings such as ``training.epochs`` for this run alone.
+
+    Raises:
+        DatasetError: there are no images, or one has no caption.
+        BaseModelError: the base model is not there.
+        JobError: a run of this project is alive.
+        LoraFileError: the LoRA to start from can't be read.
+        TrainingError: it has another rank; a budget in money, and no price.
+        ProjectError: a setting won't do.
+    """
+    args = _args(project, changes or {})
+    with _one_at_a_time(project):
+        _refuse_second(project)
+        return start(project.new_run_folder(), JobKind.TRAIN, project.root, args)
+
+
+def start_probe(project: Project, changes: dict[str, Any] | None = None, seconds: float | None = None) -> JobFolder:
+    """Starts a probe: a few real steps with the settings that a run would have, which estimates then go by.
+
+    Args:
+        project: the project.
+        changes: dotted settings for this probe alone.
+        seconds: how long steps are taken; None: as long as the probe likes.
+
+    Raises:
+        The same as ``start_training``.
+    """
+    args = _args(project, changes or {}) | ({} if seconds is None else {"seconds": seconds})
+    with _one_at_a_time(project):
+        _refuse_second(project)
+        return start(project.new_job_folder("probe"), JobKind.PROBE, project.root, args)
+
+
+def resume_training(project: Project, run: str | None = None) -> JobFolder:
+    """Goes on with a run that was stopped or died, from what it last kept.
+
+    Args:
+        project: the project.
+        run: its name (or the beginning or end of it); None: the newest.
+
+    Raises:
+        ProjectError: there is no such run.
+        JobError: it is done already, or a run of this project is alive.
+    """
+    job = project.run(run)
+    with _one_at_a_time(project):
+        _refuse_second(project)
+        _let_go(job)
+        status = run_status(job)
+        # One that died after its last step may owe pictures, and its end is to be told.
+        check_packages(run_settings(job).training)
+        if status.state is JobState.DONE and not status.stopped:
+            raise JobError(f"{job.id} is done: all {status.epochs} epochs", "start a new one with: limner train")
+        return start(job.path, JobKind.TRAIN, project.root, job.read_order().args)
+
+
+def live_run(project: Project) -> JobFolder | None:
+    """The run of this project that is under way, if there is one."""
+    return next((each for each in reversed(project.run_folders()) if each.alive() and not _has_ended(each)), None)
+
+
+def file_stem(trigger: str) -> str:
+    """The trigger word as a file's name."""
+    return re.sub(r"[^\w-]+", "_", trigger)
+
+
+def run_settings(job: JobFolder) -> Settings:
+    """The settings that a run was started with. Raises JobError where the folder holds no order."""
+    return Settings.model_validate(job.read_order().args["settings"])
+
+
+def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
+    """What a run is started with: all settings, those that a preset filled in included, and why it did."""
+    settings = _grounded(with_changes(project.settings, changes))
+    check_budget(settings.training)
+    told_of_samples(settings)
+    check_packages(settings.training)
+    images = of_the_person(lineup_of(project, settings))
+    chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
+    check_packages(chosen.settings.training)
+    _check_start(chosen.settings)
+    choices = [{"what": f"{each.key} {each.value}", "why": each.reason} for each in chosen.choices if not each.own]
+    return {"settings": chosen.settings.model_dump(mode="json"), "choices": choices}
+
+
+def _has_ended(job: JobFolder) -> bool:
+    return state(job).state.ended
+
+
+def _let_go(job: JobFolder) -> None:
+    """Waits for the process of a run that has ended: after its last word it takes a moment to give memory back."""
+    deadline = time.monotonic() + LEAVING_SECONDS
+    while job.alive() and _has_ended(job) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def _refuse_second(project: Project) -> None:
+    if (live := live_run(project)) is not None:
+        raise JobError(f"{live.id} is being trained", "follow it with limner watch, or end it with limner stop")
+
+
+def _check_start(settings: Settings) -> None:
+    """Whether the run can go on from the LoRA file that it is to start from; cheap, by the file's header."""
+    path, rank = settings.training.start_from, settings.training.rank
+    if path is None:
+        return
+    header = read_header(path)
+    if header.dora_modules:
+        raise TrainingError(
+            f"{path.name} is a DoRA, whose scales would be lost: {header.dora_modules} modules have one",
+            "start from a plain LoRA",
+        )
+    ranks = _ranks(header, settings.training.train_text_encoders)
+    if not ranks:
+        raise TrainingError(f"{path.name} has no module that this run trains", "look into it with: limner lora show")
+    if max(ranks) != rank:
+        has = f"rank {max(ranks)}" if len(ranks) == 1 else f"ranks from {min(ranks)} to {max(ranks)}"
+        raise TrainingError(f"{path.name} has {has}, and training.rank is {rank}", f"set training.rank to {max(ranks)}")
+
+
+def _ranks(header: LoraHeader, texts: bool) -> set[int]:
+    """The ranks of a file's modules that a run trains: linears of transformers, and of text encoders with ``texts``."""
+    found: set[int] = set()
+    for name, (_, rank, _) in header.modules.items():
+        try:
+            part, module = module_of(name)
+        except LoraFileError:
+            # Another number of layers in a block; the loading knows it.
+            part, module = Part.UNET, ".attentions."
+        if ".attentions." in module or (texts and part is not Part.UNET):
+            found.add(rank)
+    return found
+
+
+def _grounded(settings: Settings) -> Settings:
+    """The settings with the base model's path made absolute: a job runs in a folder of its own."""
+    if (start_from := settings.training.start_from) is not None:
+        settings = with_changes(settings, {"training.start_from": start_from.expanduser().resolve()})
+    base = find_base(settings.base)
+    if base.vae is not None:
+        settings = with_changes(settings, {"base.vae": base.vae})
+    if settings.base.model == DEMO_BASE or base.kind is BaseKind.HUB:
+        return settings
+    config = base.config and Path(base.config).expanduser().resolve()
+    return with_changes(settings, {"base.model": base.source, "base.config": config})
+
+
+@contextmanager
+def _one_at_a_time(project: Project) -> Iterator[None]:
+    """Lets nobody else start a run of this project meanwhile."""
+    project.runs.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(project.runs / ".starting"):
+        yield

@@ -1,0 +1,1 @@
+"""One training step: loss, randomness, optimizer, and how it is computed."""

@@ -1,0 +1,49 @@
+"""The LoRA on a model: where it sits, and how it is taken out. Needs torch and peft."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+from engine.jobs.fast_imports import without_the_unasked
+from engine.training.step.fused_lora import ADAPTER, make_lean
+
+TARGETS = (
+    *("to_q", "to_k", "to_v", "to_out.0"),
+    *("ff.net.0.proj", "ff.net.2"),
+    *("proj_in", "proj_out"),
+)
+"""All linears of the U-Net's transformers: 722 in SDXL, the same that kohya's trainer takes."""
+
+TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
+"""All linears of a CLIP text encoder's layers: 72 and 192 in SDXL's two."""
+
+
+def add_lora(
+    model: Any, rank: int, alpha: float, seed: int, targets: Sequence[str] = TARGETS, dropout: float = 0.0
+) -> list[torch.nn.Parameter]:
+    """Freezes a model and puts a LoRA on it, in float32; ΔW is 0 at first.
+
+    Returns:
+        The trainable parameters, always in the same order.
+    """
+    model.requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets))
+        with without_the_unasked():
+            model.add_adapter(config, adapter_name=ADAPTER)
+    make_lean(model)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in parameters:
+        parameter.data = parameter.data.float()
+    return parameters
+
+
+def lora_state(model: Any) -> dict[str, torch.Tensor]:
+    """The LoRA's tensors: ``MODULE.lora_A.weight`` [rank, inputs] and ``MODULE.lora_B.weight`` [outputs, rank]."""
+    return dict(get_peft_model_state_dict(model, adapter_name=ADAPTER))

@@ -1,0 +1,77 @@
+"""What is left to chance in a step, drawn from the run's seed and the step's number alone. Needs torch.
+
+It is drawn on the CPU and for the whole step at once, so that it is the same on every device, however the step's
+images are shared out among passes and processes, and after every kill.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from engine.settings import TrainingSettings
+from engine.training.data.epoch_order import step_seed
+
+ORDERS = 1 << 20
+"""A caption's order is drawn below it; far more than there are, so that each is as likely."""
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The chance of n images."""
+
+    timesteps: torch.Tensor
+    """[n], int64; drawn on the CPU."""
+    noises: torch.Tensor
+    """[n, 4, h, w], unit variance (and the noise offset, if there is one); drawn on the CPU."""
+    dropped: tuple[bool, ...]
+    """Which images see an empty caption."""
+    orders: tuple[int, ...]
+    """Which order of its caption's parts each image sees; any numbers, taken round those that there are."""
+
+    def of(self, positions: Sequence[int]) -> Chance:
+        """The chance of some of the images, by their places in the step."""
+        index = list(positions)
+        if index == list(range(len(self.dropped))):
+            return self
+        return Chance(
+            self.timesteps[index],
+            self.noises[index],
+            tuple(self.dropped[each] for each in index),
+            tuple(self.orders[each] for each in index),
+        )
+
+    def to(self, device: str) -> Chance:
+        """The same on a device. To a card it travels from pinned memory, so that the CPU does not wait for it."""
+        if device == "cpu":
+            return self
+        timesteps, noises = (
+            (each.pin_memory() if device == "cuda" else each).to(device, non_blocking=True)
+            for each in (self.timesteps, self.noises)
+        )
+        return replace(self, timesteps=timesteps, noises=noises)
+
+
+def step_chance(settings: TrainingSettings, step: int, count: int, shape: Sequence[int], timesteps: int) -> Chance:
+    """The chance of a step.
+
+    Args:
+        settings: the run's.
+        step: counted from 1.
+        count: images in it.
+        shape: of one latent, (4, h, w).
+        timesteps: how many the noise schedule has.
+    """
+    seed = step_seed(settings.seed, step)
+    captions = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
+    at = torch.randint(timesteps, (count,), generator=generator)
+    noises = torch.randn((count, *shape), generator=generator)
+    if settings.noise_offset:
+        # https://www.crosslabs.org/blog/diffusion-with-offset-noise
+        noises += settings.noise_offset * torch.randn((count, shape[0], 1, 1), generator=generator)
+    dropped = tuple(captions.random() < settings.caption_dropout for _ in range(count))
+    return Chance(at, noises, dropped, tuple(captions.randrange(ORDERS) for _ in range(count)))
