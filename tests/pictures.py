@@ -9,15 +9,15 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-import tui.screens.connect
+import tui.screens.connect.screen
 from tests.patience import Patience
 from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
 from tui.actions import SCREENS
-from tui.limner import LimnerApp
-from tui.remembered import NAME
-from tui.themes import DEFAULT_THEME
+from tui.app.app import LimnerApp
+from tui.app.session_state import NAME
+from tui.theming.themes import DEFAULT_THEME
 from tui.widgets.portrait import Portrait
-from tui.widgets.thumbnails import Thumbnails
+from tui.widgets.thumbnails.grid import Thumbnails
 
 SIZES = ((80, 24), (120, 40))
 
@@ -35,7 +35,7 @@ def main() -> None:
         raise SystemExit(2)
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    tui.screens.connect.look = lambda entered, private, base: checked(entered.settings(private, base))
+    tui.screens.connect.screen.look = lambda entered, private, base: checked(entered.settings(private, base))
     with tempfile.TemporaryDirectory() as folder:
         project = with_pictures(with_dataset(story_project(Path(folder) / "james")))
         with alive(with_run(project)), idle_painter(project):

@@ -41,7 +41,7 @@ from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
 from engine.storage.file_locks import one_at_a_time
 from tests.mariadb import SHARED_FOLDER
-from tui.screens.connect import Checked
+from tui.screens.connect.screen import Checked
 
 PERSON_UID = "js6sg6b1qekk9jx8"
 RUN = "20261121-1403-jx265"

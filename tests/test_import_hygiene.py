@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from engine.jobs.work import WORK
-from tui.cli import COMMANDS
+from tui.cli.main import COMMANDS
 
 HEAVY = ("torch", "diffusers", "transformers", "peft", "accelerate", "onnxruntime", "dlib", "cv2")
 
@@ -22,7 +22,7 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_the_app_loads_nothing_that_only_jobs_need() -> None:
-    assert not loaded_after("import tui.app, tui.screens") & set(HEAVY)
+    assert not loaded_after("import tui.app.launch, tui.screens") & set(HEAVY)
 
 
 def test_no_command_loads_textual_or_what_only_jobs_need() -> None:
@@ -32,12 +32,12 @@ def test_no_command_loads_textual_or_what_only_jobs_need() -> None:
 
 
 def test_asking_for_the_version_loads_hardly_anything() -> None:
-    loaded = loaded_after("import tui.cli")
+    loaded = loaded_after("import tui.cli.main")
     assert not loaded & {"textual", "rich", "pydantic", "sqlalchemy", "PIL", "numpy", *HEAVY}
 
 
 def test_the_first_frame_waits_for_nothing_that_checks_settings_or_draws_pictures() -> None:
-    loaded = loaded_after("import tui.limner, tui.kept_looks, tui.screens.faces")
+    loaded = loaded_after("import tui.app.app, tui.theming.appearance_cache, tui.screens.faces.screen")
     assert not loaded & {"pydantic", "tomlkit", "sqlalchemy", "PIL", "numpy", *HEAVY}
 
 

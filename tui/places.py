@@ -8,7 +8,7 @@ import platformdirs
 
 from engine.errors import NoProject
 from engine.project import open_project
-from tui.user_config import CONFIG_NAME
+from tui.theming.user_config import CONFIG_NAME
 
 
 def config_folder() -> Path:

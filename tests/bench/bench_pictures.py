@@ -15,8 +15,8 @@ from engine.project import Project, create_project
 from tests.bench.result import Result, median_seconds
 from tests.many_pictures import many_pictures
 from tests.story import idle_painter
-from tui.limner import LimnerApp
-from tui.screens.pictures import PicturesScreen
+from tui.app.app import LimnerApp
+from tui.screens.pictures.screen import PicturesScreen
 
 PICTURES = 10_000
 OPENS, PAGE, FILTER = 0.5, 0.05, 0.1

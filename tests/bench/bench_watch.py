@@ -12,8 +12,8 @@ from engine import events
 from engine.jobs.folder import JobFolder
 from engine.training.runs.run_status import RunFollower
 from tests.bench.result import Result, median_seconds
-from tui.charts.chart import draw_chart
-from tui.charts.view import View, trace_of
+from tui.text.charts.chart import draw_chart
+from tui.text.charts.view import View, trace_of
 
 STEPS, EPOCHS = 20_000, 10
 OPEN, LOOK = 0.5, 0.05

@@ -16,7 +16,7 @@ from engine.project import Project
 from tests.astronaut import FACE, astronaut, save
 from tests.mariadb import MariaServer, running_server
 from tests.photoprism import Index
-from tui.cli import main
+from tui.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from engine.pictures.gallery.votes import Votes
 from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project, create_project
 from tests.small_project import random_lora, run_with, small_project
-from tui.cli import main
+from tui.cli.main import main
 
 
 def limner(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> tuple[int, str, str]:

@@ -14,7 +14,7 @@ from engine.training.runs.run_status import run_status
 from engine.training.runs.start import start_training
 from tests.patience import wait_until
 from tests.small_project import small_project
-from tui.cli import main
+from tui.cli.main import main
 
 
 def limner(capsys: pytest.CaptureFixture[str], project: Project, *arguments: str) -> tuple[int, str]:

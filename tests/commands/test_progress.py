@@ -13,7 +13,7 @@ import termios
 import pytest
 from rich.cells import cell_len
 
-from tui.commands.progress import Narrator
+from tui.cli.progress import Narrator
 
 COLUMNS = 40
 LONG = "epoch 1/8  step 2/480  0:07 left, 0:01 of this epoch  loss 0.0494"

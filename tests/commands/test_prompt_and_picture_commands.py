@@ -17,7 +17,7 @@ from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.drawn_people import drawn_project
 from tests.small_project import random_lora, run_with
-from tui.cli import main
+from tui.cli.main import main
 
 
 def limner(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> tuple[int, str, str]:

@@ -59,7 +59,7 @@ def test_show_needs_neither_torch_nor_transformers(run: Run, project: Project) -
 
     project.change({"base.model": "demo"})
     code = (
-        "import sys\nfrom tui.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "import sys\nfrom tui.cli.main import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
         "print(sorted({'torch', 'transformers', 'textual'} & set(sys.modules)), file=sys.stderr)\n"
     )
     arguments = ["-C", str(project.root), "prompt", "show", "a man", "--json"]

@@ -19,7 +19,7 @@ from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run
 from tests.patience import PATIENCE, Patience
 from tests.small_project import random_lora, run_with, small_project
-from tui.cli import main
+from tui.cli.main import main
 
 
 def limner(capsys: pytest.CaptureFixture[str], project: Project, *arguments: str) -> tuple[int, str, str]:

@@ -20,9 +20,9 @@ from engine.training.runs.run_status import RunFollower
 from tests.patience import PATIENCE
 from tests.story import alive, with_run
 from tests.tui.pseudo_terminal import PseudoTerminal
-from tui.charts.view import View
-from tui.commands.run_panel import panel_lines
-from tui.lines import text_of, width_of
+from tui.cli.run_panel import panel_lines
+from tui.text.charts.view import View
+from tui.text.lines import text_of, width_of
 
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -155,7 +155,13 @@ def test_the_app_is_there_without_the_source_tree(elsewhere: Path, clean_env: di
     themes = next(place for place in places["places"] if place["name"].startswith("themes"))
     assert str(ROOT) not in themes["path"]
     assert list(Path(themes["path"]).glob("*.toml"))
-    run(elsewhere / "python", "-c", "import tui.app, tui.screens, engine.demo.project", cwd=elsewhere, env=clean_env)
+    run(
+        elsewhere / "python",
+        "-c",
+        "import tui.app.launch, tui.screens, engine.demo.project",
+        cwd=elsewhere,
+        env=clean_env,
+    )
 
 
 @pytest.mark.long

@@ -29,7 +29,7 @@ from tests.commands.conftest import Ran
 from tests.rows import usual
 from tests.run_here import of_kind, ordered, run_here
 from tests.small_project import random_lora, small_project
-from tui.cli import main
+from tui.cli.main import main
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from engine.llm.server import ModelServer
 from engine.secrets import HIDDEN, never_tell, without_secrets
 from engine.security.private_files import story_of
 from tests.small_project import small_project
-from tui.farewell import mishap
+from tui.app.exit_message import mishap
 
 SECRET = "s3cr'et päss/word"
 

@@ -44,12 +44,12 @@ from engine.settings.samplers import read_sampler, read_schedule
 from engine.storage.guarded_sqlite import may_compute
 from engine.storage.toml_lines import line_of
 from engine.storage.untrusted_files import parse_json, parse_toml
-from tui.commands.paint_options import LoraAtStrength
-from tui.keymap import hint_line
-from tui.screens.grid import axes_of
-from tui.terminal.answers import Answers
-from tui.terminal.harmless import harmless
-from tui.terminal.last_gate import LastGate
+from tui.cli.paint_options import LoraAtStrength
+from tui.screens.grid.screen import axes_of
+from tui.terminal.output_filter import LastGate
+from tui.terminal.responses import Answers
+from tui.text.sanitize import harmless
+from tui.theming.keymap import hint_line
 from tui.widgets.ink import title_of
 
 PERSON = PersonSettings()
@@ -120,12 +120,12 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.bundle.contents, about": lambda text: read_about(text.encode("utf-8", "replace")),
     "engine.library.values": well_formed,
     "engine.lora.key_formats": module_of,
-    "tui.commands.paint_options": lambda text: LoraAtStrength().convert(text, None, None),
-    "tui.keymap": hint_line,
-    "tui.screens.grid": axes_of,
-    "tui.terminal.answers": lambda text: Answers().take(text.encode("utf-8", "replace")),
-    "tui.terminal.harmless": harmless,
-    "tui.terminal.last_gate": _last_gate,
+    "tui.cli.paint_options": lambda text: LoraAtStrength().convert(text, None, None),
+    "tui.theming.keymap": hint_line,
+    "tui.screens.grid.screen": axes_of,
+    "tui.terminal.responses": lambda text: Answers().take(text.encode("utf-8", "replace")),
+    "tui.text.sanitize": harmless,
+    "tui.terminal.output_filter": _last_gate,
     "tui.widgets.ink": title_of,
 }
 KNOWN = Known(Path("/nowhere"), PERSON)

@@ -20,7 +20,7 @@ from tests.commands.conftest import Run, run  # noqa: F401
 from tests.model_server import answering, prompts
 from tests.small_project import small_project
 from tests.tui.test_journeys import press, shown, until
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 
 SECRET = "Tr0ub4dor-of-mine"
 ASKING = [

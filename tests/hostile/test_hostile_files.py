@@ -34,11 +34,11 @@ from engine.security.trust import confirm, confirmed_addresses, trust_file
 from engine.settings import BaseSettings, change_settings, read_settings
 from engine.training.planning.benchmark_store import machine_record, of_run, of_this_machine
 from engine.training.runs.training_history import started_at
-from tui.kept_looks import read_looks
+from tui.app.session_state import Remembered
 from tui.places import config_folder, kept_looks_path, user_themes_folder
-from tui.remembered import Remembered
-from tui.themes import load_themes
-from tui.user_config import read_config
+from tui.theming.appearance_cache import read_looks
+from tui.theming.themes import load_themes
+from tui.theming.user_config import read_config
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from engine.project import Project
 from engine.prompts.llm.answers import prompts_in
 from engine.settings import read_settings
 from tests.commands.conftest import Run, run  # noqa: F401
-from tui.keymap import keymap_of
-from tui.themes import load_themes
-from tui.user_config import read_config
+from tui.theming.keymap import keymap_of
+from tui.theming.themes import load_themes
+from tui.theming.user_config import read_config
 
 WRONG = {
     "unknown key": ('[person]\ntrigger = "a"\n\n[training]\nepochz = 3\n', 5, "unknown key training.epochz"),

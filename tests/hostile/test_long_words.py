@@ -171,13 +171,13 @@ ESPECIALLY: dict[str, list[Make]] = {
         of("1", "lora_unet_down_blocks_"),
         of("_to_out", "lora_unet"),
     ],
-    "tui.commands.paint_options": [of("a:1"), of(".safetensors:"), of("1", "a:", "!"), of(":")],
-    "tui.screens.grid": [of(" x "), of(' x "'), of('" x "'), of("x ")],
-    "tui.terminal.answers": [of("\x1b["), of("\x1bP>|"), of("\x1b_G"), of("\x1b[6;1"), of("\x1bP>|a\x1b\\")],
-    "tui.terminal.harmless": [of("\x1b[0m"), of("\u202e")],
-    "tui.terminal.last_gate": [of("\x1b[0m"), of("\u202e")],
+    "tui.cli.paint_options": [of("a:1"), of(".safetensors:"), of("1", "a:", "!"), of(":")],
+    "tui.screens.grid.screen": [of(" x "), of(' x "'), of('" x "'), of("x ")],
+    "tui.terminal.responses": [of("\x1b["), of("\x1bP>|"), of("\x1b_G"), of("\x1b[6;1"), of("\x1bP>|a\x1b\\")],
+    "tui.text.sanitize": [of("\x1b[0m"), of("\u202e")],
+    "tui.terminal.output_filter": [of("\x1b[0m"), of("\u202e")],
     "tui.widgets.ink": [of("[b]"), of("[/]"), of("\x1b[0m")],
-    "tui.keymap": [of("{a.b}"), of("{a.")],
+    "tui.theming.keymap": [of("{a.b}"), of("{a.")],
 }
 """What would take one parser the square of its length."""
 

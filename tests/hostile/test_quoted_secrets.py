@@ -19,7 +19,7 @@ from engine.secrets import HIDDEN, never_tell, without_secrets
 from tests.commands.conftest import Run, run  # noqa: F401
 from tests.model_server import Said, answering
 from tui.terminal.clipboard import copy
-from tui.terminal.last_gate import LastGate
+from tui.terminal.output_filter import LastGate
 
 KEY = 'sk-Pr0j/ü"<7>& key'
 HEADER_KEY = "sk-Pr0j-abc/def+7"
@@ -85,7 +85,7 @@ def test_a_mistake_of_ours_prints_no_secret(
     def breaks(*_: object) -> None:
         raise RuntimeError(f"unexpected: {KEY}")
 
-    monkeypatch.setattr("tui.commands.runs.open_project", breaks)
+    monkeypatch.setattr("tui.cli.commands.runs.open_project", breaks)
     done = run("runs")
     assert done.code == 1
     assert "RuntimeError" in done.err
@@ -101,7 +101,7 @@ def test_every_command_writes_through_the_one_gate() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("click.echo", "click.secho", "print"):
                 past.append(f"{path.name}:{node.lineno}")
-    # The app's last words, which tui.farewell has hidden.
+    # The app's last words, which tui.app.exit_message has hidden.
     assert [each for each in past if not each.startswith("app.py")] == []
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import tui.screens.connect
+import tui.screens.connect.screen
 from engine.jobs.folder import JobFolder
 from engine.project import Project
 from tests.story import RUN, alive, checked, idle_painter, story_project, whole_story_project
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def story(tmp_path: Path) -> Project:
 def whole_story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """Faces, a dataset, a run that lives, pictures; a large library that answers."""
     monkeypatch.setattr(
-        tui.screens.connect, "look", lambda entered, private, base: checked(entered.settings(private, base))
+        tui.screens.connect.screen, "look", lambda entered, private, base: checked(entered.settings(private, base))
     )
     monkeypatch.setattr("engine.training.planning.estimate.card_here", lambda: None)
     monkeypatch.setattr("engine.training.planning.estimate.device_name", lambda card: "a CPU of 2 cores")

@@ -23,30 +23,30 @@ import tui.widgets
 from tui.actions import ACTIONS, SCREENS, Scope, actions_of
 from tui.actions.keys import key_named, swallowed
 from tui.actions.overlays import ALSO
-from tui.cli import limner
-from tui.keymap import NO_KEY, can_clash, pressed, twice, twice_id
-from tui.limner import LimnerApp
-from tui.screens.cropping import CropScreen
-from tui.screens.dataset_questions import AskCaptioner
-from tui.screens.dialogs import Confirm
-from tui.screens.doctor import DoctorScreen
-from tui.screens.grid import GridScreen
-from tui.screens.help import HelpScreen, help_lines
-from tui.screens.large import LargeScreen
-from tui.screens.leaving import Leaving
-from tui.screens.lora_picker import LoraPicker
-from tui.screens.overlay import Overlay
-from tui.screens.pictures_compare import PicturesCompare
-from tui.screens.pictures_questions import ExportScreen
-from tui.screens.prompt_locks import Locks
-from tui.screens.reading import Reading
-from tui.screens.settings import SettingsScreen
-from tui.widgets.dials import Dials
+from tui.app.app import LimnerApp
+from tui.cli.main import limner
+from tui.screens.dataset.dialogs import AskCaptioner
+from tui.screens.doctor.screen import DoctorScreen
+from tui.screens.faces.crop import CropScreen
+from tui.screens.grid.screen import GridScreen
+from tui.screens.pictures.compare import PicturesCompare
+from tui.screens.pictures.dialogs import ExportScreen
+from tui.screens.prompts.locks import Locks
+from tui.screens.settings.screen import SettingsScreen
+from tui.screens.shared.dialogs import Confirm
+from tui.screens.shared.full_size import LargeScreen
+from tui.screens.shared.help import HelpScreen, help_lines
+from tui.screens.shared.lora_picker import LoraPicker
+from tui.screens.shared.overlay import Overlay
+from tui.screens.shared.quit_dialog import Leaving
+from tui.screens.shared.text_viewer import Reading
+from tui.theming.keymap import NO_KEY, can_clash, pressed, twice, twice_id
 from tui.widgets.footer import footer_line
 from tui.widgets.ink import text_of, width_of
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
-from tui.widgets.thumbnails import Thumbnails
+from tui.widgets.thumbnails.grid import Thumbnails
+from tui.widgets.value_list import Dials
 
 HANDLERS: dict[Scope, Any] = {
     Scope.APP: LimnerApp,

@@ -14,10 +14,10 @@ from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.story import RUN
 from tests.tui.test_journeys import press, shown, until
-from tui.limner import LimnerApp
-from tui.screens.prompts import PromptsScreen
-from tui.screens.training import TrainingScreen
-from tui.screens.training_watch import RunView
+from tui.app.app import LimnerApp
+from tui.screens.prompts.screen import PromptsScreen
+from tui.screens.training.screen import TrainingScreen
+from tui.screens.training.watch import RunView
 
 
 def queued(project: Project) -> list[tuple[Path | None, float | None]]:

@@ -13,9 +13,9 @@ from tests.pictures import settle
 from tests.rows import usual
 from tests.story import alive, story_project, with_dataset, with_run
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
-from tui.screens.faces import FacesScreen
-from tui.screens.prompts import PromptsScreen
+from tui.app.app import LimnerApp
+from tui.screens.faces.screen import FacesScreen
+from tui.screens.prompts.screen import PromptsScreen
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 

@@ -13,8 +13,8 @@ from engine.library.folder.walk import walk
 from engine.project import create_project
 from tests.astronaut import astronaut, save
 from tests.tui.test_journeys import press, shown, until
-from tui.limner import LimnerApp
-from tui.screens.faces import FacesScreen
+from tui.app.app import LimnerApp
+from tui.screens.faces.screen import FacesScreen
 from tui.widgets.text_line import TextLine
 
 

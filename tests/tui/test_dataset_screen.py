@@ -17,8 +17,8 @@ from tests.onnx_tagger import write_tagger
 from tests.pictures import settle
 from tests.story import story_project, with_dataset
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
-from tui.screens.dataset_editor import CaptionArea
+from tui.app.app import LimnerApp
+from tui.screens.dataset.editor import CaptionArea
 from tui.widgets.rows import Rows
 
 BY_HAND = "jx265, man, close-up, ginger beard, round glasses, outdoors"

@@ -12,11 +12,11 @@ from engine.doctor import Check
 from engine.project import Project
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
-from tui.screens.doctor import DoctorScreen, check_lines
-from tui.terminal.asking import Asked
+from tui.app.app import LimnerApp
+from tui.screens.doctor.screen import DoctorScreen, check_lines
+from tui.terminal.checks import colour_check, letters_check, picture_check, tmux_checks
 from tui.terminal.multiplexer import Tmux
-from tui.terminal_checks import colour_check, letters_check, picture_check, tmux_checks
+from tui.terminal.query import Asked
 from tui.widgets.ink import text_of, width_of
 
 

@@ -28,7 +28,7 @@ from tests.pictures import settle
 from tests.rows import usual
 from tests.story import idle_painter, story_project, with_dataset, with_pictures, with_run
 from tests.tui.test_journeys import decided, press, shown, type_text, until
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 from tui.widgets.rows import Rows
 
 TOLD = "there is no room to write"

@@ -20,8 +20,8 @@ from tests.pictures import settle
 from tests.story import idle_painter, story_project, with_run
 from tests.tui.grids import with_grid, with_votes
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
-from tui.screens.grid import GridScreen, axes_of
+from tui.app.app import LimnerApp
+from tui.screens.grid.screen import GridScreen, axes_of
 from tui.widgets.cells import Cells
 from tui.widgets.text_line import TextLine
 

@@ -14,12 +14,12 @@ from engine.counting import many
 from engine.training.runs.curves import Curves
 from engine.training.runs.run_status import RunStatus
 from tui.actions import Scope
-from tui.charts.chart import GUTTER, LETTERS, MARK, draw_chart
-from tui.charts.upwards import span
-from tui.charts.view import Measure, Trace, View
-from tui.terminal.pictures import fit, half_blocks
+from tui.terminal.half_blocks import fit, half_blocks
+from tui.text.charts.chart import GUTTER, LETTERS, MARK, draw_chart
+from tui.text.charts.view import Measure, Trace, View
+from tui.text.charts.y_axis import span
+from tui.text.meter import bar, clock
 from tui.widgets.ink import Ink, cut, giving_way, spread, text_of, width_of
-from tui.widgets.meter import bar, clock
 from tui.widgets.topbar import top_line
 
 

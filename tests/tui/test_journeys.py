@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
-import tui.screens.connect
+import tui.screens.connect.screen
 from engine.demo.library import DrawnLibrary
 from engine.errors import WrongPassword
 from engine.faces.photo.geometry import Cut, Framing
@@ -24,10 +24,10 @@ from engine.project import Project, open_project
 from tests.patience import PATIENCE, Patience
 from tests.pictures import settle
 from tests.story import RUN, alive, story_project, with_dataset, with_run
-from tui.limner import LimnerApp
-from tui.screens.faces import FacesScreen
-from tui.screens.prompts import PromptsScreen
-from tui.screens.training import TrainingScreen
+from tui.app.app import LimnerApp
+from tui.screens.faces.screen import FacesScreen
+from tui.screens.prompts.screen import PromptsScreen
+from tui.screens.training.screen import TrainingScreen
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
@@ -116,11 +116,11 @@ class TestConnect:
     ) -> None:
         given: list[str] = []
 
-        def refuse(entered: tui.screens.connect.Entered, private: bool, base: Path | None) -> object:
+        def refuse(entered: tui.screens.connect.screen.Entered, private: bool, base: Path | None) -> object:
             given.append(entered.password)
             raise WrongPassword("the server refused photoprism", "check the password")
 
-        monkeypatch.setattr(tui.screens.connect, "look", refuse)
+        monkeypatch.setattr(tui.screens.connect.screen, "look", refuse)
         project = story_project(tmp_path / "p", faces=1)
         async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
             await press(pilot, "1")
@@ -394,7 +394,7 @@ class TestEverywhere:
     def test_all_screens_are_shown_without_what_only_jobs_need(self, tmp_path: Path) -> None:
         code = (
             "import asyncio, sys\nfrom pathlib import Path\nfrom tests.pictures import settle\n"
-            "from tests.story import *\nfrom tui.limner import LimnerApp\n"
+            "from tests.story import *\nfrom tui.app.app import LimnerApp\n"
             "async def go(project):\n"
             "    async with LimnerApp(project.root, project).run_test() as pilot:\n"
             "        for key in '123456':\n            await pilot.press(key)\n            await settle(pilot)\n"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.kept_looks import read_looks
 from tui.places import config_folder, kept_looks_path, user_themes_folder
+from tui.theming.appearance_cache import read_looks
 
 THEME = """name = "mine"
 [colors]
@@ -20,7 +20,7 @@ background = "{background}"
 
 AGAIN = """
 import sys
-from tui.kept_looks import read_looks
+from tui.theming.appearance_cache import read_looks
 told = read_looks()
 print("pydantic" in sys.modules, told)
 """
@@ -47,7 +47,8 @@ def test_a_second_start_has_the_same_themes_settings_and_problems_without_readin
     assert first.config.problems
     assert [problem.path.name for problem in first.broken] == ["broken.toml"]
     code = (
-        "import sys; from tui.kept_looks import read_looks; told = read_looks(); print('pydantic' in sys.modules, told)"
+        "import sys; from tui.theming.appearance_cache import read_looks\n"
+        "told = read_looks(); print('pydantic' in sys.modules, told)"
     )
     again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert again.stdout.strip() == f"False {first}"

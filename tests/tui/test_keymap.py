@@ -13,11 +13,11 @@ from engine.project import Project
 from tests.pictures import settle
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.actions.keys import key_named
-from tui.cli import limner
-from tui.keymap import Keymap, keymap_of
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
+from tui.cli.main import limner
 from tui.places import config_folder
-from tui.user_config import read_config
+from tui.theming.keymap import Keymap, keymap_of
+from tui.theming.user_config import read_config
 from tui.widgets.rows import Rows
 
 

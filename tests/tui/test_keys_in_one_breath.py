@@ -15,8 +15,8 @@ from engine.project import Project
 from tests.pictures import settle
 from tests.tui.test_journeys import decided, press, shown, until
 from tui.actions import Scope
-from tui.limner import LimnerApp
-from tui.screens.doctor import DoctorScreen
+from tui.app.app import LimnerApp
+from tui.screens.doctor.screen import DoctorScreen
 from tui.widgets.text_line import TextLine
 
 NAMED = {"\r": "enter", "\x1b": "escape"}
@@ -133,7 +133,7 @@ async def test_the_stars_that_follow_the_key_that_asks_for_them_are_given(app: L
 async def test_keys_that_close_what_they_went_to_do_not_hold_up_the_next(
     app: LimnerApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.key_turns.MOST_LOOKS", 1_000_000)  # Nothing is let through for the time it took.
+    monkeypatch.setattr("tui.app.key_queue.MOST_LOOKS", 1_000_000)  # Nothing is let through for the time it took.
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "2")
         breathe(pilot, "?qvqzq?q,q6")

@@ -16,17 +16,17 @@ from engine.project import Project
 from tests.story import idle_painter, story_project
 from tests.tui.grids import with_grid
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 from tui.places import config_folder
-from tui.screens.choosing import AskName
-from tui.screens.comparing import CompareScreen
-from tui.screens.grid import GridScreen
-from tui.screens.pictures_questions import ExportScreen
-from tui.screens.training import TrainingScreen
+from tui.screens.faces.compare import CompareScreen
+from tui.screens.faces.dialogs import AskName
+from tui.screens.grid.screen import GridScreen
+from tui.screens.pictures.dialogs import ExportScreen
+from tui.screens.training.screen import TrainingScreen
 from tui.widgets.cells import Cells
-from tui.widgets.dials import Dials
 from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
+from tui.widgets.value_list import Dials
 
 
 def configured(**keys: str) -> None:

@@ -8,7 +8,7 @@ from engine.project import Project
 from tests.pictures import settle
 from tests.story import with_dataset
 from tests.tui.test_journeys import press, shown
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 
 STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 

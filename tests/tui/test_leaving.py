@@ -18,7 +18,7 @@ from tests.story import RUN, alive, story_project, with_run
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tests.tui.test_journeys import press, shown, until
 from tests.tui.test_keymap import configured
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 
 PUSHED, POPPED = b"\x1b[22;2t", b"\x1b[23;2t"
 LOOKED_AWAY = b"\x1b[O"

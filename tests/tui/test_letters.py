@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tui
-from tui.terminal.letters import plain
+from tui.terminal.ascii_fallback import plain
 
 
 def as_ascii(text: str) -> str:

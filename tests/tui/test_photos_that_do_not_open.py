@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import tui.screens.connect
+import tui.screens.connect.screen
 from engine.errors import RootsDoNotFit
 from engine.project import Project, create_project
 from tests.story import checked
 from tests.tui.test_journeys import press, shown, until
-from tui.limner import LimnerApp
-from tui.screens.library_fields import Checked, Entered
+from tui.app.app import LimnerApp
+from tui.screens.connect.fields import Checked, Entered
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         wrong = RootsDoNotFit("the originals folder is not set", "say where it is")
         return replace(found, photos=wrong, roots=((False, wrong.one_line()),))
 
-    monkeypatch.setattr(tui.screens.connect, "look", look)
+    monkeypatch.setattr(tui.screens.connect.screen, "look", look)
     return project
 
 

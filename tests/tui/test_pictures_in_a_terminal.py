@@ -19,14 +19,14 @@ from engine.project import Project
 from tests.pictures import settle
 from tests.story import story_project
 from tests.tui.pseudo_terminal import PseudoTerminal
-from tui.limner import LimnerApp
-from tui.terminal.answers import DEVICE_QUERY, Answers
-from tui.terminal.harmless import harmless
+from tui.app.app import LimnerApp
+from tui.terminal.hires import MOST_BYTES, sharpen
 from tui.terminal.kitty import PLACEHOLDER, coded, forgetting, placeholders, sending, through_tmux
 from tui.terminal.multiplexer import Tmux, read_tmux
 from tui.terminal.protocol import PASSTHROUGH_FIX, Protocol, choose
-from tui.terminal.sharp import MOST_BYTES, sharpen
+from tui.terminal.responses import DEVICE_QUERY, Answers
 from tui.terminal.sixel import sixels
+from tui.text.sanitize import harmless
 from tui.widgets.text_line import TextLine
 
 KITTY = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.35.2)\x1b\\\x1b[6;20;10t\x1b[?62;c"

@@ -25,10 +25,10 @@ from tests.many_pictures import many_pictures
 from tests.small_project import small_project
 from tests.story import idle_painter
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
-from tui.screens.pictures import PicturesScreen
-from tui.screens.pictures_compare import PicturesCompare
-from tui.screens.prompts import PromptsScreen
+from tui.app.app import LimnerApp
+from tui.screens.pictures.compare import PicturesCompare
+from tui.screens.pictures.screen import PicturesScreen
+from tui.screens.prompts.screen import PromptsScreen
 from tui.widgets.text_line import TextLine
 
 NAMES = {":": "colon", ">": "greater_than_sign", "=": "equals_sign", "-": "minus", ".": "full_stop", "/": "slash"}

@@ -21,10 +21,10 @@ from tests.model_server import Said, answering, prompts
 from tests.patience import Patience
 from tests.small_project import small_project
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
-from tui.remembered import NAME
-from tui.screens.prompt_work import Desk, Wrote, left_off
-from tui.screens.prompts import PromptsScreen
+from tui.app.app import LimnerApp
+from tui.app.session_state import NAME
+from tui.screens.prompts.screen import PromptsScreen
+from tui.screens.prompts.work import Desk, Wrote, left_off
 from tui.widgets.text_line import TextLine
 
 GOOD = prompts(
@@ -70,7 +70,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         assert event.wait(30)
         return left_off(project, wrote)
 
-    monkeypatch.setattr("tui.screens.prompts.left_off", slow)
+    monkeypatch.setattr("tui.screens.prompts.screen.left_off", slow)
     return event
 
 

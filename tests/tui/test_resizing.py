@@ -7,7 +7,7 @@ import pytest
 from engine.project import Project
 from tests.pictures import settle
 from tests.tui.test_journeys import press, shown, until
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 
 ON_THE_WAY = ((200, 60), (40, 10), (120, 40), (12, 3))
 

@@ -13,9 +13,9 @@ from engine.project import Project
 from engine.training.runs.run_status import RunFollower
 from tests.story import alive, story_project, with_dataset, with_run
 from tests.tui.test_journeys import shown, until
-from tui.commands.run_line import run_line as told_line
-from tui.limner import LimnerApp
-from tui.run_words import bar_lines, state_of
+from tui.app.app import LimnerApp
+from tui.cli.run_line import run_line as told_line
+from tui.text.run_summary import bar_lines, state_of
 from tui.widgets.topbar import run_line
 
 

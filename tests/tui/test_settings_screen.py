@@ -10,8 +10,8 @@ from engine.project import Project
 from engine.settings import Settings, with_changes
 from engine.settings.form import Entry, entries
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
-from tui.screens.settings import SettingsScreen
+from tui.app.app import LimnerApp
+from tui.screens.settings.screen import SettingsScreen
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.key)

@@ -13,7 +13,7 @@ from _pytest.mark.structures import ParameterSet
 from textual.pilot import Pilot
 
 import tests.story
-import tui.screens.connect
+import tui.screens.connect.screen
 from engine.project import Project
 from tests.pictures import KEYS, SIZES, settle
 from tests.rows import usual
@@ -21,10 +21,10 @@ from tests.story import alive, checked, idle_painter, story_project, with_datase
 from tests.tui.grids import with_grid, with_votes
 from tests.tui.test_journeys import press, shown, until
 from tui.actions import SCREENS, Scope
-from tui.limner import LimnerApp
-from tui.remembered import NAME
-from tui.screens.prompt_lines import Choice
-from tui.screens.prompt_work import laid_out, varied
+from tui.app.app import LimnerApp
+from tui.app.session_state import NAME
+from tui.screens.prompts.text import Choice
+from tui.screens.prompts.work import laid_out, varied
 
 Compare = Callable[..., bool]
 
@@ -109,7 +109,7 @@ def project_with_a_grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
 def looked_at(project_looked_at: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The same, as if it was opened for the first time; a large library answers."""
     monkeypatch.setattr(
-        tui.screens.connect, "look", lambda entered, private, base: checked(entered.settings(private, base))
+        tui.screens.connect.screen, "look", lambda entered, private, base: checked(entered.settings(private, base))
     )
     monkeypatch.setattr("engine.training.planning.estimate.card_here", lambda: None)
     (project_looked_at.cache / NAME).unlink(missing_ok=True)

@@ -11,15 +11,15 @@ from textual.css.stylesheet import Stylesheet
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.screen import Screen
 
-import tui.garbage
-import tui.getting_ready
+import tui.app.idle_gc
+import tui.app.preload
 from engine.project import Project, create_project
 from tests.pictures import settle
 from tests.story import story_project
 from tests.tui.test_journeys import cursor, press, shown, until
-from tui.limner import LimnerApp
-from tui.remembered import NAME
-from tui.screens.help import HelpScreen
+from tui.app.app import LimnerApp
+from tui.app.session_state import NAME
+from tui.screens.shared.help import HelpScreen
 
 
 async def test_a_screen_that_is_gone_to_for_the_first_time_has_the_stylesheets_parsed_once(
@@ -126,17 +126,17 @@ async def test_garbage_is_looked_for_while_nobody_types_and_never_in_the_middle_
 ) -> None:
     gc.unfreeze()
     before, frozen = gc.get_threshold(), gc.get_freeze_count()
-    monkeypatch.setattr(tui.garbage, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(tui.getting_ready, "CALM_SECONDS", 0.01)
+    monkeypatch.setattr(tui.app.idle_gc, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(tui.app.preload, "CALM_SECONDS", 0.01)
     app = LimnerApp(story.root, story)
     monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", CalmDriver)
     try:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
-            assert gc.get_threshold() == (*before[:2], tui.garbage.SELDOM)
+            assert gc.get_threshold() == (*before[:2], tui.app.idle_gc.SELDOM)
             await until(pilot, lambda: app.ready.is_made("plot"))
             await until(pilot, lambda: gc.get_freeze_count() > frozen)
-            await until(pilot, lambda: app.stylesheet.has_source(str(tui.getting_ready.SCREENS_FOLDER / "help.tcss")))
+            await until(pilot, lambda: app.stylesheet.has_source(str(tui.app.preload.SCREENS_FOLDER / "help.tcss")))
             parsed = app.stylesheet.reparse
             monkeypatch.setattr(app.stylesheet, "reparse", lambda: pytest.fail("read again"))
             await pilot.press("question_mark")

@@ -9,10 +9,10 @@ from rich.color import ColorType
 from textual.color import Color
 
 from tests.tui.test_journeys import press, shown, type_text, until
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 from tui.places import config_folder, shipped_themes_folder, user_themes_folder
-from tui.theme_file import read_theme
-from tui.themes import DEFAULT_THEME, SIXTEEN_THEME, load_themes
+from tui.theming.theme_file import read_theme
+from tui.theming.themes import DEFAULT_THEME, SIXTEEN_THEME, load_themes
 from tui.widgets.ink import Ink, styles_of
 
 

@@ -16,14 +16,14 @@ from textual.pilot import Pilot
 from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
 from tests.pictures import settle
-from tui.limner import LimnerApp
-from tui.screens.face_choices import next_grouping
-from tui.screens.faces import FacesScreen
+from tui.app.app import LimnerApp
+from tui.screens.faces.choices import next_grouping
+from tui.screens.faces.screen import FacesScreen
 from tui.terminal.clipboard import copy
-from tui.thumbnail_cache import ThumbnailCache
 from tui.widgets.ink import Ink
-from tui.widgets.thumbnails import KEPT, LARGE_TILE, Thumbnails
-from tui.widgets.tile import Thumbnail
+from tui.widgets.thumbnails.cache import ThumbnailCache
+from tui.widgets.thumbnails.grid import KEPT, LARGE_TILE, Thumbnails
+from tui.widgets.thumbnails.tile import Thumbnail
 
 
 def shown(pilot: Pilot[None]) -> str:

@@ -14,7 +14,7 @@ from engine.training.planning.gpus import named_card
 from tests.small_project import small_project
 from tests.story import with_dataset
 from tests.tui.test_journeys import press, shown, until
-from tui.limner import LimnerApp
+from tui.app.app import LimnerApp
 
 
 def cost_shown(pilot: Pilot[None]) -> float:
@@ -60,7 +60,7 @@ async def test_the_preset_of_the_card_is_shown_with_its_reasons_and_gives_way_to
 async def test_a_probe_is_started_by_a_key_and_its_figures_are_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.screens.probing.SECONDS", 1.0)
+    monkeypatch.setattr("tui.screens.training.probe.SECONDS", 1.0)
     project = small_project(tmp_path / "james", images=4)
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4")

@@ -14,8 +14,8 @@ from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from tests.story import RUN, alive, with_dataset, with_run
 from tests.tui.test_journeys import press, shown, until
-from tui.limner import LimnerApp
-from tui.screens.large import LargeScreen
+from tui.app.app import LimnerApp
+from tui.screens.shared.full_size import LargeScreen
 from tui.widgets.loss_chart import LossChart
 from tui.widgets.rows import Rows
 

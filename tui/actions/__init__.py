@@ -1,7 +1,7 @@
 """The one registry of actions: bindings, footer, palette, ``?`` help and ``limner keys`` all come from it.
 
-Nothing of Textual is imported here, so that the command line can list the keys at once. ``tui.bindings`` turns the
-registry into what Textual wants. An action ``faces.keep`` is done by the method ``action_keep`` of whatever answers
+Nothing of Textual is imported here, so that the command line can list the keys at once. ``tui.theming.bindings`` turns
+the registry into what Textual wants. An action ``faces.keep`` is done by the method ``action_keep`` of whatever answers
 for the scope ``faces``.
 """
 

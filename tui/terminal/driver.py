@@ -10,7 +10,7 @@
 - A terminal whose locale is not UTF-8 gets ASCII shapes instead of an encoding error.
 - A terminal that went away ends the app; writing to what is gone neither raises nor blocks.
 - A terminal that takes nothing more (a full pipe, a stopped screen) can't keep a signal from ending the app.
-- What the terminal answers to the question that was put to it before the app (``tui.terminal.asking``) never arrives as
+- What the terminal answers to the question that was put to it before the app (``tui.terminal.query``) never arrives as
   keys, however late; what was typed meanwhile does.
 - Pictures that the terminal keeps for us are taken out of it in the end.
 - The screen is empty when it is left: tmux would leave parts of it on the shell after the window has grown.
@@ -37,8 +37,8 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from tui.terminal.asking import Asked
-from tui.terminal.letters import make_tolerant
+from tui.terminal.ascii_fallback import make_tolerant
+from tui.terminal.query import Asked
 
 READ_BYTES = 4096
 """How much input is taken at a time."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tui.terminal.answers import Answers
 from tui.terminal.multiplexer import Tmux
+from tui.terminal.responses import Answers
 
 VARIABLE = "LIMNER_PICTURES"
 """The environment variable that says how pictures are drawn, whatever the terminal answers."""

@@ -16,8 +16,8 @@ from textual.strip import Strip
 
 from engine.pictures.grid.store import Cell
 from tui.widgets.ink import Ink, Line, cut, strip_of, styles_of, width_of
-from tui.widgets.thumbnails import HUGE_TILE, LARGE_TILE, SMALL_TILE, Thumbnails
-from tui.widgets.tile import Thumbnail
+from tui.widgets.thumbnails.grid import HUGE_TILE, LARGE_TILE, SMALL_TILE, Thumbnails
+from tui.widgets.thumbnails.tile import Thumbnail
 
 TILES = (HUGE_TILE, LARGE_TILE, SMALL_TILE)
 """The largest with which everything fits is taken, else the smallest."""

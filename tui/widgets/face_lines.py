@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.faces.records.decisions import Decision, Face
+from tui.text.meter import bar
 from tui.widgets.ink import Ink, Line, end_of, width_of
-from tui.widgets.meter import bar
 
 if TYPE_CHECKING:
     from engine.faces.selection.target_mix import Mix

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual import events
 from textual.suggester import Suggester
 
-from tui.keymap import AS_THEY_COME
+from tui.theming.keymap import AS_THEY_COME
 from tui.widgets.text_line import COPIES, TextLine
 
 

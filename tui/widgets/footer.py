@@ -8,7 +8,7 @@ from dataclasses import replace
 from textual.widgets import Static
 
 from tui.actions import Action, Scope, actions_of, shown_key
-from tui.keymap import AS_THEY_COME
+from tui.theming.keymap import AS_THEY_COME
 from tui.widgets.ink import Ink, Line, content_of, width_of
 
 WITHOUT_PROJECT = ("connect.new_project", "plot.back")

@@ -12,8 +12,21 @@ from textual.color import Color
 from textual.content import Content
 from textual.strip import Strip
 
-from tui.lines import Ink, Line, Piece, cut, end_of, giving_way, hanging, joined, key_line, spread, text_of, width_of
-from tui.terminal.harmless import harmless
+from tui.text.lines import (
+    Ink,
+    Line,
+    Piece,
+    cut,
+    end_of,
+    giving_way,
+    hanging,
+    joined,
+    key_line,
+    spread,
+    text_of,
+    width_of,
+)
+from tui.text.sanitize import harmless
 
 if TYPE_CHECKING:
     from textual.app import App

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.charts.chart import draw_chart
-from tui.charts.view import Trace, View
+from tui.text.charts.chart import draw_chart
+from tui.text.charts.view import Trace, View
 from tui.widgets.ink import Ink, Line, strip_of, styles_of
 
 

@@ -23,8 +23,8 @@ from tui.widgets.ink import Ink, Line, strip_of, styles_of
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from tui.terminal.gallery import Gallery
-    from tui.terminal.sharp import Sharp, Way
+    from tui.terminal.hires import Sharp, Way
+    from tui.terminal.image_registry import Gallery
 
 KEPT = 400
 """How many drawn pictures stay in memory."""
@@ -265,7 +265,7 @@ class Portrait(Widget):
 
     def _draw(self, cell: Cell, subject: Subject, pixels: tuple[int, int]) -> None:
         """In the thread: loads, scales and draws."""
-        from tui.terminal.pictures import half_blocks
+        from tui.terminal.half_blocks import half_blocks
 
         try:
             drawn: list[Strip] | str = half_blocks(subject.load(), cell[1], cell[2], pixels)
@@ -277,7 +277,7 @@ class Portrait(Widget):
 
     def _code(self, cell: Cell, subject: Subject, way: Way) -> None:
         """In the thread: loads and codes for the terminal."""
-        from tui.terminal.sharp import sharpen
+        from tui.terminal.hires import sharpen
 
         sharp: Sharp | None = None
         try:

@@ -15,9 +15,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.actions import Scope
-from tui.bindings import bindings_for
-from tui.widgets.counts import Counts
+from tui.theming.bindings import bindings_for
 from tui.widgets.ink import Ink, Line, strip_of, styles_of, text_of
+from tui.widgets.vim_counts import Counts
 
 Item = TypeVar("Item")
 

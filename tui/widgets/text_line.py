@@ -7,7 +7,7 @@ from textual.actions import SkipAction
 from textual.widgets import Input
 
 from tui.actions import Scope
-from tui.bindings import bindings_for
+from tui.theming.bindings import bindings_for
 
 COPIES = "ctrl+c"
 """The key by which every terminal's user copies what is selected."""

@@ -8,8 +8,8 @@ from textual.widgets import Static
 
 from engine.events import JobState
 from tui.actions import SCREENS, Scope
+from tui.text.meter import clock
 from tui.widgets.ink import Ink, Line, content_of, spread, width_of
-from tui.widgets.meter import clock
 
 if TYPE_CHECKING:
     from engine.training.runs.run_status import RunStatus

@@ -18,7 +18,7 @@ from engine.doctor.library import library_checks
 from engine.doctor.room import disk_checks, memory_check
 from engine.project import Project
 from engine.settings import BaseSettings
-from tui.cli import limner
+from tui.cli.main import limner
 
 ADA = Cards(("NVIDIA L40S",), (48 * 10**9,), (47 * 10**9,), "550.54", 12040)
 

@@ -12,7 +12,7 @@ from engine.pictures.orders.orders import order_from_settings
 from engine.settings import DEMO_BASE, BaseSettings, Settings
 from engine.settings.sizes import PIXELS, SizeName, size_of
 from tests.small_project import small_project
-from tui.commands.paint_options import Size, in_pixels
+from tui.cli.paint_options import Size, in_pixels
 
 
 def test_every_size_has_about_the_pixels_that_sdxl_was_made_for() -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from engine.errors import LoraFileError
 from engine.lora.compatibility import clients
 from engine.lora.header import read_header
-from tui.cli import main
+from tui.cli.main import main
 
 QUERY = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q"
 CONV = "lora_unet_input_blocks_1_0_in_layers_2"

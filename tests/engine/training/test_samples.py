@@ -31,7 +31,7 @@ from engine.training.samples import Easel
 from tests.drawn_people import drawn_project
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
-from tui.cli import main
+from tui.cli.main import main
 
 PROMPTS = ["photo of jx265 man, red shirt", "photo of jx265 man, blue shirt"]
 SAMPLES = {"training__sample_prompts": PROMPTS, "training__sample_inference_steps": 2}

@@ -1,0 +1,1 @@
+"""The app: how it starts, what it watches, how it ends."""

@@ -1,1 +1,0 @@
-"""Charts of text: drawn without Textual, for the screens and for ``limner watch`` alike."""

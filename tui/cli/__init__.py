@@ -1,0 +1,1 @@
+"""The command line: what every command uses. It imports no Textual."""

@@ -1,0 +1,92 @@
+"""``limner lora``: what a LoRA file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.lora.compatibility import clients, context_width, here
+from engine.lora.header import LoraHeader, lora_hash, no_numbers, read_header
+from engine.lora.scales import told_alpha, told_alphas
+from tui.cli.report import document, json_option, table
+
+_TROUBLE = {
+    "no pair": "belong to no whole pair of matrices",
+    "no numbers": "hold NaN or endless values: pictures come out black",
+}
+
+
+@click.group()
+def lora() -> None:
+    """Look into a LoRA file."""
+
+
+@lora.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def show(file: Path, as_json: bool) -> None:
+    """Modules, rank, alpha, base, trigger, and what each program will make of FILE."""
+    header = read_header(file, any_network=True)
+    record = describe(header)
+    if as_json:
+        document(record)
+        return
+    counts = {**record["modules"], **record["other_networks"], "with DoRA": record["dora_modules"]}
+    modules = ", ".join(f"{count} {part}" for part, count in counts.items() if count)
+    rows = [
+        ("modules", modules),
+        ("rank", _span(record["rank"], record["ranks"])),
+        ("alpha", _span(record["alpha"], record["alphas"]) or "none (readers take the rank)"),
+        ("base", record["base"] or "not told"),
+        ("trigger", record["trigger"] or "not told"),
+        ("epoch, steps", f"{record['epoch'] or '–'}, {record['steps'] or '–'}"),
+        ("numbers", ", ".join(record["dtypes"])),
+        ("size", f"{record['bytes'] / 1e6:.1f} MB"),
+        ("hash", record["hash"]),
+        *record["clients"].items(),
+        ("Limner", record["here"]),
+    ]
+    for name, found in (("no pair", record["stray"]), ("no numbers", record["no_numbers"])):
+        if found:
+            rows.append((name, f"! {len(found)} tensors {_TROUBLE[name]}, such as {found[0]}"))
+    table(("what", "in the file"), [(name, str(value)) for name, value in rows])
+
+
+def _span(usual: float | None, values: list[float]) -> str:
+    """What most modules have, and from where to where the others go."""
+    if not values:
+        return ""
+    ends = f" in most, {values[0]:g} to {values[-1]:g} in all" if len(values) > 1 else ""
+    return f"{usual if usual is not None else values[0]:g}{ends}"
+
+
+def describe(header: LoraHeader) -> dict[str, Any]:
+    """As ``limner lora show --json`` prints it."""
+    about = header.metadata
+    return {
+        "file": str(header.path),
+        "modules": header.part_counts(),
+        "other_networks": header.other_networks,
+        "dora_modules": header.dora_modules,
+        "rank": header.rank,
+        "ranks": sorted({rank for _, rank, _ in header.modules.values()}),
+        "alpha": told_alpha(header),
+        "alphas": told_alphas(header),
+        "base": about.get("ss_base_model_version") or about.get("modelspec.architecture"),
+        "context_width": context_width(header),
+        "title": about.get("modelspec.title") or about.get("ss_output_name"),
+        "trigger": about.get("modelspec.trigger_phrase"),
+        "epoch": about.get("ss_epoch"),
+        "steps": about.get("ss_steps"),
+        "dtypes": sorted({tensor.dtype for tensor in header.tensors.values()}),
+        "tensors": len(header.tensors),
+        "stray": header.useless_tensors(),
+        "no_numbers": no_numbers(header),
+        "bytes": header.path.stat().st_size,
+        "hash": lora_hash(header.path),
+        "metadata": about,
+        "clients": clients(header),
+        "here": here(header),
+    }

@@ -1,0 +1,112 @@
+"""Commands that look at runs: ``runs``, ``watch``. They read logs and nothing else, so they answer at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.errors import JobError, ProjectError
+from engine.jobs.folder import JobFolder
+from engine.project import open_project
+from engine.training.runs.run_status import RunStatus, run_at, run_status
+from tui.cli.report import document, echo, json_option, narrate, table
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def runs(folder: Path, as_json: bool) -> None:
+    """The training runs of this project, newest first."""
+    found = [run_status(job) for job in reversed(open_project(folder).run_folders())]
+    if as_json:
+        document({"runs": [run_record(status) for status in found]})
+        return
+    from tui.text.run_summary import state_of
+
+    if not found:
+        narrate("No runs yet. Start one with: limner train")
+        return
+    rows = [
+        (s.id, state_of(s)[0], f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints))
+        for s in found
+    ]
+    table(("run", "state", "epoch", "step", "average loss", "checkpoints"), rows)
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--log", "by_powers", is_flag=True, help="Losses by powers of ten instead of linear.")
+@click.option("--time", "by_time", is_flag=True, help="By time instead of by step.")
+@click.pass_obj
+def watch(folder: Path, run: str | None, by_powers: bool, by_time: bool) -> None:
+    """Follow a run (the newest) until it ends; leaving does not end it.
+
+    RUN is a run's name, or the path of a run's folder: one copied or mounted from another machine, too.
+    """
+    from tui.cli.run_line import follow
+
+    job, elsewhere = _found(folder, run)
+    follow(job, elsewhere, by_powers=by_powers, by_time=by_time)
+    for path in run_status(job).checkpoints:
+        echo(path)
+
+
+def run_record(status: RunStatus) -> dict[str, Any]:
+    """A run as ``--json`` tells it."""
+    gpu = status.gpu
+    return {
+        "id": status.id,
+        "state": status.state.value,
+        "reason": status.reason,
+        "epoch": status.epoch,
+        "epochs": status.epochs,
+        "step": status.step,
+        "steps": status.steps,
+        "loss": status.loss,
+        "average_loss": status.average_loss,
+        "validation_loss": status.validation_loss,
+        "learning_rate": status.learning_rate,
+        "images_per_s": status.images_per_s,
+        "seconds": status.seconds,
+        "epoch_seconds": status.epoch_seconds,
+        "remaining_seconds": status.remaining_seconds,
+        "spread_seconds": status.spread_seconds,
+        "spent": status.spent,
+        "cost": status.cost,
+        "memory_gb": status.memory_gb,
+        "gpu_percent": gpu.gpu_percent if gpu else None,
+        "gpu_watts": gpu.gpu_watts if gpu else None,
+        "gpu_celsius": gpu.gpu_celsius if gpu else None,
+        "host": status.host,
+        "silent_seconds": status.silent_seconds,
+        "checkpoints": [str(path) for path in status.checkpoints],
+    }
+
+
+def _found(folder: Path, run: str | None) -> tuple[JobFolder, bool]:
+    """The run that is meant, and whether its folder is not one of this project's."""
+    try:
+        project = open_project(folder)
+        known = project.run(run)
+    except ProjectError:
+        path = Path(run) if run is not None else None
+        if path is None or not path.is_dir():
+            raise
+        return _elsewhere(path)
+    return known, False
+
+
+def _elsewhere(path: Path) -> tuple[JobFolder, bool]:
+    """A run by its folder. One where its job was started is this machine's, as far as its log says no other."""
+    job = run_at(path)
+    try:
+        order = job.read_order()
+    except JobError:
+        return job, True
+    return job, (order.project / "runs" / job.id).resolve() != job.path
+
+
+def _loss(status: RunStatus) -> str:
+    return "–" if status.average_loss is None else f"{status.average_loss:.4f}"

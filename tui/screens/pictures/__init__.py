@@ -1,0 +1,1 @@
+"""Screen 6: painted pictures and the queue."""

@@ -1,0 +1,271 @@
+"""What the Prompts screen has done in threads: reading and writing the shelf, varying, ordering pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import PromptError
+from engine.prompts.axis_variation import Variation, parts_of
+from engine.prompts.axis_variation import vary as vary_along
+from engine.prompts.breakdown import Breakdown
+from engine.prompts.grammar import distance, escape, fill, has_choices, plain, tidy, variations
+from engine.prompts.shared_prompts import SharedPrompt, shared_prompts, starter_prompts
+from engine.prompts.store import Mark, Prompt, Shelf
+from engine.prompts.to_paint import names_a_lora, read_prompt
+from tui.screens.prompts.text import Brush, Choice, Variant
+
+if TYPE_CHECKING:
+    from engine.llm.server import ModelServer
+    from engine.pictures.orders.queue import PictureOrder
+    from engine.project import Project
+    from engine.prompts.llm.variations import Progress
+    from engine.prompts.tokenizer import Words
+    from engine.settings import PersonSettings
+
+VARIATIONS = 12
+"""How many variations one V makes."""
+
+LOCKED_DRAWS = 8
+"""How many times more are drawn of a prompt with choices where a part is locked."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What lies on the screen: a prompt, what it must not be, and what came from it."""
+
+    parent: str
+    negative: str
+    variants: tuple[Variant, ...]
+    note: str = ""
+
+
+Wrote = tuple[str, str]
+"""What stands in the two fields: what is to be seen, and what is not."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a prompt is read against."""
+
+    person: PersonSettings
+    steps: int
+    words: Words | None
+    loras: frozenset[str]
+    checkpoint: Path | None
+
+
+def look_around(project: Project) -> Surroundings:
+    """The person, the base model's tokenizer, the LoRAs that a prompt may name, the one that paints."""
+    from engine.errors import BaseModelError
+    from engine.models.locate import find_base
+    from engine.pictures.orders.orders import newest_lora
+    from engine.pictures.orders.prompt_loras import known_loras
+    from engine.prompts.tokenizer import find_words
+
+    settings = project.settings
+    try:
+        words = find_words(find_base(settings.base))
+    except BaseModelError:
+        words = None
+    loras = frozenset(known_loras(project))
+    return Surroundings(settings.person, settings.painting.steps, words, loras, newest_lora(project))
+
+
+def broken_down(prompt: str, around: Surroundings | None) -> Breakdown | PromptError | None:
+    """A prompt taken apart as it is typed; of choices the first ones."""
+    if around is None:
+        return None
+    try:
+        fill(prompt, around.person)
+    except PromptError as error:
+        return error
+    return read_prompt(prompt, around.person, around.steps, words=around.words, known_loras=around.loras)
+
+
+def parts_that_may_vary(prompt: str, person: PersonSettings) -> list[str]:
+    """The parts of a prompt but the first, which names the person and always stays.
+
+    Raises:
+        PromptError: the prompt can't be read.
+    """
+    return list(dict.fromkeys(map(tidy, parts_of(plain(fill(prompt, person)))[1:])))
+
+
+def parts_locked(prompt: str, person: PersonSettings, choice: Choice) -> list[str]:
+    """Those of its parts that stay. Raises PromptError."""
+    return [part for part in parts_that_may_vary(prompt, person) if part in choice.locked]
+
+
+def left_off(project: Project, wrote: Wrote | None = None) -> Desk:
+    """Where the last session left off: what was written last, else what was varied, else the style of the settings."""
+    style = project.settings.painting.style, project.settings.painting.negative
+    found = wrote or _varied_last(project) or style
+    try:
+        return laid_out(project, *found)
+    except PromptError:
+        # Half written, say: it is told where it is taken apart.
+        return Desk(*found, ())
+
+
+def _varied_last(project: Project) -> Wrote | None:
+    """With its choices and slots, as it was written."""
+    with project.store() as store:
+        shelf = Shelf(store)
+        newest = shelf.latest_variation()
+        if newest is None:
+            return None
+        parent = shelf.ancestors(newest.id)[0]
+    return str(newest.made_by.get("template") or parent.text), parent.negative
+
+
+def laid_out(project: Project, prompt: str, negative: str) -> Desk:
+    """A prompt, and what came from it before but the dropped ones."""
+    text = plain(fill(prompt, project.settings.person))
+    with project.store() as store:
+        shelf = Shelf(store)
+        found = [each for each in shelf.find(text, negative) if each.text]
+        below = shelf.children(found[0].id) if found else []
+    variants = [_variant(each, text) for each in below if each.mark is not Mark.DROPPED]
+    return Desk(prompt, negative, (Variant(text, id=found[0].id if found else None), *variants) if text else ())
+
+
+def varied(
+    project: Project,
+    desk: Desk,
+    choice: Choice,
+    seed: int,
+    server: ModelServer | None,
+    tell: Callable[[Progress], None],
+) -> Desk:
+    """The desk with new variations, on the shelf already; what was kept stays.
+
+    Raises:
+        PromptError: the prompt can't be read, or the model's server did not do its part.
+        Cancelled: the server was told to cancel.
+    """
+    person = project.settings.person
+    template = fill(desk.parent, person)
+    parent = plain(template)
+    note = ""
+    about: dict[str, object] = {"seed": seed, "size": choice.size.value, "axes": sorted(choice.axes)}
+    stay = tuple(parts_locked(desk.parent, person, choice))
+    about |= {"locked": list(stay), "template": desk.parent}
+    with project.store() as store:
+        shelf = Shelf(store)
+        known = shelf.texts()
+        root = shelf.add(parent, desk.negative)
+
+        def keep(found: Sequence[Variation]) -> list[Prompt]:
+            return shelf.add_variations(root, [(each.text, {**about, **each.about()}) for each in found])
+
+        if server is not None and choice.model:
+            from engine.prompts.llm import request as asking
+            from engine.prompts.llm.variations import made_by, vary_by_model
+
+            wish = asking.Wish(
+                parent,
+                person,
+                VARIATIONS,
+                seed,
+                tuple(sorted(choice.axes)),
+                choice.size,
+                stay,
+                examples=tuple(shelf.best()),
+                stored=tuple(known),
+            )
+            about = {**made_by(choice.model, wish, server), "template": desk.parent}
+
+            def came(progress: Progress) -> None:
+                if progress.variation is not None:
+                    keep([progress.variation])
+                tell(progress)
+
+            outcome = vary_by_model(server, choice.model, wish, came)
+            found, note = outcome.variations, " · ".join([outcome.summary(), *dict.fromkeys(outcome.notes)])
+        elif has_choices(template):
+            # A part with a choice in it may be locked at what the parent says: those that say otherwise are left out.
+            texts = variations(template, (VARIATIONS + len(known)) * (LOCKED_DRAWS if stay else 1), seed)
+            new = [text for text in texts if text not in known and text != parent and set(stay) <= _parts(text)]
+            found = [Variation(text, distance(parent, text)) for text in new[:VARIATIONS]]
+        else:
+            found = vary_along(parent, VARIATIONS, seed, sorted(choice.axes), choice.size, stay, known)
+        made = keep(found)
+        kept = [each for each in shelf.children(root.id) if each.mark is Mark.KEPT]
+    if not found:
+        note = f"no more to be had of it: choose another axis or size{', or unlock a part' if stay else ''}"
+    return replace(desk, variants=tuple(_variant(each, parent) for each in [*kept, *made]), note=note)
+
+
+def marked(project: Project, variant: Variant, negative: str, mark: Mark) -> Variant:
+    """Says something about a variation, on disk before it returns."""
+    with project.store() as store:
+        shelf = Shelf(store)
+        number = variant.id if variant.id is not None else shelf.add(variant.text, negative).id
+        shelf.mark(number, mark)
+    return replace(variant, id=number, mark=mark)
+
+
+def rewritten(project: Project, variant: Variant, text: str, negative: str) -> Variant:
+    """A variation as a person wrote it anew, kept; the old one is dropped.
+
+    Raises:
+        PromptError: it is empty or can't be read.
+    """
+    text = plain(text)
+    with project.store() as store:
+        shelf = Shelf(store)
+        parent = shelf.add(variant.parent, negative).id if variant.parent else None
+        new = shelf.add(text, negative, parent, made_by={"engine": "person", "from": variant.text})
+        shelf.mark(new.id, Mark.KEPT)
+        if variant.id is not None and variant.id != new.id:
+            shelf.mark(variant.id, Mark.DROPPED)
+    return Variant(text, variant.parent, Mark.KEPT, new.id, distance(variant.parent, text) if variant.parent else None)
+
+
+def families(project: Project) -> list[tuple[int, Prompt]]:
+    """The tree of who came from whom."""
+    with project.store() as store:
+        return Shelf(store).families()
+
+
+def library_of(project: Project) -> list[SharedPrompt]:
+    """The project's prompts, the user's own, those that Limner comes with; each lot the best first.
+
+    Raises:
+        PromptError: the user's own file is broken.
+    """
+    with project.store() as store:
+        own = [
+            SharedPrompt(each.text, each.negative, each.name or "this project", each.tags, round(each.stars))
+            for each in Shelf(store).prompts()
+        ]
+    shared = sorted(shared_prompts(), key=lambda each: -each.rating)
+    return list(dict.fromkeys([*own, *shared, *starter_prompts()]))
+
+
+def orders_for(project: Project, variants: Sequence[Variant], negative: str, brush: Brush) -> list[PictureOrder]:
+    """Orders for some prompts, each with as many new seeds as the brush says; the prompts go on the shelf."""
+    from engine.pictures.orders.orders import order_for
+
+    orders: list[PictureOrder] = []
+    with project.store() as store:
+        shelf = Shelf(store)
+        for variant in variants:
+            parent = shelf.add(variant.parent, negative).id if variant.parent else None
+            kept = shelf.add(variant.text, negative, parent)
+            for _ in range(brush.seeds):
+                lora = None if names_a_lora(kept.text) else brush.checkpoint
+                order = order_for(project, escape(kept.text), lora=lora, strength=brush.strength)
+                orders.append(replace(order, negative=negative, prompt_id=kept.id))
+    return orders
+
+
+def _parts(text: str) -> set[str]:
+    return set(map(tidy, parts_of(text)))
+
+
+def _variant(prompt: Prompt, parent: str) -> Variant:
+    return Variant(prompt.text, parent, prompt.mark, prompt.id, distance(parent, prompt.text))

@@ -1,0 +1,1 @@
+"""What is drawn without Textual, for screens and commands alike."""

@@ -1,0 +1,1 @@
+"""Runs as curves of braille dots."""

@@ -1,0 +1,1 @@
+"""Grids of pictures: tiles, loading, the cache."""
