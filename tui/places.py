@@ -8,7 +8,9 @@ import platformdirs
 
 from engine.errors import NoProject
 from engine.project import open_project
-from tui.theming.user_config import CONFIG_NAME
+
+CONFIG_NAME = "config.toml"
+"""The file's name in the config folder."""
 
 
 def config_folder() -> Path:

@@ -21,17 +21,18 @@ from textual.screen import Screen
 from textual.widget import AwaitMount
 from textual.worker import WorkerCancelled, WorkerFailed
 
-from engine.errors import LimnerError, ProjectError
+from engine.errors import LimnerError
 from engine.faces.records.decisions import Ledger
 from engine.network.deadlines import leave
 from engine.project import Project
 from engine.training.runs.run_status import RunStatus
 from tui.actions import Action, Scope
+from tui.app.appearance import Looks
+from tui.app.context import Context
 from tui.app.idle_gc import Garbage
 from tui.app.key_queue import KeyTurns, Passed
 from tui.app.notifications import Attention
 from tui.app.palette import ActionCommands, Palette, ThemeCommands
-from tui.app.picture_app import PictureApp
 from tui.app.preload import MODES, GettingReady, late
 from tui.app.quit import Quitting
 from tui.app.run_watcher import RunWatch, Seen
@@ -41,9 +42,9 @@ from tui.screens.shared.overlay import Overlay
 from tui.terminal.driver import LimnerDriver
 from tui.terminal.query import Asked
 from tui.text.sanitize import harmless
-from tui.theming.appearance import Looks
 from tui.theming.bindings import bindings_for
 from tui.theming.keymap import AS_THEY_COME, Keymap
+from tui.theming.user_settings import UserSettings
 from tui.widgets.ink import DEFAULT_INKS
 
 POLL_SECONDS = 0.5
@@ -56,7 +57,7 @@ WIDEN_CELLS = 4
 """How much wider or narrower a pane gets at a time."""
 
 
-class LimnerApp(PictureApp, inherit_bindings=False):
+class LimnerApp(Context, inherit_bindings=False):
     """Limner in a terminal.
 
     Args:
@@ -80,12 +81,6 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """The runs' logs were looked at and said something new."""
 
         seen: Seen
-
-    @dataclass
-    class Refused(Message):
-        """The project's settings are broken."""
-
-        error: ProjectError
 
     def __init__(self, folder: Path, project: Project | None, asked: Asked | None = None) -> None:
         super().__init__(asked, driver_class=LimnerDriver)
@@ -175,6 +170,11 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         super().exit(result, return_code, message)
 
     @property
+    def user_settings(self) -> UserSettings:
+        """The user's own settings of the app."""
+        return self.looks.settings
+
+    @property
     def leaving(self) -> bool:
         """Whether the app is ending: a screen that is made now would come in the way of those that are closed."""
         return self._exit or (self.drawn and not self.is_running)
@@ -236,7 +236,8 @@ class LimnerApp(PictureApp, inherit_bindings=False):
         """Looks at the runs without waiting for the next time."""
         self._look_at_runs()
 
-    def on_limner_app_refused(self, message: Refused) -> None:
+    @on(Context.Refused)
+    def _refused(self, message: Context.Refused) -> None:
         """Leaves a project that can't be worked with, with one line."""
         self.farewell = f"limner: {harmless(message.error.one_line())}"
         self.exit(return_code=1)

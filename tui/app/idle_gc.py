@@ -6,7 +6,7 @@ import gc
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tui.app.app import LimnerApp
+    from textual.app import App
 
 LOOK_SECONDS = 2.0
 CALM_SECONDS = 1.0
@@ -22,7 +22,7 @@ SELDOM = 2_000
 class Garbage:
     """When the app's garbage is looked for."""
 
-    def __init__(self, app: LimnerApp) -> None:
+    def __init__(self, app: App[None]) -> None:
         self._app = app
         self._to_stay = False
 

@@ -20,7 +20,7 @@ from tui.text.sanitize import harmless
 
 if TYPE_CHECKING:
     from engine.training.runs.run_status import RunStatus
-    from tui.app.app import LimnerApp
+    from tui.app.context import Context
 
 PUSH, POP, BELL = "\x1b[22;2t", "\x1b[23;2t", "\a"
 
@@ -33,7 +33,7 @@ LONGEST = 80
 class Attention:
     """What is done to be noticed, as far as the user's settings let it."""
 
-    def __init__(self, app: LimnerApp, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, app: Context, environment: Mapping[str, str] = os.environ) -> None:
         self._app = app
         self._has_title = environment.get("TERM", "") not in WITHOUT_TITLE
         self._pushed = False
@@ -78,7 +78,7 @@ class Attention:
         if self._away is False:
             return
         self._entitle(f"{mark} {after.id} {how}")
-        if self._app.looks.settings.bell:
+        if self._app.user_settings.bell:
             self._write(BELL)
 
     def end(self) -> None:
@@ -93,7 +93,7 @@ class Attention:
         return f"limner {self._app.folder.name}".strip()
 
     def _entitle(self, title: str) -> None:
-        if not (self._has_title and self._app.looks.settings.title) or title == self._title:
+        if not (self._has_title and self._app.user_settings.title) or title == self._title:
             return
         self._title = title
         push = "" if self._pushed else PUSH

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from tui.actions import ACTIONS, Action, Scope, actions_of
 
 if TYPE_CHECKING:
-    from tui.app.app import LimnerApp
+    from tui.app.context import Context
 
 
 class ActionCommands(Provider):
@@ -41,11 +41,11 @@ class ActionCommands(Provider):
         return getattr(self.screen, "SCOPE", Scope.APP)
 
     def _actions(self) -> Iterator[Action]:
-        offered = [cast("LimnerApp", self.app).keys.applied(action) for action in ACTIONS if action.palette]
+        offered = [cast("Context", self.app).keys.applied(action) for action in ACTIONS if action.palette]
         yield from sorted(offered, key=lambda action: (action.scope is not self._scope, action.scope is Scope.APP))
 
     def _do(self, action: Action) -> None:
-        app = cast("LimnerApp", self.app)
+        app = cast("Context", self.app)
         app.call_later(app.do_action, action)
 
 
@@ -54,15 +54,15 @@ class ThemeCommands(Provider):
 
     async def discover(self) -> Hits:
         """All of them."""
-        for name in sorted(cast("LimnerApp", self.app).own_themes):
-            yield DiscoveryHit(name, partial(cast("LimnerApp", self.app).choose_theme, name))
+        for name in sorted(cast("Context", self.app).own_themes):
+            yield DiscoveryHit(name, partial(cast("Context", self.app).choose_theme, name))
 
     async def search(self, query: str) -> Hits:
         """Those that fit what was typed."""
         matcher = self.matcher(query)
-        for name in sorted(cast("LimnerApp", self.app).own_themes):
+        for name in sorted(cast("Context", self.app).own_themes):
             if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(name), partial(cast("LimnerApp", self.app).choose_theme, name))
+                yield Hit(score, matcher.highlight(name), partial(cast("Context", self.app).choose_theme, name))
 
 
 class Palette(CommandPalette):

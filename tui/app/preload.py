@@ -14,7 +14,7 @@ from tui.actions import SCREENS, Scope
 from tui.screens import SCREEN_CLASSES
 
 if TYPE_CHECKING:
-    from tui.app.app import LimnerApp
+    from tui.app.context import Context
 
 CALM_SECONDS = 0.4
 """How long nothing must have been typed before a screen is made ahead: making one takes longer than a key may."""
@@ -53,7 +53,7 @@ class GettingReady:
     """Reads the settings, imports the other screens, and makes each when nobody types: going to one for the first time
     is as quick as coming back to it."""
 
-    def __init__(self, app: LimnerApp) -> None:
+    def __init__(self, app: Context) -> None:
         self._app = app
 
     def begin(self) -> None:

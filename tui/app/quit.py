@@ -10,7 +10,7 @@ from engine.training.runs.run_status import RunStatus
 from tui.app.exit_message import leave_run
 
 if TYPE_CHECKING:
-    from tui.app.app import LimnerApp
+    from tui.app.context import Context
 
 TWICE_SECONDS = 2.0
 """How soon the second ctrl+c must follow."""
@@ -19,7 +19,7 @@ TWICE_SECONDS = 2.0
 class Quitting:
     """Leaves the app, as asked by ``q`` or by ctrl+c pressed twice."""
 
-    def __init__(self, app: LimnerApp) -> None:
+    def __init__(self, app: Context) -> None:
         self._app = app
         self._interrupted_at = -TWICE_SECONDS
 

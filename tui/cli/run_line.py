@@ -13,6 +13,7 @@ from engine.jobs.follow import POLL_SECONDS
 from engine.training.runs.run_status import RunFollower, RunStatus
 from tui.cli.progress import Narrator, clock
 from tui.cli.report import narrate
+from tui.text.run_summary import over, silence
 
 INTERRUPTED = 130
 """The exit status of a command that ctrl+c ended."""
@@ -51,18 +52,6 @@ def follow(job: JobFolder, elsewhere: bool = False, *, by_powers: bool = False, 
     if status.state is JobState.FAILED:
         raise JobError(*((status.error.message, status.error.fix) if status.error else (status.reason or "it failed",)))
     narrate(f"{job.id}: {status.reason or status.state.value}. {run_line(status)}")
-
-
-def over(status: RunStatus) -> bool:
-    """Whether nothing more is to come, or seems to be."""
-    return status.state.ended or status.silent_seconds is not None
-
-
-def silence(status: RunStatus) -> str:
-    """What is known of a run elsewhere that says nothing any more."""
-    where = status.host or "another machine"
-    minutes = round((status.silent_seconds or 0.0) / 60)
-    return f"no word from {where} for {minutes:,} minutes, so it may have ended (judged by its log's age alone)"
 
 
 def _told(follower: RunFollower) -> RunStatus:

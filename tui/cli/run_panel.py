@@ -54,7 +54,7 @@ class RunPanel:
 
     def follow(self, follower: RunFollower) -> RunStatus:
         """Draws until the run has ended, or seems to have."""
-        from tui.cli.run_line import over
+        from tui.text.run_summary import over
 
         while True:
             status = follower.poll()

@@ -276,3 +276,15 @@ def _told_by_card(gpu: events.Step) -> str:
 
 def _figure(value: float | None, shape: str) -> str:
     return "–" if value is None else shape.format(value)
+
+
+def over(status: RunStatus) -> bool:
+    """Whether nothing more is to come, or seems to be."""
+    return status.state.ended or status.silent_seconds is not None
+
+
+def silence(status: RunStatus) -> str:
+    """What is known of a run elsewhere that says nothing any more."""
+    where = status.host or "another machine"
+    minutes = round((status.silent_seconds or 0.0) / 60)
+    return f"no word from {where} for {minutes:,} minutes, so it may have ended (judged by its log's age alone)"

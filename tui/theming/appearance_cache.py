@@ -21,7 +21,8 @@ from engine.storage.atomic_files import write_text
 from engine.storage.untrusted_files import read_json
 from tui.places import config_folder, kept_looks_path, shipped_themes_folder, user_themes_folder
 from tui.theming.themes import ThemeProblem, load_themes
-from tui.theming.user_config import ConfigProblem, UserConfig, UserSettings, read_config
+from tui.theming.user_config import read_config
+from tui.theming.user_settings import ConfigProblem, UserConfig, UserSettings
 
 Stamp = tuple[tuple[str, int, int], ...]
 """What tells that a file changed, or who may read it: names, times of the last change, sizes."""

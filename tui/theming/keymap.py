@@ -11,7 +11,7 @@ from tui.actions import ACTIONS, OVER_LISTS, OVER_SCREENS, SCREENS, Action, Scop
 from tui.actions.keys import is_text, key_named, swallowed
 from tui.actions.overlays import ALSO
 from tui.text.lines import Ink, Line
-from tui.theming.user_config import ConfigProblem, UserConfig
+from tui.theming.user_settings import ConfigProblem, UserConfig
 
 NO_KEY = "<none>"
 """Stands in Textual's keymap for an action that has no key; no terminal sends it."""

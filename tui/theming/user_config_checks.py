@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from tui.theming.user_config import ConfigProblem, UserConfig, UserSettings
+from tui.theming.user_settings import ConfigProblem, UserConfig, UserSettings
 
 _KNOWN = tuple(each.name for each in fields(UserSettings))
 _CHECK = TypeAdapter(UserSettings)

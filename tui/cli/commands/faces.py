@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from engine import events
 from engine.counting import many
-from engine.errors import FaceError, JobError
+from engine.errors import FaceError
 from engine.faces.photo.geometry import Framing
 from engine.faces.records.decisions import Action, Decision, Face, Ledger
-from engine.jobs.folder import JobFolder
-from engine.jobs.follow import follow
 from engine.project import Project, open_project
 from tui.cli.commands.face_filters import filters, save, target, words
 from tui.cli.confirm import agree
 from tui.cli.face_records import HEAD, face_path, face_record, face_row
 from tui.cli.filter_argument import FilterCommand
-from tui.cli.report import document, echo, json_option, narrate, table
+from tui.cli.follow_job import follow_job
+from tui.cli.report import document, json_option, narrate, table
 
 SORTS = ("date", "px", "name", "sharp", "light", "dist", "burst", "crop", "yaw")
 
@@ -256,33 +252,6 @@ def pick(folder: Path, count: int, dry_run: bool, as_json: bool) -> None:
 
 for each in (target, words, filters, save):
     faces.add_command(each)
-
-
-def follow_job(job: JobFolder, word: str) -> None:
-    """Follows a job to its end with a line on standard error.
-
-    Raises:
-        JobError: it failed; in the words of its error.
-    """
-    error: events.Error | None = None
-    began, shown = time.monotonic(), False
-    live = sys.stderr.isatty()
-    for entry in follow(job):
-        match entry.event:
-            case events.Phase(name=name, done=done, total=total) if live and total:
-                seconds = time.monotonic() - began
-                echo(f"\r{name}: {done:,} of {total:,}, {seconds:.0f} s ", nl=False, err=True)
-                shown = True
-            case events.Error():
-                error = entry.event
-            case events.Job(state=events.JobState.FAILED, reason=reason):
-                if shown:
-                    echo(err=True)
-                raise JobError(error.message, error.fix) if error else JobError(reason or f"the {word} failed")
-            case events.Job(state=events.JobState.DONE, reason=reason) if reason:
-                raise JobError(f"the {word} was stopped", f"start it again with: limner faces {word}")
-    if shown:
-        echo(err=True)
 
 
 def _measure(project: Project, again: bool = False) -> None:

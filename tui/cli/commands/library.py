@@ -226,7 +226,7 @@ def _follow(project: Project, ids: set[str], uid: str, name: str) -> None:
 
 def _look_for_faces(project: Project) -> None:
     from engine.faces.scan import start_index
-    from tui.cli.commands.faces import follow_job
+    from tui.cli.follow_job import follow_job
 
     narrate("Looking for faces; it goes on in the background if you leave.")
     follow_job(start_index(project), "scan")

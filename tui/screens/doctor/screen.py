@@ -23,7 +23,7 @@ from tui.widgets.portrait import Portrait, Subject
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from tui.app.app import LimnerApp
+    from tui.app.context import Context
 
 
 def check_lines(checks: list[Check], width: int) -> list[Line]:
@@ -93,10 +93,10 @@ class DoctorScreen(Reading[None]):
 
     def action_look(self) -> None:
         """Looks at everything, in a thread."""
-        app = cast("LimnerApp", self.app)
+        app = cast("Context", self.app)
 
         def look() -> None:
-            checks = examine(self._folder) + terminal_checks(app.asked, app.looks.settings.pictures, dict(os.environ))
+            checks = examine(self._folder) + terminal_checks(app.asked, app.user_settings.pictures, dict(os.environ))
             self.post_message(self.Found(checks))
 
         self.run_worker(look, thread=True, exclusive=True, group="doctor", exit_on_error=False)

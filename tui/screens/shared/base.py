@@ -30,7 +30,7 @@ from tui.widgets.rows import Rows
 from tui.widgets.topbar import TopBar
 
 if TYPE_CHECKING:
-    from tui.app.app import LimnerApp
+    from tui.app.context import Context
 
 Result = TypeVar("Result")
 
@@ -114,9 +114,9 @@ class WorkScreen(Screen[None]):
         return ()
 
     @property
-    def limner(self) -> LimnerApp:
+    def limner(self) -> Context:
         """The app, by its own type."""
-        return cast("LimnerApp", self.app)
+        return cast("Context", self.app)
 
     @property
     def project(self) -> Project:

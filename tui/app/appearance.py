@@ -10,10 +10,11 @@ from tui.places import config_folder, user_themes_folder
 from tui.theming.appearance_cache import Stamp, read_looks, stamp_of
 from tui.theming.keymap import keymap_of
 from tui.theming.themes import DEFAULT_THEME, SIXTEEN_THEME
-from tui.theming.user_config import UserSettings, save_theme
+from tui.theming.user_config import save_theme
+from tui.theming.user_settings import UserSettings
 
 if TYPE_CHECKING:
-    from tui.app.app import LimnerApp
+    from tui.app.context import Context
 
 LOOK_SECONDS = 1.0
 """How often the user's files are looked at: two or three calls of ``stat``, and nothing is read unless one changed."""
@@ -25,7 +26,7 @@ MOST_TOLD = 3
 class Looks:
     """The user's themes and keys, taken up at the start and again whenever one of their files changed."""
 
-    def __init__(self, app: LimnerApp) -> None:
+    def __init__(self, app: Context) -> None:
         self._app = app
         self._stamp: Stamp = ()
         self._told: set[str] = set()
