@@ -148,7 +148,7 @@ class TestAProjectOfAnOlderVersion:
         script = textwrap.dedent("""
             import os, signal, sys
             from pathlib import Path
-            from engine import store
+            from engine.storage import database as store
             left = int(sys.argv[2])
             def trace(statement):
                 global left

@@ -19,9 +19,9 @@ from engine.bundle.contents import CHECKSUMS
 from engine.errors import LibraryError, LimnerError
 from engine.faces.records.decisions import Ledger
 from engine.jobs.folder import EventTail, JobFolder, JobKind, Order
-from engine.library import people
+from engine.library import faces
 from engine.library.photoprism_http import library as http_library
-from engine.library.photoprism_sql import rows
+from engine.library.photoprism_sql import people
 from engine.library.registry import connect
 from engine.project import create_project
 from engine.settings import LibrarySettings
@@ -233,7 +233,7 @@ def test_a_value_of_an_index_that_is_absurdly_long_is_refused(tmp_path: Path) ->
 
 def test_an_index_with_people_or_faces_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people, "MOST_PEOPLE", 3)
-    monkeypatch.setattr(rows, "MOST_MEMORY", 500)
+    monkeypatch.setattr(faces, "MOST_MEMORY", 500)
     with connect(with_people(tmp_path, 4)) as opened:
         with pytest.raises(LibraryError, match="knows more than 3 people"):
             opened.people()
