@@ -20,11 +20,12 @@ from textual.screen import ModalScreen
 
 import tui.screens
 import tui.widgets
-from tui.actions import ACTIONS, SCREENS, Scope, actions_of
+from tui.actions import ACTIONS, Scope, actions_of
 from tui.actions.keys import key_named, swallowed
 from tui.actions.overlays import ALSO
 from tui.app.app import LimnerApp
 from tui.cli.main import limner
+from tui.screens import SCREEN_CLASSES
 from tui.screens.dataset.dialogs import AskCaptioner
 from tui.screens.doctor.screen import DoctorScreen
 from tui.screens.faces.crop import CropScreen
@@ -69,8 +70,8 @@ HANDLERS: dict[Scope, Any] = {
     Scope.COMPARE: PicturesCompare,
     Scope.CROP: CropScreen,
     **{
-        scope: getattr(import_module(f"tui.screens.{scope.value}"), f"{scope.value.capitalize()}Screen")
-        for scope in SCREENS
+        scope: getattr(import_module(place.split(":")[0]), place.split(":")[1])
+        for scope, place in SCREEN_CLASSES.items()
     },
 }
 
@@ -104,9 +105,9 @@ class TestEachAction:
 
 
 MODULES = [
-    import_module(f"{package.__name__}.{each.name}")
+    import_module(each.name)
     for package in (tui.screens, tui.widgets)
-    for each in pkgutil.iter_modules(package.__path__)
+    for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 
 BOUND = sorted(
