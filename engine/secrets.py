@@ -50,7 +50,7 @@ _secrets: tuple[str, ...] = ()
 _learning = threading.Lock()
 
 
-def never_tell(secret: str | None) -> None:
+def register_secret(secret: str | None) -> None:
     """From here on ``without_secrets`` hides this password, key or token."""
     global _secrets
     if not secret:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from engine.jobs.fast_imports import quick_imports
+from engine.jobs.fast_imports import fast_imports
 from engine.jobs.work import WORK
 from engine.project import Project, create_project
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from tests.warm_jobs import warm_jobs
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ sys.dont_write_bytecode = False
 
 # Whoever runs all tests comes to some that need these.
 if any(each.startswith("--forks") for each in sys.argv):
-    with quick_imports():
+    with fast_imports():
         import_module("diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl")
         import_module("engine.training.run")
         for place in WORK.values():
@@ -140,7 +140,7 @@ def drawn_library(tmp_path_factory: pytest.TempPathFactory) -> DrawnLibrary:
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "drawn-library"
     folder.mkdir(exist_ok=True)
-    with one_at_a_time(folder):
+    with file_lock(folder):
         library = DrawnLibrary.below(folder)
         return library if library.index.exists() else draw_library(folder)
 

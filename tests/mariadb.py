@@ -15,7 +15,7 @@ from pathlib import Path
 import pymysql
 from pymysql.connections import Connection
 
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from tests.patience import PATIENCE, Patience
 
 SHARED_FOLDER = "LIMNER_TESTS_SHARED"
@@ -114,7 +114,7 @@ def _fill(data: Path, install: list[str], environment: dict[str, str]) -> None:
         _install(data, install, environment)
         return
     made = Path(shared) / "mariadb"
-    with one_at_a_time(made.parent):
+    with file_lock(made.parent):
         if not made.exists():
             part = made.with_suffix(".part")
             _install(part, install, environment)

@@ -29,17 +29,17 @@ from engine.faces.photo.geometry import Box, Framing
 from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.faces.records.measurement_store import MeasuredFaces, Seen
-from engine.faces.records.measurements import Kin, Sight
+from engine.faces.records.measurements import FaceQuality, FaceRelations
 from engine.jobs.folder import JobFolder, JobKind, Order
 from engine.library.base import Description
 from engine.library.people import Person
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.orders.png_parameters import Parameters, png_text
 from engine.pictures.orders.queue import PictureOrder, Queue
 from engine.pictures.orders.start import painter_folder
 from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from tests.mariadb import SHARED_FOLDER
 from tui.screens.connect.screen import Checked
 
@@ -79,7 +79,7 @@ def _copied(root: Path, name: str, make: Callable[[Path], object]) -> Project:
     """A copy of what is made once for all processes that test: a project may lie anywhere."""
     made = _shared() / "stories" / name
     made.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time(made):
+    with file_lock(made):
         if not (made / root.name).exists():
             make(made / "part" / root.name)
             (made / "part" / root.name).rename(made / root.name)
@@ -208,8 +208,8 @@ def with_pictures(project: Project) -> Project:
             _painted(order.seed).save(order.path, pnginfo=png_text(parameters))
             queue.finish(number, order.path, 4.2)
         for stars, number in ((3, 4), (5, 2)):
-            Verdicts(store).rate([number], stars)
-        Verdicts(store).favourite([2])
+            Ratings(store).rate([number], stars)
+        Ratings(store).favourite([2])
         with store.change() as change:
             for likeness, number in ((87.0, 2), (62.5, 3), (31.0, 5)):
                 change.execute("UPDATE pictures SET likeness = ? WHERE id = ?", (likeness, number))
@@ -289,11 +289,11 @@ def _measure(measured: MeasuredFaces, found: list[FoundFace]) -> None:
         chance = Random(f"measures {number}")
         sharp = 7.0 if number == 11 else chance.uniform(20, 230)
         hashes = chance.getrandbits(256), chance.getrandbits(64)
-        sight = Sight(round(sharp, 1), round(chance.uniform(80, 170), 1), 48.0, 0.01, 0.0, *hashes)
+        sight = FaceQuality(round(sharp, 1), round(chance.uniform(80, 170), 1), 48.0, 0.01, 0.0, *hashes)
         seen.append(Seen(face.marker_uid))
         if not face.problem:
             sights.append((face.marker_uid, "story", sight))
-            kin[face.marker_uid] = Kin(
+            kin[face.marker_uid] = FaceRelations(
                 burst=13 if 13 <= number <= 15 else None,
                 burst_size=3 if 13 <= number <= 15 else 1,
                 burst_best=number not in (13, 15),

@@ -24,7 +24,7 @@ from typing import Any
 
 import engine.jobs.start
 from engine.jobs import work, worker
-from engine.jobs.fast_imports import quick_imports
+from engine.jobs.fast_imports import fast_imports
 from engine.jobs.folder import JobFolder, JobKind
 
 WATCHED = ("tests/hostile/test_secrets_and_reach.py::test_a_password", "tests/hostile/test_network")
@@ -153,7 +153,7 @@ def serve(line: socket.socket) -> int:
 
 
 def _import_for(kind: JobKind) -> None:
-    with quick_imports():
+    with fast_imports():
         for name in (work.WORK[kind].partition(":")[0], *NEEDED.get(kind, ())):
             importlib.import_module(name)
 

@@ -24,7 +24,7 @@ from engine.faces.crop import cut
 from engine.faces.photo.geometry import Framing
 from engine.faces.records.decisions import Decision, Face, Ledger
 from engine.project import Project
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 
 Tell = Callable[[events.Event], None]
 
@@ -87,7 +87,7 @@ def build(
     try:
         folder.root.mkdir(parents=True, exist_ok=True)
         # Two apps take turns: the second finds the first one's images and makes what is left.
-        with one_at_a_time(folder.root):
+        with file_lock(folder.root):
             manifest = _settle_folder(project, folder)
             manifest = _with_faces(manifest, faces, markers)
             manifest, removed = _take_out(folder, manifest, {face.marker_uid for face in kept})

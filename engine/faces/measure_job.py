@@ -25,7 +25,7 @@ from engine.faces.measurement.quality import PHOTO_HASH, dhash_both, look, neede
 from engine.faces.photo.loading import open_upright
 from engine.faces.records.decisions import Face, Ledger
 from engine.faces.records.measurement_store import MeasuredFaces, stamp_of
-from engine.faces.records.measurements import SCORABLE_PX, Sight
+from engine.faces.records.measurements import SCORABLE_PX, FaceQuality
 from engine.jobs.worker import Context
 from engine.project import Project
 
@@ -71,7 +71,7 @@ class _Photo:
 class _Looked:
     """What looking at a photo gave."""
 
-    sights: tuple[tuple[str, str, Sight], ...] = ()
+    sights: tuple[tuple[str, str, FaceQuality], ...] = ()
     """Marker, stamp, measures."""
     identities: tuple[tuple[str, str, str, bytes | None], ...] = ()
     """Marker, stamp, space, embedding."""

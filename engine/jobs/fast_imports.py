@@ -27,7 +27,7 @@ def without_the_unasked() -> Iterator[None]:
 
 
 @contextmanager
-def quick_imports() -> Iterator[None]:
+def fast_imports() -> Iterator[None]:
     """What is imported inside does without ``UNASKED``, and nothing is collected meanwhile.
 
     The million objects that are made stay, and looking through them again and again takes a second or more. They are

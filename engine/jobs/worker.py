@@ -20,12 +20,12 @@ from typing import Any, TextIO, cast
 from engine import events
 from engine.errors import LimnerError
 from engine.jobs import work
-from engine.jobs.fast_imports import quick_imports
+from engine.jobs.fast_imports import fast_imports
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machine
 from engine.jobs.gpu_in_use import all_held_for_training
 from engine.jobs.machine import boot_id
 from engine.jobs.start import NEEDED_BY
-from engine.secrets import HidingStream, never_tell, without_secrets
+from engine.secrets import HidingStream, register_secret, without_secrets
 from engine.security.private_files import keep_private, story_of
 from engine.storage.os_errors import explain
 
@@ -93,7 +93,7 @@ def run(folder: Path) -> int:
         kind = context.folder.read_order().kind
         module, function = work.WORK[kind].split(":")
         with _cards(context, kind):
-            with quick_imports():
+            with fast_imports():
                 does = importlib.import_module(module)
             getattr(does, function)(context)
     except Exception as error:
@@ -148,7 +148,7 @@ def main(folder: Path) -> int:
     fetch_no_code()
     give_way()
     for secret in NEEDED_BY:
-        never_tell(os.environ.get(secret))
+        register_secret(os.environ.get(secret))
     # What libraries print goes into the job's log.
     sys.stdout, sys.stderr = cast(TextIO, HidingStream(sys.stdout)), cast(TextIO, HidingStream(sys.stderr))
     return run(folder)

@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from engine.errors import PromptError
 from engine.network.bounded_http import GONE, Answer, Connection, Encrypted, Plain
 from engine.network.deadlines import Left, Line, TooSlow
-from engine.secrets import never_tell
+from engine.secrets import register_secret
 from engine.security.private_files import for_a_header
 from engine.security.secret_check import LONGEST, holds_secret, is_host
 from engine.security.trust import check_confirmed
@@ -99,7 +99,7 @@ class ModelServer:
         self._parts = _address(url)
         if key and self._parts.scheme == "http" and not _is_near(self._parts.hostname or ""):
             raise PromptError(f"the key would travel to {self._parts.hostname} in the clear", "use https://")
-        never_tell(key)
+        register_secret(key)
         self._key = for_a_header(key, "the language model's key", PromptError)
         self._silent_seconds = silent_seconds
         self._line: Line | None = None

@@ -58,7 +58,7 @@ _QUERY = (
 )
 
 
-class Shelf:
+class PromptStore:
     """The prompts of one project, in its database."""
 
     def __init__(self, store: Store) -> None:

@@ -18,7 +18,7 @@ import platformdirs
 
 from engine.errors import LimnerError
 from engine.storage.atomic_files import write_text
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from engine.storage.untrusted_files import read_json
 
 LARGEST_BYTES = 4_000_000
@@ -141,7 +141,7 @@ def _change(change: Callable[[_Confirmed], object]) -> None:
     path = trust_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(path.parent):
+        with file_lock(path.parent):
             confirmed = _read()
             _keep_damaged(path, confirmed)
             change(confirmed)

@@ -21,7 +21,7 @@ from engine.settings.section import SECRET, Section
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
 from engine.storage.atomic_files import write_text
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from engine.storage.os_errors import explained
 from engine.storage.toml_lines import line_of
 from engine.storage.untrusted_files import parse_toml, read_text
@@ -82,7 +82,7 @@ def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
         DiskFull: there is no room to write it; it stays as it was.
     """
     # Read and written in one turn: what two apps change at once is both there.
-    with explained(path), one_at_a_time(path.parent):
+    with explained(path), file_lock(path.parent):
         document = _document(path)
         for dotted, value in changes.items():
             section, key = dotted.split(".")

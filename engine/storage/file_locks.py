@@ -13,7 +13,7 @@ from engine.storage.own_files import open_own
 
 
 @contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Holds a lock for the length of a ``with``; a process that is killed lets go of it. Not to be nested.
 
     Args:

@@ -81,12 +81,12 @@ def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Devic
 def resolution_for(settings: Settings, pipeline: Pipeline) -> int:
     """Pixels a side that are trained on. Raises TrainingError for one that the base model can't do."""
     resolution = settings.training.resolution or native_resolution(pipeline)
-    grain = grain_of(pipeline)
+    grain = resolution_multiple(pipeline)
     if resolution % grain:
         raise TrainingError(f"training.resolution {resolution} won't do", f"this base wants a multiple of {grain}")
     return resolution
 
 
-def grain_of(pipeline: Pipeline) -> int:
+def resolution_multiple(pipeline: Pipeline) -> int:
     """What the base model's resolutions are multiples of."""
     return int(pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1))

@@ -13,16 +13,16 @@ from engine import events
 from engine.models.device import Device
 from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
-from engine.training.runs.checkpoints import Keeper
+from engine.training.runs.checkpoints import CheckpointWriter
 from engine.training.runs.progress import Progress
-from engine.training.samples import Easel
+from engine.training.samples import SampleRenderer
 from engine.training.step.memory_fallback import is_out_of_memory
 
 NO_VALIDATION = "memory does not suffice to look at the held-out images: the run goes on without a validation loss"
 NO_SAMPLES = "memory does not suffice to paint samples: the run goes on without them"
 
 
-class Asides:
+class Evaluator:
     """The validation and the samples of one run.
 
     Args:
@@ -39,9 +39,9 @@ class Asides:
         learner: Learner,
         device: Device,
         progress: Progress,
-        keeper: Keeper,
+        keeper: CheckpointWriter,
         tell: Callable[[events.Event], None],
-        easel: Easel | None,
+        easel: SampleRenderer | None,
     ) -> None:
         self._learner, self._device, self._progress, self._keeper = learner, device, progress, keeper
         self._tell, self._easel = tell, easel

@@ -14,7 +14,7 @@ from engine.lora.module_names import Part, kohya_name
 
 
 @dataclass(frozen=True)
-class Begun:
+class InitResult:
     """A LoRA to start from, as far as it fits."""
 
     tensors: Mapping[Part, dict[str, torch.Tensor]]
@@ -27,7 +27,7 @@ class Begun:
 
 def read_start(
     path: Path, modules: Mapping[Part, Iterable[str]], rank: int, alpha: float, layers_per_block: int
-) -> Begun:
+) -> InitResult:
     """Reads a LoRA for a run to go on from. What it does to the model (ΔW) is the same with the run's own alpha.
 
     A module of a lower rank than the run's keeps its ΔW; the ranks that it lacks begin as a fresh LoRA's do.
@@ -62,7 +62,7 @@ def read_start(
     if not any(found.values()):
         raise LoraFileError(f"{path.name} fits no module of this base model", "look into it with: limner lora show")
     fresh = sum(f"{module}.lora_A.weight" not in found[part] for part, names in modules.items() for module in names)
-    return Begun(found, tuple(left_out), fresh)
+    return InitResult(found, tuple(left_out), fresh)
 
 
 def _of_rank(pair: LoraPair, rank: int, module: str) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.jobs.fast_imports import quick_imports
+from engine.jobs.fast_imports import fast_imports
 from engine.jobs.worker import Context
 from engine.settings import Settings
 
@@ -16,8 +16,8 @@ def work(context: Context) -> None:
 
         launch(context, processes, "engine.training.run:train")
     else:
-        with quick_imports():
+        with fast_imports():
             from engine.training.run import train
-            from engine.training.step.distributed import Alone
+            from engine.training.step.distributed import SingleProcess
 
-        train(context, Alone())
+        train(context, SingleProcess())

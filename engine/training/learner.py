@@ -17,18 +17,18 @@ from engine.models.device import Device
 from engine.settings import Optimizer, TrainingSettings
 from engine.training.data.batch import Batch
 from engine.training.data.tensors import TrainingData
-from engine.training.init_lora import Begun, read_start
-from engine.training.runs.resume_state import Memory
+from engine.training.init_lora import InitResult, read_start
+from engine.training.runs.resume_state import OptimizerState
 from engine.training.step.compile import CompiledBlocks
-from engine.training.step.distributed import Alone
+from engine.training.step.distributed import SingleProcess
 from engine.training.step.ema import Average
-from engine.training.step.flat_parameters import Weights
+from engine.training.step.flat_parameters import FlatParameters
 from engine.training.step.lora_adapter import add_lora, lora_state
-from engine.training.step.loss import Noise, Weighing, diffusion_loss
-from engine.training.step.memory_fallback import Fitting, is_out_of_memory, replays
+from engine.training.step.loss import LossWeights, Noise, diffusion_loss
+from engine.training.step.memory_fallback import MicrobatchPlan, is_out_of_memory, replays
 from engine.training.step.optimizers import into_8bit, make_optimizer
-from engine.training.step.passes import Passes
-from engine.training.step.randomness import Chance
+from engine.training.step.passes import PassRunner
+from engine.training.step.randomness import StepRandomness
 from engine.training.step.text_encoders import TextEncoders
 from engine.training.validation import validation_batches
 
@@ -55,14 +55,14 @@ class Learner:
         unet: Any,
         noise: Noise,
         settings: TrainingSettings,
-        fitting: Fitting,
+        fitting: MicrobatchPlan,
         device: Device,
         encoders: TextEncoders | None = None,
-        several: Alone | None = None,
+        several: SingleProcess | None = None,
         tell: Callable[[events.Event], None] = lambda _event: None,
     ) -> None:
         self.settings, self.device, self.fitting = settings, device, fitting
-        self.several = several or Alone()
+        self.several = several or SingleProcess()
         self.unet = unet.to(device.name, memory_format=torch.channels_last)
         self.noise = Noise(noise.alphas_cumprod.to(device.name), noise.prediction_type)
         groups = [add_lora(self.unet, settings.rank, settings.effective_alpha, settings.seed, dropout=settings.dropout)]
@@ -76,9 +76,9 @@ class Learner:
             self.rates.append(1.0 if settings.optimizer is Optimizer.PRODIGY else own)
             groups.append(encoders.parameters)
             parts |= encoders.lora()
-        self.weights = Weights(parts, groups, device.dtype)
+        self.weights = FlatParameters(parts, groups, device.dtype)
         self.optimizer = self._optimizer(fitting.optimizer)
-        self.weighing = Weighing(settings.min_snr_gamma, settings.prior_loss_weight)
+        self.weighing = LossWeights(settings.min_snr_gamma, settings.prior_loss_weight)
         self.average = Average(self.weights, settings.ema_decay) if settings.ema_decay else None
         self.whole = True
         """False while the optimizer moves the weights: an error then leaves them half moved."""
@@ -87,7 +87,7 @@ class Learner:
         self._compiled = self._compile(tell) if settings.compile == "on" else None
         self.graphed = replays(settings, fitting, device.total_gb)
         """Whether passes are replayed, unless that turns out to be slower."""
-        self._passes = Passes(self._pass, self.graphed, device.on_gpu, self._give_compiling_up, tell)
+        self._passes = PassRunner(self._pass, self.graphed, device.on_gpu, self._give_compiling_up, tell)
         if device.on_gpu:
             # Shapes stay the same for the whole run: the quickest of all kernels is worth looking for.
             torch.backends.cudnn.benchmark = True
@@ -95,7 +95,7 @@ class Learner:
         self._train(True)
 
     def learn(
-        self, data: TrainingData, images: Sequence[int], chance: Chance, rate: float
+        self, data: TrainingData, images: Sequence[int], chance: StepRandomness, rate: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Takes one step.
 
@@ -116,9 +116,9 @@ class Learner:
         except Exception as error:
             if is_out_of_memory(error):
                 # The other processes wait for this one's share.
-                self.several.add_up(self.weights.gradient, total, failed=True)
+                self.several.all_reduce(self.weights.gradient, total, failed=True)
             raise
-        total = self.several.add_up(self.weights.gradient, total, failed=False)
+        total = self.several.all_reduce(self.weights.gradient, total, failed=False)
         norm = self.weights.clip(self.settings.max_gradient_norm)
         self.whole = False
         self.optimizer.step()
@@ -128,7 +128,9 @@ class Learner:
         self.whole = True
         return total, norm
 
-    def _pass_back(self, total: torch.Tensor, data: TrainingData, images: Sequence[int], chance: Chance) -> None:
+    def _pass_back(
+        self, total: torch.Tensor, data: TrainingData, images: Sequence[int], chance: StepRandomness
+    ) -> None:
         """Computes the gradients of this process's share, adding its part of the step's mean loss to ``total``."""
         share = self.several.share(len(images))
         if not share:
@@ -141,7 +143,7 @@ class Learner:
             total += self._passes(batch, part, len(places) / len(images))
             self.weights.take(first=begin == 0, whole=len(places) == len(images))
 
-    def _pass(self, batch: Batch, chance: Chance, share: float) -> torch.Tensor:
+    def _pass(self, batch: Batch, chance: StepRandomness, share: float) -> torch.Tensor:
         """Goes forward and back over a batch that makes up that share of its step; returns its part of the loss."""
         try:
             loss = self._loss(batch, chance) * share
@@ -164,7 +166,7 @@ class Learner:
             for part, state in parts.items()
         }
 
-    def start_from(self, path: Path) -> Begun:
+    def start_from(self, path: Path) -> InitResult:
         """Makes the LoRA in a file what is learnt from here on. Raises LoraFileError."""
         modules = {
             part: [name.removesuffix(DOWN) for name in state if name.endswith(DOWN)]
@@ -177,13 +179,13 @@ class Learner:
             self.average = Average(self.weights, settings.ema_decay)
         return begun
 
-    def memory(self) -> Memory:
+    def memory(self) -> OptimizerState:
         """All that a run needs to go on from here, copied to the CPU."""
         average = self.average.memory() if self.average else {}
         parts = {part.value: state for part, state in self.weights.named().items()}
-        return Memory.of(self.optimizer, **parts, average=average)
+        return OptimizerState.of(self.optimizer, **parts, average=average)
 
-    def remember(self, memory: Memory) -> None:
+    def remember(self, memory: OptimizerState) -> None:
         """Goes to where ``memory`` was taken."""
         self.weights.put({part: memory.part(part) for part in Part})
         memory.give_back(self.optimizer)
@@ -216,7 +218,7 @@ class Learner:
         self.weights.forget()
         self._passes.forget()
 
-    def refit(self, fitting: Fitting) -> None:
+    def refit(self, fitting: MicrobatchPlan) -> None:
         """Cuts the work in another way; what was learnt stays, and what the optimizer remembers."""
         self._passes.forget()
         if fitting.checkpointing and not self.fitting.checkpointing:
@@ -275,7 +277,7 @@ class Learner:
     def _optimizer(self, kind: Optimizer) -> torch.optim.Optimizer:
         return make_optimizer(kind, self.weights.moved(kind), self.settings, self.device.name)
 
-    def _loss(self, batch: Batch, chance: Chance) -> torch.Tensor:
+    def _loss(self, batch: Batch, chance: StepRandomness) -> torch.Tensor:
         if self.encoders is not None:
             batch = self.encoders.encoded(batch)
         return diffusion_loss(self.unet, batch, self.noise, self.weighing, chance)

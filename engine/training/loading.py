@@ -15,8 +15,8 @@ from engine.training.data.tensors import TrainingData
 from engine.training.encoding import resolution_for, run_data
 from engine.training.planning.sample_prompts import sample_prompts, told_of_samples
 from engine.training.sample_likeness import judge_samples
-from engine.training.samples import Easel
-from engine.training.step.distributed import Alone
+from engine.training.samples import SampleRenderer
+from engine.training.step.distributed import SingleProcess
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Loaded:
     resolution: int
     """Pixels a side."""
     device: Device
-    easel: Easel | None = None
+    easel: SampleRenderer | None = None
     """Paints the run's prompts and judges the pictures; None where there are none, or another process does it."""
 
     @property
@@ -40,7 +40,7 @@ class Loaded:
         return int(self.pipeline.vae_scale_factor)
 
 
-def load(context: Context, several: Alone) -> Loaded | None:
+def load(context: Context, several: SingleProcess) -> Loaded | None:
     """Loads the base model and encodes what the order's settings ask for; None where the job is to stop.
 
     Raises:
@@ -62,13 +62,15 @@ def load(context: Context, several: Alone) -> Loaded | None:
     return Loaded(settings, base, pipeline, data, resolution, device, easel)
 
 
-def _easel(context: Context, pipeline: Pipeline, settings: Settings, device: Device, title: str) -> Easel | None:
+def _easel(
+    context: Context, pipeline: Pipeline, settings: Settings, device: Device, title: str
+) -> SampleRenderer | None:
     if not sample_prompts(settings):
         return None
     for remark in told_of_samples(settings):
         context.emit(events.Warning(f"a prompt to paint: {remark}"))
     judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
-    return Easel(pipeline, settings, device, judging, title)
+    return SampleRenderer(pipeline, settings, device, judging, title)
 
 
 def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:

@@ -16,7 +16,7 @@ from engine.training.planning.benchmark_store import remember
 from engine.training.planning.benchmarks import measure
 from engine.training.planning.eta import WARM_UP
 from engine.training.planning.timing import Source
-from engine.training.step.distributed import Alone, launch
+from engine.training.step.distributed import SingleProcess, launch
 from engine.training.trainer import Trainer
 
 SECONDS = 20.0
@@ -39,10 +39,10 @@ def work(context: Context) -> None:
     if processes > 1:
         launch(context, processes, "engine.training.probe:probe")
     else:
-        probe(context, Alone())
+        probe(context, SingleProcess())
 
 
-def probe(context: Context, several: Alone) -> None:
+def probe(context: Context, several: SingleProcess) -> None:
     """All of a probe, or one process's share."""
     seconds = float(context.args.get("seconds", SECONDS))
     loaded = load(context, several)
@@ -62,8 +62,8 @@ def _take_steps(context: Context, trainer: Trainer, seconds: float) -> None:
     trainer.begin()
     ends = time.monotonic() + seconds
     taken, several = 0, trainer.several
-    while taken < WARM_UP + FEWEST or (taken < WARM_UP + MOST and several.first_says(lambda: time.monotonic() < ends)):
-        if several.first_says(context.should_stop):
+    while taken < WARM_UP + FEWEST or (taken < WARM_UP + MOST and several.broadcast(lambda: time.monotonic() < ends)):
+        if several.broadcast(context.should_stop):
             return
         if trainer.step >= trainer.plan.steps:
             trainer.step = 0

@@ -8,11 +8,11 @@ from engine.training.loading import load
 from engine.training.run_record import write_record
 from engine.training.runs.checkpoints import sweep
 from engine.training.runs.tensorboard import Board
-from engine.training.step.distributed import Alone
+from engine.training.step.distributed import SingleProcess
 from engine.training.trainer import Trainer
 
 
-def train(context: Context, several: Alone) -> None:
+def train(context: Context, several: SingleProcess) -> None:
     """Begins a run, or goes on with one that was stopped or killed; all of it, or one process's share."""
     if several.first:
         sweep(context.folder.path)

@@ -47,7 +47,7 @@ class Painted:
     """Seconds that it took besides these."""
 
 
-class Ticks:
+class StepTimer:
     """Measures the steps of a sampler."""
 
     def __init__(self, device: Device) -> None:
@@ -75,7 +75,7 @@ class Ticks:
         return (at[-1] - at[0]) / max(1, len(at) - 1)
 
 
-class Easel:
+class SampleRenderer:
     """Paints as ``limner paint`` does, with the U-Net that is being trained.
 
     Args:
@@ -130,7 +130,7 @@ class Easel:
             for number, (prompt, text) in enumerate(zip(self.prompts, texts, strict=True)):
                 if number + 1 in but:
                     continue
-                began, ticks = time.monotonic(), Ticks(self._device)
+                began, ticks = time.monotonic(), StepTimer(self._device)
                 pipeline.scheduler = self._brush.scheduler()
                 with torch.no_grad():
                     latents = pipeline(

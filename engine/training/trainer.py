@@ -25,9 +25,9 @@ from engine.models.sdxl.shape import shape_of
 from engine.settings import Optimizer
 from engine.training.data.epoch_order import epoch_batches, learning_rate, step_seed
 from engine.training.data.tensors import TrainingData
-from engine.training.encoding import encode_smaller, grain_of
-from engine.training.evaluation import Asides, sample_path
-from engine.training.init_lora import Begun
+from engine.training.encoding import encode_smaller, resolution_multiple
+from engine.training.evaluation import Evaluator, sample_path
+from engine.training.init_lora import InitResult
 from engine.training.learner import Learner
 from engine.training.loading import Loaded
 from engine.training.planning.benchmark_store import Costs, Setting, device_name, of_this_machine
@@ -38,18 +38,18 @@ from engine.training.planning.eta import Pace
 from engine.training.planning.gpus import card_here
 from engine.training.planning.plan import plan_for
 from engine.training.planning.timing import best_timing, modelled
-from engine.training.runs.checkpoints import Keeper, Kept
+from engine.training.runs.checkpoints import CheckpointWriter, RetentionPolicy
 from engine.training.runs.control import Requests
 from engine.training.runs.earlier_processes import told_before
 from engine.training.runs.progress import Progress
-from engine.training.runs.resume_state import Place, read_state
+from engine.training.runs.resume_state import TrainingPosition, read_state
 from engine.training.runs.start import file_stem
 from engine.training.runs.training_history import history, kept_words, started_at
-from engine.training.step.distributed import Alone
+from engine.training.step.distributed import SingleProcess
 from engine.training.step.loss import Noise
-from engine.training.step.memory_fallback import fitting_for, is_out_of_memory, step_down
+from engine.training.step.memory_fallback import fitting_for, is_out_of_memory, next_fallback
 from engine.training.step.optimizers import works
-from engine.training.step.randomness import step_chance
+from engine.training.step.randomness import step_randomness
 from engine.training.step.text_encoders import TextEncoders
 
 PRODIGY_RATE = 0.1
@@ -59,16 +59,16 @@ PRODIGY_RATE = 0.1
 class Trainer:
     """One run: what learns, what it sees, and the place in the plan."""
 
-    def __init__(self, context: Context, loaded: Loaded, several: Alone | None = None) -> None:
-        self.several = several or Alone()
+    def __init__(self, context: Context, loaded: Loaded, several: SingleProcess | None = None) -> None:
+        self.several = several or SingleProcess()
         pipeline, data, device, easel = loaded.pipeline, loaded.data, loaded.device, loaded.easel
         self.context, self.settings, self.base, self.device = context, loaded.settings.training, loaded.base, device
         self.resolution, self.trigger = loaded.resolution, loaded.settings.person.trigger
         self.stem = file_stem(self.trigger)
-        self.grain, self.scale = grain_of(pipeline), loaded.scale
+        self.grain, self.scale = resolution_multiple(pipeline), loaded.scale
         self.plan = plan_for(self.settings, data.seen)
         kept = read_state(context.folder.path / "state")
-        place = kept[0] if kept else Place()
+        place = kept[0] if kept else TrainingPosition()
         self.data = data.to(device.name, device.dtype)
         fitting = place.fitting or fitting_for(self.settings, self.resolution, device.total_gb)
         encoders = TextEncoders(pipeline, self.settings, device) if self.settings.train_text_encoders else None
@@ -87,11 +87,13 @@ class Trainer:
         self.before = told_before(entries_one_by_one(context.folder), place.step if kept else None)
         self.progress = self._measures(place)
         self.requests = Requests(context)
-        kept_checkpoints = Kept(self.settings.keep_checkpoints, self.settings.keep_epochs)
-        self.keeper = Keeper(context.folder.path, context.emit, kept_checkpoints, pipeline.unet.config.layers_per_block)
-        self.asides = Asides(self.learner, device, self.progress, self.keeper, context.emit, easel)
+        kept_checkpoints = RetentionPolicy(self.settings.keep_checkpoints, self.settings.keep_epochs)
+        self.keeper = CheckpointWriter(
+            context.folder.path, context.emit, kept_checkpoints, pipeline.unet.config.layers_per_block
+        )
+        self.asides = Evaluator(self.learner, device, self.progress, self.keeper, context.emit, easel)
 
-    def _measures(self, place: Place) -> Progress:
+    def _measures(self, place: TrainingPosition) -> Progress:
         """What follows the pace, and knows how long usually takes what was not done yet."""
         card = card_here() if self.device.on_gpu else None
         known = best_timing(self.setting, card, (), of_this_machine()).costs
@@ -108,7 +110,7 @@ class Trainer:
         """Takes the steps that are left, with a checkpoint after each epoch and wherever else one is due."""
         self.begin()
         while self.step < self.plan.steps:
-            if self.several.first_says(self._told_to_stop):
+            if self.several.broadcast(self._told_to_stop):
                 return
             if not self.take_step():
                 continue
@@ -119,7 +121,7 @@ class Trainer:
                 self.keep_checkpoint(self._checkpoint_name or self.stem)
             if self.rhythm.paints(self.step) or self.requests.to_sample():
                 self._paint_samples()
-            if epoch_ends and self.step < self.plan.steps and self.several.first_says(self._told_to_end_here):
+            if epoch_ends and self.step < self.plan.steps and self.several.broadcast(self._told_to_end_here):
                 self.requests.stopping(f"after epoch {self.epoch}")
                 break
         else:
@@ -143,7 +145,7 @@ class Trainer:
         """One step. Where it does not fit into memory, something is given up and False returned: it is still to do."""
         step, images = self.step + 1, self._images()
         shape, timesteps = self.data.shape(images[0]), len(self.learner.noise.alphas_cumprod)
-        chance = step_chance(self.settings, step, len(images), shape, timesteps)
+        chance = step_randomness(self.settings, step, len(images), shape, timesteps)
         rate = learning_rate(self.settings, step, self.plan.steps)
         if self.settings.dropout:
             # What the LoRA's dropout draws from, on every device.
@@ -193,7 +195,7 @@ class Trainer:
         if not self.learner.whole:
             self._go_back()
         before = self.learner.fitting
-        after, changed = step_down(before, self.resolution, self.grain, lambda kind: works(kind, self.device.name))
+        after, changed = next_fallback(before, self.resolution, self.grain, lambda kind: works(kind, self.device.name))
         self.context.emit(events.Fit(changed, f"out of memory at step {self.step + 1}: {why}"))
         if after.resolution != before.resolution:
             self.data = self._encode_smaller(after.resolution).to(self.device.name, self.device.dtype)
@@ -287,7 +289,7 @@ class Trainer:
     def _keep_state(self) -> None:
         if not self.several.first:
             return
-        place = Place(
+        place = TrainingPosition(
             self.step,
             self.progress.epoch_loss,
             self.progress.epoch_seconds,
@@ -328,7 +330,7 @@ class Trainer:
     def _sample_name(self) -> str:
         return f"{self.stem}-{self.epoch:06d}-{self.step:08d}"
 
-    def _tell_of_start(self, path: Path, begun: Begun) -> None:
+    def _tell_of_start(self, path: Path, begun: InitResult) -> None:
         if begun.left_out:
             what = f"{many(len(begun.left_out), 'module')} of {path.name} not trained here: left out"
             self.context.emit(events.Warning(what, begun.left_out[0]))

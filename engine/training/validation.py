@@ -13,7 +13,7 @@ import torch
 from engine.training.data.batch import Batch
 from engine.training.data.tensors import TrainingData
 from engine.training.planning.cadence import HELD_OUT_TIMESTEPS
-from engine.training.step.randomness import Chance
+from engine.training.step.randomness import StepRandomness
 
 SEED = 1_000_003
 """Of the noise, the same for every run, so that runs compare; no step draws from it."""
@@ -21,7 +21,7 @@ SEED = 1_000_003
 
 def validation_batches(
     data: TrainingData, timesteps: int, most: int, images: int | None = None
-) -> Iterator[tuple[Batch, Chance]]:
+) -> Iterator[tuple[Batch, StepRandomness]]:
     """What is looked at after an epoch: each held-out image with its caption at ``HELD_OUT_TIMESTEPS`` timesteps.
 
     Args:
@@ -41,5 +41,5 @@ def validation_batches(
         for start in range(0, HELD_OUT_TIMESTEPS, most):
             part = slice(start, min(start + most, HELD_OUT_TIMESTEPS))
             count = part.stop - start
-            chance = Chance(at[part], noises[part], (False,) * count, (0,) * count)
+            chance = StepRandomness(at[part], noises[part], (False,) * count, (0,) * count)
             yield data.batch([image] * count, chance.dropped, chance.orders), chance

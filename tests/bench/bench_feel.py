@@ -19,7 +19,7 @@ from engine.faces.photo.geometry import Box
 from engine.faces.records.decisions import Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.faces.records.measurement_store import MeasuredFaces, Seen
-from engine.faces.records.measurements import Kin, Sight
+from engine.faces.records.measurements import FaceQuality, FaceRelations
 from engine.project import Project, create_project
 from engine.training.runs.run_status import run_status
 from tests.bench.result import Result
@@ -194,8 +194,10 @@ def _faces(root: Path) -> Project:
         found.append(FoundFace(*ids, root / f"{number % PHOTOS}.jpg", box, SIDE, SIDE, round(0.35 * SIDE), day, True))
         seen.append(Seen(marker))
         hashes = chance.getrandbits(256), chance.getrandbits(64)
-        sights.append((marker, "bench", Sight(chance.uniform(20, 300), chance.uniform(40, 220), 45, 0, 0, *hashes)))
-        kin[marker] = Kin(None, 1, False, None, 0.4, False)
+        sights.append(
+            (marker, "bench", FaceQuality(chance.uniform(20, 300), chance.uniform(40, 220), 45, 0, 0, *hashes))
+        )
+        kin[marker] = FaceRelations(None, 1, False, None, 0.4, False)
     with project.store() as store:
         Ledger(store).record("js1", found)
         measured = MeasuredFaces(store)

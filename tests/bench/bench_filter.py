@@ -14,7 +14,7 @@ from engine.faces.photo.geometry import Box
 from engine.faces.records.decisions import Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.faces.records.measurement_store import MeasuredFaces, Seen
-from engine.faces.records.measurements import Kin, Sight
+from engine.faces.records.measurements import FaceQuality, FaceRelations
 from engine.faces.selection.face_table import FaceColumns
 from engine.faces.selection.filter import read_filter
 from engine.project import Project, create_project
@@ -99,9 +99,13 @@ def _project(root: Path) -> Project:
         found.append(FoundFace(*ids, Path(f"/nowhere/{number}.jpg"), box, *size))
         seen.append(Seen(marker, (Box(0.7, 0.2, 0.1, 0.13),) if number % 4 == 0 else ()))
         hashes = (chance.getrandbits(256), chance.getrandbits(64))
-        sights.append((marker, "bench", Sight(chance.uniform(2, 300), chance.uniform(40, 220), 45, 0, 0, *hashes)))
+        sights.append(
+            (marker, "bench", FaceQuality(chance.uniform(2, 300), chance.uniform(40, 220), 45, 0, 0, *hashes))
+        )
         burst = number - number % 5 if number % 20 < 5 else None
-        kin[marker] = Kin(burst, 5 if burst else 1, number % 5 == 0, None, chance.uniform(0.3, 1.2), number % 40 == 0)
+        kin[marker] = FaceRelations(
+            burst, 5 if burst else 1, number % 5 == 0, None, chance.uniform(0.3, 1.2), number % 40 == 0
+        )
     with project.store() as store:
         Ledger(store).record("js1", found)
         measured = MeasuredFaces(store)

@@ -20,17 +20,17 @@ from engine.lora.file import LoraPair, write_lora
 from engine.lora.metadata import LoraFacts
 from engine.lora.module_names import Part
 from engine.models.locate import BaseKind, BaseModel, find_base
-from engine.pictures.orders.picture import Worn
+from engine.pictures.orders.picture import LoraWeight
 from engine.pictures.painting.memory import most_together
 from engine.pictures.painting.pipeline import Painting
-from engine.pictures.painting.request import Brush, Subject
+from engine.pictures.painting.request import GenerationParams, PromptSeed
 from engine.settings import DEMO_BASE, BaseSettings
 from engine.settings.samplers import Sampler
 from tests.bench.result import Result
 
 PROMPT = "photo of jx265 man, smiling, blue background, red shirt"
 NEGATIVE = "blurry"
-BRUSH = Brush(30, 6.0, Sampler.DPMPP_2M, NEGATIVE)
+BRUSH = GenerationParams(30, 6.0, Sampler.DPMPP_2M, NEGATIVE)
 SDXL = Path(".bench/sdxl-base")
 RANK = 32
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
@@ -102,12 +102,12 @@ class _Bench:
         batch = max(2, most_together(painting.device.name, size * size, None))
         one, other = (_random_lora(painting, folder / f"{name}.safetensors") for name in ("one", "other"))
 
-        def paint(count: int, brush: Brush = BRUSH) -> Callable[[], object]:
-            subjects = [Subject(PROMPT, seed, NEGATIVE) for seed in range(count)]
+        def paint(count: int, brush: GenerationParams = BRUSH) -> Callable[[], object]:
+            subjects = [PromptSeed(PROMPT, seed, NEGATIVE) for seed in range(count)]
             return lambda: painting.paint_together(subjects, brush)
 
-        dressed = replace(BRUSH, others=(Worn(one, 0.8, 0.8),))
-        both = replace(BRUSH, others=(Worn(one, 0.8, 0.8), Worn(other, 0.3, 0.3)))
+        dressed = replace(BRUSH, others=(LoraWeight(one, 0.8, 0.8),))
+        both = replace(BRUSH, others=(LoraWeight(one, 0.8, 0.8), LoraWeight(other, 0.3, 0.3)))
         yield self._variant("one at a time", "pictures/min", lambda: self._pace(paint(1), 1))
         yield self._variant("together", "pictures/min", lambda: self._pace(paint(batch), batch))
         yield from self._memory("peak memory")
@@ -137,12 +137,12 @@ class _Bench:
         fresh = folder / "fresh.safetensors"
         fresh.write_bytes(like.read_bytes())
         painting._wardrobe.wear(())
-        return _milliseconds(lambda: painting._wardrobe.wear((Worn(fresh, 0.8, 0.8),)))
+        return _milliseconds(lambda: painting._wardrobe.wear((LoraWeight(fresh, 0.8, 0.8),)))
 
     def _swap(self, painting: Painting, one: Path, other: Path) -> float:
         taken = []
         for file in (one, other) * (self.rounds + 1):
-            taken.append(_milliseconds(lambda file=file: painting._wardrobe.wear((Worn(file, 0.8, 0.8),))))
+            taken.append(_milliseconds(lambda file=file: painting._wardrobe.wear((LoraWeight(file, 0.8, 0.8),))))
         return sorted(taken[2:])[len(taken[2:]) // 2]
 
     def _plain(self, folder: Path) -> Iterator[Result]:

@@ -35,7 +35,7 @@ from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
 from engine.settings import BaseSettings
 from engine.training.loading import load
-from engine.training.step.distributed import Alone
+from engine.training.step.distributed import SingleProcess
 from engine.training.step.lora_adapter import TARGETS
 from engine.training.trainer import Trainer
 from tests.bench.result import Result
@@ -166,7 +166,7 @@ def _ours(folder: Path, project: Path) -> Trainer:
     job = JobFolder(folder)
     job.write_order(Order(JobKind.TRAIN, project, {"settings": Project(project).settings.model_dump(mode="json")}))
     context = Context(job)
-    loaded = load(context, Alone())
+    loaded = load(context, SingleProcess())
     assert loaded is not None
     trainer = Trainer(context, replace(loaded, easel=None))
     trainer.begin()

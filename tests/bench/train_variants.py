@@ -32,7 +32,7 @@ from engine.training.runs.progress import AHEAD
 from engine.training.step.lora_adapter import TARGETS
 from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for
-from engine.training.step.randomness import step_chance
+from engine.training.step.randomness import step_randomness
 
 RANK = 32
 WARM = 4
@@ -129,7 +129,7 @@ def _ours(unet: Any, asked: dict[str, Any], device: Device, told: list[str]) -> 
     def step() -> Reading:
         number = next(steps)
         images = [(number * settings.batch + place) % len(data) for place in range(settings.batch)]
-        chance = step_chance(settings, number, settings.batch, data.shape(0), schedule.config.num_train_timesteps)
+        chance = step_randomness(settings, number, settings.batch, data.shape(0), schedule.config.num_train_timesteps)
         return Reading(*learner.learn(data, images, chance, 1e-4))
 
     return step

@@ -13,7 +13,7 @@ from engine.dataset.captions.journal import CaptionJournal
 from engine.dataset.files.layout import DatasetFolder
 from engine.faces.records.decisions import Decision, Ledger
 from engine.jobs.folder import JobKind, Order
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.orders.start import painter_folder
 from tests.run_here import of_kind, ordered, run_here
 from tests.small_project import small_project
@@ -72,7 +72,7 @@ def test_what_was_done_last_is_taken_back_first_though_the_clock_was_set_back(
     project = with_pictures(with_dataset(story_project(tmp_path / "james", faces=9)))
     set_back(monkeypatch)
     with project.store() as store:
-        ledger, verdicts, journal = Ledger(store), Verdicts(store), CaptionJournal(store, DatasetFolder(project))
+        ledger, verdicts, journal = Ledger(store), Ratings(store), CaptionJournal(store, DatasetFolder(project))
         for number in (1, 6):
             ledger.decide([number], Decision.REJECT)
         for number in (4, 3):

@@ -17,7 +17,7 @@ from engine.bundle.gallery_file import packed_gallery
 from engine.bundle.packing import pack
 from engine.bundle.unbundle import unbundle
 from engine.pictures.gallery.import_external import look_for_pictures
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown
 from engine.pictures.gallery.votes import Votes
 from engine.pictures.grid.axes import Axis, AxisKind
@@ -27,7 +27,7 @@ from engine.pictures.grid.store import GridShelf
 from engine.pictures.orders.orders import order_for, ready_to_queue
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from engine.prompts.store import Shelf
+from engine.prompts.store import PromptStore
 from tests.commands.conftest import Run
 from tests.small_project import random_lora, run_with, small_project
 
@@ -57,7 +57,7 @@ def project(tmp_path: Path) -> Project:
     checkpoint = random_lora(tmp_path / "l.safetensors")
     (lora,) = (run_with(project, checkpoint).path / "checkpoints").glob("*.safetensors")
     with project.store() as store:
-        prompt = Shelf(store).add("portrait of {trigger}", "blurry")
+        prompt = PromptStore(store).add("portrait of {trigger}", "blurry")
         first = order_for(project, "a", seed=1, lora=lora, path=project.pictures / "1.png")
         orders = [ready_to_queue(project, first), ready_to_queue(project, replace(first, seed=2))]
         orders[1] = replace(orders[1], path=project.pictures / "two" / "2.png", prompt_id=prompt.id)
@@ -66,8 +66,8 @@ def project(tmp_path: Path) -> Project:
             paint(picture.path, (picture.seed, 2, 3))
             Queue(store).finish(picture.id, picture.path, 1.5, "me")
         kept(project, Grid("seeds", None, orders[0], Axis(AxisKind.SEED, ("1", "2", "3"))))
-        Verdicts(store).rate([1], 4)
-        Verdicts(store).favourite([2], True)
+        Ratings(store).rate([1], 4)
+        Ratings(store).favourite([2], True)
         Votes(store).cast(1, -1)
         store.connection.execute("UPDATE pictures SET likeness = 71.5 WHERE id = 2")
     paint(project.pictures / "from-elsewhere.png", (9, 9, 9))
@@ -98,7 +98,7 @@ def test_a_project_restored_from_its_bundles_shows_the_same(project: Project, tm
         assert one.lora is not None
         assert one.lora.is_relative_to(there)
         assert one.lora.is_file()
-        assert two.prompt_id == Shelf(store).prompts()[0].id
+        assert two.prompt_id == PromptStore(store).prompts()[0].id
         again = Queue(store).add_missing([replace(one.order(), path=there / "pictures/x.png")])
     assert again[0].id == one.id, "the same picture would be painted once more"
 
@@ -107,8 +107,8 @@ def test_pictures_that_are_here_already_stay_as_they_are(project: Project, tmp_p
     file = tmp_path / "p.limner"
     bundle_pictures(project, file)
     with project.store() as store:
-        Verdicts(store).rate([1], 2)
-        Verdicts(store).favourite([2], False)
+        Ratings(store).rate([1], 2)
+        Ratings(store).favourite([2], False)
         Votes(store).cast(1, 0)
     before = seen(project)
     home_again = unbundle(file, project.root).pictures

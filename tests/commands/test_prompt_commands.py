@@ -16,7 +16,7 @@ from engine.project import Project
 from engine.prompts.breakdown import take_apart
 from engine.prompts.grammar import fill, variations
 from engine.prompts.shared_prompts import shared_path
-from engine.prompts.store import Shelf
+from engine.prompts.store import PromptStore
 from engine.settings import PersonSettings
 from tests.commands.conftest import Run
 
@@ -209,7 +209,7 @@ def test_variations_made_by_the_command_lie_under_their_parent_in_the_project(ru
     record = run("vary", "portrait of {trigger} {class}", "--seed", 5, "--count", 3, "--json").record
     assert run("vary", "portrait of {trigger} {class}", "--seed", 5, "--count", 3, "--json").record == record
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         (parent,) = shelf.find("portrait of jx265 man")
         below = shelf.children(parent.id)
     assert {each.text for each in below} == {each["prompt"] for each in record["variations"]}

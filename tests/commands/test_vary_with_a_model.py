@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.project import Project
-from engine.prompts.store import Shelf
+from engine.prompts.store import PromptStore
 from tests.commands.conftest import Run
 from tests.model_server import Said, answering, prompts
 
@@ -17,7 +17,7 @@ GOOD = prompts(
 
 def test_a_model_writes_what_it_can_and_as_many_come_out_as_were_asked_for(run: Run, project: Project) -> None:
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         shelf.rate(shelf.add("photo of {trigger} {class} in heavy rain").id, 5)
         shelf.add("portrait of jx265 man on a rooftop at dusk, leather jacket")
     with answering(GOOD, models=("llama3.1", "other")) as asked:

@@ -18,14 +18,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from engine.llm.server import ModelServer
 from engine.prompts.axis_variation import Size
 from engine.prompts.breakdown import take_apart
-from engine.prompts.llm.request import Wish
+from engine.prompts.llm.request import VariationRequest
 from engine.prompts.llm.variations import Outcome, vary_by_model
 from engine.settings import PersonSettings
 from tests.model_server import Said, answering
 
 pytestmark = pytest.mark.slow
 
-WISH = Wish(
+WISH = VariationRequest(
     "photo of jx265 man, studio light, navy suit",
     PersonSettings(trigger="jx265", class_word="man"),
     3,

@@ -18,7 +18,7 @@ from engine.faces.photo.geometry import Box
 from engine.faces.records.decisions import Decision, Face, Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.faces.records.measurement_store import MeasuredFaces, Seen
-from engine.faces.records.measurements import Kin, Sight
+from engine.faces.records.measurements import FaceQuality, FaceRelations
 from engine.project import Project, create_project
 from tests.e2e.tmux import Terminal
 
@@ -58,10 +58,10 @@ def project(tmp_path: Path) -> Project:
         found.append(replace(face, taken_at=None) if number == 77 else face)
         sharp = 6.0 if blurred(number) else chance.uniform(45, 220)
         bits = chance.getrandbits(256), chance.getrandbits(64)
-        sights.append((face.marker_uid, "made", Sight(sharp, 120, 50, 0, 0, *bits)))
+        sights.append((face.marker_uid, "made", FaceQuality(sharp, 120, 50, 0, 0, *bits)))
         seen.append(Seen(face.marker_uid))
         of_burst = 41 <= number % 100 <= 49
-        kin[face.marker_uid] = Kin(
+        kin[face.marker_uid] = FaceRelations(
             burst=number // 100 * 100 + 41 if of_burst else None,
             burst_size=9 if of_burst else 1,
             burst_best=not of_burst or number % 100 == 45,

@@ -16,7 +16,7 @@ from engine.library.photoprism_http.session import Session
 from engine.library.photoprism_sql.error_messages import explain
 from engine.library.photoprism_sql.opening import open_engine
 from engine.llm.server import ModelServer
-from engine.secrets import HIDDEN, never_tell, without_secrets
+from engine.secrets import HIDDEN, register_secret, without_secrets
 from engine.security.private_files import story_of
 from tests.small_project import small_project
 from tui.app.exit_message import mishap
@@ -28,7 +28,7 @@ SECRET = "s3cr'et päss/word"
     "quoted", [SECRET, repr(SECRET), "s3cr%27et%20p%C3%A4ss%2Fword", '{"password": "s3cr\'et p\\u00e4ss/word"}']
 )
 def test_a_secret_is_hidden_however_it_is_quoted(quoted: str) -> None:
-    never_tell(SECRET)
+    register_secret(SECRET)
     told = without_secrets(f"refused: {quoted} was wrong")
     assert HIDDEN in told
     assert "s3cr" not in told
@@ -41,9 +41,9 @@ def test_a_password_in_an_address_is_hidden_though_nobody_told_of_it() -> None:
 
 
 def test_what_is_too_short_to_be_one_is_left_alone() -> None:
-    never_tell("a")
-    never_tell("")
-    never_tell(None)
+    register_secret("a")
+    register_secret("")
+    register_secret(None)
     assert without_secrets("a banana") == "a banana"
 
 
@@ -56,7 +56,7 @@ def test_servers_keep_what_they_were_given_to_themselves() -> None:
 
 
 def test_the_story_of_a_mistake_hides_them_in_the_app_and_in_a_job(tmp_path: Path) -> None:
-    never_tell(SECRET)
+    register_secret(SECRET)
     error = ValueError(f"invalid literal: {SECRET}")
     assert "ValueError: invalid literal: •••" in story_of(error)
     assert SECRET not in mishap(error)

@@ -34,8 +34,8 @@ from engine.prompts.axes import axis_of
 from engine.prompts.axis_variation import Size, parts_of, vary
 from engine.prompts.extra_networks import strip
 from engine.prompts.llm.answers import prompts_in
-from engine.prompts.llm.filtering import Sieve
-from engine.prompts.llm.request import Wish, hidden
+from engine.prompts.llm.filtering import VariationFilter
+from engine.prompts.llm.request import VariationRequest, hidden
 from engine.prompts.prompt_editing import parse_schedule
 from engine.prompts.to_paint import read_prompt
 from engine.secrets import without_secrets
@@ -46,9 +46,9 @@ from engine.storage.toml_lines import line_of
 from engine.storage.untrusted_files import parse_json, parse_toml
 from tui.cli.paint_options import LoraAtStrength
 from tui.screens.grid.screen import axes_of
-from tui.terminal.output_filter import LastGate
+from tui.terminal.output_filter import OutputFilter
 from tui.terminal.responses import Answers
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 from tui.theming.keymap import hint_line
 from tui.widgets.ink import title_of
 
@@ -56,7 +56,7 @@ PERSON = PersonSettings()
 
 
 def _last_gate(text: str) -> object:
-    return LastGate().apply([Segment(text)], Color.parse("black"))
+    return OutputFilter().apply([Segment(text)], Color.parse("black"))
 
 
 EVERY_RULE = CaptionsSettings(rules_on=tuple(CleanUp), drop=("*a*b*c*",), keep=("*x*y*",))
@@ -82,8 +82,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.prompts.axes": axis_of,
     "engine.prompts.llm.answers": prompts_in,
     "engine.prompts.llm.request": lambda text: hidden(text, PERSON),
-    "engine.prompts.llm.filtering": lambda text: Sieve(
-        Wish("photo of jx265 person, in a park", PERSON, 3, 1, ("place",))
+    "engine.prompts.llm.filtering": lambda text: VariationFilter(
+        VariationRequest("photo of jx265 person, in a park", PERSON, 3, 1, ("place",))
     ).sift(text),
     "engine.dataset.captions.vision_answer": answer_of,
     "engine.dataset.captions.vision_answer, refusal": is_refusal,
@@ -124,7 +124,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "tui.theming.keymap": hint_line,
     "tui.screens.grid.screen": axes_of,
     "tui.terminal.responses": lambda text: Answers().take(text.encode("utf-8", "replace")),
-    "tui.text.sanitize": harmless,
+    "tui.text.sanitize": sanitize,
     "tui.terminal.output_filter": _last_gate,
     "tui.widgets.ink": title_of,
 }

@@ -34,7 +34,7 @@ from engine.security.trust import confirm, confirmed_addresses, trust_file
 from engine.settings import BaseSettings, change_settings, read_settings
 from engine.training.planning.benchmark_store import machine_record, of_run, of_this_machine
 from engine.training.runs.training_history import started_at
-from tui.app.session_state import Remembered
+from tui.app.session_state import SessionState
 from tui.places import config_folder, kept_looks_path, user_themes_folder
 from tui.theming.appearance_cache import read_looks
 from tui.theming.themes import load_themes
@@ -134,7 +134,7 @@ FILES: dict[str, Read] = {
     ),
     "screens.json": Read(
         lambda project: project.cache / "screens.json",
-        lambda project, _: Remembered(project).of("faces"),
+        lambda project, _: SessionState(project).of("faces"),
         passed_over=True,
     ),
     "looks.json": Read(lambda _: kept_looks_path(), lambda _, _path: read_looks(), passed_over=True),

@@ -25,8 +25,8 @@ from engine.lora.file import read_lora
 from engine.lora.header import read_header, read_metadata
 from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
-from engine.pictures.orders.picture import Worn
-from engine.pictures.painting.lora_cache import Wardrobe
+from engine.pictures.orders.picture import LoraWeight
+from engine.pictures.painting.lora_cache import LoraCache
 from engine.settings import BaseSettings
 from engine.training.init_lora import read_start
 from engine.training.runs.resume_state import read_data, read_state
@@ -270,7 +270,7 @@ def test_a_pickled_lora_is_refused_wherever_it_is_named(suffix: str, bomb: bytes
         read_header,
         read_lora,
         lambda path: read_start(path, {}, 4, 4.0, 2),
-        lambda path: Wardrobe(None, "base").wear([Worn(path, 1.0, 1.0)]),
+        lambda path: LoraCache(None, "base").wear([LoraWeight(path, 1.0, 1.0)]),
     ):
         # By its name nothing of it is read, by its content nothing is made of it.
         why = "is a pickle, which can run anything" if suffix in PICKLED else "is not a safetensors file"
@@ -359,7 +359,7 @@ def test_a_lora_of_numbers_that_are_none_is_refused_before_it_paints_black(
     save_file(tensors, path)
     pipeline = load_pipeline(find_base(BaseSettings(model="demo")))
     with pytest.raises(LoraFileError, match="is no number"):
-        Wardrobe(pipeline, "base").wear([Worn(path, 1.0, 1.0)])
+        LoraCache(pipeline, "base").wear([LoraWeight(path, 1.0, 1.0)])
     with pytest.raises(LoraFileError, match="is no number"):
         read_start(path, {}, 4, 2.0, pipeline.unet.config.layers_per_block)
 

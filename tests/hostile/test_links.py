@@ -18,7 +18,7 @@ from engine.jobs.gpu_in_use import Card
 from engine.jobs.start import start
 from engine.project import Project, create_project, open_project
 from engine.storage.atomic_files import whole_file, write_bytes, write_text
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from engine.storage.liveness_locks import NoLocks
 from engine.storage.own_files import NotOurs, open_own
 from tests.commands.conftest import Run, run  # noqa: F401
@@ -197,7 +197,7 @@ def test_a_file_system_without_locks_is_named_with_what_to_do(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuses)
-    with pytest.raises(NoLocks), one_at_a_time(project.root):
+    with pytest.raises(NoLocks), file_lock(project.root):
         pass
     for words in (("train",), ("caption",), ("paint", "a portrait")):
         failure = run(*words).err.splitlines()[-1]

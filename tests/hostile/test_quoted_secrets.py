@@ -15,11 +15,11 @@ from engine import events
 from engine.errors import LimnerError
 from engine.jobs.folder import EventLog
 from engine.project import Project
-from engine.secrets import HIDDEN, never_tell, without_secrets
+from engine.secrets import HIDDEN, register_secret, without_secrets
 from tests.commands.conftest import Run, run  # noqa: F401
 from tests.model_server import Said, answering
 from tui.terminal.clipboard import copy
-from tui.terminal.output_filter import LastGate
+from tui.terminal.output_filter import OutputFilter
 
 KEY = 'sk-Pr0j/ü"<7>& key'
 HEADER_KEY = "sk-Pr0j-abc/def+7"
@@ -51,7 +51,7 @@ def test_a_models_prompt_that_holds_the_key_is_not_printed(run: Run, project: Pr
 
 
 def test_an_error_an_event_and_the_clipboard_hold_no_secret(tmp_path: Path) -> None:
-    never_tell(KEY)
+    register_secret(KEY)
     error = LimnerError(f"the server said {KEY}", f"not {json.dumps(KEY)}")
     for text in (error.what, error.fix, str(error), repr(error), error.one_line()):
         assert "Pr0j" not in text
@@ -69,9 +69,9 @@ def test_an_error_an_event_and_the_clipboard_hold_no_secret(tmp_path: Path) -> N
 
 
 def test_the_screen_shows_dots_where_a_secret_would_stand() -> None:
-    never_tell("geheim-密码-1")
+    register_secret("geheim-密码-1")
     line = [Segment("a gehe"), Segment("im-密码-1 b"), Segment(" c")]
-    shown = LastGate().apply(line, Color.parse("black"))
+    shown = OutputFilter().apply(line, Color.parse("black"))
     assert "".join(each.text for each in shown) == "a " + "•" * 13 + " b c"
     assert sum(each.cell_length for each in shown) == sum(each.cell_length for each in line)
 
@@ -80,7 +80,7 @@ def test_a_mistake_of_ours_prints_no_secret(
     run: Run,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    never_tell(KEY)
+    register_secret(KEY)
 
     def breaks(*_: object) -> None:
         raise RuntimeError(f"unexpected: {KEY}")
@@ -108,7 +108,7 @@ def test_every_command_writes_through_the_one_gate() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("piece", ["://a:", "a:b@", "://", "x" * 8 + "://y:z", "•••", "\\"])
 def test_hiding_takes_time_in_proportion_to_the_text(piece: str) -> None:
-    never_tell("sk-some-secret-of-mine")
+    register_secret("sk-some-secret-of-mine")
 
     def seconds(count: int) -> float:
         text = piece * count

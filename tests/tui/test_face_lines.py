@@ -9,7 +9,7 @@ import pytest
 
 from engine.faces.photo.geometry import Box, Framing
 from engine.faces.records.decisions import Face
-from engine.faces.records.measurements import Kin, Light, Measures, Sight, View
+from engine.faces.records.measurements import FaceQuality, FaceRelations, Light, Measures, View
 from engine.faces.selection.target_mix import Mix
 from tui.widgets.face_lines import face_facts, meter_line
 from tui.widgets.ink import Line
@@ -19,7 +19,9 @@ FACE = Face(
     Box(0.4, 0.3, 0.1, 0.1),
     *(4000, 3000, 400, "2019-06-01 10:00:00", False),
     id=1,
-    measures=Measures(Sight(100, 120, 50, 0, 0, 1, 1, yaw=3.0), (), Kin(distance=0.2, wrong=False, space="ours")),
+    measures=Measures(
+        FaceQuality(100, 120, 50, 0, 0, 1, 1, yaw=3.0), (), FaceRelations(distance=0.2, wrong=False, space="ours")
+    ),
 )
 MIX = Mix(
     kept=20,
@@ -40,7 +42,7 @@ def text(line: Line) -> str:
     [
         (FACE, "matched by the machine"),
         (replace(FACE, confirmed=True, measures=Measures()), "confirmed by a person"),
-        (replace(FACE, measures=replace(FACE.measures, kin=Kin())), "matched · who: not measured"),
+        (replace(FACE, measures=replace(FACE.measures, kin=FaceRelations())), "matched · who: not measured"),
         (replace(FACE, measures=Measures()), "matched · who: not measured"),
     ],
 )
@@ -52,7 +54,7 @@ def test_a_face_that_nobody_confirmed_and_nothing_compared_is_not_told_as_if_it_
 
 def test_what_was_not_looked_at_is_not_measured() -> None:
     assert text(face_facts(replace(FACE, measures=Measures()))[2]) == "not measured"
-    blind = replace(FACE, measures=Measures(Sight(100, 120, 50, 0, 0, 1, 1)))
+    blind = replace(FACE, measures=Measures(FaceQuality(100, 120, 50, 0, 0, 1, 1)))
     assert text(face_facts(blind)[2]) == "sharp 100 · light 120 · yaw not measured"
 
 

@@ -21,7 +21,7 @@ from engine.faces.records.decisions import Decision, Ledger
 from engine.pictures.gallery.rows import Gallery
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from engine.prompts.store import Mark, Shelf
+from engine.prompts.store import Mark, PromptStore
 from tests.chaos.disk import REPOSITORY, SmallDisk, small_disk
 from tests.e2e.tmux import Terminal
 from tests.pictures import settle
@@ -94,7 +94,7 @@ def stars(project: Project) -> list[int | None]:
 
 def kept_prompts(project: Project) -> list[str]:
     with project.store() as store:
-        return [each.text for each in Shelf(store).prompts() if each.mark is Mark.KEPT]
+        return [each.text for each in PromptStore(store).prompts() if each.mark is Mark.KEPT]
 
 
 def faces_cut(project: Project) -> int:

@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.faces.records.decisions import Decision, Ledger
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown
 from engine.pictures.gallery.votes import Votes
 from engine.project import Project
@@ -95,7 +95,7 @@ class TestTheUsersKeys:
     async def test_what_is_told_in_passing_names_them(self, whole_story: Project) -> None:
         configured(pictures_favourite="w", pictures_queue="f7")
         with whole_story.store() as store:
-            Verdicts(store).favourite([each.id for each in Gallery(store).pictures() if each.favourite], False)
+            Ratings(store).favourite([each.id for each in Gallery(store).pictures() if each.favourite], False)
         async with app(whole_story).run_test(size=(120, 40), notifications=True) as pilot:
             await press(pilot, "6", "O")
             await until(pilot, lambda: "There is no favourite yet: w makes one." in shown(pilot))

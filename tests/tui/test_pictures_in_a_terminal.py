@@ -26,7 +26,7 @@ from tui.terminal.multiplexer import Tmux, read_tmux
 from tui.terminal.protocol import PASSTHROUGH_FIX, Protocol, choose
 from tui.terminal.responses import DEVICE_QUERY, Answers
 from tui.terminal.sixel import sixels
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 from tui.widgets.text_line import TextLine
 
 KITTY = b"\x1b_Gi=31;OK\x1b\\\x1bP>|kitty(0.35.2)\x1b\\\x1b[6;20;10t\x1b[?62;c"
@@ -321,10 +321,10 @@ class TestInTheApp:
 
 class TestTextFromOutside:
     def test_what_steers_a_terminal_becomes_a_sign(self) -> None:
-        assert harmless("a\x1b]0;title\x07b") == "a␛]0;title␇b"
-        assert harmless("photo\u202egpj.exe\x9b2J") == "photo\ufffdgpj.exe\ufffd2J"
-        assert harmless("one\ntwo\tthree") == "one two three"
-        assert harmless("James – Zoë 日本 👩") == "James – Zoë 日本 👩"
+        assert sanitize("a\x1b]0;title\x07b") == "a␛]0;title␇b"
+        assert sanitize("photo\u202egpj.exe\x9b2J") == "photo\ufffdgpj.exe\ufffd2J"
+        assert sanitize("one\ntwo\tthree") == "one two three"
+        assert sanitize("James – Zoë 日本 👩") == "James – Zoë 日本 👩"
 
     async def test_a_name_with_markup_and_escapes_is_shown_and_does_nothing(self, tmp_path: Path) -> None:
         project = story_project(tmp_path / "james", faces=3)

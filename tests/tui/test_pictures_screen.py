@@ -11,7 +11,7 @@ from PIL import Image
 from textual.pilot import Pilot
 
 from engine.jobs.folder import Request
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown
 from engine.pictures.orders.orders import order_for
 from engine.pictures.orders.picture import PictureOrder, PictureState
@@ -19,7 +19,7 @@ from engine.pictures.orders.png_parameters import Parameters, png_text, read_par
 from engine.pictures.orders.queue import Picture, Queue
 from engine.pictures.orders.start import order_pictures, painter_folder, preview_path
 from engine.project import Project
-from engine.prompts.store import Shelf
+from engine.prompts.store import PromptStore
 from engine.settings.samplers import Sampler
 from tests.many_pictures import many_pictures
 from tests.small_project import small_project
@@ -134,7 +134,7 @@ class TestLooking:
         async with app(whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "6", "G")
             with whole_story.store() as store:
-                Verdicts(store).rate([1], 4)
+                Ratings(store).rate([1], 4)
             await until(pilot, lambda: "★★★★☆" in shown(pilot))
             assert here(pilot) == 1, "the cursor stays on its picture"
 
@@ -195,7 +195,7 @@ class TestSaying:
     @pytest.mark.long
     async def test_a_prompt_s_stars_follow_its_pictures(self, whole_story: Project) -> None:
         with whole_story.store() as store:
-            shelf, queue = Shelf(store), Queue(store)
+            shelf, queue = PromptStore(store), Queue(store)
             parent = shelf.add("photo of jx265 man")
             child = shelf.add("photo of jx265 man, in snow", parent_id=parent.id)
             order = replace(order_for(whole_story, child.text), prompt_id=child.id)
@@ -210,7 +210,7 @@ class TestSaying:
             await press(pilot, "escape", "6", "h", "minus", "minus")
         with whole_story.store() as store:
             # A picture whose stars were taken back does not count.
-            assert (Shelf(store).prompt(child.id).stars, Shelf(store).prompt(child.id).pictures) == (5.0, 1)
+            assert (PromptStore(store).prompt(child.id).stars, PromptStore(store).prompt(child.id).pictures) == (5.0, 1)
 
     async def test_what_is_not_painted_gets_no_stars_and_says_why(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:

@@ -16,7 +16,7 @@ from engine.pictures.orders.png_parameters import read_parameters
 from engine.pictures.orders.queue import Picture, PictureState, Queue
 from engine.pictures.orders.start import painter_folder
 from engine.project import Project
-from engine.prompts.store import Mark, Prompt, Shelf
+from engine.prompts.store import Mark, Prompt, PromptStore
 from tests.model_server import Said, answering, prompts
 from tests.patience import Patience
 from tests.small_project import small_project
@@ -24,7 +24,7 @@ from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp
 from tui.app.session_state import NAME
 from tui.screens.prompts.screen import PromptsScreen
-from tui.screens.prompts.work import Desk, Wrote, left_off
+from tui.screens.prompts.work import PromptDraft, Wrote, left_off
 from tui.widgets.text_line import TextLine
 
 GOOD = prompts(
@@ -53,7 +53,7 @@ def screen(pilot: Pilot[None]) -> PromptsScreen:
 
 def on_shelf(project: Project) -> list[Prompt]:
     with project.store() as store:
-        return [prompt for _, prompt in Shelf(store).families()]
+        return [prompt for _, prompt in PromptStore(store).families()]
 
 
 def pictures(project: Project) -> list[Picture]:
@@ -66,7 +66,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """The prompts are not read before it is set."""
     event = threading.Event()
 
-    def slow(project: Project, wrote: Wrote | None) -> Desk:
+    def slow(project: Project, wrote: Wrote | None) -> PromptDraft:
         assert event.wait(30)
         return left_off(project, wrote)
 
@@ -266,7 +266,7 @@ async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: 
         assert screen(pilot).query_one("#prompt", TextLine).value == "photo of jx265 man"
     family = on_shelf(project)
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         (found,) = shelf.find(third)
         assert [each.text for each in shelf.ancestors(found.id)][-1] == "photo of jx265 man"
         assert len(shelf.ancestors(found.id)) == 2

@@ -27,21 +27,21 @@ from engine.network.deadlines import leave
 from engine.project import Project
 from engine.training.runs.run_status import RunStatus
 from tui.actions import Action, Scope
-from tui.app.appearance import Looks
+from tui.app.appearance import Appearance
 from tui.app.context import Context
-from tui.app.idle_gc import Garbage
-from tui.app.key_queue import KeyTurns, Passed
-from tui.app.notifications import Attention
+from tui.app.idle_gc import IdleGc
+from tui.app.key_queue import KeyQueue, Passed
+from tui.app.notifications import Notifications
 from tui.app.palette import ActionCommands, Palette, ThemeCommands
-from tui.app.preload import MODES, GettingReady, late
-from tui.app.quit import Quitting
-from tui.app.run_watcher import RunWatch, Seen
-from tui.app.session_state import Left, Remembered
+from tui.app.preload import MODES, Preloader, lazy_screen
+from tui.app.quit import Quit
+from tui.app.run_watcher import RunWatcher, Seen
+from tui.app.session_state import Left, SessionState
 from tui.screens.shared.base import LOW_ROWS, SLIM_COLUMNS, WIDE_COLUMNS, WorkScreen
 from tui.screens.shared.overlay import Overlay
 from tui.terminal.driver import LimnerDriver
 from tui.terminal.query import Asked
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 from tui.theming.bindings import bindings_for
 from tui.theming.keymap import AS_THEY_COME, Keymap
 from tui.theming.user_settings import UserSettings
@@ -69,7 +69,7 @@ class LimnerApp(Context, inherit_bindings=False):
     TITLE = "Limner"
     SCOPE = Scope.APP
     BINDINGS = bindings_for(Scope.APP)
-    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {scope.value: late(scope) for scope in MODES}
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {scope.value: lazy_screen(scope) for scope in MODES}
     COMMANDS = {ActionCommands}
     CSS_PATH = "../screens/shared/common.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM_COLUMNS, "-narrow"), (WIDE_COLUMNS, "-wide")]
@@ -86,8 +86,8 @@ class LimnerApp(Context, inherit_bindings=False):
         super().__init__(asked, driver_class=LimnerDriver)
         self.folder = folder
         self.project = project
-        self.watch_over_runs = RunWatch(project) if project else None
-        self.remembered = Remembered(project) if project else None
+        self.watch_over_runs = RunWatcher(project) if project else None
+        self.remembered = SessionState(project) if project else None
         self.seen = Seen()
         self.farewell = ""
         self.drawn = False
@@ -99,13 +99,13 @@ class LimnerApp(Context, inherit_bindings=False):
         self._before_grid = Scope.PICTURES.value
         if "SSH_CONNECTION" in os.environ:
             self.animation_level = "none"
-        self.looks = Looks(self)
+        self.looks = Appearance(self)
         self.keys = AS_THEY_COME
-        self.attention = Attention(self)
-        self.ready = GettingReady(self)
-        self.garbage = Garbage(self)
-        self.quitting = Quitting(self)
-        self.key_turns = KeyTurns(self, super().on_event)
+        self.attention = Notifications(self)
+        self.ready = Preloader(self)
+        self.garbage = IdleGc(self)
+        self.quitting = Quit(self)
+        self.key_turns = KeyQueue(self, super().on_event)
         self.looks.take_up()
         self.gallery.prefer(self.looks.settings.pictures)
 
@@ -140,8 +140,8 @@ class LimnerApp(Context, inherit_bindings=False):
     def use_project(self, project: Project) -> None:
         """Takes up a project that was just made."""
         self.project = project
-        self.watch_over_runs = RunWatch(project)
-        self.remembered = Remembered(project)
+        self.watch_over_runs = RunWatcher(project)
+        self.remembered = SessionState(project)
 
     def left(self, scope: Scope) -> Left:
         """How a screen was left the last time."""
@@ -152,7 +152,7 @@ class LimnerApp(Context, inherit_bindings=False):
         if self.remembered is None:
             return
         for screen in screens:
-            self.remembered.keep(screen.SCOPE.value, screen.left_as())
+            self.remembered.keep(screen.SCOPE.value, screen.save_state())
         if self.current_mode in self.MODES:
             self.remembered.went_to(self.current_mode)
         if at_once:
@@ -239,7 +239,7 @@ class LimnerApp(Context, inherit_bindings=False):
     @on(Context.Refused)
     def _refused(self, message: Context.Refused) -> None:
         """Leaves a project that can't be worked with, with one line."""
-        self.farewell = f"limner: {harmless(message.error.one_line())}"
+        self.farewell = f"limner: {sanitize(message.error.one_line())}"
         self.exit(return_code=1)
 
     def on_limner_app_runs_seen(self, message: RunsSeen) -> None:

@@ -23,7 +23,7 @@ MOST_TOLD = 3
 """How many problems are told one by one."""
 
 
-class Looks:
+class Appearance:
     """The user's themes and keys, taken up at the start and again whenever one of their files changed."""
 
     def __init__(self, app: Context) -> None:

@@ -12,9 +12,9 @@ from textual.message import Message
 from engine.errors import ProjectError
 from engine.project import Project
 from tui.actions import Action, Scope
-from tui.app.idle_gc import Garbage
+from tui.app.idle_gc import IdleGc
 from tui.app.picture_app import PictureApp
-from tui.app.run_watcher import RunWatch, Seen
+from tui.app.run_watcher import RunWatcher, Seen
 from tui.app.session_state import Left
 from tui.theming.keymap import Keymap
 from tui.theming.user_settings import UserSettings
@@ -33,7 +33,7 @@ class Context(PictureApp, inherit_bindings=False):
     """The folder that the app was opened on."""
     project: Project | None
     """None: there is none yet."""
-    watch_over_runs: RunWatch | None
+    watch_over_runs: RunWatcher | None
     seen: Seen
     """What the runs' logs said last."""
     farewell: str
@@ -43,7 +43,7 @@ class Context(PictureApp, inherit_bindings=False):
     keys: Keymap
     keeping: ThreadPoolExecutor
     """Where what keys asked for is carried out, one after the other."""
-    garbage: Garbage
+    garbage: IdleGc
 
     @property
     def user_settings(self) -> UserSettings:

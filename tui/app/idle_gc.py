@@ -19,7 +19,7 @@ SELDOM = 2_000
 """Rounds after which Python does so by itself all the same."""
 
 
-class Garbage:
+class IdleGc:
     """When the app's garbage is looked for."""
 
     def __init__(self, app: App[None]) -> None:

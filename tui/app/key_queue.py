@@ -43,7 +43,7 @@ class Passed(Message):
         self.turn = turn
 
 
-class KeyTurns:
+class KeyQueue:
     """The keys and pasted texts that wait for their turn.
 
     Args:

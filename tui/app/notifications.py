@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from engine.events import JobState
 from tui.text.run_summary import how_it_ended
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from engine.training.runs.run_status import RunStatus
@@ -30,7 +30,7 @@ WITHOUT_TITLE = ("linux", "dumb", "")
 LONGEST = 80
 
 
-class Attention:
+class Notifications:
     """What is done to be noticed, as far as the user's settings let it."""
 
     def __init__(self, app: Context, environment: Mapping[str, str] = os.environ) -> None:
@@ -97,7 +97,7 @@ class Attention:
             return
         self._title = title
         push = "" if self._pushed else PUSH
-        if self._write(f"{push}\x1b]2;{harmless(title)[:LONGEST]}{BELL}"):
+        if self._write(f"{push}\x1b]2;{sanitize(title)[:LONGEST]}{BELL}"):
             self._pushed = True
 
     def _write(self, text: str) -> bool:

@@ -10,10 +10,10 @@ from textual.app import App
 
 from tui.terminal.clipboard import copy
 from tui.terminal.image_registry import Gallery
-from tui.terminal.output_filter import LastGate
+from tui.terminal.output_filter import OutputFilter
 from tui.terminal.protocol import Protocol
 from tui.terminal.query import Asked
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -38,7 +38,7 @@ class PictureApp(App[None], inherit_bindings=False):
     def __init__(self, asked: Asked | None = None, **options: Any) -> None:
         self.asked = asked or Asked()
         super().__init__(**options)
-        self._filters.append(LastGate())
+        self._filters.append(OutputFilter())
         self.gallery = Gallery(self, asked)
 
     def terminal_answered(self) -> None:
@@ -92,7 +92,7 @@ class PictureApp(App[None], inherit_bindings=False):
         markup: bool = True,
     ) -> None:
         """Tells something; what steers a terminal in it does not."""
-        super().notify(harmless(message), title=harmless(title), severity=severity, timeout=timeout, markup=markup)
+        super().notify(sanitize(message), title=sanitize(title), severity=severity, timeout=timeout, markup=markup)
 
     def redraw_pictures(self) -> None:
         """Draws what is in sight anew, by the way that holds now."""

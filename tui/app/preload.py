@@ -38,7 +38,7 @@ def module_of(scope: Scope) -> str:
     return SCREEN_CLASSES[scope].partition(":")[0]
 
 
-def late(scope: Scope) -> Callable[[], Screen[Any]]:
+def lazy_screen(scope: Scope) -> Callable[[], Screen[Any]]:
     """A screen that is imported and made when it is first gone to, or ahead."""
 
     def make() -> Screen[Any]:
@@ -49,7 +49,7 @@ def late(scope: Scope) -> Callable[[], Screen[Any]]:
     return make
 
 
-class GettingReady:
+class Preloader:
     """Reads the settings, imports the other screens, and makes each when nobody types: going to one for the first time
     is as quick as coming back to it."""
 
@@ -93,7 +93,7 @@ class GettingReady:
         """
         for scope in MODES:
             if not self.is_made(scope.value):
-                screen, mounted = self._app._get_screen(late(scope)())
+                screen, mounted = self._app._get_screen(lazy_screen(scope)())
                 self._app._load_screen_css(screen)
                 self._app._screen_stacks[scope.value] = [screen]
                 await mounted

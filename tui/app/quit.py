@@ -16,7 +16,7 @@ TWICE_SECONDS = 2.0
 """How soon the second ctrl+c must follow."""
 
 
-class Quitting:
+class Quit:
     """Leaves the app, as asked by ``q`` or by ctrl+c pressed twice."""
 
     def __init__(self, app: Context) -> None:

@@ -37,7 +37,7 @@ class Seen:
     """The last lines that the process of the run shown printed, if they were asked for."""
 
 
-class RunWatch:
+class RunWatcher:
     """Follows the runs of a project. ``look`` belongs into a thread; the rest is for anyone."""
 
     def __init__(self, project: Project) -> None:

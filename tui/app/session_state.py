@@ -22,7 +22,7 @@ Left = dict[str, Any]
 """How a screen was left: plain JSON values by name."""
 
 
-class Remembered:
+class SessionState:
     """The file, read once."""
 
     def __init__(self, project: Project) -> None:

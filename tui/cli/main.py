@@ -132,9 +132,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tell(text: str) -> None:
-    from tui.text.sanitize import harmless
+    from tui.text.sanitize import sanitize
 
-    click.echo(f"limner: {harmless(without_secrets(text))}", err=True)
+    click.echo(f"limner: {sanitize(without_secrets(text))}", err=True)
 
 
 if __name__ == "__main__":

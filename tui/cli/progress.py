@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 LOG_SECONDS = 5.0
 """In a log that is no terminal, how many seconds lie between two lines of one stage."""
@@ -26,7 +26,7 @@ class Narrator:
     def stage(self, name: str) -> None:
         """A new stretch of work begins."""
         self._finish_line()
-        self._write(f"{harmless(name)}\n")
+        self._write(f"{sanitize(name)}\n")
 
     def progress(self, text: str, *, last: bool = False) -> None:
         """How the stage stands now; ``last`` makes sure that this is seen."""
@@ -34,7 +34,7 @@ class Narrator:
         if not last and now - self._told_at < (LIVE_SECONDS if self._live else LOG_SECONDS):
             return
         self._told_at = now
-        text = harmless(text)
+        text = sanitize(text)
         if self._live:
             self._write(f"\r\x1b[K  {text if last else self._fitted(text)}")
             self._shown = text
@@ -46,7 +46,7 @@ class Narrator:
     def note(self, text: str) -> None:
         """Something that is said once and stays."""
         self._finish_line()
-        self._write(f"  {harmless(text)}\n")
+        self._write(f"  {sanitize(text)}\n")
 
     @staticmethod
     def _fitted(text: str) -> str:

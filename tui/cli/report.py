@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from engine.secrets import without_secrets
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
@@ -42,7 +42,7 @@ def document(record: dict[str, Any]) -> None:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A plain table on standard output; columns of numbers are right-aligned."""
-    cells = [[harmless(without_secrets(str(cell))) for cell in row] for row in rows]
+    cells = [[sanitize(without_secrets(str(cell))) for cell in row] for row in rows]
     widths = [max(len(line[i]) for line in [list(head), *cells]) for i in range(len(head))]
     numeric = [bool(rows) and all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(head))]
     for line in [list(head), *cells]:
@@ -54,4 +54,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def _by_line(text: str) -> str:
-    return "\n".join(harmless(line) for line in without_secrets(text).split("\n"))
+    return "\n".join(sanitize(line) for line in without_secrets(text).split("\n"))

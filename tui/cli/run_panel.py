@@ -13,7 +13,7 @@ from tui.text.charts.chart import draw_chart
 from tui.text.charts.view import View, trace_of
 from tui.text.lines import Ink, Line, spread
 from tui.text.run_summary import bar_lines, figures, state_of, trouble_lines
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 REDRAW_SECONDS = 0.5
 
@@ -104,8 +104,8 @@ def _figure_rows(status: RunStatus, width: int) -> list[Line]:
 def coloured(line: Line) -> str:
     """A line with the terminal's codes, or plain where colours are not wanted."""
     if "NO_COLOR" in os.environ:
-        return "".join(harmless(text) for text, _ in line)
-    pieces = ((harmless(text), CODES[ink]) for text, ink in line)
+        return "".join(sanitize(text) for text, _ in line)
+    pieces = ((sanitize(text), CODES[ink]) for text, ink in line)
     return "".join(f"\x1b[{code}m{text}\x1b[0m" if code and text.strip() else text for text, code in pieces)
 
 

@@ -14,7 +14,7 @@ from engine.secrets import secrets_in
 _STEERS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-class LastGate(LineFilter):
+class OutputFilter(LineFilter):
     """Takes out what steers, and hides secrets; a width is never changed.
 
     Lines that are put together by ``tui.widgets.ink`` show a sign in its place (``tui.text.sanitize``); this is for

@@ -13,7 +13,7 @@ _HARM = re.compile(
 )
 
 
-def harmless(text: str) -> str:
+def sanitize(text: str) -> str:
     """The text with every such character as one that takes a cell; a line break or tab is a space.
 
     The same object comes back where nothing had to be changed, which is nearly always.

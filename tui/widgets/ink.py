@@ -26,7 +26,7 @@ from tui.text.lines import (
     text_of,
     width_of,
 )
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -78,7 +78,7 @@ def styles_of(app: App[object]) -> dict[Ink, Style]:
 def strip_of(line: Line, width: int, styles: Mapping[Ink, Style], paper: Style) -> Strip:
     """A line as a strip of exactly ``width`` cells on ``paper``, cut with an ellipsis where it is longer."""
     segments: list[Segment] = []
-    line = [(harmless(text), ink) for text, ink in line]
+    line = [(sanitize(text), ink) for text, ink in line]
     left = width
     too_long = width_of(line) > width
     for text, ink in line:
@@ -104,11 +104,11 @@ def content_of(*lines: Line) -> Content:
             parts.append("\n")
         for text, ink in line:
             bold = "bold " if ink is Ink.STRONG else ""
-            text = harmless(text)
+            text = sanitize(text)
             parts.append(text if ink is Ink.PLAIN else (text, f"{bold}$ink-{ink}"))
     return Content.assemble(*parts)
 
 
 def title_of(text: str) -> Content:
     """Text from outside as a pane's title: nothing in it is markup, nothing steers the terminal."""
-    return Content(harmless(text))
+    return Content(sanitize(text))

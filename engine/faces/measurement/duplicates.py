@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from engine.faces.photo.geometry import Box
 from engine.faces.records.decisions import Face
-from engine.faces.records.measurements import BLURRED, SCORABLE_PX, SOFT, Kin, Light
+from engine.faces.records.measurements import BLURRED, SCORABLE_PX, SOFT, FaceRelations, Light
 from engine.library.faces import FOLDER_ROOT
 
 Floats = NDArray[np.float32]
@@ -49,7 +49,7 @@ times the median absolute deviation), and at least."""
 ROWS_AT_ONCE = 512
 
 
-def compare(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> dict[str, Kin]:
+def compare(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) -> dict[str, FaceRelations]:
     """Finds copies, bursts and wrong persons among the faces of one person.
 
     Args:
@@ -63,12 +63,12 @@ def compare(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) 
     space, vectors = best_space(looked, embeddings), one_space(looked, embeddings)
     copies, bursts = find_copies(looked, vectors), find_bursts(looked, vectors)
     distances, limit = distances_from_person(looked, vectors)
-    found: dict[str, Kin] = {}
+    found: dict[str, FaceRelations] = {}
     for face in looked:
         burst = bursts.get(face.id)
         distance = distances.get(face.id)
         copy = copies.get(face.id)
-        found[face.marker_uid] = Kin(
+        found[face.marker_uid] = FaceRelations(
             burst=burst[0].id if burst else None,
             burst_size=len(burst) if burst else 1,
             burst_best=burst is None or max(burst, key=worth).id == face.id,

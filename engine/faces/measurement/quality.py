@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.faces.photo.geometry import Box, Framing, crop_square
-from engine.faces.records.measurements import Sight
+from engine.faces.records.measurements import FaceQuality
 
 Grey = NDArray[np.float32]
 
@@ -29,7 +29,7 @@ def needed_side(face_px: int, longest: int) -> int:
     return round(longest * min(1.0, 2 * SIDE / max(1, face_px))) + 1
 
 
-def look(photo: Image.Image, box: Box, photo_hash: int, mirrored: int | None = None) -> Sight:
+def look(photo: Image.Image, box: Box, photo_hash: int, mirrored: int | None = None) -> FaceQuality:
     """Measures one face of an upright RGB photo.
 
     Args:
@@ -45,7 +45,7 @@ def look(photo: Image.Image, box: Box, photo_hash: int, mirrored: int | None = N
     face = photo.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=square.corners, reducing_gap=3.0).convert("L")
     grey = np.asarray(face, np.float32)
     around = crop_square(box, photo.width, photo.height, FACE_SURROUND)
-    return Sight(
+    return FaceQuality(
         sharp=round(sharpness(grey), 2),
         light=round(float(grey.mean()), 2),
         contrast=round(float(grey.std()), 2),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.faces.photo.geometry import Box
-from engine.faces.records.measurements import NOT_MEASURED, Kin, Measures, Sight
+from engine.faces.records.measurements import NOT_MEASURED, FaceQuality, FaceRelations, Measures
 from engine.storage.database import Store
 from engine.storage.untrusted_files import parse_json
 
@@ -71,7 +71,7 @@ class MeasuredFaces:
         """What each face was measured on: another stamp is to be measured anew."""
         return {row["marker_uid"]: row["stamp"] for row in self._store.rows("SELECT marker_uid, stamp FROM measures")}
 
-    def save(self, measured: Iterable[tuple[str, str, Sight]]) -> None:
+    def save(self, measured: Iterable[tuple[str, str, FaceQuality]]) -> None:
         """Keeps what was measured: marker, stamp, measures."""
         rows = [(marker, stamp, *_values(sight)) for marker, stamp, sight in measured]
         with self._store.change() as change:
@@ -80,7 +80,7 @@ class MeasuredFaces:
                 rows,
             )
 
-    def save_kin(self, kin: Mapping[str, Kin]) -> None:
+    def save_kin(self, kin: Mapping[str, FaceRelations]) -> None:
         """Keeps what comparing found; replaces what was known of these faces."""
         rows = [
             (
@@ -149,7 +149,7 @@ def _read_boxes(text: str | None) -> tuple[Box, ...] | None:
     return None if text is None else tuple(Box(*box) for box in parse_json(text))
 
 
-def _values(sight: Sight) -> tuple[object, ...]:
+def _values(sight: FaceQuality) -> tuple[object, ...]:
     """In the order of the table's columns; hashes as text, for SQLite's integers have a sign."""
     numbers = (sight.sharp, sight.light, sight.contrast, sight.clipped, sight.crushed)
     mirrored = None if sight.photo_hash_mirrored is None else f"{sight.photo_hash_mirrored:064x}"
@@ -157,8 +157,8 @@ def _values(sight: Sight) -> tuple[object, ...]:
     return (*numbers, f"{sight.photo_hash:064x}", f"{sight.face_hash:016x}", sight.yaw, mirrored, others)
 
 
-def _sight(row: sqlite3.Row) -> Sight:
-    return Sight(
+def _sight(row: sqlite3.Row) -> FaceQuality:
+    return FaceQuality(
         sharp=row["sharp"],
         light=row["light"],
         contrast=row["contrast"],
@@ -172,8 +172,8 @@ def _sight(row: sqlite3.Row) -> Sight:
     )
 
 
-def _kin(row: sqlite3.Row) -> Kin:
-    return Kin(
+def _kin(row: sqlite3.Row) -> FaceRelations:
+    return FaceRelations(
         burst=row["burst"],
         burst_size=row["burst_size"],
         burst_best=bool(row["burst_best"]),

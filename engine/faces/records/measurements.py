@@ -51,7 +51,7 @@ class View(StrEnum):
 
 
 @dataclass(frozen=True)
-class Sight:
+class FaceQuality:
     """Measured on the pixels of one face."""
 
     sharp: float
@@ -78,7 +78,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Kin:
+class FaceRelations:
     """Found by comparing the faces of a person with each other."""
 
     burst: int | None = None
@@ -102,10 +102,10 @@ class Kin:
 class Measures:
     """All that is known of a face beyond its box."""
 
-    sight: Sight | None = None
+    sight: FaceQuality | None = None
     neighbours: tuple[Box, ...] | None = None
     """The other faces in its photo, told by the library or detected."""
-    kin: Kin | None = None
+    kin: FaceRelations | None = None
 
     @property
     def sharp(self) -> float | None:

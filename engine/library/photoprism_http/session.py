@@ -25,7 +25,7 @@ from engine.library.photoprism_http.messages import passing, said_in, seconds_of
 from engine.library.tls import web_context
 from engine.network.bounded_http import GONE, Answer, Connection, Encrypted, Plain
 from engine.network.deadlines import Left, left, rest
-from engine.secrets import never_tell
+from engine.secrets import register_secret
 from engine.security.private_files import for_a_header
 from engine.storage.untrusted_files import check_memory
 
@@ -87,7 +87,7 @@ class Session:
 
     def __init__(self, address: LibraryAddress, secret: str | None) -> None:
         self.address = address
-        never_tell(secret)
+        register_secret(secret)
         if not address.user:
             secret = for_a_header(secret, "the app password", LibraryError)
         self._secret = secret
@@ -287,7 +287,7 @@ class Session:
         token = (told.get("access_token") or told.get("id")) if isinstance(told, dict) else None
         if not isinstance(token, str) or not sendable(token):
             raise self._no_photoprism()
-        never_tell(token)
+        register_secret(token)
         return token
 
     def _connection(self) -> Connection:
@@ -334,7 +334,7 @@ class Session:
 
     def _keep_download_token_to_ourselves(self) -> None:
         if self._download_token != PUBLIC:
-            never_tell(self._download_token)
+            register_secret(self._download_token)
 
     def _refusal(self, response: Answer, said: str) -> LibraryError:
         status, where = response.status, self.address.where

@@ -22,7 +22,7 @@ from engine.library.photoprism_sql.logging_in import PLUGINS, ChallengedConnecti
 from engine.library.photoprism_sql.sqlite_snapshot import without_touching
 from engine.library.tls import database_context
 from engine.library.tls_pins import check_tls_was_never_seen, remember_tls
-from engine.secrets import never_tell
+from engine.secrets import register_secret
 from engine.storage.guarded_sqlite import Guarded
 
 READ_SECONDS = 60
@@ -38,7 +38,7 @@ def open_engine(address: LibraryAddress, password: str | None) -> Engine:
     Raises:
         NotALibrary: an SQLite index that is not there.
     """
-    never_tell(password)
+    register_secret(password)
     if address.path is not None:
         path = address.path
         if not path.is_file():

@@ -41,7 +41,7 @@ class Action:
     pictures: tuple[int, ...]
 
 
-class Verdicts:
+class Ratings:
     """The journal of one project's pictures, in its database."""
 
     def __init__(self, store: Store) -> None:

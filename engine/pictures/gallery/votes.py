@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown
 from engine.pictures.orders.queue import MOST_STARS
 from engine.storage.database import Store
@@ -76,12 +76,12 @@ class Votes:
         self._store = store
 
     def cast(self, number: int, vote: int) -> None:
-        """Votes for a painted picture (1), against it (-1), or takes the vote back (0); ``Verdicts.undo`` undoes it.
+        """Votes for a painted picture (1), against it (-1), or takes the vote back (0); ``Ratings.undo`` undoes it.
 
         Raises:
             PictureError: that is no vote, or no painted picture.
         """
-        Verdicts(self._store).vote(number, vote)
+        Ratings(self._store).vote(number, vote)
 
     def of(self, numbers: Iterable[int] | None = None) -> dict[int, int]:
         """The votes of these pictures, or all; pictures without one are left out."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.errors import BaseModelError
 from engine.models.locate import find_base
 from engine.pictures.orders.face_fix import FaceFix
-from engine.pictures.orders.picture import Picture, PictureOrder, Worn, checked, settled
+from engine.pictures.orders.picture import LoraWeight, Picture, PictureOrder, checked, settled
 from engine.pictures.orders.prompt_loras import known_loras
 from engine.project import Project
 from engine.prompts.extra_networks import strip
@@ -124,7 +124,7 @@ def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
     """
     tags = strip(order.prompt).loras
     known = known_loras(project) if tags else {}
-    named = tuple(Worn(known[tag.name], tag.unet, tag.te) for tag in tags if tag.name in known)
+    named = tuple(LoraWeight(known[tag.name], tag.unet, tag.te) for tag in tags if tag.name in known)
     model = project.settings.base.model
     there = Path(model).expanduser()
     # The demo's base keeps its name, whatever folder is called the same where somebody stands.

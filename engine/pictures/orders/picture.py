@@ -43,7 +43,7 @@ class Upscaler(StrEnum):
 
 
 @dataclass(frozen=True)
-class Worn:
+class LoraWeight:
     """A LoRA and its weights, each from -4 to 4."""
 
     file: Path
@@ -85,7 +85,7 @@ class PictureOrder:
     prompt_id: int | None = None
     """The prompt on the shelf that it was made from."""
     schedule: NoiseSchedule = NoiseSchedule.AUTOMATIC
-    others: tuple[Worn, ...] = ()
+    others: tuple[LoraWeight, ...] = ()
     """More LoRAs; one that is ``lora`` takes its weights from here."""
     base: str | None = None
     """The base model, as ``base.model`` of the settings names it; None: the project's when it is ordered."""
@@ -99,10 +99,10 @@ class PictureOrder:
     face_fix: FaceFix | None = None
     """How its faces are painted anew when it is painted; None: they are not."""
 
-    def worn(self) -> tuple[Worn, ...]:
+    def worn(self) -> tuple[LoraWeight, ...]:
         """Every LoRA, each file once."""
         weight = 1.0 if self.strength is None else self.strength
-        own = (Worn(self.lora, weight, weight),) if self.lora else ()
+        own = (LoraWeight(self.lora, weight, weight),) if self.lora else ()
         return tuple({each.file: each for each in (*own, *self.others)}.values())
 
     def key(self, paths: ProjectPaths = ANYWHERE) -> str:
@@ -196,7 +196,9 @@ def order_from_record(record: dict[str, Any], paths: ProjectPaths = ANYWHERE) ->
         negative=record.get("negative") or "",
         lora=paths.path(record["lora"]) if record.get("lora") else None,
         strength=record.get("strength"),
-        others=tuple(Worn(paths.path(each["file"]), each["unet"], each["te"]) for each in record.get("others") or ()),
+        others=tuple(
+            LoraWeight(paths.path(each["file"]), each["unet"], each["te"]) for each in record.get("others") or ()
+        ),
         width=record.get("width"),
         height=record.get("height"),
         prompt_id=record.get("prompt_id"),

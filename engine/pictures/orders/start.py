@@ -25,7 +25,7 @@ from engine.pictures.orders.queue import Picture, PictureOrder, PictureState, Qu
 from engine.project import Project
 from engine.prompts.to_paint import names_a_lora
 from engine.secrets import PASSWORD_VARIABLE
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from engine.training.data.examples import read_examples
 from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.runs.run_status import run_status
@@ -116,7 +116,7 @@ def wake_painter(project: Project) -> JobFolder:
     """
     painter = painter_folder(project)
     painter.path.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time(painter.path / ".waking"):
+    with file_lock(painter.path / ".waking"):
         while painter.alive():
             if not (painter.path / CLOSING).exists():
                 return painter

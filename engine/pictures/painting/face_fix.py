@@ -14,7 +14,7 @@ from engine.pictures.likeness.identity import Identity
 from engine.pictures.likeness.judge import Judge
 from engine.pictures.orders.face_fix import FaceFix, lay_back, part_around
 from engine.pictures.painting.pipeline import Painting
-from engine.pictures.painting.request import Brush, Subject, Watch
+from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed
 from engine.settings import PersonSettings
 
 
@@ -65,7 +65,9 @@ class FaceFixer:
     def __init__(self, painting: Painting, identity: Identity, judging: Judging | None) -> None:
         self._painting, self._identity, self._judging = painting, identity, judging
 
-    def fix(self, picture: Image.Image, subject: Subject, brush: Brush, fix: FaceFix, watch: Watch) -> Fixed:
+    def fix(
+        self, picture: Image.Image, subject: PromptSeed, brush: GenerationParams, fix: FaceFix, watch: Callbacks
+    ) -> Fixed:
         """Paints the faces of one picture anew.
 
         Args:
@@ -93,7 +95,9 @@ class FaceFixer:
             after = lay_back(after, part, painted, fix, native)
         return self._better(picture, after, len(parts))
 
-    def _paint(self, cut: Image.Image, subject: Subject, brush: Brush, fix: FaceFix, watch: Watch) -> Image.Image:
+    def _paint(
+        self, cut: Image.Image, subject: PromptSeed, brush: GenerationParams, fix: FaceFix, watch: Callbacks
+    ) -> Image.Image:
         side = self._painting.native
         own = replace(brush, width=side, height=side, hires=None, denoise=fix.denoise)
         with tempfile.TemporaryDirectory(prefix="limner-face-") as folder:

@@ -16,7 +16,7 @@ from engine.errors import LoraFileError
 from engine.lora.file import LoraContents, read_contents
 from engine.lora.header import read_header
 from engine.lora.module_names import Part
-from engine.pictures.orders.picture import Worn
+from engine.pictures.orders.picture import LoraWeight
 from engine.pictures.painting.lora_layers import Garment, can_wear, dress
 
 MOST_FITTED = 6
@@ -63,7 +63,7 @@ class LeftOut:
         )
 
 
-class Wardrobe:
+class LoraCache:
     """The LoRAs of one pipeline.
 
     Args:
@@ -85,7 +85,7 @@ class Wardrobe:
         on = [(mark[0].stem, self._fitted[mark]) for mark, *_ in self._on]
         return tuple(LeftOut(name, len(it.left_out), it.total, it.left_out[0]) for name, it in on if it.left_out)
 
-    def wear(self, worn: Sequence[Worn]) -> None:
+    def wear(self, worn: Sequence[LoraWeight]) -> None:
         """Makes these LoRAs, and only these, the ones that are on. A strength of 0 is none.
 
         Raises:

@@ -20,17 +20,19 @@ from engine.models.device import choose_device
 from engine.models.locate import BaseModel
 from engine.models.prediction import noise_of_scheduler
 from engine.models.sdxl.loading import load_pipeline, native_resolution
-from engine.pictures.orders.picture import Hires, Upscaler, Worn
-from engine.pictures.painting.lora_cache import LeftOut, Wardrobe
+from engine.pictures.orders.picture import Hires, LoraWeight, Upscaler
+from engine.pictures.painting.lora_cache import LeftOut, LoraCache
 from engine.pictures.painting.memory import Tell, free_memory, keep_one_part_on_the_card, ran_out
 from engine.pictures.painting.preview import Looking, Preview
-from engine.pictures.painting.request import Brush, Stopped, Subject, Watch
+from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed, Stopped
 from engine.pictures.painting.samplers import scheduler_for
 from engine.pictures.painting.text_encoding import Conditioning, TextEncoding, Together
 from engine.pictures.painting.vae import Vae, fitted, nearest_size
 from engine.training.step.compile import CompiledBlocks
 
-__all__ = ["Brush", "Painting", "Stopped", "Subject", "Watch", "Worn"]
+__all__ = ["Callbacks", "GenerationParams", "LoraWeight", "Painting", "PromptSeed", "Stopped"]
+
+NO_CALLBACKS = Callbacks()
 
 TEXT = ["prompt_embeds", "add_text_embeds"]
 """What the pipeline's loop holds of the text."""
@@ -65,7 +67,7 @@ class Painting:
         self._noise = dict(self._whole.scheduler.config)
         self._text = TextEncoding(self._whole, self.device.name)
         self._texts: dict[tuple[object, ...], Conditioning] = {}
-        self._wardrobe = Wardrobe(self._whole, base.title)
+        self._wardrobe = LoraCache(self._whole, base.title)
         half = self.device.dtype if half_vae and self.device.dtype != torch.float32 else None
         self._vae = Vae(self._whole.vae, self.device.name, half, tell)
         self._preview: Preview | None = None
@@ -96,7 +98,7 @@ class Painting:
         """What of the LoRAs that are on has no place in the base model."""
         return self._wardrobe.left_out
 
-    def size(self, brush: Brush) -> tuple[int, int]:
+    def size(self, brush: GenerationParams) -> tuple[int, int]:
         """Width and height in pixels, of the first pass.
 
         Raises:
@@ -107,7 +109,7 @@ class Painting:
             raise PictureError(f"{size[0]}x{size[1]} won't do", f"this base paints multiples of {self.grain} pixels")
         return size
 
-    def sized(self, brush: Brush, subject: Subject) -> Brush:
+    def sized(self, brush: GenerationParams, subject: PromptSeed) -> GenerationParams:
         """The brush with its width and height filled in: the source's shape, or what the base model was made for.
 
         Raises:
@@ -143,14 +145,16 @@ class Painting:
         self,
         prompt: str,
         seeds: Sequence[int],
-        brush: Brush,
+        brush: GenerationParams,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> list[Image.Image]:
         """One picture a seed. Raises what ``paint_together`` raises."""
-        subjects = [Subject(prompt, seed, brush.negative) for seed in seeds]
-        return self.paint_together(subjects, brush, Watch(should_stop))
+        subjects = [PromptSeed(prompt, seed, brush.negative) for seed in seeds]
+        return self.paint_together(subjects, brush, Callbacks(should_stop))
 
-    def paint_together(self, subjects: Sequence[Subject], brush: Brush, watch: Watch = Watch()) -> list[Image.Image]:  # noqa: B008
+    def paint_together(
+        self, subjects: Sequence[PromptSeed], brush: GenerationParams, watch: Callbacks = NO_CALLBACKS
+    ) -> list[Image.Image]:
         """One picture a subject, in their order; all at once where that is possible.
 
         Raises:
@@ -178,7 +182,7 @@ class Painting:
         return [pictures[at] for at in range(len(subjects))]
 
     def _paint_what_fits(
-        self, subjects: list[Subject], texts: list[Conditioning], brush: Brush, watch: Watch
+        self, subjects: list[PromptSeed], texts: list[Conditioning], brush: GenerationParams, watch: Callbacks
     ) -> list[Image.Image]:
         """Paints the first of these pictures, all of them where memory allows. Raises PictureError where none fits."""
         while True:
@@ -194,7 +198,7 @@ class Painting:
             free_memory()
             self._step_down(min(len(subjects), self._most), brush)
 
-    def _step_down(self, together: int, brush: Brush) -> None:
+    def _step_down(self, together: int, brush: GenerationParams) -> None:
         if together > 1:
             self._most = together // 2
             self._tell(f"{self._most} pictures together instead of {together}", "memory ran out")
@@ -215,7 +219,7 @@ class Painting:
         self._hooks = keep_one_part_on_the_card(parts, self.device.name)
 
     def _paint_at_once(
-        self, subjects: Sequence[Subject], texts: Sequence[Conditioning], brush: Brush, watch: Watch
+        self, subjects: Sequence[PromptSeed], texts: Sequence[Conditioning], brush: GenerationParams, watch: Callbacks
     ) -> list[Image.Image]:
         together = Together(texts)
         width, height = self.size(brush)
@@ -245,9 +249,9 @@ class Painting:
     def _denoise(
         self,
         text: Together,
-        subjects: Sequence[Subject],
-        brush: Brush,
-        watch: Watch,
+        subjects: Sequence[PromptSeed],
+        brush: GenerationParams,
+        watch: Callbacks,
         steps: tuple[int, int],
         begin: dict[str, Any],
     ) -> torch.Tensor:
@@ -296,14 +300,14 @@ class Painting:
                 looking.remove()
         return latents
 
-    def _look(self, watch: Watch, guidance: float) -> Any:
+    def _look(self, watch: Callbacks, guidance: float) -> Any:
         if watch.show is None:
             return None
         if self._preview is None:
             self._preview = Preview(self._vae, self.grain)
         return self._whole.unet.register_forward_hook(Looking(self._preview, self._noise, guidance, watch.show))
 
-    def _read(self, subject: Subject, brush: Brush) -> Conditioning:
+    def _read(self, subject: PromptSeed, brush: GenerationParams) -> Conditioning:
         """A picture's texts, encoded; the LoRAs must be on."""
         te = tuple((each.file, each.file.stat().st_mtime_ns, each.te) for each in brush.worn() if each.te)
         key = (subject.prompt, subject.negative, brush.steps, brush.guidance > 1, te)
@@ -316,17 +320,17 @@ class Painting:
         return self._texts[key]
 
 
-def _second_pass(brush: Brush) -> Brush | None:
+def _second_pass(brush: GenerationParams) -> GenerationParams | None:
     hires = brush.hires
     return replace(brush, steps=hires.steps or brush.steps, denoise=hires.denoise) if hires else None
 
 
-def _strength(brush: Brush) -> float:
+def _strength(brush: GenerationParams) -> float:
     """The share of the steps that are run: at least one of them."""
     return 1.0 if brush.denoise is None else min(1.0, max(brush.denoise, (1 + 1e-6) / brush.steps))
 
 
-def _steps(brush: Brush) -> int:
+def _steps(brush: GenerationParams) -> int:
     """The steps that are run; diffusers rounds down."""
     return int(brush.steps * _strength(brush))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from engine import __version__
 from engine.pictures.orders.face_fix import FaceFix
 from engine.pictures.orders.png_parameters import Parameters, add_lora_tag
-from engine.pictures.painting.request import Brush
+from engine.pictures.painting.request import GenerationParams
 from engine.prompts.extra_networks import strip
 from engine.settings.samplers import NoiseSchedule, usual_schedule
 
@@ -28,7 +28,7 @@ LEFT_OUT = "Lora modules left out"
 def describe(
     prompt: str,
     seed: int,
-    brush: Brush,
+    brush: GenerationParams,
     size: tuple[int, int],
     model: str,
     lora_hashes: dict[str, str],
@@ -91,7 +91,7 @@ def told_of_left_out(about: Parameters, left_out: Mapping[str, tuple[int, int]])
     return replace(about, extra={**about.extra, LEFT_OUT: told})
 
 
-def _passes(brush: Brush) -> dict[str, str]:
+def _passes(brush: GenerationParams) -> dict[str, str]:
     """The pairs for what was begun from, and for the second pass. A1111 has one "Denoising strength" for both."""
     hires = brush.hires
     if hires is None:

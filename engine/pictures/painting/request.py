@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.errors import PictureError
 from engine.faces.photo.loading import open_header
-from engine.pictures.orders.picture import Hires, PictureOrder, Worn
+from engine.pictures.orders.picture import Hires, LoraWeight, PictureOrder
 from engine.settings.samplers import NoiseSchedule, Sampler
 
 
@@ -22,7 +22,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Brush:
+class GenerationParams:
     """All that makes a picture but its prompt, its seed and what it begins from."""
 
     steps: int
@@ -35,21 +35,21 @@ class Brush:
     width: int | None = None
     """Pixels; None: what the base model was made for."""
     height: int | None = None
-    others: tuple[Worn, ...] = ()
+    others: tuple[LoraWeight, ...] = ()
     """More LoRAs; one that is ``lora`` takes its weights from here."""
     schedule: NoiseSchedule = NoiseSchedule.AUTOMATIC
     denoise: float | None = None
     """How much of a source is painted anew, above 0, at most 1; None: there is no source."""
     hires: Hires | None = None
 
-    def worn(self) -> tuple[Worn, ...]:
+    def worn(self) -> tuple[LoraWeight, ...]:
         """Every LoRA, each once."""
-        own = (Worn(self.lora, self.strength, self.strength),) if self.lora else ()
+        own = (LoraWeight(self.lora, self.strength, self.strength),) if self.lora else ()
         return tuple({each.file: each for each in (*own, *self.others)}.values())
 
 
 @dataclass(frozen=True)
-class Subject:
+class PromptSeed:
     """What one picture of a batch has of its own."""
 
     prompt: str
@@ -69,7 +69,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Watch:
+class Callbacks:
     """How painting is watched and stopped; everything may be left out."""
 
     should_stop: Callable[[], bool] = lambda: False
@@ -80,9 +80,9 @@ class Watch:
     """Gets the batch as it is forming, at most twice a second."""
 
 
-def brush_of(order: PictureOrder) -> Brush:
+def brush_of(order: PictureOrder) -> GenerationParams:
     """What an order has in common with those that it can be painted together with."""
-    return Brush(
+    return GenerationParams(
         steps=order.steps,
         guidance=order.guidance,
         sampler=order.sampler,
@@ -97,9 +97,9 @@ def brush_of(order: PictureOrder) -> Brush:
     )
 
 
-def subject_of(order: PictureOrder) -> Subject:
+def subject_of(order: PictureOrder) -> PromptSeed:
     """What an order has of its own."""
-    return Subject(order.prompt, order.seed, order.negative, order.source)
+    return PromptSeed(order.prompt, order.seed, order.negative, order.source)
 
 
 def alike(one: PictureOrder, other: PictureOrder) -> bool:

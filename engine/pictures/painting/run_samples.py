@@ -15,7 +15,7 @@ from PIL import Image
 from engine.models.prediction import noise_of_scheduler
 from engine.pictures.orders.png_parameters import add_lora_tag, png_text
 from engine.pictures.painting.png_metadata import describe
-from engine.pictures.painting.request import Brush
+from engine.pictures.painting.request import GenerationParams
 from engine.pictures.painting.samplers import scheduler_for
 from engine.pictures.painting.text_encoding import TextEncoding, Together
 from engine.settings import Settings
@@ -32,7 +32,7 @@ class RunBrush:
 
     def __init__(self, settings: Settings, noise: Any, title: str) -> None:
         painting = settings.painting
-        self.brush = Brush(
+        self.brush = GenerationParams(
             steps=settings.training.sample_inference_steps,
             guidance=painting.guidance,
             sampler=painting.sampler,

@@ -24,7 +24,7 @@ from engine.pictures.likeness.identity import Identity, load_identity
 from engine.pictures.likeness.judge import Judge, Known, judge_if_any, known_photos
 from engine.pictures.likeness.scores import identity_for
 from engine.pictures.orders.commit import Beside, land, land_what_was_staged
-from engine.pictures.orders.picture import Picture, PictureState, Worn
+from engine.pictures.orders.picture import LoraWeight, Picture, PictureState
 from engine.pictures.orders.prompt_loras import find_loras
 from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import CLOSING, preview_path
@@ -33,7 +33,7 @@ from engine.pictures.painting.memory import free_memory, most_together
 from engine.pictures.painting.pipeline import Painting, Stopped
 from engine.pictures.painting.png_metadata import describe, told_of_fix, told_of_left_out
 from engine.pictures.painting.preview import write_preview
-from engine.pictures.painting.request import Brush, Watch, alike, brush_of, subject_of
+from engine.pictures.painting.request import Callbacks, GenerationParams, alike, brush_of, subject_of
 from engine.project import Project
 from engine.prompts.extra_networks import strip
 from engine.settings import DEMO_BASE, BaseSettings
@@ -171,7 +171,7 @@ class Painter:
             return
         brush = painting.sized(brushes[0], subject_of(taken[0]))
         watch = _Watching(self._context, self._project, self._queue, taken, self.wanted_elsewhere)
-        looking = Watch(watch.should_stop, watch.step, watch.show)
+        looking = Callbacks(watch.should_stop, watch.step, watch.show)
         subjects = [subject_of(each) for each in taken]
         if taken[0].face_fix is not None and taken[0].face_fix.only:
             images = [each.open_source() for each in subjects]
@@ -210,7 +210,7 @@ class Painter:
         self._context.emit(events.Phase("pictures", len(taken), len(taken) + waiting))
 
     def _fixed(
-        self, painting: Painting, picture: Picture, image: Image.Image, brush: Brush, watch: _Watching
+        self, painting: Painting, picture: Picture, image: Image.Image, brush: GenerationParams, watch: _Watching
     ) -> Fixed | None:
         """The picture with its faces painted anew, where that was ordered."""
         if picture.face_fix is None:
@@ -220,7 +220,7 @@ class Painter:
         subject = replace(subject_of(picture), prompt=with_trigger(picture.prompt, person))
         fixer = FaceFixer(painting, *self._eyes())
         own = replace(brush, negative=picture.negative)
-        return fixer.fix(image, subject, own, picture.face_fix, Watch(watch.should_stop))
+        return fixer.fix(image, subject, own, picture.face_fix, Callbacks(watch.should_stop))
 
     def _eyes(self) -> tuple[Identity, JudgedBy | None]:
         """What finds faces, and what knows the person if anything does; the images may change while a painter lives."""
@@ -232,7 +232,7 @@ class Painter:
             return judge.identity, JudgedBy(judge)
         return load_identity(identity_for(self._project.settings.base)), None
 
-    def _with_named_loras(self, picture: Picture) -> Brush:
+    def _with_named_loras(self, picture: Picture) -> GenerationParams:
         """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``.
 
         Those that had a file when the picture was ordered are among its own; a name without one is refused here.
@@ -246,7 +246,7 @@ class Painter:
         }
         tags = [tag for tag in strip(picture.prompt).loras if tag.name not in known]
         found = find_loras(self._project, tags)
-        return replace(brush, others=(*brush.others, *(Worn(file, tag.unet, tag.te) for file, tag in found)))
+        return replace(brush, others=(*brush.others, *(LoraWeight(file, tag.unet, tag.te) for file, tag in found)))
 
     def _most(self, picture: Picture) -> int:
         """How many pictures like this one to try together."""

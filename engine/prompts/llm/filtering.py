@@ -10,7 +10,7 @@ from engine.prompts.axis_variation import Size, parts_of
 from engine.prompts.breakdown import take_apart
 from engine.prompts.grammar import distance, tidy
 from engine.prompts.llm.answers import QUOTES
-from engine.prompts.llm.request import SUBJECT, Wish, hidden
+from engine.prompts.llm.request import SUBJECT, VariationRequest, hidden
 
 LONGEST = 4_000
 """Letters of a model's prompt; one of 60 words has a few hundred."""
@@ -70,14 +70,14 @@ class Dropped:
     why: str
 
 
-class Sieve:
+class VariationFilter:
     """Mends prompts and keeps those that will do, each once.
 
     Args:
         wish: what was wanted.
     """
 
-    def __init__(self, wish: Wish) -> None:
+    def __init__(self, wish: VariationRequest) -> None:
         self._wish = wish
         self._parent = tidy(wish.parent)
         self._new: list[frozenset[str]] = []

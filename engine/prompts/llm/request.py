@@ -46,7 +46,7 @@ _SCHEMA = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class VariationRequest:
     """What is wanted of a language model."""
 
     parent: str
@@ -71,7 +71,9 @@ def hidden(text: str, person: PersonSettings) -> str:
     return re.sub(words, SUBJECT, text, flags=re.IGNORECASE)
 
 
-def request_of(wish: Wish, model: str, form: Form, count: int, accepted: Sequence[str], number: int) -> dict[str, Any]:
+def request_of(
+    wish: VariationRequest, model: str, form: Form, count: int, accepted: Sequence[str], number: int
+) -> dict[str, Any]:
     """The body of a chat completion.
 
     Args:

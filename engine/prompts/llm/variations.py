@@ -12,8 +12,8 @@ from engine.prompts.axis_variation import Variation
 from engine.prompts.axis_variation import vary as vary_along
 from engine.prompts.grammar import distance, tidy
 from engine.prompts.llm.answers import prompts_in
-from engine.prompts.llm.filtering import Dropped, Sieve, counted
-from engine.prompts.llm.request import MOST_AT_ONCE, SUBJECT, Form, Wish, hidden, request_of
+from engine.prompts.llm.filtering import Dropped, VariationFilter, counted
+from engine.prompts.llm.request import MOST_AT_ONCE, SUBJECT, Form, VariationRequest, hidden, request_of
 
 ENGINE = "llm"
 
@@ -58,7 +58,7 @@ class Progress:
 
 
 def vary_by_model(
-    server: ModelServer, model: str, wish: Wish, tell: Callable[[Progress], None] = lambda _progress: None
+    server: ModelServer, model: str, wish: VariationRequest, tell: Callable[[Progress], None] = lambda _progress: None
 ) -> Outcome:
     """Asks a model for variations until there are enough, or it has no more to say; the grammar adds what is missing.
 
@@ -71,7 +71,7 @@ def vary_by_model(
         options(axis)
     outcome = Outcome()
     asker = _Asker(server, model, wish, outcome)
-    sieve = Sieve(wish)
+    sieve = VariationFilter(wish)
     in_vain = 0
     while len(outcome.variations) < wish.count and in_vain < MOST_IN_VAIN:
         answer = asker.ask(tell)
@@ -99,7 +99,7 @@ def vary_by_model(
     return outcome
 
 
-def made_by(model: str, wish: Wish, server: ModelServer) -> dict[str, Any]:
+def made_by(model: str, wish: VariationRequest, server: ModelServer) -> dict[str, Any]:
     """Where variations came from, as the shelf keeps it."""
     return {
         "engine": ENGINE,
@@ -113,7 +113,7 @@ def made_by(model: str, wish: Wish, server: ModelServer) -> dict[str, Any]:
     }
 
 
-def _with_person(wish: Wish) -> Wish:
+def _with_person(wish: VariationRequest) -> VariationRequest:
     """The wish with the person in its prompt."""
     if SUBJECT in hidden(wish.parent, wish.person):
         return wish
@@ -124,7 +124,7 @@ def _with_person(wish: Wish) -> Wish:
 class _Asker:
     """Asks one question after the other, simpler where the server does not understand."""
 
-    def __init__(self, server: ModelServer, model: str, wish: Wish, outcome: Outcome) -> None:
+    def __init__(self, server: ModelServer, model: str, wish: VariationRequest, outcome: Outcome) -> None:
         self._server = server
         self._model = model
         self._wish = wish

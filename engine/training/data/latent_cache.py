@@ -25,14 +25,14 @@ from engine.training.data.caption_variants import orders
 from engine.training.data.images import fit
 from engine.training.data.masks import mask_of
 from engine.training.data.tensors import TrainingData
-from engine.training.data.training_set import Lineup
+from engine.training.data.training_set import TrainingSet
 
 Tell = Callable[[str, int, int], None]
 """Is told the name of a stretch of work, how much is done, and of how much."""
 
 
 def training_data(
-    pipeline: Pipeline, lineup: Lineup, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
+    pipeline: Pipeline, lineup: TrainingSet, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
 ) -> TrainingData:
     """Encodes a dataset, or reads what was encoded before.
 
@@ -86,7 +86,7 @@ def tokens_of(pipeline: Pipeline, caption: str) -> torch.Tensor:
     return torch.tensor(both)
 
 
-def _by_bucket(tensors: Sequence[torch.Tensor], lineup: Lineup) -> tuple[torch.Tensor, ...]:
+def _by_bucket(tensors: Sequence[torch.Tensor], lineup: TrainingSet) -> tuple[torch.Tensor, ...]:
     return tuple(
         torch.stack([each for each, seen in zip(tensors, lineup.seen, strict=True) if seen.bucket == bucket])
         for bucket in range(len(lineup.buckets))
@@ -94,7 +94,7 @@ def _by_bucket(tensors: Sequence[torch.Tensor], lineup: Lineup) -> tuple[torch.T
 
 
 def _images(
-    pipeline: Pipeline, lineup: Lineup, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
+    pipeline: Pipeline, lineup: TrainingSet, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
 ) -> tuple[list[torch.Tensor], list[torch.Tensor], list[list[int]]]:
     maker = fingerprint(pipeline.vae)
     latents, masks, time_ids = [], [], []

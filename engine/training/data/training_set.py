@@ -29,7 +29,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Lineup:
+class TrainingSet:
     """The images of a run, each with what is known of it."""
 
     examples: tuple[Example, ...]
@@ -45,7 +45,7 @@ class Lineup:
     small: int
     """How many images got a bucket below the resolution, since nothing is enlarged."""
 
-    def at(self, resolution: int) -> Lineup:
+    def at(self, resolution: int) -> TrainingSet:
         """The same images in the same buckets, at another resolution."""
         if resolution == self.resolution:
             return self
@@ -71,7 +71,7 @@ class Lineup:
         return {f"{width}x{height}": counts[number] for number, (width, height) in enumerate(self.buckets)}
 
 
-def line_up(examples: Sequence[Example], settings: TrainingSettings, shape: BaseShape) -> Lineup:
+def line_up(examples: Sequence[Example], settings: TrainingSettings, shape: BaseShape) -> TrainingSet:
     """Decides which images are held out, which bucket each goes into, and how often each is seen.
 
     Raises:
@@ -94,7 +94,7 @@ def line_up(examples: Sequence[Example], settings: TrainingSettings, shape: Base
     )
     enlarged = sum(width < size[0] or height < size[1] for (width, height), size in zip(real, fitted, strict=True))
     small = sum(size[0] * size[1] < 0.75 * resolution * resolution for size in fitted) if settings.buckets else 0
-    return Lineup(tuple(used), seen, tuple(buckets), resolution, shape.grain, enlarged, small)
+    return TrainingSet(tuple(used), seen, tuple(buckets), resolution, shape.grain, enlarged, small)
 
 
 def _held_out(examples: Sequence[Example], settings: TrainingSettings) -> frozenset[int]:

@@ -20,7 +20,7 @@ import platformdirs
 from engine.errors import ProjectError
 from engine.models.sdxl.flops import StepShape
 from engine.storage.atomic_files import write_text
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from engine.storage.untrusted_files import parse_json, read_text
 from engine.training.planning.gpus import Card
 
@@ -167,7 +167,7 @@ def remember(measured: Measured, folder: Path | None = None) -> None:
     path = machine_record()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(path.parent / "measured.lock"):
+        with file_lock(path.parent / "measured.lock"):
             lines = read_text(path).splitlines() if path.exists() else []
             others = [each for each in _readable(lines) if (each.kind, each.t) != (measured.kind, measured.t)]
             kept = [*others, measured][-KEPT:]

@@ -13,14 +13,14 @@ from engine.settings import TrainingSettings
 from engine.training.planning.benchmark_store import Costs, Measured, Setting, remember
 from engine.training.planning.eta import Pace
 from engine.training.planning.timing import Source
-from engine.training.step.memory_fallback import Fitting
+from engine.training.step.memory_fallback import MicrobatchPlan
 
 LATENTS, CAPTIONS = "latents", "captions"
 """The stretches of work that encode, as the log names them."""
 
 
 def setting_in(
-    training: TrainingSettings, fitting: Fitting, base: BaseShape, device: str, dtype: str, graphed: bool
+    training: TrainingSettings, fitting: MicrobatchPlan, base: BaseShape, device: str, dtype: str, graphed: bool
 ) -> Setting:
     """What a step is like.
 

@@ -22,7 +22,7 @@ DECODING_TFLOP = 10.5
 
 
 @dataclass(frozen=True)
-class Occasions:
+class EventCounts:
     """How often something is done in a stretch of a run."""
 
     validations: int = 0
@@ -33,7 +33,7 @@ class Occasions:
 
 
 @dataclass(frozen=True)
-class Besides:
+class OverheadSeconds:
     """Seconds that something takes besides the steps; None: not known."""
 
     validating: float | None = 0.0
@@ -83,25 +83,25 @@ class Rhythm:
         """Whether pictures are painted after it."""
         return self.prompts > 0 and (self.ends_epoch(step) or _meets(step, self.sample_steps))
 
-    def between(self, after: int, last: int) -> Occasions:
+    def between(self, after: int, last: int) -> EventCounts:
         """What comes with the steps from ``after + 1`` to ``last``."""
         ends = last // self.steps_per_epoch - after // self.steps_per_epoch
-        return Occasions(
+        return EventCounts(
             ends if self.held_out else 0,
             self._either(self.checkpoint_steps, last) - self._either(self.checkpoint_steps, after),
             self._either(self.sample_steps, last) - self._either(self.sample_steps, after) if self.prompts else 0,
         )
 
-    def within_epochs(self, after: int, last: int) -> Occasions:
+    def within_epochs(self, after: int, last: int) -> EventCounts:
         """The same without the pictures that are painted after an epoch."""
         found = self.between(after, last)
         ends = last // self.steps_per_epoch - after // self.steps_per_epoch
-        return Occasions(found.validations, found.checkpoints, found.paintings - ends if self.prompts else 0)
+        return EventCounts(found.validations, found.checkpoints, found.paintings - ends if self.prompts else 0)
 
-    def seconds(self, occasions: Occasions, costs: Costs) -> Besides:
+    def seconds(self, occasions: EventCounts, costs: Costs) -> OverheadSeconds:
         """What they take."""
         validation = _times(costs.held_out, self.held_out)
-        return Besides(
+        return OverheadSeconds(
             _times(validation, occasions.validations),
             _times(costs.checkpoint, occasions.checkpoints),
             _times(self.painting_seconds(costs), occasions.paintings),

@@ -10,7 +10,7 @@ from statistics import median, quantiles
 
 from engine import events
 from engine.training.planning.benchmark_store import NO_COSTS, Costs
-from engine.training.planning.cadence import Occasions, Rhythm
+from engine.training.planning.cadence import EventCounts, Rhythm
 
 WINDOW = 60
 """How many of the latest measurements count."""
@@ -186,7 +186,7 @@ class Pace:
         last = step + self._plan.steps_per_epoch
         return self._plan.steps_per_epoch * median(self._times) + self._seconds(self._rhythm.between(step, last))[0]
 
-    def _seconds(self, occasions: Occasions) -> tuple[float, float]:
+    def _seconds(self, occasions: EventCounts) -> tuple[float, float]:
         """What they take, and how far that may be off: as measured here, else as it usually is."""
         rhythm, usual = self._rhythm, self._usual(median(self._times))
         each = (

@@ -14,7 +14,7 @@ from engine.project import Project
 from engine.settings import Settings, TrainingSettings
 from engine.training.data.epoch_order import epoch_counts
 from engine.training.data.examples import read_examples
-from engine.training.data.training_set import Lineup, Seen, line_up
+from engine.training.data.training_set import Seen, TrainingSet, line_up
 
 
 def plan_for(settings: TrainingSettings, images: int | Sequence[Seen]) -> events.Plan:
@@ -50,7 +50,7 @@ def plan_for(settings: TrainingSettings, images: int | Sequence[Seen]) -> events
     )
 
 
-def lineup_of(project: Project, settings: Settings) -> Lineup:
+def lineup_of(project: Project, settings: Settings) -> TrainingSet:
     """The images that a run of this project with these settings sees.
 
     Raises:
@@ -61,7 +61,7 @@ def lineup_of(project: Project, settings: Settings) -> Lineup:
     return line_up(read_examples(project), settings.training, shape_of(find_base(settings.base)))
 
 
-def of_the_person(lineup: Lineup) -> int:
+def of_the_person(lineup: TrainingSet) -> int:
     """How many images show the person: what presets go by."""
     return sum(not each.regularisation for each in lineup.seen)
 

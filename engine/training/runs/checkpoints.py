@@ -19,7 +19,7 @@ from engine import events
 from engine.lora.file import LoraPair, pairs_of_peft, write_bytes, write_lora
 from engine.lora.metadata import LoraFacts
 from engine.lora.module_names import Part
-from engine.training.runs.resume_state import Memory, Place, write_state
+from engine.training.runs.resume_state import OptimizerState, TrainingPosition, write_state
 from engine.training.runs.start import file_stem
 
 Lora = Mapping[Part, Mapping[str, torch.Tensor]]
@@ -30,7 +30,7 @@ WAITING = 4
 
 
 @dataclass(frozen=True)
-class Kept:
+class RetentionPolicy:
     """How many checkpoints are kept of each sort, the newest; None: all. The last of a run always is."""
 
     of_steps: int | None = None
@@ -53,7 +53,7 @@ def sweep(folder: Path) -> None:
             each.unlink(missing_ok=True)
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes into a run's folder, in the background, in order.
 
     Args:
@@ -63,7 +63,9 @@ class Keeper:
         layers_per_block: of the base model's U-Net, which the names in the LoRA file depend on.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[events.Event], None], kept: Kept, layers_per_block: int) -> None:
+    def __init__(
+        self, folder: Path, tell: Callable[[events.Event], None], kept: RetentionPolicy, layers_per_block: int
+    ) -> None:
         self._folder, self._tell, self._kept, self._layers = folder, tell, kept, layers_per_block
         self._thread = ThreadPoolExecutor(1, "keeper")
         self._waiting: deque[Future[None]] = deque()
@@ -72,7 +74,7 @@ class Keeper:
         """Writes a LoRA file into ``checkpoints/`` and tells of it."""
         self._do(lambda: self._write_checkpoint(name, lora, facts))
 
-    def state(self, place: Place, memory: Memory) -> None:
+    def state(self, place: TrainingPosition, memory: OptimizerState) -> None:
         """Writes the state that a run goes on from."""
         self._do(lambda: write_state(self._folder / "state", place, memory))
 

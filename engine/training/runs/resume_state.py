@@ -19,7 +19,7 @@ from engine.lora.file import load_tensors, write_tensors
 from engine.lora.header import read_metadata
 from engine.storage.untrusted_files import parse_json
 from engine.training.data.tensors import TrainingData
-from engine.training.step.memory_fallback import Fitting
+from engine.training.step.memory_fallback import MicrobatchPlan
 from engine.training.step.optimizers import memory_of, remember
 
 DATA_NAME = "data.safetensors"
@@ -27,7 +27,7 @@ STATE_NAME = "latest.safetensors"
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingPosition:
     """How far a run is."""
 
     step: int = 0
@@ -38,12 +38,12 @@ class Place:
     """Seconds spent in the epoch under way."""
     spent_seconds: float = 0.0
     """Seconds spent in all."""
-    fitting: Fitting | None = None
+    fitting: MicrobatchPlan | None = None
     """How the work was cut so that it fits into memory; None: as the settings say."""
 
 
 @dataclass(frozen=True)
-class Memory:
+class OptimizerState:
     """What a learner remembers, on the CPU: tensors and plain numbers, by names of their own."""
 
     tensors: Mapping[str, torch.Tensor]
@@ -52,7 +52,7 @@ class Memory:
     """What of the optimizer is no tensor."""
 
     @classmethod
-    def of(cls, optimizer: torch.optim.Optimizer, **parts: Mapping[str, torch.Tensor]) -> Memory:
+    def of(cls, optimizer: torch.optim.Optimizer, **parts: Mapping[str, torch.Tensor]) -> OptimizerState:
         """Copies an optimizer's memory and some tensors of other parts."""
         tensors, plain = memory_of(optimizer)
         found = {f"optimizer/{name}": each for name, each in tensors.items()}
@@ -83,13 +83,13 @@ def read_data(folder: Path) -> TrainingData | None:
     return TrainingData.of(load_tensors(path)) if path.exists() else None
 
 
-def write_state(folder: Path, place: Place, memory: Memory) -> None:
+def write_state(folder: Path, place: TrainingPosition, memory: OptimizerState) -> None:
     """Writes where a run stands, whole. Raises LoraFileError where the disk refuses."""
     about = {"place": json.dumps(asdict(place)), "optimizer": json.dumps(memory.plain)}
     write_tensors(folder / STATE_NAME, dict(memory.tensors), about)
 
 
-def read_state(folder: Path) -> tuple[Place, Memory] | None:
+def read_state(folder: Path) -> tuple[TrainingPosition, OptimizerState] | None:
     """Reads where a run stood; None where it never got so far.
 
     Raises:
@@ -103,7 +103,7 @@ def read_state(folder: Path) -> tuple[Place, Memory] | None:
         about = read_metadata(path)
         record = parse_json(about["place"])
         fitting = record.pop("fitting", None)
-        place = Place(**record, fitting=Fitting.read(fitting) if fitting else None)
-        return place, Memory(tensors, parse_json(about["optimizer"]))
+        place = TrainingPosition(**record, fitting=MicrobatchPlan.read(fitting) if fitting else None)
+        return place, OptimizerState(tensors, parse_json(about["optimizer"]))
     except (KeyError, TypeError, ValueError) as error:
         raise LoraFileError(f"{path} is no state of a run", "start the run anew") from error

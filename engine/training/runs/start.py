@@ -21,7 +21,7 @@ from engine.models.locate import BaseKind, find_base
 from engine.models.sdxl.shape import shape_of
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
-from engine.storage.file_locks import one_at_a_time
+from engine.storage.file_locks import file_lock
 from engine.training.planning.budget import check_budget
 from engine.training.planning.gpus import card_here
 from engine.training.planning.plan import lineup_of, of_the_person
@@ -190,5 +190,5 @@ def _grounded(settings: Settings) -> Settings:
 def _one_at_a_time(project: Project) -> Iterator[None]:
     """Lets nobody else start a run of this project meanwhile."""
     project.runs.mkdir(parents=True, exist_ok=True)
-    with one_at_a_time(project.runs / ".starting"):
+    with file_lock(project.runs / ".starting"):
         yield

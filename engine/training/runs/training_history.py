@@ -19,8 +19,8 @@ from engine.storage.atomic_files import write_text
 from engine.storage.untrusted_files import parse_toml, read_json, read_text
 from engine.training.data.caption_variants import as_written
 from engine.training.data.examples import Example
-from engine.training.data.training_set import Lineup
-from engine.training.step.memory_fallback import Fitting
+from engine.training.data.training_set import TrainingSet
+from engine.training.step.memory_fallback import MicrobatchPlan
 
 WORDS_NAME = "words.json"
 """Where a run keeps the words that its files are to carry, for it goes on without its dataset."""
@@ -34,7 +34,11 @@ _OPTIMIZERS = {
 
 
 def history(
-    settings: TrainingSettings, plan: events.Plan, fitting: Fitting, half: bool, buckets: Sequence[tuple[int, int, int]]
+    settings: TrainingSettings,
+    plan: events.Plan,
+    fitting: MicrobatchPlan,
+    half: bool,
+    buckets: Sequence[tuple[int, int, int]],
 ) -> dict[str, object]:
     """How a LoRA was trained, in numbers.
 
@@ -92,7 +96,7 @@ def started_at(record: Path) -> float | None:
         return None
 
 
-def keep_words(state: Path, lineup: Lineup, settings: TrainingSettings) -> None:
+def keep_words(state: Path, lineup: TrainingSet, settings: TrainingSettings) -> None:
     """Keeps the words that LoRA files are to carry, in the run's state folder; nothing where nobody asked for it."""
     if not settings.publish_captions:
         return

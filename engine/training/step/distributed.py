@@ -20,7 +20,7 @@ import torch
 
 from engine import events
 from engine.errors import LimnerError, TrainingError
-from engine.jobs.fast_imports import quick_imports
+from engine.jobs.fast_imports import fast_imports
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.machine import die_with_parent
 from engine.jobs.worker import Context
@@ -36,7 +36,7 @@ SAID_NAME = "process-said.json"
 """What the process that failed first says, or why the first process ended early, in the run's folder."""
 
 
-class Alone:
+class SingleProcess:
     """The only process."""
 
     first = True
@@ -46,7 +46,7 @@ class Alone:
         """The places of this process's images among the ``count`` of a step."""
         return range(count)
 
-    def add_up(self, gradient: torch.Tensor, loss: torch.Tensor, failed: bool) -> torch.Tensor:
+    def all_reduce(self, gradient: torch.Tensor, loss: torch.Tensor, failed: bool) -> torch.Tensor:
         """Adds up the gradient [n], in place, and the loss over the processes; returns the loss.
 
         Raises:
@@ -54,7 +54,7 @@ class Alone:
         """
         return loss
 
-    def first_says(self, question: Callable[[], bool]) -> bool:
+    def broadcast(self, question: Callable[[], bool]) -> bool:
         """The first process's answer."""
         return question()
 
@@ -63,7 +63,7 @@ class Alone:
         return work()
 
 
-class Together(Alone):
+class DistributedProcess(SingleProcess):
     """One of several processes, which a launcher started and told each other's address."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Together(Alone):
         """Every so many-th."""
         return range(self._state.process_index, count, self._state.num_processes)
 
-    def add_up(self, gradient: torch.Tensor, loss: torch.Tensor, failed: bool) -> torch.Tensor:
+    def all_reduce(self, gradient: torch.Tensor, loss: torch.Tensor, failed: bool) -> torch.Tensor:
         """In one message: the gradient, the loss, and whether a share did not fit into memory."""
         from accelerate.utils import reduce
 
@@ -95,7 +95,7 @@ class Together(Alone):
         gradient.copy_(added[:-2])
         return added[-2].clone()  # type: ignore[no-any-return]
 
-    def first_says(self, question: Callable[[], bool]) -> bool:
+    def broadcast(self, question: Callable[[], bool]) -> bool:
         """Asked of the first alone, and told to all."""
         from accelerate.utils import broadcast_object_list
 
@@ -161,9 +161,9 @@ def _one_of_them(folder: str, work: str) -> None:
     module, _, function = work.partition(":")
     job = JobFolder(Path(folder))
     try:
-        with quick_imports():
+        with fast_imports():
             does = importlib.import_module(module)
-        together = Together()
+        together = DistributedProcess()
         context = Context(job) if together.first else Follower(job)
         getattr(does, function)(context, together)
         if context.reason:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import torch
 
-from engine.training.step.flat_parameters import Named, Weights
+from engine.training.step.flat_parameters import FlatParameters, Named
 
 
 class Average:
@@ -19,7 +19,7 @@ class Average:
         decay: how much stays at each step, 0 to 1.
     """
 
-    def __init__(self, weights: Weights, decay: float) -> None:
+    def __init__(self, weights: FlatParameters, decay: float) -> None:
         self._weights, self._decay = weights, decay
         self._updates = 0
         self.flat = weights.flat.clone()

@@ -19,7 +19,7 @@ Named = dict[Part, dict[str, torch.Tensor]]
 """Tensors of each part, by their names in it."""
 
 
-class Weights:
+class FlatParameters:
     """The trained parameters of one or more models, which become views from here on.
 
     Args:

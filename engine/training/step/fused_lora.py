@@ -20,7 +20,7 @@ ONLY = [ADAPTER]
 """What is active where nobody has put another LoRA beside it."""
 
 
-class LeanLinear(Linear):  # type: ignore[misc]
+class FusedLoraLinear(Linear):  # type: ignore[misc]
     """peft's linear with one LoRA; whatever else peft can do with it is done by peft."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -38,7 +38,7 @@ def make_lean(model: Any) -> None:
         if type(each) is not Linear or list(each.lora_A) != [ADAPTER] or each.lora_variant:
             continue
         if type(each.base_layer) is torch.nn.Linear and isinstance(each.lora_dropout[ADAPTER], torch.nn.Identity):
-            each.__class__ = LeanLinear
+            each.__class__ = FusedLoraLinear
 
 
 class _Adapted(torch.autograd.Function):

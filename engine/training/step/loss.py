@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import mse_loss
 
 from engine.training.data.batch import Batch
-from engine.training.step.randomness import Chance
+from engine.training.step.randomness import StepRandomness
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Weighing:
+class LossWeights:
     """How the errors of a batch become its loss."""
 
     gamma: float | None = None
@@ -72,7 +72,9 @@ class Weighing:
     """What the loss of regularisation images is multiplied with."""
 
 
-def diffusion_loss(unet: Any, batch: Batch, noise: Noise, weighing: Weighing, chance: Chance) -> torch.Tensor:
+def diffusion_loss(
+    unet: Any, batch: Batch, noise: Noise, weighing: LossWeights, chance: StepRandomness
+) -> torch.Tensor:
     """The loss of a batch, a scalar: the weighted mean squared error at its chance's timesteps.
 
     A mask divides an image's loss among its places; it neither raises nor lowers the whole.

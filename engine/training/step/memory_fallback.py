@@ -32,7 +32,7 @@ that needs so little)."""
 
 
 @dataclass(frozen=True)
-class Fitting:
+class MicrobatchPlan:
     """What a step's memory depends on besides the model and the rank."""
 
     checkpointing: bool
@@ -50,12 +50,12 @@ class Fitting:
         return asdict(self)
 
     @classmethod
-    def read(cls, record: dict[str, Any]) -> Fitting:
+    def read(cls, record: dict[str, Any]) -> MicrobatchPlan:
         """From what ``record`` gave."""
         return cls(**{**record, "optimizer": Optimizer(record["optimizer"])})
 
 
-def fitting_for(settings: TrainingSettings, resolution: int, total_gb: float | None) -> Fitting:
+def fitting_for(settings: TrainingSettings, resolution: int, total_gb: float | None) -> MicrobatchPlan:
     """What a run begins with.
 
     Args:
@@ -66,10 +66,10 @@ def fitting_for(settings: TrainingSettings, resolution: int, total_gb: float | N
     checkpointing = settings.gradient_checkpointing
     if checkpointing is None:
         checkpointing = total_gb is not None and total_gb < NO_CHECKPOINTING_GB
-    return Fitting(checkpointing, settings.batch, settings.gradient_accumulation, settings.optimizer, resolution)
+    return MicrobatchPlan(checkpointing, settings.batch, settings.gradient_accumulation, settings.optimizer, resolution)
 
 
-def replays(settings: TrainingSettings, fitting: Fitting, total_gb: float | None) -> bool:
+def replays(settings: TrainingSettings, fitting: MicrobatchPlan, total_gb: float | None) -> bool:
     """Whether passes are replayed from CUDA graphs, if that turns out to be quicker.
 
     A graph keeps its activations' memory for itself, and the first batch of another shape is computed beside it: unless
@@ -100,7 +100,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in said for words in WORDS)
 
 
-def step_down(now: Fitting, asked: int, grain: int, works: Callable[[Optimizer], bool]) -> tuple[Fitting, str]:
+def next_fallback(
+    now: MicrobatchPlan, asked: int, grain: int, works: Callable[[Optimizer], bool]
+) -> tuple[MicrobatchPlan, str]:
     """The next thing to give up, the one that costs least first.
 
     Args:

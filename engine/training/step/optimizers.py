@@ -19,7 +19,7 @@ from engine.training.step.optional_packages import OF_OPTIMIZERS, missing
 Parameters = Sequence[torch.nn.Parameter] | Sequence[dict[str, Any]]
 """Parameters, or groups of them as ``torch.optim`` takes them."""
 
-Memory = tuple[dict[str, torch.Tensor], dict[str, Any]]
+OptimizerState = tuple[dict[str, torch.Tensor], dict[str, Any]]
 """Tensors on the CPU, and what is no tensor (plain JSON), both by ``PARAMETER/SLOT``."""
 
 
@@ -58,7 +58,7 @@ def works(kind: Optimizer, device: str) -> bool:
     return bool(torch.isfinite(trial).all())
 
 
-def memory_of(optimizer: torch.optim.Optimizer) -> Memory:
+def memory_of(optimizer: torch.optim.Optimizer) -> OptimizerState:
     """What an optimizer remembers, copied, so that it stays as it is while training goes on."""
     tensors: dict[str, torch.Tensor] = {}
     plain: dict[str, Any] = {}

@@ -18,9 +18,9 @@ import torch
 from engine import events
 from engine.training.data.batch import Batch
 from engine.training.step.memory_fallback import is_out_of_memory
-from engine.training.step.randomness import Chance
+from engine.training.step.randomness import StepRandomness
 
-Work = Callable[[Batch, Chance, float], torch.Tensor]
+Work = Callable[[Batch, StepRandomness, float], torch.Tensor]
 """Goes forward and back over a batch, which counts as that share of its step; returns its part of the step's loss."""
 
 Key = tuple[object, ...]
@@ -36,7 +36,7 @@ TRIALS = 3
 """Passes and replays that are timed against each other."""
 
 
-class StaticPass:
+class GraphedPass:
     """A pass over batches of one shape, in buffers of its own.
 
     Args:
@@ -46,14 +46,14 @@ class StaticPass:
         share: of its step.
     """
 
-    def __init__(self, work: Work, batch: Batch, chance: Chance, share: float) -> None:
+    def __init__(self, work: Work, batch: Batch, chance: StepRandomness, share: float) -> None:
         self._work, self._share = work, share
         self._batch = replace(batch, **{name: value.clone() for name, value in _tensors(batch)})
         self._chance = replace(chance, timesteps=chance.timesteps.clone(), noises=chance.noises.clone())
         self._graph: torch.cuda.CUDAGraph | None = None
         self._loss = torch.zeros(())
 
-    def __call__(self, batch: Batch, chance: Chance) -> torch.Tensor:
+    def __call__(self, batch: Batch, chance: StepRandomness) -> torch.Tensor:
         """Does the pass over another batch of the same shape; its loss stays until the next call."""
         for (_, mine), (_, theirs) in zip(_tensors(self._batch), _tensors(batch), strict=True):
             mine.copy_(theirs)
@@ -84,7 +84,7 @@ class StaticPass:
         self._graph = graph
 
 
-class Passes:
+class PassRunner:
     """Does passes, each in the way that suits it; a way that fails is given up and told, and the pass done plainly.
 
     Args:
@@ -104,10 +104,10 @@ class Passes:
         tell: Callable[[events.Event], None],
     ) -> None:
         self._work, self._replay, self._capture, self._give_up, self._tell = work, replay, capture, give_up, tell
-        self._kept: dict[Key, StaticPass | None] = {}
+        self._kept: dict[Key, GraphedPass | None] = {}
         self._pool: Any = None
 
-    def __call__(self, batch: Batch, chance: Chance, share: float) -> torch.Tensor:
+    def __call__(self, batch: Batch, chance: StepRandomness, share: float) -> torch.Tensor:
         """Goes forward and back over a batch; returns its part of the step's loss, which stays until the next pass."""
         if self._replay:
             key = _key(batch, share)
@@ -125,7 +125,7 @@ class Passes:
         self._kept.clear()
         self._pool = None
 
-    def _plain(self, batch: Batch, chance: Chance, share: float) -> torch.Tensor:
+    def _plain(self, batch: Batch, chance: StepRandomness, share: float) -> torch.Tensor:
         try:
             return self._work(batch, chance, share)
         except Exception as error:
@@ -134,9 +134,9 @@ class Passes:
             self._tell(events.Warning(f"training goes on without compiling, which failed: {_words(error)}"))
         return self._work(batch, chance, share)
 
-    def _make(self, key: Key, batch: Batch, chance: Chance, share: float) -> StaticPass | None:
+    def _make(self, key: Key, batch: Batch, chance: StepRandomness, share: float) -> GraphedPass | None:
         """The pass for a shape; None where it is better done as it comes, now and from here on."""
-        made = StaticPass(self._work, batch, chance, share)
+        made = GraphedPass(self._work, batch, chance, share)
         try:
             if self._capture:
                 self._pool = self._pool or torch.cuda.graph_pool_handle()

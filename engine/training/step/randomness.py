@@ -20,7 +20,7 @@ ORDERS = 1 << 20
 
 
 @dataclass(frozen=True)
-class Chance:
+class StepRandomness:
     """The chance of n images."""
 
     timesteps: torch.Tensor
@@ -32,19 +32,19 @@ class Chance:
     orders: tuple[int, ...]
     """Which order of its caption's parts each image sees; any numbers, taken round those that there are."""
 
-    def of(self, positions: Sequence[int]) -> Chance:
+    def of(self, positions: Sequence[int]) -> StepRandomness:
         """The chance of some of the images, by their places in the step."""
         index = list(positions)
         if index == list(range(len(self.dropped))):
             return self
-        return Chance(
+        return StepRandomness(
             self.timesteps[index],
             self.noises[index],
             tuple(self.dropped[each] for each in index),
             tuple(self.orders[each] for each in index),
         )
 
-    def to(self, device: str) -> Chance:
+    def to(self, device: str) -> StepRandomness:
         """The same on a device. To a card it travels from pinned memory, so that the CPU does not wait for it."""
         if device == "cpu":
             return self
@@ -55,7 +55,9 @@ class Chance:
         return replace(self, timesteps=timesteps, noises=noises)
 
 
-def step_chance(settings: TrainingSettings, step: int, count: int, shape: Sequence[int], timesteps: int) -> Chance:
+def step_randomness(
+    settings: TrainingSettings, step: int, count: int, shape: Sequence[int], timesteps: int
+) -> StepRandomness:
     """The chance of a step.
 
     Args:
@@ -74,4 +76,4 @@ def step_chance(settings: TrainingSettings, step: int, count: int, shape: Sequen
         # https://www.crosslabs.org/blog/diffusion-with-offset-noise
         noises += settings.noise_offset * torch.randn((count, shape[0], 1, 1), generator=generator)
     dropped = tuple(captions.random() < settings.caption_dropout for _ in range(count))
-    return Chance(at, noises, dropped, tuple(captions.randrange(ORDERS) for _ in range(count)))
+    return StepRandomness(at, noises, dropped, tuple(captions.randrange(ORDERS) for _ in range(count)))

@@ -21,7 +21,7 @@ from engine.dataset.files.manifest import Entry, Manifest
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder
 from engine.project import Project, create_project
-from engine.prompts.store import Shelf
+from engine.prompts.store import PromptStore
 from engine.settings import Settings
 from engine.training.runs.run_status import run_status
 from tests.small_project import run_with, small_project
@@ -50,7 +50,7 @@ def home(tmp_path: Path) -> Project:
     folder.save_manifest(Manifest(folder.path.name, "jx265", "man", (entry,)))
     with project.store() as store:
         by = {"engine": "llm", "model": "small", "server": "10.0.0.7:11434"}
-        Shelf(store).add("portrait of jx265 man", "blurry", made_by=by)
+        PromptStore(store).add("portrait of jx265 man", "blurry", made_by=by)
     return project
 
 
@@ -91,7 +91,7 @@ def test_a_project_arrives_with_dataset_captions_prompts_and_settings(
     assert (after.person.trigger, after.person.class_word) == ("jx265", "man")
     assert "# a remark of mine" in arrived.settings_path.read_text()
     with arrived.store() as store:
-        (prompt,) = Shelf(store).prompts()
+        (prompt,) = PromptStore(store).prompts()
         assert (prompt.text, prompt.negative) == ("portrait of jx265 man", "blurry")
     assert [each.face_id for each in DatasetFolder(arrived).images()] == [3, None, None]
     assert sorted(each.name for each in arrived.root.iterdir()) == ["dataset", "limner.db", "limner.toml"]
@@ -357,7 +357,7 @@ def test_a_prompt_that_is_none_is_refused_with_its_bundle(odd: dict[str, object]
         if good:
             arrived = unbundle(path, tmp_path / "good").project
             with arrived.store() as store:
-                assert [each.text for each in Shelf(store).prompts()] == ["a"]
+                assert [each.text for each in PromptStore(store).prompts()] == ["a"]
             shutil.rmtree(tmp_path / "good")
         else:
             _refused(path, tmp_path)

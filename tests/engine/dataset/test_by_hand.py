@@ -18,7 +18,7 @@ from engine.dataset.files.layout import DatasetFolder
 from engine.faces.photo.geometry import Framing
 from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.records.measurement_store import MeasuredFaces, stamp_of
-from engine.faces.records.measurements import Sight
+from engine.faces.records.measurements import FaceQuality
 from engine.project import Project
 from tests.astronaut import astronaut
 from tests.rows import usual
@@ -159,7 +159,9 @@ def look(project: Project, yaw: float | None) -> None:
     """As our own detector sees the faces' boxes, or not."""
     with project.store() as store:
         faces = Ledger(store).faces()
-        sights = [(f.marker_uid, stamp_of(f.path, f.box), Sight(50, 90, 45, 0, 0, 1, 1, yaw)) for f in faces if f.path]
+        sights = [
+            (f.marker_uid, stamp_of(f.path, f.box), FaceQuality(50, 90, 45, 0, 0, 1, 1, yaw)) for f in faces if f.path
+        ]
         MeasuredFaces(store).save(sights)
 
 

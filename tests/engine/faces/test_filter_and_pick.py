@@ -16,7 +16,7 @@ from engine.faces.framing import FRAMINGS, framings_of, natural_framing
 from engine.faces.photo.geometry import Box, Cut, Framing
 from engine.faces.records.decisions import Decision, Face
 from engine.faces.records.found_face import FoundFace
-from engine.faces.records.measurements import Kin, Measures, Sight
+from engine.faces.records.measurements import FaceQuality, FaceRelations, Measures
 from engine.faces.selection.face_table import FaceColumns, room_of
 from engine.faces.selection.filter import completions, explain, read_filter, select
 from engine.faces.selection.pick import pick, quotas
@@ -149,14 +149,14 @@ def test_groups_come_together_in_the_order_of_their_first(several: list[Face]) -
 
 
 def test_what_is_measured_selects(face: Callable[..., Face]) -> None:
-    def measured(number: int, sharp: float, kin: Kin, light: float = 120.0) -> Face:
-        return replace(face(number), measures=Measures(Sight(sharp, light, 50, 0, 0, 1, 1, yaw=-30.0), (), kin))
+    def measured(number: int, sharp: float, kin: FaceRelations, light: float = 120.0) -> Face:
+        return replace(face(number), measures=Measures(FaceQuality(sharp, light, 50, 0, 0, 1, 1, yaw=-30.0), (), kin))
 
     faces = [
-        measured(1, 212, Kin()),
-        measured(2, 8, Kin(copy_of=1)),
-        measured(3, 25, Kin(burst=3, burst_size=2, burst_best=False), 30),
-        measured(4, 90, Kin(distance=1.2, wrong=True)),
+        measured(1, 212, FaceRelations()),
+        measured(2, 8, FaceRelations(copy_of=1)),
+        measured(3, 25, FaceRelations(burst=3, burst_size=2, burst_best=False), 30),
+        measured(4, 90, FaceRelations(distance=1.2, wrong=True)),
         face(5),
     ]
     expected = {
@@ -237,20 +237,20 @@ def test_the_pick_of_thousands_takes_a_moment_and_is_always_the_same(face: Calla
 
 
 def test_the_pick_keeps_the_quotas_takes_no_copy_and_one_of_a_burst(face: Callable[..., Face]) -> None:
-    def measured(number: int, height: float, kin: Kin, sharp: float = 100) -> Face:
-        sight = Sight(sharp, 120, 50, 0, 0, number * 0x9E3779B97F4A7C15 % 2**256, number * 0x9E3779B1 % 2**64)
+    def measured(number: int, height: float, kin: FaceRelations, sharp: float = 100) -> Face:
+        sight = FaceQuality(sharp, 120, 50, 0, 0, number * 0x9E3779B97F4A7C15 % 2**256, number * 0x9E3779B1 % 2**64)
         box = Box(0.4, 0.1, height * 0.75, height)
         year = 2000 + number % 20
         made = face(number, box=box, face_px=round(height * 3000), taken_at=f"{year}-01-{1 + number % 28:02} 10:00:00")
         return replace(made, measures=Measures(sight, (), kin))
 
-    close = [measured(n, 0.2, Kin()) for n in range(1, 30)]
-    afar = [measured(n, 0.07, Kin()) for n in range(30, 40)]
+    close = [measured(n, 0.2, FaceRelations()) for n in range(1, 30)]
+    afar = [measured(n, 0.07, FaceRelations()) for n in range(30, 40)]
     spoilt = [
-        measured(50, 0.2, Kin(copy_of=1)),
-        measured(51, 0.2, Kin(), sharp=5),
-        measured(52, 0.2, Kin(wrong=True)),
-        *(measured(n, 0.2, Kin(burst=60, burst_size=9, burst_best=n == 64)) for n in range(60, 69)),
+        measured(50, 0.2, FaceRelations(copy_of=1)),
+        measured(51, 0.2, FaceRelations(), sharp=5),
+        measured(52, 0.2, FaceRelations(wrong=True)),
+        *(measured(n, 0.2, FaceRelations(burst=60, burst_size=9, burst_best=n == 64)) for n in range(60, 69)),
     ]
     chosen = pick([*spoilt, *close, *afar], 24)
     counts = Counter(each.framing for each in chosen)

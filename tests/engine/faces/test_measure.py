@@ -21,7 +21,7 @@ from engine.faces.photo.geometry import Box, Framing
 from engine.faces.records.decisions import Face, Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.faces.records.measurement_store import MeasuredFaces, Seen
-from engine.faces.records.measurements import Light, Measures, Sight
+from engine.faces.records.measurements import FaceQuality, Light, Measures
 from engine.faces.scan import scan
 from engine.faces.selection.pick import pick
 from engine.faces.start_measuring import start_measure, unmeasured
@@ -222,7 +222,7 @@ def test_embeddings_of_two_spaces_are_never_compared(found: Callable[..., FoundF
         moved = vector / np.linalg.norm(vector) + noise * chance.normal(size=8)
         return (moved / np.linalg.norm(moved)).astype(np.float16).tobytes()
 
-    sight = Sight(100, 120, 50, 0, 0, 1, 1)
+    sight = FaceQuality(100, 120, 50, 0, 0, 1, 1)
     faces = [_face(found(n, confirmed=n <= 8), n, sight) for n in range(1, 13)]
     embeddings = {face.marker_uid: ("facenet 512", packed(mine, 0.05)) for face in faces[:9]}
     embeddings[faces[9].marker_uid] = ("facenet 512", packed(other, 0.05))
@@ -237,9 +237,9 @@ def test_embeddings_of_two_spaces_are_never_compared(found: Callable[..., FoundF
 
 
 def test_a_burst_is_what_was_taken_within_seconds_and_looks_alike(found: Callable[..., FoundFace]) -> None:
-    alike, different = Sight(100, 120, 50, 0, 0, 1, 0b1111), Sight(100, 120, 50, 0, 0, 1, (1 << 40) - 1)
+    alike, different = FaceQuality(100, 120, 50, 0, 0, 1, 0b1111), FaceQuality(100, 120, 50, 0, 0, 1, (1 << 40) - 1)
 
-    def at(number: int, time: str, sight: Sight = alike) -> Face:
+    def at(number: int, time: str, sight: FaceQuality = alike) -> Face:
         return _face(found(number, taken_at=f"2019-06-02 {time}"), number, sight)
 
     faces = [at(1, "10:00:00"), at(2, "10:00:08"), at(3, "10:00:16"), at(4, "10:00:27"), at(5, "10:00:30", different)]
@@ -258,10 +258,10 @@ def test_what_the_library_told_stays_when_it_tells_no_more(project: Project, two
         assert MeasuredFaces(store).embeddings(markers) == {markers[0]: ("facenet 2", b"1234")}
 
 
-def _sight(picture: Image.Image) -> Sight:
+def _sight(picture: Image.Image) -> FaceQuality:
     return look(picture, BOX, 0)
 
 
-def _face(found: FoundFace, number: int, sight: Sight) -> Face:
+def _face(found: FoundFace, number: int, sight: FaceQuality) -> Face:
     face = Face(**{name: getattr(found, name) for name in FoundFace.__dataclass_fields__}, id=number)
     return replace(face, measures=Measures(sight=sight))

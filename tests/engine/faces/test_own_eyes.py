@@ -27,7 +27,7 @@ from engine.faces.photo.geometry import Box, Crop
 from engine.faces.records.decisions import Decision, Face, Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.faces.records.measurement_store import MeasuredFaces, Seen
-from engine.faces.records.measurements import Measures, Sight, View
+from engine.faces.records.measurements import FaceQuality, Measures, View
 from engine.faces.scan import scan
 from engine.faces.selection.face_table import FaceColumns
 from engine.faces.selection.filter import completions, select
@@ -150,7 +150,7 @@ def test_somebody_whom_the_library_does_not_know_is_seen_in_the_crop(project: Pr
 
 
 def test_a_face_that_the_library_knows_is_not_counted_twice(project: Project, found: Callable[..., FoundFace]) -> None:
-    sight = Sight(100, 120, 50, 0, 0, 1, 1, others=(Box(0.5, 0.5, 0.1, 0.15), Box(0.8, 0.1, 0.1, 0.1)))
+    sight = FaceQuality(100, 120, 50, 0, 0, 1, 1, others=(Box(0.5, 0.5, 0.1, 0.15), Box(0.8, 0.1, 0.1, 0.1)))
     with project.store() as store:
         Ledger(store).record("js1", [found(1)])
         measured = MeasuredFaces(store)
@@ -272,6 +272,6 @@ def test_measuring_tells_its_pace(beach: Project) -> None:
 
 
 def _face(found: FoundFace, number: int, yaw: float | None = None) -> Face:
-    sight = Sight(100, 120, 50, 0, 0, number << 128 | number * 7919, number, yaw=yaw)
+    sight = FaceQuality(100, 120, 50, 0, 0, number << 128 | number * 7919, number, yaw=yaw)
     face = Face(**{name: getattr(found, name) for name in FoundFace.__dataclass_fields__}, id=number)
     return replace(face, measures=Measures(sight=sight))

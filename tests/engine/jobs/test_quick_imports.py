@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from engine.jobs.fast_imports import quick_imports
+from engine.jobs.fast_imports import fast_imports
 
 ALL_OF_A_RUN = """
 import json, sys
@@ -37,7 +37,7 @@ def test_a_run_begins_without_what_nobody_asks_for_and_8_bit_adamw_can_still_be_
 def test_what_fails_inside_leaves_imports_and_collecting_as_they_were() -> None:
     before = dict(sys.modules)
     try:
-        with quick_imports():
+        with fast_imports():
             assert not gc.isenabled()
             raise ValueError("inside")
     except ValueError:

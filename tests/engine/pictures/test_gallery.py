@@ -20,13 +20,13 @@ from engine.pictures.gallery.filter import (
     picture_completions,
     read_picture_filter,
 )
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown, order_face_fix, order_like
 from engine.pictures.orders.orders import order_for
 from engine.pictures.orders.picture import PictureState
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from engine.prompts.store import Shelf
+from engine.prompts.store import PromptStore
 from engine.storage.database import Store
 
 NOW = time.time()
@@ -213,12 +213,12 @@ class TestVerdicts:
     def test_stars_favourites_and_rejects_are_undone_one_by_one_after_a_restart(self, project: Project) -> None:
         with project.store() as store:
             one, two, three = painted(project, store, 3)
-            verdicts = Verdicts(store)
+            verdicts = Ratings(store)
             assert verdicts.rate([one, two], 4).label == "4 stars for 2 pictures"
             verdicts.favourite([two])
             assert verdicts.reject([three]).label == f"reject {three}"
         with project.store() as store:
-            verdicts, gallery = Verdicts(store), Gallery(store)
+            verdicts, gallery = Ratings(store), Gallery(store)
 
             def now() -> list[tuple[int, int, int]]:
                 return [(each.rating, each.favourite, each.rejected) for each in gallery.pictures()[::-1]]
@@ -240,13 +240,13 @@ class TestVerdicts:
 
     def test_saying_what_is_said_already_leaves_nothing_to_undo(self, project: Project, store: Store) -> None:
         one = painted(project, store, 1)
-        assert Verdicts(store).favourite(one, yes=False).pictures == ()
-        assert Verdicts(store).undo() is None
+        assert Ratings(store).favourite(one, yes=False).pictures == ()
+        assert Ratings(store).undo() is None
 
     @pytest.mark.parametrize("stars", [-1, 6])
     def test_no_other_number_of_stars_is_taken(self, project: Project, store: Store, stars: int) -> None:
         with pytest.raises(PictureError, match="no rating"):
-            Verdicts(store).rate(painted(project, store, 1), stars)
+            Ratings(store).rate(painted(project, store, 1), stars)
 
     def test_one_that_can_not_be_judged_leaves_the_others_as_they_were(self, project: Project, store: Store) -> None:
         one, two = painted(project, store, 2)
@@ -255,19 +255,19 @@ class TestVerdicts:
         Queue(store).fail(failed, "no memory")
         for numbers, says in (([one, 99], "no picture 99"), ([one, waiting], "not painted yet"), ([failed], "was not")):
             with pytest.raises(PictureError, match=says):
-                Verdicts(store).rate(numbers, 3)
+                Ratings(store).rate(numbers, 3)
         with pytest.raises(PictureError, match="not painted yet"):
-            Verdicts(store).reject([two, waiting])
-        assert Verdicts(store).reject([failed]).pictures == (failed,), "so that it is out of sight"
+            Ratings(store).reject([two, waiting])
+        assert Ratings(store).reject([failed]).pictures == (failed,), "so that it is out of sight"
         assert [each.rating for each in Gallery(store).pictures()] == [0, 0, 0]
 
     def test_a_prompt_s_stars_follow_those_of_its_pictures(self, project: Project, store: Store) -> None:
-        prompt = Shelf(store).add("photo of jx265 man")
+        prompt = PromptStore(store).add("photo of jx265 man")
         one, _ = painted(project, store, 2, prompt_id=prompt.id)
-        Verdicts(store).rate([one], 4)
-        assert (Shelf(store).prompt(prompt.id).stars, Shelf(store).prompt(prompt.id).pictures) == (4.0, 1)
-        Verdicts(store).undo()
-        assert Shelf(store).prompt(prompt.id).pictures == 0, "one that nobody rates does not count"
+        Ratings(store).rate([one], 4)
+        assert (PromptStore(store).prompt(prompt.id).stars, PromptStore(store).prompt(prompt.id).pictures) == (4.0, 1)
+        Ratings(store).undo()
+        assert PromptStore(store).prompt(prompt.id).pictures == 0, "one that nobody rates does not count"
 
 
 class TestTheGallery:

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from engine.errors import PictureError
 from engine.pictures.gallery.export import export_pictures
 from engine.pictures.gallery.import_external import Found, look_for_pictures, what_it_tells
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown, order_like
 from engine.pictures.orders.orders import order_for
 from engine.pictures.orders.png_parameters import read_parameters
@@ -83,7 +83,7 @@ class TestPicturesFromElsewhere:
         words, plain = sorted(pictures(project, store), key=lambda each: each.path, reverse=True)
         assert (plain.prompt, plain.seed, plain.steps, plain.sampler) == ("", None, None, None)
         assert (words.prompt, words.seed) == ("just words, a: b", None)
-        assert Verdicts(store).rate([plain.id], 4).pictures == (plain.id,)
+        assert Ratings(store).rate([plain.id], 4).pictures == (plain.id,)
 
     def test_painted_ones_hidden_ones_grids_and_copies_are_not_found_again(
         self, project: Project, store: Store
@@ -102,7 +102,7 @@ class TestPicturesFromElsewhere:
     ) -> None:
         path = png(project.pictures / "a.png")
         number = pictures(project, store)[0].id
-        Verdicts(store).rate([number], 5)
+        Ratings(store).rate([number], 5)
         kept = path.read_bytes()
         path.unlink()
         assert look_for_pictures(project, store) == Found(0, 1, 0, ())

@@ -25,11 +25,11 @@ from engine.jobs.worker import Context
 from engine.lora.header import read_metadata
 from engine.models.locate import find_base
 from engine.pictures.orders.orders import order_for, ready_to_queue
-from engine.pictures.orders.picture import PictureState, Worn
+from engine.pictures.orders.picture import LoraWeight, PictureState
 from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import painter_folder, preview_path
 from engine.pictures.painting.pipeline import Painting
-from engine.pictures.painting.request import Brush, Subject, Watch
+from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed
 from engine.pictures.painting.vae import Vae
 from engine.pictures.painting.worker import Painter
 from engine.project import Project
@@ -72,7 +72,7 @@ def loras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "one.safetensors", folder / "opposite.safetensors"
 
 
-BARE = Brush(3, 3.0, Sampler.EULER)
+BARE = GenerationParams(3, 3.0, Sampler.EULER)
 
 
 def test_loras_are_swapped_without_building_their_layers_anew_and_leave_nothing_behind(
@@ -80,21 +80,21 @@ def test_loras_are_swapped_without_building_their_layers_anew_and_leave_nothing_
 ) -> None:
     one, opposite = loras
 
-    def paint(*worn: Worn) -> Image.Image:
+    def paint(*worn: LoraWeight) -> Image.Image:
         return painting.paint(PROMPT, [5], replace(BARE, others=worn))[0]
 
-    bare, with_one = paint(), paint(Worn(one, 0.7, 0.7))
+    bare, with_one = paint(), paint(LoraWeight(one, 0.7, 0.7))
     assert far(bare, with_one) > 20
     with monkeypatch.context() as patch:
         patch.setattr(painting._whole, "load_lora_weights", None)
-        with_opposite = paint(Worn(opposite, 0.7, 0.7))
-        assert far(with_one, paint(Worn(one, 0.7, 0.7))) == 0
+        with_opposite = paint(LoraWeight(opposite, 0.7, 0.7))
+        assert far(with_one, paint(LoraWeight(one, 0.7, 0.7))) == 0
         # A negative strength is a strength.
-        assert far(with_opposite, paint(Worn(one, -0.7, -0.7))) <= 1
-        assert far(bare, paint(Worn(one, 0.0, 0.0))) == 0
+        assert far(with_opposite, paint(LoraWeight(one, -0.7, -0.7))) <= 1
+        assert far(bare, paint(LoraWeight(one, 0.0, 0.0))) == 0
     # Two at once, with strengths of their own: equal ones undo each other.
-    assert far(bare, paint(Worn(one, 0.7, 0.7), Worn(opposite, 0.7, 0.7))) <= 1
-    assert far(with_one, paint(Worn(one, 1.0, 1.0), Worn(opposite, 0.3, 0.3))) <= 1
+    assert far(bare, paint(LoraWeight(one, 0.7, 0.7), LoraWeight(opposite, 0.7, 0.7))) <= 1
+    assert far(with_one, paint(LoraWeight(one, 1.0, 1.0), LoraWeight(opposite, 0.3, 0.3))) <= 1
     assert far(bare, paint()) == 0
 
 
@@ -121,7 +121,7 @@ def test_a_compiled_model_paints_the_same_with_loras_that_come_and_go(
     # inductor wants a C++ compiler and a minute; this one goes through all of it but the last step.
     monkeypatch.setattr("engine.training.step.compile.BACKEND", "aot_eager")
     compiled = Painting(find_base(BaseSettings(model="demo")), compiled=True)
-    for worn in ((), (Worn(loras[0], 0.7, 0.7),), (Worn(loras[1], 0.4, 0.4),), ()):
+    for worn in ((), (LoraWeight(loras[0], 0.7, 0.7),), (LoraWeight(loras[1], 0.4, 0.4),), ()):
         brush = replace(BARE, others=worn)
         assert far(compiled.paint(PROMPT, [5], brush)[0], painting.paint(PROMPT, [5], brush)[0]) <= 1
     assert compiled._compiled is not None
@@ -162,8 +162,8 @@ def test_a_lora_that_does_not_fit_is_refused_and_the_next_picture_is_as_before(
 def test_the_picture_is_seen_forming(painting: Painting) -> None:
     seen: list[list[Image.Image]] = []
     steps: list[tuple[int, int]] = []
-    subjects = [Subject(PROMPT, 5), Subject(PROMPT, 6)]
-    watch = Watch(step=lambda *how: steps.append(how), show=lambda pictures: seen.append(pictures))
+    subjects = [PromptSeed(PROMPT, 5), PromptSeed(PROMPT, 6)]
+    watch = Callbacks(step=lambda *how: steps.append(how), show=lambda pictures: seen.append(pictures))
     done = painting.paint_together(subjects, replace(BARE, steps=8), watch)
     assert steps == [(step, 8) for step in range(1, 9)]
     assert [picture.size for picture in seen[0]] == [(16, 16)] * 2

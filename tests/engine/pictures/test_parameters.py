@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import PictureError
-from engine.pictures.orders.picture import Hires, Worn
+from engine.pictures.orders.picture import Hires, LoraWeight
 from engine.pictures.orders.png_parameters import Parameters, add_lora_tag, png_text, read_parameters, split_lora_tags
 from engine.pictures.painting.png_metadata import describe
-from engine.pictures.painting.request import Brush
+from engine.pictures.painting.request import GenerationParams
 from engine.settings.samplers import Sampler
 
 A1111 = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -167,14 +167,14 @@ def test_a_lora_stands_in_the_prompt_and_is_taken_out_again() -> None:
 
 
 def test_a_painted_picture_says_its_passes_its_loras_and_its_prompt_so_that_a1111_reads_them() -> None:
-    brush = Brush(
+    brush = GenerationParams(
         20,
         5.0,
         Sampler.DPMPP_2M_SDE,
         "blurry",
         lora=Path("/runs/a/checkpoints/jx265.safetensors"),
         strength=0.8,
-        others=(Worn(Path("/film.safetensors"), 0.4, 0.2),),
+        others=(LoraWeight(Path("/film.safetensors"), 0.4, 0.2),),
         hires=Hires(1.5, 0.35, 12),
     )
     hashes = {"jx265": "0123456789ab", "film": "ba9876543210"}

@@ -15,7 +15,7 @@ from engine.errors import DiskFull, PictureError
 from engine.pictures.orders import commit as landing
 from engine.pictures.orders.commit import Beside, land, land_what_was_staged
 from engine.pictures.orders.orders import order_for, ready_to_queue
-from engine.pictures.orders.picture import Hires, Picture, PictureOrder, Upscaler, Worn, order_from_record
+from engine.pictures.orders.picture import Hires, LoraWeight, Picture, PictureOrder, Upscaler, order_from_record
 from engine.pictures.orders.png_parameters import Parameters
 from engine.pictures.orders.queue import MOST_TRIES, Move, PictureState, Queue
 from engine.project import Project
@@ -44,7 +44,7 @@ def test_an_order_comes_back_from_the_queue_as_it_was(project: Project) -> None:
         negative="blurry",
         lora=Path("/a.safetensors"),
         strength=-0.5,
-        others=(Worn(Path("/b.safetensors"), 0.3, 0.0),),
+        others=(LoraWeight(Path("/b.safetensors"), 0.3, 0.0),),
         width=832,
         height=1216,
         base="demo",
@@ -283,13 +283,13 @@ def test_the_key_changes_with_all_that_makes_a_picture_and_with_nothing_else(pro
     for changes in (
         {"prompt": "a woman"}, {"seed": 2}, {"steps": 3}, {"guidance": 4.0}, {"sampler": Sampler.EULER},
         {"schedule": NoiseSchedule.EXPONENTIAL}, {"negative": "blurry"}, {"lora": other}, {"strength": 0.7},
-        {"others": (Worn(other, 0.1, 0.1),)}, {"width": 64}, {"height": 64}, {"base": "else"},
+        {"others": (LoraWeight(other, 0.1, 0.1),)}, {"width": 64}, {"height": 64}, {"base": "else"},
         {"source": other}, {"hires": Hires()},
     ):  # fmt: skip
         assert _changed(order, **changes), changes
     for changes in (
         {"path": tmp_path / "x.png"}, {"priority": 9}, {"prompt_id": 4}, {"lora": copy}, {"denoise": 0.1},
-        {"schedule": NoiseSchedule.KARRAS}, {"others": (Worn(other, 0.0, 0.0),)},
+        {"schedule": NoiseSchedule.KARRAS}, {"others": (LoraWeight(other, 0.0, 0.0),)},
     ):  # fmt: skip
         assert not _changed(order, **changes), changes
     assert not _changed(replace(order, guidance=1.0), negative="unseen")

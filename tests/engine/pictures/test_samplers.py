@@ -15,7 +15,7 @@ from engine.models.locate import find_base
 from engine.pictures.orders.picture import Hires
 from engine.pictures.orders.png_parameters import Parameters
 from engine.pictures.painting.pipeline import Painting
-from engine.pictures.painting.request import Brush, Subject
+from engine.pictures.painting.request import GenerationParams, PromptSeed
 from engine.pictures.painting.samplers import scheduler_for
 from engine.project import Project
 from engine.settings import BaseSettings
@@ -51,12 +51,14 @@ def painting() -> Painting:
 
 
 @pytest.fixture(scope="module")
-def brush() -> Brush:
-    return Brush(8, 3.0, Sampler.EULER)
+def brush() -> GenerationParams:
+    return GenerationParams(8, 3.0, Sampler.EULER)
 
 
 @pytest.mark.parametrize("sampler", usual(Sampler, 3))
-def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(painting: Painting, brush: Brush, sampler: Sampler) -> None:
+def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(
+    painting: Painting, brush: GenerationParams, sampler: Sampler
+) -> None:
     brush = replace(brush, sampler=sampler, steps=3)
     four = painting.paint(PROMPT, [5, 6, 7, 8], brush)
     assert furthest(painting.paint(PROMPT, [8], brush)[0], four[3]) <= LEVELS
@@ -66,14 +68,14 @@ def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(painting: Painting, 
 
 @pytest.mark.long
 def test_prompts_of_any_length_and_negatives_are_painted_together_and_stay_their_own(
-    painting: Painting, brush: Brush, tmp_path: Path
+    painting: Painting, brush: GenerationParams, tmp_path: Path
 ) -> None:
     brush = replace(brush, sampler=Sampler.EULER_A, lora=random_lora(tmp_path / "a.safetensors"), strength=0.5)
     subjects = [
-        Subject("photo of a man", 1),
-        Subject("photo of a woman, " + "blue shirt, " * 40, 1),
-        Subject("photo of a [man:woman:0.5]", 1, "glasses"),
-        Subject("photo of a man", 2),
+        PromptSeed("photo of a man", 1),
+        PromptSeed("photo of a woman, " + "blue shirt, " * 40, 1),
+        PromptSeed("photo of a [man:woman:0.5]", 1, "glasses"),
+        PromptSeed("photo of a man", 2),
     ]
     together = painting.paint_together(subjects, brush)
     for subject, picture in zip(subjects, together, strict=True):
@@ -82,14 +84,14 @@ def test_prompts_of_any_length_and_negatives_are_painted_together_and_stay_their
 
 
 @pytest.fixture(scope="module")
-def straight_on(painting: Painting, brush: Brush) -> NDArray[np.int64]:
+def straight_on(painting: Painting, brush: GenerationParams) -> NDArray[np.int64]:
     """What Euler comes to in many steps."""
     return levels(painting.paint(PROMPT, [5], replace(brush, steps=30))[0])
 
 
 @pytest.mark.parametrize("sampler", usual(STRAIGHT, 1))
 def test_a_sampler_without_noise_of_its_own_comes_to_the_same_picture(
-    painting: Painting, brush: Brush, straight_on: NDArray[np.int64], sampler: Sampler
+    painting: Painting, brush: GenerationParams, straight_on: NDArray[np.int64], sampler: Sampler
 ) -> None:
     other = levels(painting.paint(PROMPT, [6], brush)[0])
     found = levels(painting.paint(PROMPT, [5], replace(brush, sampler=sampler, steps=12))[0])
@@ -98,7 +100,7 @@ def test_a_sampler_without_noise_of_its_own_comes_to_the_same_picture(
 
 @pytest.mark.long
 @pytest.mark.parametrize("sampler", usual((Sampler.DPMPP_2M, Sampler.EULER_A, Sampler.DPMPP_3M_SDE), 1))
-def test_every_schedule_makes_another_picture(painting: Painting, brush: Brush, sampler: Sampler) -> None:
+def test_every_schedule_makes_another_picture(painting: Painting, brush: GenerationParams, sampler: Sampler) -> None:
     wanted = [each for each in NoiseSchedule if each is not NoiseSchedule.AUTOMATIC]
     made = {painting.paint(PROMPT, [5], replace(brush, sampler=sampler, schedule=each))[0].tobytes() for each in wanted}
     assert len(made) == len(wanted)
@@ -108,12 +110,12 @@ def test_every_schedule_makes_another_picture(painting: Painting, brush: Brush, 
 
 @pytest.mark.parametrize("sampler", usual(Sampler, 2))
 def test_every_sampler_begins_from_a_picture_too(
-    painting: Painting, brush: Brush, sampler: Sampler, tmp_path: Path
+    painting: Painting, brush: GenerationParams, sampler: Sampler, tmp_path: Path
 ) -> None:
     source = tmp_path / "a.png"
     Image.new("RGB", (64, 64), (200, 30, 30)).save(source)
     little = replace(brush, sampler=sampler, steps=8, denoise=0.26)
-    subjects = [Subject(PROMPT, 5, source=source), Subject(PROMPT, 6, source=source)]
+    subjects = [PromptSeed(PROMPT, 5, source=source), PromptSeed(PROMPT, 6, source=source)]
     two = painting.paint_together(subjects, little)
     assert furthest(painting.paint_together(subjects[1:], little)[0], two[1]) <= LEVELS
     red = np.array((200, 30, 30))
@@ -177,7 +179,7 @@ def test_parameters_of_old_and_new_a1111_are_read_alike(line: str, sampler: str,
 
 
 @pytest.mark.long
-def test_a_second_pass_enlarges_the_picture_and_keeps_it(painting: Painting, brush: Brush) -> None:
+def test_a_second_pass_enlarges_the_picture_and_keeps_it(painting: Painting, brush: GenerationParams) -> None:
     small = painting.paint(PROMPT, [5], brush)[0]
     for upscaler, denoise in (("Lanczos", 0.3), ("Latent", 0.5)):
         hires = Hires(1.5, denoise, 6, upscaler)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import torch
 from engine.errors import PromptError
 from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
-from engine.pictures.painting.pipeline import Brush, Painting, Worn
+from engine.pictures.painting.pipeline import Brush, LoraWeight, Painting
 from engine.pictures.painting.text_encoding import TextEncoding, Together
 from engine.settings import BaseSettings, Sampler
 from tests.small_project import random_lora
@@ -127,11 +127,11 @@ def test_a_lora_named_in_the_prompt_is_the_one_given_by_file(painting: Painting,
 
     bare, half, whole = (paint(replace(brush, lora=lora, strength=strength)) for strength in (0.0, 0.5, 1.0))
     assert len({bare, half, whole}) == 3
-    assert paint(replace(brush, others=(Worn(lora, 0.5, 0.5),))) == half
-    assert paint(replace(brush, lora=lora, strength=1.0, others=(Worn(lora, 0.5, 0.5),))) == half
-    assert paint(replace(brush, others=(Worn(lora, 0.5, 0.1),))) == half
-    assert paint(replace(brush, lora=lora, strength=1.0, others=(Worn(other, 0.0, 0.0),))) == whole
-    assert paint(replace(brush, lora=lora, strength=0.5, others=(Worn(other, 0.5, 0.5),))) != half
+    assert paint(replace(brush, others=(LoraWeight(lora, 0.5, 0.5),))) == half
+    assert paint(replace(brush, lora=lora, strength=1.0, others=(LoraWeight(lora, 0.5, 0.5),))) == half
+    assert paint(replace(brush, others=(LoraWeight(lora, 0.5, 0.1),))) == half
+    assert paint(replace(brush, lora=lora, strength=1.0, others=(LoraWeight(other, 0.0, 0.0),))) == whole
+    assert paint(replace(brush, lora=lora, strength=0.5, others=(LoraWeight(other, 0.5, 0.5),))) != half
     assert paint(brush) == bare
 
 

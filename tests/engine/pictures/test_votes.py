@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import PictureError
-from engine.pictures.gallery.ratings import Verdicts
+from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery
 from engine.pictures.gallery.votes import Ranking, Votes, wilson
 from engine.pictures.orders.orders import order_for
@@ -88,11 +88,11 @@ def test_a_vote_is_changed_and_taken_back(painted: Project) -> None:
 
 def test_a_vote_is_undone_and_done_again_in_its_turn_after_a_restart_too(painted: Project) -> None:
     with painted.store() as store:
-        Verdicts(store).rate([21], 4)
+        Ratings(store).rate([21], 4)
         Votes(store).cast(21, 1)
         Votes(store).cast(21, -1)
     with painted.store() as store:
-        verdicts, votes = Verdicts(store), Votes(store)
+        verdicts, votes = Ratings(store), Votes(store)
         undone = verdicts.undo()
         assert undone is not None
         assert (undone.label, undone.pictures) == ("a vote against 21", (21,))

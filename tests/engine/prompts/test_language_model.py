@@ -20,14 +20,16 @@ from engine.prompts.axis_variation import Size, vary
 from engine.prompts.breakdown import take_apart
 from engine.prompts.grammar import variations
 from engine.prompts.llm.answers import prompts_in
-from engine.prompts.llm.filtering import Dropped, Sieve
-from engine.prompts.llm.request import SUBJECT, Wish
+from engine.prompts.llm.filtering import Dropped, VariationFilter
+from engine.prompts.llm.request import SUBJECT, VariationRequest
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
 from engine.settings import PersonSettings
 from tests.model_server import Said, answering, prompts
 
 PERSON = PersonSettings(trigger="jx265", class_word="man")
-WISH = Wish("portrait of jx265 man, studio light, navy suit", PERSON, 4, 1, ("place", "light", "clothes"), Size.BOLD)
+WISH = VariationRequest(
+    "portrait of jx265 man, studio light, navy suit", PERSON, 4, 1, ("place", "light", "clothes"), Size.BOLD
+)
 
 GOOD = (
     "portrait of SUBJECT, golden hour on a pier, linen shirt",
@@ -39,7 +41,7 @@ GOOD = (
 )
 
 
-def varied(*answers: Any, wish: Wish = WISH, silent_seconds: float = 20.0) -> Outcome:
+def varied(*answers: Any, wish: VariationRequest = WISH, silent_seconds: float = 20.0) -> Outcome:
     with answering(*answers) as asked:
         return vary_by_model(ModelServer(asked.url, silent_seconds=silent_seconds), "tiny", wish)
 
@@ -75,7 +77,7 @@ def test_prompts_are_found_in_whatever_was_answered(answer: str, wanted: list[st
 @given(st.text(alphabet='{}[]":,\\ \n`<think>/abc1.-', max_size=60))
 def test_no_answer_can_break_the_reading_of_it(answer: str) -> None:
     for said in prompts_in(answer):
-        kept = Sieve(WISH).sift(said)
+        kept = VariationFilter(WISH).sift(said)
         if not isinstance(kept, Dropped):
             assert kept.split().count("jx265") == 1
             assert take_apart(kept, 10).remarks == ()
@@ -95,7 +97,7 @@ def test_no_answer_can_break_the_reading_of_it(answer: str) -> None:
     ],
 )
 def test_a_prompt_is_mended(said: str, wanted: str) -> None:
-    assert Sieve(WISH).sift(said) == wanted
+    assert VariationFilter(WISH).sift(said) == wanted
 
 
 @pytest.mark.parametrize(
@@ -114,18 +116,20 @@ def test_a_prompt_is_mended(said: str, wanted: str) -> None:
 )
 def test_a_prompt_that_will_not_do_is_dropped_and_it_is_said_why(said: str, why: str) -> None:
     wish = replace(WISH, stored=("portrait of jx265 man, on the moon, silver spacesuit",))
-    dropped = Sieve(wish).sift(said)
+    dropped = VariationFilter(wish).sift(said)
     assert isinstance(dropped, Dropped)
     assert dropped.why.startswith(why.partition(" (")[0] if why == "a copy" else why) or dropped.why == "alike another"
 
 
 def test_what_the_user_wrote_is_not_banned_and_what_is_locked_is_put_back() -> None:
     wish = replace(WISH, parent="portrait of jx265 man, beard, navy suit", locked=("navy suit",))
-    assert Sieve(wish).sift("SUBJECT with beard on a pier") == "jx265 man with beard on a pier, navy suit"
+    assert VariationFilter(wish).sift("SUBJECT with beard on a pier") == "jx265 man with beard on a pier, navy suit"
 
 
 def test_a_change_that_is_too_large_for_a_small_one_is_dropped() -> None:
-    dropped = Sieve(replace(WISH, size=Size.SMALL)).sift("SUBJECT riding a horse through a desert storm at noon")
+    dropped = VariationFilter(replace(WISH, size=Size.SMALL)).sift(
+        "SUBJECT riding a horse through a desert storm at noon"
+    )
     assert isinstance(dropped, Dropped)
     assert dropped.why.startswith("too large a change")
 

@@ -18,8 +18,8 @@ from engine.training.data.batch import Batch
 from engine.training.data.caption_variants import as_written, orders
 from engine.training.data.images import fit
 from engine.training.data.masks import mask_of
-from engine.training.step.loss import Noise, Weighing, diffusion_loss
-from engine.training.step.randomness import Chance, step_chance
+from engine.training.step.loss import LossWeights, Noise, diffusion_loss
+from engine.training.step.randomness import StepRandomness, step_randomness
 
 ON = TrainingSettings(caption_shuffle=True)
 
@@ -95,7 +95,7 @@ def test_an_alpha_channel_is_the_mask_where_there_is_one(tmp_path: Path) -> None
 NOISE = Noise(torch.linspace(0.99, 0.01, 1000), "epsilon")
 
 
-ALIKE = Weighing()
+ALIKE = LossWeights()
 
 
 class Zero:
@@ -107,13 +107,13 @@ class Zero:
         return SimpleNamespace(sample=torch.zeros_like(sample))
 
 
-def a_batch(count: int = 2) -> tuple[Batch, Chance]:
-    chance = step_chance(TrainingSettings(), 1, count, (4, 8, 8), 1000)
+def a_batch(count: int = 2) -> tuple[Batch, StepRandomness]:
+    chance = step_randomness(TrainingSettings(), 1, count, (4, 8, 8), 1000)
     latents = torch.randn((count, 4, 8, 8), generator=torch.Generator().manual_seed(0))
     return Batch(latents, torch.zeros(count, 3, 5), torch.zeros(count, 5), torch.zeros(count, 6)), chance
 
 
-def loss(batch: Batch, chance: Chance, weighing: Weighing = ALIKE, noise: Noise = NOISE) -> float:
+def loss(batch: Batch, chance: StepRandomness, weighing: LossWeights = ALIKE, noise: Noise = NOISE) -> float:
     return float(diffusion_loss(Zero(), batch, noise, weighing, chance))
 
 
@@ -131,8 +131,8 @@ def test_regularisation_images_weigh_as_much_as_said() -> None:
     batch, chance = a_batch()
     person, other = (float(chance.noises[number].square().mean()) for number in (0, 1))
     marked = replace(batch, regularisation=torch.tensor([False, True]))
-    assert loss(marked, chance, Weighing(prior=0.25)) == pytest.approx((person + 0.25 * other) / 2)
-    assert loss(marked, chance, Weighing(prior=1.0)) == pytest.approx(loss(batch, chance))
+    assert loss(marked, chance, LossWeights(prior=0.25)) == pytest.approx((person + 0.25 * other) / 2)
+    assert loss(marked, chance, LossWeights(prior=1.0)) == pytest.approx(loss(batch, chance))
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
@@ -147,12 +147,12 @@ def test_min_snr_weighs_noise_and_velocity_so_that_the_picture_they_mean_weighs_
     meant = noisy / alpha.sqrt() if prediction == "epsilon" else alpha.sqrt() * noisy
     snr = float(alpha / (1 - alpha))
     wanted = min(snr, 5.0) * float((meant - batch.latents).square().mean())
-    assert loss(batch, chance, Weighing(5.0), noise) == pytest.approx(wanted, rel=1e-4)
+    assert loss(batch, chance, LossWeights(5.0), noise) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_noise_offset_shifts_whole_channels_and_leaves_the_rest_of_the_chance_alone() -> None:
-    plain = step_chance(TrainingSettings(), 7, 3, (4, 8, 8), 1000)
-    moved = step_chance(TrainingSettings(noise_offset=0.5), 7, 3, (4, 8, 8), 1000)
+    plain = step_randomness(TrainingSettings(), 7, 3, (4, 8, 8), 1000)
+    moved = step_randomness(TrainingSettings(noise_offset=0.5), 7, 3, (4, 8, 8), 1000)
     shift = moved.noises - plain.noises
     assert torch.equal(plain.timesteps, moved.timesteps)
     assert torch.allclose(shift, shift.mean(dim=(2, 3), keepdim=True).expand_as(shift), atol=1e-5)

@@ -18,7 +18,7 @@ from engine.settings import TrainingSettings
 from engine.training.data.buckets import bucket_for, bucket_sizes, resolution_of, step_of
 from engine.training.data.epoch_order import epoch_batches, epoch_counts
 from engine.training.data.examples import read_examples
-from engine.training.data.training_set import Lineup, Seen
+from engine.training.data.training_set import Seen, TrainingSet
 from engine.training.planning.estimate import estimate_run
 from engine.training.planning.plan import formula, lineup_of, plan_for
 from tests.small_project import portrait, small_project
@@ -34,7 +34,7 @@ def with_folder(project: Project, name: str, *sizes: tuple[int, int], captions: 
     return folder
 
 
-def lined_up(project: Project, **changes: object) -> Lineup:
+def lined_up(project: Project, **changes: object) -> TrainingSet:
     return lineup_of(project, project.change({f"training.{key}": value for key, value in changes.items()}))
 
 

@@ -21,7 +21,7 @@ from engine.training import learner
 from engine.training.runs.resume_state import read_state
 from engine.training.runs.run_status import RunStatus
 from engine.training.runs.vram_spill import Spill
-from engine.training.step.memory_fallback import Fitting, fitting_for, is_out_of_memory, step_down
+from engine.training.step.memory_fallback import MicrobatchPlan, fitting_for, is_out_of_memory, next_fallback
 from engine.training.trainer import Trainer
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
@@ -43,9 +43,9 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> JobFolder:
     return job
 
 
-def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, Fitting], bool]) -> list[Fitting]:
+def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, MicrobatchPlan], bool]) -> list[MicrobatchPlan]:
     """Lets a pass run out of memory, as the allocator does, wherever ``too_much`` says so. Returns what was tried."""
-    tried: list[Fitting] = []
+    tried: list[MicrobatchPlan] = []
     steps = [0]
     real_learn, real_loss = learner.Learner.learn, learner.diffusion_loss
 
@@ -70,7 +70,7 @@ def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, Fitting], 
 def test_a_run_that_fails_at_every_rung_walks_the_whole_ladder_and_still_ends_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
 ) -> None:
-    def too_much(step: int, now: Fitting) -> bool:
+    def too_much(step: int, now: MicrobatchPlan) -> bool:
         """Each step needs one thing more to be given up than the one before it."""
         needed = [
             now.checkpointing,
@@ -109,7 +109,7 @@ def test_a_run_that_fails_at_every_rung_walks_the_whole_ladder_and_still_ends_we
     place, memory = read_state(job.path / "state") or (None, None)
     assert place is not None
     assert memory is not None
-    assert place.fitting == Fitting(True, 1, 4, Optimizer.ADAMW_8BIT, 32)
+    assert place.fitting == MicrobatchPlan(True, 1, 4, Optimizer.ADAMW_8BIT, 32)
     assert any(each.dtype is torch.uint8 for each in memory.tensors.values())
 
 
@@ -195,11 +195,11 @@ def test_the_ladder_of_a_gpu_without_bitsandbytes_leaves_that_rung_out() -> None
     now, told = fitting_for(TrainingSettings(batch=3, gradient_accumulation=2), 1024, 24.5), []
     assert not now.checkpointing
     for _ in range(4):
-        now, changed = step_down(now, 1024, 32, lambda _kind: False)
+        now, changed = next_fallback(now, 1024, 32, lambda _kind: False)
         assert now.batch * now.accumulation == 6
         told.append(changed)
     with pytest.raises(TrainingError, match="does not fit"):
-        step_down(now, 1024, 32, lambda _kind: False)
+        next_fallback(now, 1024, 32, lambda _kind: False)
     assert told == [
         "gradient checkpointing on",
         "1 image at once instead of 3, 6 passes a step",

@@ -27,7 +27,7 @@ from engine.settings import Settings
 from engine.training.loading import let_go
 from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.runs.start import start_training
-from engine.training.samples import Easel
+from engine.training.samples import SampleRenderer
 from tests.drawn_people import drawn_project
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
@@ -188,7 +188,7 @@ def test_memory_that_does_not_suffice_for_samples_does_not_end_the_run(
     def none_left(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("engine.training.samples.Easel._decode", none_left)
+    monkeypatch.setattr("engine.training.samples.SampleRenderer._decode", none_left)
     job = done(ordered(project, "no-room", **SAMPLES))
     assert not of_kind(job, events.Sample)
     assert [each.message for each in of_kind(job, events.Warning)] == [
@@ -225,7 +225,7 @@ def test_what_paints_holds_on_to_no_text_encoder() -> None:
     )
     pipeline = load_pipeline(find_base(settings.base))
     encoders = [weakref.ref(each) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
-    easel = Easel(pipeline, settings, Device("cpu", torch.float32))
+    easel = SampleRenderer(pipeline, settings, Device("cpu", torch.float32))
     let_go(pipeline, settings.training)
     gc.collect()
     assert [each() for each in encoders] == [None, None], "gigabytes stay on the card"

@@ -17,11 +17,11 @@ from engine.settings import BaseSettings, TrainingSettings
 from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
 from engine.training.step.compile import CompiledBlocks
-from engine.training.step.fused_lora import LeanLinear, _Adapted
+from engine.training.step.fused_lora import FusedLoraLinear, _Adapted
 from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for
-from engine.training.step.passes import Passes
-from engine.training.step.randomness import step_chance
+from engine.training.step.passes import PassRunner
+from engine.training.step.randomness import step_randomness
 
 IMAGES = ([0, 1], [2, 3], [1, 0], [3, 2], [0, 1], [2, 3])
 """Of two shapes in turn, so that each comes often enough to be replayed."""
@@ -66,7 +66,7 @@ def steps(trained: Learner, count: int = len(IMAGES)) -> list[tuple[float, float
     data = drawn(trained.unet).to("cpu", trained.device.dtype)
     found = []
     for step, images in enumerate(IMAGES[:count], start=1):
-        chance = step_chance(trained.settings, step, len(images), data.shape(images[0]), 1000)
+        chance = step_randomness(trained.settings, step, len(images), data.shape(images[0]), 1000)
         loss, norm = trained.learn(data, images, chance, 1e-2)
         found.append((float(loss), float(norm)))
     return found
@@ -80,7 +80,7 @@ def plain() -> list[tuple[float, float]]:
 def test_steps_from_buffers_that_stay_are_those_of_a_plain_run_bit_for_bit(plain: list[tuple[float, float]]) -> None:
     replayed = learner(graph="on")
     assert steps(replayed) == plain
-    assert [type(each).__name__ for each in replayed._passes._kept.values()] == ["StaticPass", "StaticPass"]
+    assert [type(each).__name__ for each in replayed._passes._kept.values()] == ["GraphedPass", "GraphedPass"]
     assert len({loss for loss, _ in plain}) == len(plain)
 
 
@@ -95,7 +95,7 @@ def test_replayed_passes_add_up_to_a_step_and_a_look_in_between_changes_nothing(
     assert before == ours
     data = drawn(other.unet)
     other.validate(data)
-    chance = step_chance(one.settings, 4, 2, data.shape(3), 1000)
+    chance = step_randomness(one.settings, 4, 2, data.shape(3), 1000)
     assert torch.equal(other.learn(data, [3, 2], chance, 1e-2)[0], one.learn(data, [3, 2], chance, 1e-2)[0])
     other.forget_gradients()
     assert not other._passes._kept
@@ -105,7 +105,7 @@ def test_replayed_passes_add_up_to_a_step_and_a_look_in_between_changes_nothing(
 def test_a_capture_that_fails_is_told_once_and_training_goes_on_plainly(plain: list[tuple[float, float]]) -> None:
     told: list[events.Event] = []
     trained = learner(told)
-    trained._passes = Passes(trained._pass, True, True, trained._give_compiling_up, told.append)
+    trained._passes = PassRunner(trained._pass, True, True, trained._give_compiling_up, told.append)
     assert steps(trained) == plain
     assert [each.message.partition(":")[0] for each in told if isinstance(each, events.Warning)] == [
         "training goes on without CUDA graphs"
@@ -117,7 +117,7 @@ def test_a_capture_that_fails_in_mid_pass_leaves_nothing_that_the_next_pass_adds
 ) -> None:
     told: list[events.Event] = []
     trained = learner(told)
-    trained._passes = Passes(trained._pass, True, True, trained._give_compiling_up, told.append)
+    trained._passes = PassRunner(trained._pass, True, True, trained._give_compiling_up, told.append)
     early = next(each for each in trained.unet.down_blocks.parameters() if each.requires_grad)
     backward = [0]
 
@@ -158,7 +158,7 @@ def test_compiling_that_fails_is_told_and_the_step_is_done_without(plain: list[t
     told: list[events.Event] = []
     trained = learner(told)
     trained._compiled = CompiledBlocks(trained.unet, backend=broken)
-    trained._passes = Passes(trained._pass, False, False, trained._give_compiling_up, told.append)
+    trained._passes = PassRunner(trained._pass, False, False, trained._give_compiling_up, told.append)
     assert steps(trained) == plain
     assert ["without compiling" in each.message for each in told if isinstance(each, events.Warning)] == [True]
 
@@ -180,7 +180,7 @@ def test_a_lora_is_computed_in_fewer_kernels_than_pefts_own_way_and_comes_to_the
     plain: list[tuple[float, float]],
 ) -> None:
     ours, theirs = learner(), learner()
-    linears = [each for each in theirs.unet.modules() if type(each) is LeanLinear]
+    linears = [each for each in theirs.unet.modules() if type(each) is FusedLoraLinear]
     assert len(linears) == 84
     for each in linears:
         each.__class__ = Linear
@@ -212,7 +212,7 @@ def test_a_linear_with_its_lora_and_its_gradients_are_what_the_formula_says() ->
 
 
 def test_a_lora_with_dropout_is_left_to_peft() -> None:
-    assert not [each for each in learner(dropout=0.2).unet.modules() if type(each) is LeanLinear]
+    assert not [each for each in learner(dropout=0.2).unet.modules() if type(each) is FusedLoraLinear]
 
 
 @pytest.mark.long

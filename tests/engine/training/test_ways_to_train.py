@@ -22,9 +22,9 @@ from engine.lora.module_names import Part
 from engine.project import Project
 from engine.settings import Optimizer, TrainingSettings
 from engine.training.init_lora import read_start
-from engine.training.runs.resume_state import Place, read_state, write_state
+from engine.training.runs.resume_state import TrainingPosition, read_state, write_state
 from engine.training.runs.start import start_training
-from engine.training.step.memory_fallback import Fitting
+from engine.training.step.memory_fallback import MicrobatchPlan
 from engine.training.step.optimizers import into_8bit, make_optimizer, memory_of
 from tests.rows import usual
 from tests.run_here import losses, of_kind, ordered, run_here
@@ -391,10 +391,10 @@ def test_a_state_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     for _ in range(4):
         parameters[0].grad = torch.randn(8, 8)
         optimizer.step()
-    from engine.training.runs.resume_state import Memory
+    from engine.training.runs.resume_state import OptimizerState
 
-    place = Place(4, 0.5, 1.5, 2.5, Fitting(True, 1, 4, Optimizer.PRODIGY, 48))
-    write_state(tmp_path, place, Memory.of(optimizer, lora={"w": parameters[0]}))
+    place = TrainingPosition(4, 0.5, 1.5, 2.5, MicrobatchPlan(True, 1, 4, Optimizer.PRODIGY, 48))
+    write_state(tmp_path, place, OptimizerState.of(optimizer, lora={"w": parameters[0]}))
     kept = read_state(tmp_path)
     assert kept is not None
     assert kept[0] == place

@@ -11,7 +11,7 @@ from engine.errors import TrainingError
 from engine.lora.module_names import Part
 from engine.settings import Optimizer, TrainingSettings
 from engine.training.step.ema import Average
-from engine.training.step.flat_parameters import Weights
+from engine.training.step.flat_parameters import FlatParameters
 from engine.training.step.optimizers import make_optimizer, memory_of, remember
 
 SETTINGS = TrainingSettings(learning_rate=1e-2)
@@ -29,9 +29,9 @@ class Pair(torch.nn.Module):
     def groups(self) -> list[list[torch.nn.Parameter]]:
         return [[self.down.weight, self.up.weight], [self.text.weight, self.idle.weight]]
 
-    def weights(self, dtype: torch.dtype = torch.float32) -> Weights:
+    def weights(self, dtype: torch.dtype = torch.float32) -> FlatParameters:
         unet = {"down": self.down.weight, "up": self.up.weight}
-        return Weights({Part.UNET: unet, Part.TE1: {"text": self.text.weight, "idle": self.idle.weight}},
+        return FlatParameters({Part.UNET: unet, Part.TE1: {"text": self.text.weight, "idle": self.idle.weight}},
                        self.groups(), dtype)  # fmt: skip
 
     def backward(self, step: int) -> None:

@@ -41,7 +41,7 @@ from engine.training.runs.start import resume_training, start_training
 from engine.training.runs.training_history import keep_words, kept_words
 from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for
-from engine.training.step.randomness import step_chance
+from engine.training.step.randomness import step_randomness
 from engine.training.step.text_encoders import TextEncoders
 from tests.engine.training.test_training_runs import finish, losses, of_kind, until
 from tests.patience import wait_until
@@ -221,7 +221,7 @@ def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_
         found: list[float] = []
         seen: list[float | None] = []
         for step, images in enumerate(epoch_batches(data.seen, 3, 42, 1)[:3], start=1):
-            chance = step_chance(settings, step, len(images), data.shape(images[0]), 1000)
+            chance = step_randomness(settings, step, len(images), data.shape(images[0]), 1000)
             found.append(float(trained.learn(data, images, chance, 1e-2)[0]))
             seen += [trained.validate(data), trained.validate(data)] if look else []
         return found, seen
@@ -237,7 +237,7 @@ def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_
     averaged, plain = learner(tiny(), settings.model_copy(update={"ema_decay": 0.9})), learner(tiny(), settings)
     for trained in (averaged, plain):
         for step in (1, 2):
-            chance = step_chance(settings, step, 1, data.shape(0), 1000)
+            chance = step_randomness(settings, step, 1, data.shape(0), 1000)
             trained.learn(data, [0], chance, 1e-2)
     assert averaged.validate(data) != plain.validate(data)
     assert torch.equal(averaged.weights.flat, plain.weights.flat)

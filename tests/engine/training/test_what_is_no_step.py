@@ -22,14 +22,14 @@ from engine.training.data.training_set import Seen
 from engine.training.learner import Learner
 from engine.training.planning.benchmark_store import Costs, Setting, of_run
 from engine.training.planning.benchmarks import fixed_costs
-from engine.training.planning.cadence import Besides, Occasions, Rhythm, reckoned
+from engine.training.planning.cadence import EventCounts, OverheadSeconds, Rhythm, reckoned
 from engine.training.planning.estimate import estimate_run
 from engine.training.planning.eta import Pace
 from engine.training.planning.plan import plan_for
 from engine.training.runs.earlier_processes import told_before
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import resume_training, start_probe
-from engine.training.samples import Easel
+from engine.training.samples import SampleRenderer
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
@@ -49,7 +49,7 @@ class TestTheRhythm:
         rhythm = Rhythm(epoch, held_out, keeps, paints, prompts, 20)
         steps = range(after + 1, after + more + 1)
         ends = sum(rhythm.ends_epoch(step) for step in steps)
-        counted = Occasions(
+        counted = EventCounts(
             ends if held_out else 0, sum(map(rhythm.keeps, steps)), sum(rhythm.paints(step) for step in steps)
         )
         assert rhythm.between(after, after + more) == counted
@@ -60,9 +60,9 @@ class TestTheRhythm:
         rhythm = Rhythm(10, held_out=2, prompts=3, sampling_steps=20)
         twice = rhythm.between(0, 20)
         costs = Costs(checkpoint=5, held_out=2, sampling_step=0.1, picture=1)
-        assert rhythm.seconds(twice, costs) == Besides(2 * 2 * 2, 2 * 5, 2 * 3 * (20 * 0.1 + 1))
-        assert rhythm.seconds(twice, Costs()) == Besides(None, None, None)
-        assert Rhythm(10).seconds(Rhythm(10).between(0, 20), Costs(checkpoint=5)) == Besides(0, 10, 0)
+        assert rhythm.seconds(twice, costs) == OverheadSeconds(2 * 2 * 2, 2 * 5, 2 * 3 * (20 * 0.1 + 1))
+        assert rhythm.seconds(twice, Costs()) == OverheadSeconds(None, None, None)
+        assert Rhythm(10).seconds(Rhythm(10).between(0, 20), Costs(checkpoint=5)) == OverheadSeconds(0, 10, 0)
 
     def test_reckons_by_the_arithmetic_of_a_step_what_was_not_measured(self) -> None:
         card = Setting("RTX 4090", "SDXL", "bfloat16", "adamw", 1024, 1, 1, 32, False, False)
@@ -179,9 +179,9 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def killed(project: Project) -> JobFolder:
     """Ends without a word after the first of the two last pictures."""
-    whole, count = Easel.paint, 0
+    whole, count = SampleRenderer.paint, 0
 
-    def paint(self: Easel, *rest: Any, **named: Any) -> Iterator[Any]:
+    def paint(self: SampleRenderer, *rest: Any, **named: Any) -> Iterator[Any]:
         nonlocal count
         for each in whole(self, *rest, **named):
             count += 1
@@ -190,7 +190,7 @@ def killed(project: Project) -> JobFolder:
             yield each
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Easel, "paint", paint)
+        patched.setattr(SampleRenderer, "paint", paint)
         job = ordered(project)
         with pytest.raises(Killed):
             run_here(job)

@@ -22,7 +22,7 @@ from engine.project import Project, open_project
 from engine.security.trust import NotConfirmed, confirm
 from engine.settings import LibrarySettings
 from tui.cli.report import document, echo, json_option, narrate, say, table
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 _folder = click.Path(path_type=Path)
 
@@ -204,7 +204,7 @@ def _ask_to_confirm(address: LibraryAddress, root: Path | None) -> None:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         question = f"This project names {address.url} as its library. Ask it, and give it your password?"
-        if not click.confirm(harmless(question), err=True):
+        if not click.confirm(sanitize(question), err=True):
             raise
         confirm(error.root, error.address)
 

@@ -12,7 +12,7 @@ from engine.errors import PictureError
 from engine.lora.header import read_header
 from engine.pictures.orders.face_fix import FaceFix
 from engine.pictures.orders.orders import SEEDS, order_for, told_of_prompts, usual_lora
-from engine.pictures.orders.picture import Picture, PictureOrder, PictureState, Worn, checked
+from engine.pictures.orders.picture import LoraWeight, Picture, PictureOrder, PictureState, checked
 from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import order_pictures, wait_for, warnings_of
 from engine.project import Project, open_project
@@ -136,7 +136,7 @@ def _order(project: Project, prompt: str, loras: tuple[Lora, ...], seed: int | N
         strength=worn[0][1] if worn else None,
         path=_png(out) if out else None,
     )
-    return replace(order, others=tuple(Worn(file, strength, strength) for file, strength in worn[1:]))
+    return replace(order, others=tuple(LoraWeight(file, strength, strength) for file, strength in worn[1:]))
 
 
 def _with_options(order: PictureOrder, options: dict[str, Any]) -> PictureOrder:

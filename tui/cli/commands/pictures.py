@@ -15,7 +15,7 @@ from engine.errors import PictureError
 from engine.pictures.gallery.export import FAVOURITES, export_pictures
 from engine.pictures.gallery.filter import explain_picture_words, read_picture_filter
 from engine.pictures.gallery.import_external import look_for_pictures
-from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.ratings import Action, Ratings
 from engine.pictures.gallery.rows import Gallery, Shown, order_face_fix, order_like
 from engine.pictures.orders.orders import SEEDS
 from engine.pictures.orders.picture import Picture
@@ -26,7 +26,7 @@ from engine.storage.database import Store
 from tui.cli.confirm import agree
 from tui.cli.filter_argument import FilterCommand
 from tui.cli.report import document, echo, json_option, narrate, table
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 SHOWN_LETTERS = 48
 """Of a prompt in the table."""
@@ -109,7 +109,7 @@ def show(folder: Path, which: str, as_json: bool) -> None:
     if text is None:
         raise PictureError(f"{path.name} does not tell how it was made", "limner pictures show ID --json says more")
     # Whoever reads it by a program gets it to the letter; a terminal is not to be steered by it.
-    echo("\n".join(map(harmless, text.split("\n"))) if sys.stdout.isatty() else text, color=True)
+    echo("\n".join(map(sanitize, text.split("\n"))) if sys.stdout.isatty() else text, color=True)
 
 
 @pictures.command()
@@ -283,9 +283,9 @@ def _wanted(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, ver
     return found
 
 
-def _say(folder: Path, say: Callable[[Verdicts], Action | None], as_json: bool, what: str = "Saved") -> None:
+def _say(folder: Path, say: Callable[[Ratings], Action | None], as_json: bool, what: str = "Saved") -> None:
     with open_project(folder).store() as store:
-        action = say(Verdicts(store))
+        action = say(Ratings(store))
     changed = action if action is not None and action.pictures else None
     if as_json:
         document({"action": changed.label if changed else None, "pictures": list(changed.pictures) if changed else []})

@@ -8,7 +8,7 @@ import click
 
 from engine.project import create_project
 from tui.cli.report import document, json_option, narrate, table
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 
 @click.command()
@@ -18,7 +18,7 @@ from tui.text.sanitize import harmless
 def new(folder: Path, trigger: str, class_word: str) -> None:
     """Make a project folder for one person."""
     project = create_project(folder, trigger, class_word)
-    narrate(f"Made {harmless(str(project.root))}. Next: limner -C {harmless(str(folder))} connect URL --originals DIR")
+    narrate(f"Made {sanitize(str(project.root))}. Next: limner -C {sanitize(str(folder))} connect URL --originals DIR")
 
 
 @click.command()

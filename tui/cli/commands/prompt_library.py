@@ -12,7 +12,7 @@ from engine.errors import NoProject
 from engine.pictures.gallery.found_prompts import import_prompts
 from engine.project import Project, open_project
 from engine.prompts.shared_prompts import SharedPrompt, share, shared_path, shared_prompts, starter_prompts
-from engine.prompts.store import Prompt, Shelf
+from engine.prompts.store import Prompt, PromptStore
 from tui.cli.report import document, echo, json_option, narrate, say, table
 
 shared_option = click.option("--shared", is_flag=True, help="For all projects, in your own prompts.toml.")
@@ -61,7 +61,7 @@ def add(folder: Path, text: str, negative: str, name: str, tags: tuple[str, ...]
 def rate(folder: Path, number: int, stars: int, as_json: bool) -> None:
     """Give the project's prompt ID 1 to 5 STARS; 0 takes them back. To drop it: limner prompt rate -- ID -1."""
     with open_project(folder).store() as store:
-        rated = Shelf(store).rate(number, stars)
+        rated = PromptStore(store).rate(number, stars)
     if as_json:
         document({"prompts": [_record(rated)]})
         return
@@ -91,7 +91,7 @@ def _added(project: Project | None, prompts: Sequence[SharedPrompt]) -> list[dic
         share(list(prompts))
         return _of_all("shared", prompts)
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         return [_record(shelf.add(each.text, each.negative, name=each.name, tags=each.tags)) for each in prompts]
 
 
@@ -110,7 +110,7 @@ def _of_project(folder: Path) -> list[dict[str, Any]]:
     except NoProject:
         return []
     with project.store() as store:
-        return [_record(each) for each in Shelf(store).prompts()]
+        return [_record(each) for each in PromptStore(store).prompts()]
 
 
 def _of_all(source: str, prompts: Sequence[SharedPrompt]) -> list[dict[str, Any]]:

@@ -16,10 +16,10 @@ from engine.prompts.axes import DEFAULT_AXES, NAMES
 from engine.prompts.axis_variation import Size, Variation
 from engine.prompts.axis_variation import vary as vary_along
 from engine.prompts.grammar import distance, fill, has_choices, plain, variations
-from engine.prompts.llm.request import Wish
+from engine.prompts.llm.request import VariationRequest
 from engine.prompts.llm.variations import ENGINE as BY_MODEL
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
-from engine.prompts.store import Shelf
+from engine.prompts.store import PromptStore
 from engine.prompts.to_paint import read_prompt
 from engine.settings import LanguageModelSettings, PersonSettings
 from tui.cli.report import document, json_option, narrate, table
@@ -93,7 +93,7 @@ def vary(
     about: dict[str, Any] = {"seed": seed, "axes": list(along.axes), "size": size, "locked": list(locked)}
     extra: dict[str, Any] = {}
     if engine == BY_MODEL:
-        wish = Wish(parent, person, count, seed, along.axes, along.size, locked, *_known(project))
+        wish = VariationRequest(parent, person, count, seed, along.axes, along.size, locked, *_known(project))
         outcome, extra = _by_model(project, url, model, wish)
         found = outcome.variations
         about["model"] = extra["model"]
@@ -116,7 +116,7 @@ def vary(
 
 
 def _by_model(
-    project: Project | None, url: str | None, model: str | None, wish: Wish
+    project: Project | None, url: str | None, model: str | None, wish: VariationRequest
 ) -> tuple[Outcome, dict[str, Any]]:
     """Variations by a language model, told as they come; and what is added to the JSON document."""
     settings = project.settings.language_model if project else LanguageModelSettings.model_validate({})
@@ -156,7 +156,7 @@ def _first(server: ModelServer) -> str:
 def _save(project: Project, parent: str, found: list[Variation], about: dict[str, Any]) -> None:
     """Puts the variations on the project's shelf, where the app finds them under their parent."""
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         new = [(each.text, {**about, **each.about()}) for each in found if each.text != parent]
         if new:
             shelf.add_variations(shelf.add(parent), new)
@@ -167,7 +167,7 @@ def _known(project: Project | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if project is None:
         return (), ()
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         return tuple(shelf.best()), tuple(shelf.texts())
 
 

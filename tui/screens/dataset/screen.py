@@ -152,13 +152,13 @@ class DatasetScreen(Seeking):
             self._store = Store(self.project.root / "limner.db")
         return CaptionJournal(self._store, DatasetFolder(self.project))
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """Also the tag that images are shown of."""
-        return {**super().left_as(), "tag": self.filter}
+        return {**super().save_state(), "tag": self.filter}
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes it up again; where no image has it, all are shown."""
-        super().come_back(left)
+        super().restore_state(left)
         tag = left.get("tag")
         self.filter = tag if isinstance(tag, str) else ""
 

@@ -67,13 +67,17 @@ class FaceSight(WorkScreen):
                 yield Static(id="facts")
         yield Static(id="meter")
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """Also whether they were seen as thumbnails."""
-        return {**super().left_as(), "thumbnails": self.in_grid, "face": self.rows.item.id if self.rows.item else None}
+        return {
+            **super().save_state(),
+            "thumbnails": self.in_grid,
+            "face": self.rows.item.id if self.rows.item else None,
+        }
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes it up again; the cursor goes to its face once the faces are read."""
-        super().come_back(left)
+        super().restore_state(left)
         if left.get("thumbnails") is True:
             self.add_class("-grid")
             self.focus_list()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from textual import on
 
 from engine.errors import LimnerError, PictureError
-from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.ratings import Action, Ratings
 from engine.pictures.gallery.votes import Ranked, Ranking, Votes
 from engine.pictures.grid.axes import read_axis
 from engine.pictures.grid.painting import (
@@ -329,12 +329,12 @@ class GridScreen(GridSight):
         self._page = place.z
         self._lay(place)
 
-    def _turn_back(self, turn: Callable[[Verdicts], Action | None], word: str, done: str) -> None:
+    def _turn_back(self, turn: Callable[[Ratings], Action | None], word: str, done: str) -> None:
         """Undoes or redoes what was said of a picture, and goes to it where the grid has it."""
 
         def work() -> tuple[Action | None, dict[int, int]]:
             with self.project.store() as store:
-                action = turn(Verdicts(store))
+                action = turn(Ratings(store))
                 return action, Votes(store).of(action.pictures) if action is not None else {}
 
         if (found := self.attempt(work)) is None:

@@ -78,13 +78,13 @@ class GridSight(WorkScreen):
                 yield Static(id="facts")
         yield Static(id="prompt-line")
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """Which grid was open, at which page."""
-        return {**super().left_as(), "grid": self._grid.name if self._grid else self._wanted, "page": self._page}
+        return {**super().save_state(), "grid": self._grid.name if self._grid else self._wanted, "page": self._page}
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Opens it again."""
-        super().come_back(left)
+        super().restore_state(left)
         name, page = left.get("grid"), left.get("page")
         self._wanted = name if isinstance(name, str) else None
         self._page = page if isinstance(page, int) else 0

@@ -13,7 +13,7 @@ from tui.actions import Scope
 from tui.screens.faces.dialogs import AskName
 from tui.screens.pictures.dialogs import ExportScreen, ParametersScreen
 from tui.screens.shared.dialogs import Confirm
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from engine.pictures.gallery.export import Exported
@@ -81,7 +81,7 @@ def ask_how_many(screen: PicturesScreen) -> None:
         paint_more(screen, int(text))
 
     what = targets[0].prompt if len(targets) == 1 else f"of each of {len(targets)} that are marked"
-    screen.app.push_screen(AskName("Paint how many more like it?", harmless(what), str(SEVERAL)), answered)
+    screen.app.push_screen(AskName("Paint how many more like it?", sanitize(what), str(SEVERAL)), answered)
 
 
 def go_to_open(screen: PicturesScreen, backwards: bool = False) -> None:
@@ -181,7 +181,7 @@ def _with_parameters(screen: PicturesScreen, then: Any) -> None:
 
     def took(text: str | None) -> None:
         if text is None:
-            screen.say(f"{harmless(picture.name)} does not tell how it was made.")
+            screen.say(f"{sanitize(picture.name)} does not tell how it was made.")
         else:
             then(text)
 

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 from textual.widgets import Static
 
-from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.ratings import Action, Ratings
 from engine.pictures.gallery.rows import Shown
 from tui.actions import Scope
 from tui.actions.overlays import JUDGING_PICTURES
@@ -50,7 +50,7 @@ class PicturesCompare(Overlay[int | None]):
         self,
         pictures: Sequence[Shown],
         chosen: Sequence[Shown],
-        judge: Callable[[Callable[[Verdicts], Action]], bool],
+        judge: Callable[[Callable[[Ratings], Action]], bool],
         now: Callable[[int], Shown],
         subject: Callable[[Shown], Subject | None],
     ) -> None:
@@ -187,15 +187,15 @@ class PicturesCompare(Overlay[int | None]):
             self._places.append(free[0])
         self._show()
 
-    def _say(self, say: Callable[[Shown, Verdicts], Action]) -> None:
+    def _say(self, say: Callable[[Shown, Ratings], Action]) -> None:
         picture = self._pictures[self._places[self._here]]
         if self._judge(lambda verdicts: say(picture, verdicts)):
             self._read_again([self._pictures[place].id for place in self._places])
 
-    def _turn(self, turn: Callable[[Verdicts], Action | None], done: str, nothing: str) -> None:
+    def _turn(self, turn: Callable[[Ratings], Action | None], done: str, nothing: str) -> None:
         turned: list[Action | None] = []
 
-        def say(verdicts: Verdicts) -> Action:
+        def say(verdicts: Ratings) -> Action:
             turned.append(turn(verdicts))
             return turned[0] or Action("", ())
 

@@ -9,7 +9,7 @@ from textual import on
 from textual.timer import Timer
 
 from engine.errors import LimnerError
-from engine.pictures.gallery.ratings import Action, Verdicts
+from engine.pictures.gallery.ratings import Action, Ratings
 from engine.pictures.gallery.rows import Gallery, Shown
 from engine.pictures.orders.picture import Picture, PictureState
 from engine.pictures.orders.queue import Queue
@@ -297,17 +297,17 @@ class PicturesScreen(PicturesQueue):
         painting = [picture for picture in self._waiting if picture.state is PictureState.PAINTING]
         return [as_shown(picture) for picture in painting if picture.id not in there]
 
-    def _judge(self, say: Callable[[Verdicts], Action]) -> bool:
+    def _judge(self, say: Callable[[Ratings], Action]) -> bool:
         """Says something of pictures, saved before this returns; whether it could be said."""
-        action = self.attempt(lambda: say(Verdicts(self.store)))
+        action = self.attempt(lambda: say(Ratings(self.store)))
         if action is None:
             return False
         self._take_in(action.pictures)
         return True
 
-    def _turn(self, turn: Callable[[Verdicts], Action | None], word: str, done: str) -> None:
+    def _turn(self, turn: Callable[[Ratings], Action | None], word: str, done: str) -> None:
         try:
-            action = turn(Verdicts(self.store))
+            action = turn(Ratings(self.store))
         except LimnerError as error:
             self.show_error(error)
             return

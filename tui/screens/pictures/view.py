@@ -130,14 +130,14 @@ class PicturesSight(WorkScreen):
         """The thumbnails, at once: the next key may be here already."""
         self.set_focus(self.grid)
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """Also which picture was looked at, and whether it was seen beside the thumbnails."""
         at = self.grid.item.id if self.grid.item is not None else self._left_on
-        return {**super().left_as(), "picture": at, "folded": self.has_class("-folded")}
+        return {**super().save_state(), "picture": at, "folded": self.has_class("-folded")}
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes both up again."""
-        super().come_back(left)
+        super().restore_state(left)
         at = left.get("picture")
         self._left_on = at if isinstance(at, int) else None
         self.set_class(left.get("folded") is True, "-folded")

@@ -25,15 +25,15 @@ class ChoosingTheBrush(MarkingVariations):
         self._brush = Brush()
         self._around: Surroundings | None = None
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """And how many pictures of each, and the LoRA that was chosen; the usual strength stands in the settings."""
         chosen = self._brush.chosen
         lora = {"file": str(chosen.file or ""), "strength": chosen.strength} if chosen is not None else None
-        return {**super().left_as(), "seeds": self._brush.seeds, "lora": lora}
+        return {**super().save_state(), "seeds": self._brush.seeds, "lora": lora}
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes it up again."""
-        super().come_back(left)
+        super().restore_state(left)
         seeds = left.get("seeds")
         if isinstance(seeds, int) and not isinstance(seeds, bool):
             self._brush = replace(self._brush, seeds=min(MOST_SEEDS, max(1, seeds)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from engine.prompts.store import Mark
 from tui.screens.prompts.text import Variant
 from tui.screens.prompts.variation_request import ChoosingWhatVaries
-from tui.screens.prompts.work import Desk, marked
+from tui.screens.prompts.work import PromptDraft, marked
 from tui.widgets.rows import Rows
 
 
@@ -36,7 +36,7 @@ class MarkingVariations(ChoosingWhatVaries):
         return self.query_one("#variants", Rows)
 
     @abstractmethod
-    def desk(self) -> Desk:
+    def desk(self) -> PromptDraft:
         """What lies on the screen."""
 
     @abstractmethod

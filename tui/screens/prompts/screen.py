@@ -30,7 +30,7 @@ from tui.screens.prompts.text import (
 )
 from tui.screens.prompts.tree import PromptList, Taken, library, tree
 from tui.screens.prompts.work import (
-    Desk,
+    PromptDraft,
     Surroundings,
     Wrote,
     broken_down,
@@ -84,17 +84,17 @@ class PromptsScreen(ChoosingTheBrush):
         self._wrote: Wrote | None = None
         self._style: Wrote = ("", "")
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """And what is written, but where that is only the style of the settings: another one counts the next time."""
         if not self._reading:
             desk = self.desk()
             written = desk.parent, desk.negative
             self._wrote = None if written in (self._style, ("", "")) else written
-        return {**super().left_as(), "wrote": self._wrote and list(self._wrote)}
+        return {**super().save_state(), "wrote": self._wrote and list(self._wrote)}
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes it up again."""
-        super().come_back(left)
+        super().restore_state(left)
         match left.get("wrote"):
             case [str(prompt), str(negative)]:
                 self._wrote = prompt, negative
@@ -175,7 +175,7 @@ class PromptsScreen(ChoosingTheBrush):
         def tell(progress: Progress) -> None:
             self.post_message(self.Came(progress))
 
-        def vary() -> Desk | None:
+        def vary() -> PromptDraft | None:
             from engine.llm.server import Cancelled
 
             try:
@@ -312,12 +312,12 @@ class PromptsScreen(ChoosingTheBrush):
 
         self.app.push_screen(screen, take)
 
-    def desk(self) -> Desk:
+    def desk(self) -> PromptDraft:
         """What lies on the screen."""
         prompt, negative = (self.query_one(name, TextLine).value.strip() for name in ("#prompt", "#negative"))
-        return Desk(prompt, negative, tuple(self._variants))
+        return PromptDraft(prompt, negative, tuple(self._variants))
 
-    def _lay(self, desk: Desk) -> None:
+    def _lay(self, desk: PromptDraft) -> None:
         """A prompt and what came from it come to lie on the screen; what was kept of another stays."""
         for name, text in (("#prompt", desk.parent), ("#negative", desk.negative)):
             field = self.query_one(name, TextLine)
@@ -343,7 +343,7 @@ class PromptsScreen(ChoosingTheBrush):
         self._ahead = []
         self.could_not_read(error)
 
-    def _varied(self, desk: Desk | None) -> None:
+    def _varied(self, desk: PromptDraft | None) -> None:
         self._server = None
         self.keys_changed()
         if desk is None:

@@ -29,15 +29,15 @@ class ChoosingWhatVaries(Seeking):
         super().__init__()
         self.choice = Choice()
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """What varies, how much, by what, and what stays."""
         choice = self.choice
         told = {"axes": sorted(choice.axes), "size": choice.size.value, "by_model": choice.by_model}
-        return {**super().left_as(), "choice": {**told, "locked": sorted(choice.locked)}}
+        return {**super().save_state(), "choice": {**told, "locked": sorted(choice.locked)}}
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes it up again, as far as it still means something."""
-        super().come_back(left)
+        super().restore_state(left)
         told = left.get("choice")
         if isinstance(told, dict):
             axes, locked = (frozenset(map(str, told.get(name) or ())) for name in ("axes", "locked"))

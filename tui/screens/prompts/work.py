@@ -13,7 +13,7 @@ from engine.prompts.axis_variation import vary as vary_along
 from engine.prompts.breakdown import Breakdown
 from engine.prompts.grammar import distance, escape, fill, has_choices, plain, tidy, variations
 from engine.prompts.shared_prompts import SharedPrompt, shared_prompts, starter_prompts
-from engine.prompts.store import Mark, Prompt, Shelf
+from engine.prompts.store import Mark, Prompt, PromptStore
 from engine.prompts.to_paint import names_a_lora, read_prompt
 from tui.screens.prompts.text import Brush, Choice, Variant
 
@@ -33,7 +33,7 @@ LOCKED_DRAWS = 8
 
 
 @dataclass(frozen=True)
-class Desk:
+class PromptDraft:
     """What lies on the screen: a prompt, what it must not be, and what came from it."""
 
     parent: str
@@ -99,7 +99,7 @@ def parts_locked(prompt: str, person: PersonSettings, choice: Choice) -> list[st
     return [part for part in parts_that_may_vary(prompt, person) if part in choice.locked]
 
 
-def left_off(project: Project, wrote: Wrote | None = None) -> Desk:
+def left_off(project: Project, wrote: Wrote | None = None) -> PromptDraft:
     """Where the last session left off: what was written last, else what was varied, else the style of the settings."""
     style = project.settings.painting.style, project.settings.painting.negative
     found = wrote or _varied_last(project) or style
@@ -107,13 +107,13 @@ def left_off(project: Project, wrote: Wrote | None = None) -> Desk:
         return laid_out(project, *found)
     except PromptError:
         # Half written, say: it is told where it is taken apart.
-        return Desk(*found, ())
+        return PromptDraft(*found, ())
 
 
 def _varied_last(project: Project) -> Wrote | None:
     """With its choices and slots, as it was written."""
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         newest = shelf.latest_variation()
         if newest is None:
             return None
@@ -121,25 +121,25 @@ def _varied_last(project: Project) -> Wrote | None:
     return str(newest.made_by.get("template") or parent.text), parent.negative
 
 
-def laid_out(project: Project, prompt: str, negative: str) -> Desk:
+def laid_out(project: Project, prompt: str, negative: str) -> PromptDraft:
     """A prompt, and what came from it before but the dropped ones."""
     text = plain(fill(prompt, project.settings.person))
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         found = [each for each in shelf.find(text, negative) if each.text]
         below = shelf.children(found[0].id) if found else []
     variants = [_variant(each, text) for each in below if each.mark is not Mark.DROPPED]
-    return Desk(prompt, negative, (Variant(text, id=found[0].id if found else None), *variants) if text else ())
+    return PromptDraft(prompt, negative, (Variant(text, id=found[0].id if found else None), *variants) if text else ())
 
 
 def varied(
     project: Project,
-    desk: Desk,
+    desk: PromptDraft,
     choice: Choice,
     seed: int,
     server: ModelServer | None,
     tell: Callable[[Progress], None],
-) -> Desk:
+) -> PromptDraft:
     """The desk with new variations, on the shelf already; what was kept stays.
 
     Raises:
@@ -154,7 +154,7 @@ def varied(
     stay = tuple(parts_locked(desk.parent, person, choice))
     about |= {"locked": list(stay), "template": desk.parent}
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         known = shelf.texts()
         root = shelf.add(parent, desk.negative)
 
@@ -165,7 +165,7 @@ def varied(
             from engine.prompts.llm import request as asking
             from engine.prompts.llm.variations import made_by, vary_by_model
 
-            wish = asking.Wish(
+            wish = asking.VariationRequest(
                 parent,
                 person,
                 VARIATIONS,
@@ -202,7 +202,7 @@ def varied(
 def marked(project: Project, variant: Variant, negative: str, mark: Mark) -> Variant:
     """Says something about a variation, on disk before it returns."""
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         number = variant.id if variant.id is not None else shelf.add(variant.text, negative).id
         shelf.mark(number, mark)
     return replace(variant, id=number, mark=mark)
@@ -216,7 +216,7 @@ def rewritten(project: Project, variant: Variant, text: str, negative: str) -> V
     """
     text = plain(text)
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         parent = shelf.add(variant.parent, negative).id if variant.parent else None
         new = shelf.add(text, negative, parent, made_by={"engine": "person", "from": variant.text})
         shelf.mark(new.id, Mark.KEPT)
@@ -228,7 +228,7 @@ def rewritten(project: Project, variant: Variant, text: str, negative: str) -> V
 def families(project: Project) -> list[tuple[int, Prompt]]:
     """The tree of who came from whom."""
     with project.store() as store:
-        return Shelf(store).families()
+        return PromptStore(store).families()
 
 
 def library_of(project: Project) -> list[SharedPrompt]:
@@ -240,7 +240,7 @@ def library_of(project: Project) -> list[SharedPrompt]:
     with project.store() as store:
         own = [
             SharedPrompt(each.text, each.negative, each.name or "this project", each.tags, round(each.stars))
-            for each in Shelf(store).prompts()
+            for each in PromptStore(store).prompts()
         ]
     shared = sorted(shared_prompts(), key=lambda each: -each.rating)
     return list(dict.fromkeys([*own, *shared, *starter_prompts()]))
@@ -252,7 +252,7 @@ def orders_for(project: Project, variants: Sequence[Variant], negative: str, bru
 
     orders: list[PictureOrder] = []
     with project.store() as store:
-        shelf = Shelf(store)
+        shelf = PromptStore(store)
         for variant in variants:
             parent = shelf.add(variant.parent, negative).id if variant.parent else None
             kept = shelf.add(variant.text, negative, parent)

@@ -130,16 +130,16 @@ class WorkScreen(Screen[None]):
         """Asks the question; the first time, everything is as it was left."""
         if not self._came_back:
             self._came_back = True
-            self.come_back(self.limner.left(self.SCOPE))
+            self.restore_state(self.limner.left(self.SCOPE))
         self.ask()
 
-    def left_as(self) -> Left:
-        """How the screen is left: what ``come_back`` needs. Subclasses add to it; values are plain JSON."""
+    def save_state(self) -> Left:
+        """How the screen is left: what ``restore_state`` needs. Subclasses add to it; values are plain JSON."""
         fields = {field: self.query_one(field, Input).value for field in self.COMES_BACK}
         lists = {rows.id: list(rows.left_at) for rows in self.query(Rows) if rows.id}
         return {"fields": fields, "lists": lists, "beside": dict(self._beside)}
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes up how the screen was left. What is no use any more is passed over."""
         for field, value in _table(left.get("fields")).items():
             if field in self.COMES_BACK and isinstance(value, str):

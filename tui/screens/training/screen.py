@@ -63,20 +63,20 @@ class TrainingScreen(WorkScreen):
         """Begins with the plan; a live run takes over when it is seen."""
         self._switch(planning=True)
 
-    def left_as(self) -> Left:
+    def save_state(self) -> Left:
         """Also which run was looked at, none while planning, and how."""
         run, view = self.shown_run, self._run_view.view
         how = {"measure": view.measure.value, "by_time": view.by_time, "logarithmic": view.logarithmic}
         return {
-            **super().left_as(),
+            **super().save_state(),
             "run": run.id if run is not None else None,
             "below": self._run_view.below.value,
             "view": how,
         }
 
-    def come_back(self, left: Left) -> None:
+    def restore_state(self, left: Left) -> None:
         """Takes all of it up again, the run if it is still there."""
-        super().come_back(left)
+        super().restore_state(left)
         run, below, how = left.get("run"), left.get("below"), left.get("view")
         if isinstance(below, str) and below in list(Below):
             self._run_view.go_below(Below(below))

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.text.sanitize import harmless
+from tui.text.sanitize import sanitize
 from tui.widgets.ink import Ink, Line, Piece, strip_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def tile_line(told: Thumbnail, drawn: Picture | None, line: int, look: Look) -> 
 
 def _words(said: str | None, line: int, look: Look) -> list[Segment]:
     columns, rows = look.size
-    words = wrap(harmless(said), columns - 2, max_lines=rows, placeholder=" …") if said is not None else ["·"]
+    words = wrap(sanitize(said), columns - 2, max_lines=rows, placeholder=" …") if said is not None else ["·"]
     at = line - (rows - len(words)) // 2
     ink = Ink.FAINT if said is None else Ink.MUTED
     text: Line = [(words[at].center(columns), ink)] if 0 <= at < len(words) else []
