@@ -13,7 +13,7 @@ import torch
 from engine.errors import PromptError
 from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
-from engine.pictures.painting.pipeline import Brush, LoraWeight, Painting
+from engine.pictures.painting.pipeline import GenerationParams, LoraWeight, Painting
 from engine.pictures.painting.text_encoding import TextEncoding, Together
 from engine.settings import BaseSettings, Sampler
 from tests.small_project import random_lora
@@ -84,7 +84,7 @@ def test_weights_multiply_what_clip_made_and_nothing_else(encoding: TextEncoding
 
 
 def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> None:
-    brush = Brush(steps=4, guidance=3.0, sampler=Sampler.EULER)
+    brush = GenerationParams(steps=4, guidance=3.0, sampler=Sampler.EULER)
     given: list[torch.Tensor] = []
     hook = painting._whole.unet.register_forward_pre_hook(
         lambda _module, _args, kwargs: given.append(kwargs["encoder_hidden_states"].clone()), with_kwargs=True
@@ -103,7 +103,7 @@ def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> N
 def test_a_schedule_that_changes_nothing_paints_the_same_picture_and_one_that_does_another(
     painting: Painting,
 ) -> None:
-    brush = Brush(steps=3, guidance=3.0, sampler=Sampler.DPMPP_2M)
+    brush = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.DPMPP_2M)
 
     def paint(prompt: str, negative: str = "", guidance: float = 3.0) -> bytes:
         image = painting.paint(prompt, [5], replace(brush, negative=negative, guidance=guidance))[0]
@@ -120,9 +120,9 @@ def test_a_schedule_that_changes_nothing_paints_the_same_picture_and_one_that_do
 def test_a_lora_named_in_the_prompt_is_the_one_given_by_file(painting: Painting, tmp_path: Path) -> None:
     lora, other = random_lora(tmp_path / "a.safetensors"), tmp_path / "b.safetensors"
     other.write_bytes(lora.read_bytes())
-    brush = Brush(steps=3, guidance=3.0, sampler=Sampler.EULER)
+    brush = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.EULER)
 
-    def paint(brush: Brush) -> bytes:
+    def paint(brush: GenerationParams) -> bytes:
         return np.asarray(painting.paint("a man <lora:a:0.5>", [5], brush)[0]).tobytes()
 
     bare, half, whole = (paint(replace(brush, lora=lora, strength=strength)) for strength in (0.0, 0.5, 1.0))
