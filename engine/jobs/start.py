@@ -18,7 +18,7 @@ from engine.secrets import PASSWORD_VARIABLE
 from engine.storage.liveness_locks import take
 from engine.storage.os_errors import explained
 from engine.storage.own_files import open_own
-from engine.storage.project_paths import SETTINGS_NAME
+from engine.storage.project_paths import SETTINGS_NAME, expand_home
 
 
 def start(
@@ -115,7 +115,7 @@ def _from_a_hub(project: Path, kind: JobKind) -> bool:
         return False
     captioners = (settings.captions.wd14, settings.captions.blip, settings.captions.florence)
     names = captioners if kind is JobKind.CAPTION else (settings.base.model,)
-    return any(name.count("/") == 1 and not Path(name).expanduser().exists() for name in names)
+    return any(name.count("/") == 1 and not expand_home(name).exists() for name in names)
 
 
 def _is_given(name: str, kind: JobKind, from_a_hub: bool) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 from engine.errors import LibraryError
 from engine.library.spelling import as_on_disk
 from engine.security.secret_check import LONGEST, holds_secret, is_host
+from engine.storage.project_paths import expand_home
 
 DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"
@@ -155,7 +156,7 @@ def _parsed(text: str, base: Path) -> LibraryAddress:
 
 def _is_a_file(text: str, base: Path) -> bool:
     """Whether what looks like a login is the name of something that is there."""
-    return "://" not in text and os.path.lexists(base / Path(text).expanduser())
+    return "://" not in text and os.path.lexists(base / expand_home(text))
 
 
 def _refuse_password(parts: SplitResult) -> None:
@@ -230,7 +231,7 @@ def _tls(query: dict[str, list[str]]) -> Tls:
 def _ca(query: dict[str, list[str]]) -> Path | None:
     if "ssl_ca" not in query:
         return None
-    path = Path(query["ssl_ca"][0]).expanduser().resolve()
+    path = expand_home(query["ssl_ca"][0]).resolve()
     if not path.is_file():
         raise LibraryError(f"there is no file {path}", "give the certificates' file with ?ssl_ca=/path/ca.pem")
     return path
@@ -248,7 +249,7 @@ def _from_go(go: re.Match[str]) -> LibraryAddress:
 
 def _plain_path(text: str, base: Path) -> Path:
     """A path as it was typed. What looks like a server's login is one, unless such a file is there."""
-    path = as_on_disk(base / Path(text).expanduser())
+    path = as_on_disk(base / expand_home(text))
     if "@" in text.partition("/")[0] and not os.path.exists(path):  # noqa: PTH110 - too long a name is no error here
         raise LibraryError("the library's address says not of what kind it is", EXAMPLES)
     return path.resolve()
@@ -271,7 +272,7 @@ def _folder(rest: str, base: Path) -> LibraryAddress:
     """``folder:///a`` is ``/a``; ``folder://~/a`` and ``folder://a`` are the home's and the working folder's."""
     if not rest:
         raise LibraryError("the address names no folder", "write folder:///home/me/photos")
-    path = as_on_disk(base / Path(unquote(rest, errors="surrogateescape")).expanduser()).resolve()
+    path = as_on_disk(base / expand_home(unquote(rest, errors="surrogateescape"))).resolve()
     if not path.is_dir():
         raise LibraryError(f"there is no folder {path}", "give the folder that holds the photos")
     return LibraryAddress(ServerKind.FOLDER, path=path)

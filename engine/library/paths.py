@@ -15,6 +15,7 @@ from engine.errors import LibraryError, RootsDoNotFit
 from engine.library.faces import FOLDER_ROOT
 from engine.library.spelling import as_on_disk, is_folder, is_plain_file
 from engine.settings import LibrarySettings
+from engine.storage.project_paths import expand_home
 
 SAMPLE = 5
 """How many files of a root are tried."""
@@ -65,7 +66,7 @@ class Roots:
         here = (base or Path()).resolve()
 
         def folder(path: Path | None) -> Path | None:
-            return as_on_disk(Path(os.path.normpath(here / path.expanduser()))) if path else None
+            return as_on_disk(Path(os.path.normpath(here / expand_home(path)))) if path else None
 
         mounts = tuple((place, found) for place, path in settings.mounts.items() if (found := folder(path)))
         return cls(folder(settings.originals), folder(settings.sidecar), folder(settings.import_folder), mounts)

@@ -13,6 +13,7 @@ from engine.models.folder_safety import PICKLES, check_pipeline, check_weights
 from engine.models.prediction import NoiseKind, Prediction, noise_of_file, noise_of_folder
 from engine.settings import DEMO_BASE, BaseSettings
 from engine.settings.sizes import USUAL_SIDE
+from engine.storage.project_paths import expand_home
 from engine.storage.untrusted_files import read_json
 
 
@@ -73,7 +74,7 @@ def _named(settings: BaseSettings) -> BaseModel:
     name = settings.model
     if name == DEMO_BASE:
         return BaseModel(BaseKind.FOLDER, str(_demo_folder()))
-    path = Path(name).expanduser()
+    path = expand_home(name)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             raise BaseModelError(
@@ -124,7 +125,7 @@ def _vae(settings: BaseSettings) -> Path | None:
     """The VAE that the settings name."""
     if settings.vae is None:
         return None
-    path = settings.vae.expanduser().resolve()
+    path = expand_home(settings.vae).resolve()
     if path.suffix.lower() in PICKLES:
         raise BaseModelError(f"{path.name} is a pickle, which can run anything", "use the .safetensors version")
     if path.is_dir():

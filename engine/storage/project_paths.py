@@ -40,3 +40,11 @@ class ProjectPaths:
 
 SETTINGS_NAME = "limner.toml"
 """The settings' file in a project folder."""
+
+
+def expand_home(path: str | Path) -> Path:
+    """``~`` and ``~user`` as home folders; where nobody is called so, the path as it is.
+
+    ``Path.expanduser`` raises RuntimeError there.
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111

@@ -33,7 +33,7 @@ FEWER = {
 AT_ONCE = 0.05
 """Seconds of the processor for the longer text that need no second look: the square of 20,000 takes more."""
 
-RATIO = 3.0
+RATIO = 3.4
 """What doubling may cost; 2 is what it should, 4 is the square."""
 
 Make = Callable[[int], str]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.bundle.bundle import bundle_runs
@@ -170,6 +170,7 @@ def test_the_scrubber_hides_secrets_in_any_address() -> None:
 
 
 @given(st.text(max_size=60), st.sampled_from(["", "http://", "mysql://", "//", "me@", "http://["]))
+@example("~0", "")
 def test_any_text_is_an_address_or_one_plain_error(text: str, before: str) -> None:
     for read in (parse_address, canonical_address):
         with contextlib.suppress(LimnerError):

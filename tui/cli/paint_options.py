@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +14,7 @@ from engine.pictures.orders.picture import Hires, Upscaler
 from engine.settings import Settings
 from engine.settings.samplers import read_sampler, read_schedule
 from engine.settings.sizes import SizeName
+from engine.storage.project_paths import expand_home
 
 
 class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
@@ -30,10 +30,10 @@ class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
             return None, None
         file, _, strength = value.rpartition(":")
         if file and re.fullmatch(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", strength):
-            return Path(file).expanduser(), float(strength)
+            return expand_home(file), float(strength)
         if re.search(r"\.safetensors:", value):
             self.fail(f"{value!r}: the strength after the colon is no number", param, ctx)
-        return Path(value).expanduser(), None
+        return expand_home(value), None
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.errors import BaseModelError, DatasetError
 from engine.models.folder_safety import check_weights
+from engine.storage.project_paths import expand_home
 
 NEEDED_OF_A_HUB = ["*.json", "*.safetensors", "*.txt", "*.model"]
 """What is fetched of a hub's model: configuration, vocabularies and weights; nothing that could run."""
@@ -23,7 +24,7 @@ def find_files(source: str, names: Sequence[str], setting: str) -> list[Path]:
     Raises:
         DatasetError: the folder lacks one of them, or the hub can't be reached or has none of that name.
     """
-    folder = Path(source).expanduser()
+    folder = expand_home(source)
     if folder.is_dir():
         found = [folder / name for name in names]
         if missing := [path.name for path in found if not path.is_file()]:
@@ -44,7 +45,7 @@ def check_source(source: str, setting: str) -> str:
     Raises:
         DatasetError: neither a folder with a model in safetensors nor a hub name; it can't be fetched.
     """
-    folder = Path(source).expanduser()
+    folder = expand_home(source)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise DatasetError(f"{folder} holds no config.json", f"check {setting} in limner.toml")

@@ -17,6 +17,7 @@ from engine.pictures.gallery.rows import Shown
 from engine.pictures.orders.commit import give_name
 from engine.project import Project
 from engine.storage.own_files import open_own
+from engine.storage.project_paths import expand_home
 
 FAVOURITES = "is:favourite"
 """What is exported unless a filter says otherwise."""
@@ -52,7 +53,7 @@ def export_pictures(
     Raises:
         PictureError: the folder can't be made or written, or its pictures would come back as new ones.
     """
-    folder = folder.expanduser().resolve()
+    folder = expand_home(folder).resolve()
     _refuse_inside(project, folder)
     written: list[Path] = []
     there: list[Path] = []

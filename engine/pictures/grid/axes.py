@@ -24,6 +24,7 @@ from engine.prompts.grammar import chosen
 from engine.settings import PersonSettings
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
+from engine.storage.project_paths import expand_home
 
 NO_LORA = "none"
 """The checkpoint axis's value for the base model alone."""
@@ -208,7 +209,7 @@ def _named(word: Word, known: Known) -> Path:
     names = {**(known.loras or {}), **{each.stem: each for each in known.checkpoints}}
     if word.text in names:
         return names[word.text]
-    path = Path(word.text).expanduser()
+    path = expand_home(word.text)
     if path.suffix == ".safetensors" and path.exists():
         read_header(path, any_network=True)
         return path.resolve()

@@ -20,6 +20,7 @@ from engine.prompts.grammar import chosen
 from engine.prompts.to_paint import names_a_lora, remarks_on
 from engine.settings import DEMO_BASE, Settings
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
+from engine.storage.project_paths import expand_home
 from engine.training.runs.run_status import run_status
 
 SEEDS = 2**32
@@ -126,7 +127,7 @@ def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
     known = known_loras(project) if tags else {}
     named = tuple(LoraWeight(known[tag.name], tag.unet, tag.te) for tag in tags if tag.name in known)
     model = project.settings.base.model
-    there = Path(model).expanduser()
+    there = expand_home(model)
     # The demo's base keeps its name, whatever folder is called the same where somebody stands.
     base = str(there.resolve()) if model != DEMO_BASE and there.exists() else model
     return checked(settled(replace(order, others=(*order.others, *named)), base))

@@ -37,6 +37,7 @@ from engine.pictures.painting.request import Callbacks, GenerationParams, alike,
 from engine.project import Project
 from engine.prompts.extra_networks import strip
 from engine.settings import DEMO_BASE, BaseSettings
+from engine.storage.project_paths import expand_home
 
 LOOK_SECONDS = 0.1
 """How often an idle painter looks at the queue."""
@@ -357,7 +358,7 @@ def _other_of(picture: Picture, fix: Fixed) -> Beside | None:
 
 def _find(project: Project, base: str | None) -> BaseModel:
     settings = project.settings.base
-    if base is None or base in (settings.model, str(Path(settings.model).expanduser().resolve())):
+    if base is None or base in (settings.model, str(expand_home(settings.model).resolve())):
         return find_base(settings if base is None else settings.model_copy(update={"model": base}))
     config = None if base == DEMO_BASE else settings.config
     # What the settings say of their own model holds for no other.

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from engine.errors import JobError, LoraFileError, TrainingError
@@ -22,6 +21,7 @@ from engine.models.sdxl.shape import shape_of
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.storage.file_locks import file_lock
+from engine.storage.project_paths import expand_home
 from engine.training.planning.budget import check_budget
 from engine.training.planning.gpus import card_here
 from engine.training.planning.plan import lineup_of, of_the_person
@@ -176,13 +176,13 @@ def _ranks(header: LoraHeader, texts: bool) -> set[int]:
 def _grounded(settings: Settings) -> Settings:
     """The settings with the base model's path made absolute: a job runs in a folder of its own."""
     if (start_from := settings.training.start_from) is not None:
-        settings = with_changes(settings, {"training.start_from": start_from.expanduser().resolve()})
+        settings = with_changes(settings, {"training.start_from": expand_home(start_from).resolve()})
     base = find_base(settings.base)
     if base.vae is not None:
         settings = with_changes(settings, {"base.vae": base.vae})
     if settings.base.model == DEMO_BASE or base.kind is BaseKind.HUB:
         return settings
-    config = base.config and Path(base.config).expanduser().resolve()
+    config = base.config and expand_home(base.config).resolve()
     return with_changes(settings, {"base.model": base.source, "base.config": config})
 
 

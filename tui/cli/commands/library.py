@@ -21,6 +21,7 @@ from engine.library.registry import connect as open_library
 from engine.project import Project, open_project
 from engine.security.trust import NotConfirmed, confirm
 from engine.settings import LibrarySettings
+from engine.storage.project_paths import expand_home
 from tui.cli.report import document, echo, json_option, narrate, say, table
 from tui.text.sanitize import sanitize
 
@@ -68,7 +69,7 @@ def connect(
     project = _project(folder, needed=not (check and url))
     settings = project.settings.library if project else LibrarySettings()
     given = {"originals": originals, "sidecar": sidecar, "import_folder": import_folder}
-    wanted: dict[str, Any] = {name: path.expanduser().resolve() for name, path in given.items() if path}
+    wanted: dict[str, Any] = {name: expand_home(path).resolve() for name, path in given.items() if path}
     if url is not None:
         wanted["url"] = parse_address(url).url
     if private is not None:
@@ -239,7 +240,7 @@ def _mounts(given: tuple[str, ...]) -> dict[str, Path]:
         place, equals, path = each.partition("=")
         if not (place.strip("/") and equals and path):
             raise click.BadParameter(f"“{each}” is not PLACE=DIR", param_hint="--mount")
-        mounts[place] = Path(path).expanduser().resolve()
+        mounts[place] = expand_home(path).resolve()
     try:
         return LibrarySettings(mounts=mounts).mounts
     except ValueError as error:

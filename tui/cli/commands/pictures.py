@@ -23,6 +23,7 @@ from engine.pictures.orders.queue import MOST_STARS
 from engine.pictures.orders.start import order_pictures
 from engine.project import Project, open_project
 from engine.storage.database import Store
+from engine.storage.project_paths import expand_home
 from tui.cli.confirm import agree
 from tui.cli.filter_argument import FilterCommand
 from tui.cli.report import document, echo, json_option, narrate, table
@@ -97,7 +98,7 @@ def show(folder: Path, which: str, as_json: bool) -> None:
             picture = Gallery(store).picture(int(which))
         path, known, there = picture.file, picture_record(picture), picture.painted
     else:
-        path, known, there = Path(which).expanduser(), {"path": which}, True
+        path, known, there = expand_home(which), {"path": which}, True
         if not path.is_file():
             raise PictureError(f"there is no picture {which}", "give a picture's number, or a file")
     told = what_it_tells(path) if there else None
