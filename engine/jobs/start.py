@@ -108,9 +108,10 @@ _OTHERS_SECRETS = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KE
 def _from_a_hub(project: Path, kind: JobKind) -> bool:
     """Whether the model that a job loads is a hub's; settings that can't be read name none."""
     from engine.settings import read_settings
+    from engine.settings.own_paths import with_own_paths
 
     try:
-        settings = read_settings(project / SETTINGS_NAME)
+        settings = with_own_paths(read_settings(project / SETTINGS_NAME), project)
     except LimnerError:
         return False
     captioners = (settings.captions.wd14, settings.captions.blip, settings.captions.florence)

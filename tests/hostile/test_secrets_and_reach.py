@@ -18,7 +18,7 @@ import engine.llm.server
 from engine.faces.scan import start_scan
 from engine.jobs.folder import JobKind
 from engine.jobs.follow import wait
-from engine.jobs.start import NEEDED_BY, _environment
+from engine.jobs.start import NEEDED_BY, _environment, _from_a_hub
 from engine.project import Project
 from engine.secrets import PASSWORD_VARIABLE
 from tests.astronaut import FACE, save
@@ -226,6 +226,14 @@ def test_a_job_gets_no_secret_that_is_none_of_its_business(monkeypatch: pytest.M
     assert _environment(JobKind.TRAIN, from_a_hub=True)["HF_TOKEN"] == SECRET
     assert "AWS_SECRET_ACCESS_KEY" not in _environment(JobKind.TRAIN, from_a_hub=True)
     assert SECRET not in _environment(JobKind.PAINT).values()
+
+
+def test_a_base_model_inside_the_project_needs_no_hubs_token(project: Project) -> None:
+    (project.root / "models" / "base").mkdir(parents=True)
+    project.change({"base.model": "models/base"})
+    assert not _from_a_hub(project.root, JobKind.TRAIN)
+    project.change({"base.model": "somebody/else"})
+    assert _from_a_hub(project.root, JobKind.TRAIN)
 
 
 def _use(project: Project, url: str, photos: Photos, run: Run, **environment: str) -> None:  # noqa: F811
