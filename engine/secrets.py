@@ -14,6 +14,9 @@ from collections.abc import Callable
 from typing import TextIO
 from urllib.parse import quote, quote_plus
 
+PASSWORD_VARIABLE = "LIMNER_DB_PASSWORD"
+"""The environment's variable that holds the library's password."""
+
 HIDDEN = "•••"
 """Stands where a secret stood."""
 
@@ -94,7 +97,3 @@ class HidingStream:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
-
-
-PASSWORD_VARIABLE = "LIMNER_DB_PASSWORD"
-"""The environment's variable that holds the password."""

@@ -98,8 +98,13 @@ def _bring_over(root: Path, made: str) -> None:
 
 
 @cache
+def _own_folder() -> tempfile.TemporaryDirectory[str]:
+    """Of a process that shares nothing; it goes with the process."""
+    return tempfile.TemporaryDirectory(prefix="limner-stories-")
+
+
 def _shared() -> Path:
-    return Path(os.environ.get(SHARED_FOLDER) or tempfile.mkdtemp(prefix="limner-stories-"))
+    return Path(os.environ.get(SHARED_FOLDER) or _own_folder().name)
 
 
 def _scanned(root: Path, faces: int) -> None:

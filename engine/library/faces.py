@@ -11,10 +11,8 @@ from engine.errors import LibraryError
 FOLDER_ROOT = "folder"
 """The ``file_root`` of a photo in a plain folder that has no index."""
 
-
 MOST_MEMORY = 1_000_000_000
 """Bytes that the faces of one person may take: some 800,000 of them."""
-
 
 A_ROW = 1000
 """Bytes that a face takes beside its longer texts."""

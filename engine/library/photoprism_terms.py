@@ -5,10 +5,8 @@ from __future__ import annotations
 CONFIRMED = ("manual", "admin")
 """Values of ``markers.subj_src`` that say a person confirmed this face (``internal/entity/src.go``)."""
 
-
 LEAST_SURE = 40
 """PhotoPrism's uncertainty, in percent, up to which a label is taken; 0 is what a person said."""
-
 
 UNKNOWN_PLACE = ("", "zz", "Unknown")
 """What PhotoPrism calls places that it does not know."""

@@ -10,9 +10,7 @@ from typing import Any
 LONGEST_TEXT = 5000
 """Letters that are taken of a name or path; no system has paths of more."""
 
-
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
-
 
 NOWHERE = (0.0, 0.0, 0.0, 0.0)
 

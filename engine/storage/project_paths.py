@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
-
-
-import os
+SETTINGS_NAME = "limner.toml"
+"""The settings' file in a project folder."""
 
 INSIDE = "./"
 """How a kept path inside the project begins; others are absolute, or names."""
@@ -36,10 +33,6 @@ class ProjectPaths:
     def path(self, kept: str) -> Path:
         """The same as a path."""
         return Path(self.full(kept))
-
-
-SETTINGS_NAME = "limner.toml"
-"""The settings' file in a project folder."""
 
 
 def expand_home(path: str | Path) -> Path:
