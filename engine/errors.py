@@ -81,7 +81,7 @@ class JobError(LimnerError):
 
 
 class BaseModelError(LimnerError):
-    """The base model can't be found or is not of SDXL's architecture."""
+    """The base model can't be found or does not have SDXL's architecture."""
 
 
 class TrainingError(LimnerError):
@@ -93,7 +93,7 @@ class LoraFileError(LimnerError):
 
 
 class PromptError(LimnerError):
-    """A prompt or a variation template can't be understood."""
+    """A prompt or a variation template is not understood."""
 
 
 class PictureError(LimnerError):

@@ -34,7 +34,7 @@ COMPARES: dict[str, Callable[[Any, Any], Any]] = {
 
 
 class FilterError(LimnerError):
-    """A word that can't be understood, and where it stands: from ``start`` to before ``end``."""
+    """A word that is not understood, and where it stands: from ``start`` to before ``end``."""
 
     def __init__(self, what: str, fix: str, start: int = 0, end: int = 0) -> None:
         super().__init__(what, fix)
@@ -98,7 +98,7 @@ def number_test(clause: Clause, word: str, example: str) -> Callable[[Any], Any]
         low, high = float(span["low"] or "-inf"), float(span["high"] or "inf")
         return lambda number: (number >= low) & (number <= high)
     if not _NUMBER.match(clause.value):
-        raise FilterError(f"“{word}” can't be understood", f"write a number: {example}")
+        raise FilterError(f"“{word}” is not understood", f"write a number: {example}")
     exact, compare = float(clause.value), COMPARES[clause.sign]
     return lambda number: compare(number, exact)
 
@@ -116,7 +116,7 @@ def not_understood(word: str, known: Sequence[str], value: str) -> FilterError:
     begun = [name for name in known if value.strip(":") and name.startswith(value.strip(":"))]
     near = begun or difflib.get_close_matches(value, known, n=1)
     others = f"it may be {', '.join(known)}" if known else "none is saved"
-    return FilterError(f"“{word}” can't be understood", f"did you mean {' or '.join(near)}?" if near else others)
+    return FilterError(f"“{word}” is not understood", f"did you mean {' or '.join(near)}?" if near else others)
 
 
 def completions_of(line: str, could_become: Callable[[str], Iterable[str]]) -> list[str]:
@@ -147,7 +147,7 @@ def found_as_typed(line: str, hints: list[str], found: Callable[[str], _Found]) 
         What is selected, and the hints.
 
     Raises:
-        FilterError: a word can't be understood, and is not the beginning of one that can.
+        FilterError: a word is not understood, and is not the beginning of one that can.
     """
     try:
         some = found(line)

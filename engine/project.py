@@ -28,7 +28,7 @@ NEW_SETTINGS = """\
 # Limner's settings for this project. Edit freely: your comments stay.
 
 [person]
-trigger = "{trigger}"       # the made-up word that comes to mean this person
+trigger = "{trigger}"       # the made-up word that will stand for this person
 class_word = "{class_word}"
 """
 
@@ -79,14 +79,14 @@ class Project:
     @property
     def addresses(self) -> tuple[NamedAddress, ...]:
         """The servers that the settings name; those that are malformed are left out. Raises ProjectError."""
-        from engine.library.address import ServerKind, parse_address
+        from engine.library.address import parse_address
         from engine.llm.server import canonical_address
 
         settings, found = self.settings, []
         if settings.library.url:
             with suppress(LimnerError):
                 address = parse_address(settings.library.url, self.root)
-                if address.kind in (ServerKind.MYSQL, ServerKind.HTTP):
+                if address.is_server:
                     found.append(NamedAddress("library.url", address.url))
         servers = {"language_model.url": settings.language_model.url, "captions.url": settings.captions.url}
         for setting, url in servers.items():
@@ -160,7 +160,7 @@ class Project:
         fitting = exact or [each for each in found if each.id.startswith(name) or each.id.endswith(name)]
         if len(fitting) == 1:
             return fitting[0]
-        what = f"no run is called {name}" if not fitting else f"{len(fitting)} runs fit {name}"
+        what = f"there is no run called {name}" if not fitting else f"{len(fitting)} runs fit {name}"
         raise ProjectError(what, "list them with: limner runs")
 
 
@@ -168,7 +168,7 @@ def create_project(root: Path, trigger: str = "jx265", class_word: str = "person
     """Makes a project folder with its settings.
 
     Raises:
-        ProjectError: there is one already, the folder can't be made, or the words won't do.
+        ProjectError: there is one already, the folder can't be made, or the words are invalid.
     """
     from engine.settings import Settings, read_settings, with_changes
 
@@ -182,7 +182,7 @@ def create_project(root: Path, trigger: str = "jx265", class_word: str = "person
         text = NEW_SETTINGS.format(trigger=_quoted(trigger), class_word=_quoted(class_word))
         write_text(project.settings_path, text)
     except OSError as error:
-        raise ProjectError(f"{root} can't be made ({error.strerror})", "choose another folder") from error
+        raise ProjectError(f"{root} can't be created ({error.strerror})", "choose another folder") from error
     try:
         read_settings(project.settings_path)
     except ProjectError:
@@ -227,7 +227,7 @@ def _check_owner(root: Path) -> None:
         return
     raise ForeignProject(
         f"the project in {root} belongs to another user of this machine; nothing of it was read",
-        f"if you trust all that it says: limner -C {shlex.quote(str(root))} trust --folder",
+        f"if you trust everything in it: limner -C {shlex.quote(str(root))} trust --folder",
     )
 
 

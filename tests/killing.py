@@ -31,7 +31,7 @@ from engine.training.run import train
 from tests.run_here import losses, of_kind, ordered
 from tests.small_project import small_project
 
-SETTINGS = {"training__checkpoint_steps": 2, "training__keep_checkpoints": 1, "training__ema_decay": 0.9}
+SETTINGS = {"training__save_every_n_steps": 2, "training__keep_checkpoints": 1, "training__ema_decay": 0.9}
 """What the run has besides: a checkpoint between those of epochs, one of them kept, a moving average."""
 
 CLOCKS = ("modelspec.date", "ss_training_started_at", "ss_training_finished_at")
@@ -180,7 +180,7 @@ def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None
     """Kills runs until ``kills`` processes were killed, or that moment of the monotonic clock; every run is brought to
     its end."""
     began = time.monotonic()
-    project = small_project(folder / "james", images=4, training__batch=2)
+    project = small_project(folder / "james", images=4, training__batch_size=2)
     whole = ordered(project, "whole", **SETTINGS)
     assert child(whole, None, folder / "note") == 0, whole.log_path.read_text()
     places = (folder / "note").read_text().splitlines()

@@ -17,13 +17,13 @@ SETTINGS = {
     "base.model": "demo",
     "training.repeats": 2,
     "training.epochs": 2,
-    "training.batch": 2,
+    "training.batch_size": 2,
     "training.rank": 4,
     "training.alpha": 2.0,
     "training.learning_rate": 5e-3,
     "training.sample_prompts": [],
     "painting.steps": 3,
-    "painting.guidance": 3.0,
+    "painting.guidance_scale": 3.0,
     "painting.idle_seconds": 1.0,
 }
 """What keeps a test quick."""

@@ -41,7 +41,7 @@ from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
 from engine.storage.file_locks import file_lock
 from tests.mariadb import SHARED_FOLDER
-from tui.screens.connect.screen import Checked
+from tui.screens.connect.fields import Checked
 
 PERSON_UID = "js6sg6b1qekk9jx8"
 RUN = "20261121-1403-jx265"
@@ -117,7 +117,7 @@ def _scanned(root: Path, faces: int) -> None:
             "library.originals": "/mnt/photos",
             "library.sidecar": "/mnt/storage/sidecar",
             "base.model": DEMO_BASE,
-            "training.batch": 4,
+            "training.batch_size": 4,
         }
     )
     with project.store() as store:
@@ -235,6 +235,7 @@ def checked(settings: object) -> Checked:
         ),
         None,
         PEOPLE,
+        False,
     )
 
 

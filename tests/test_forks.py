@@ -63,7 +63,9 @@ def test_failures_ends_and_warnings_of_all_processes_are_told(folder: Path) -> N
     assert "the process that ran it ended with -9" in done.stdout
     assert "UserWarning: beware" in done.stdout
     assert 'tests="8"' in (folder / "report.xml").read_text()
-    assert (folder / "ended").read_text() == "shared\n", "what tests share ends once, and only where it began"
+    ended = (folder / "ended").read_text() if (folder / "ended").exists() else ""
+    # In none where the process that was killed had begun it.
+    assert ended in ("shared\n", ""), "what tests share ends once, and only where it began"
 
 
 def test_the_first_failure_ends_all_where_that_is_asked_for(folder: Path) -> None:

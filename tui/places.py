@@ -1,4 +1,4 @@
-"""Where Limner keeps things on this machine."""
+"""Show where Limner keeps its files on this machine."""
 
 from __future__ import annotations
 

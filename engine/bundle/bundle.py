@@ -57,7 +57,7 @@ def bundle_project(project: Project, path: Path, with_library: bool = False, tel
     left = settings_file(project, with_library)
     images = list(_files(project.dataset, "dataset"))
     if not images:
-        raise BundleError("there is no dataset to take along", "build it first: limner dataset build")
+        raise BundleError("there is no dataset to bundle", "build it first: limner dataset build")
     prompts = [_without_server(each) for each in _prompts(project)] if not with_library else _prompts(project)
     members = [Member("limner.toml", left.data), Member("prompts.json", as_json(prompts))]
     for member in images:
@@ -93,7 +93,7 @@ def bundle_runs(
     runs = [job for job in wanted if job.id not in alive]
     if not runs:
         what = f"{', '.join(alive)} is under way" if alive else "this project has no runs"
-        fix = "wait for its end, or end it with: limner stop" if alive else "start one with: limner train"
+        fix = "wait until it ends, or end it with: limner stop" if alive else "start one with: limner train"
         raise BundleError(what, fix)
     members = [member for job in runs for member in _of_run(job, with_state)]
     about = pack(path, BundleKind.RUNS, members, project.settings.person.trigger, tell)
@@ -116,7 +116,7 @@ def bundle_pictures(project: Project, path: Path, tell: Tell = lambda *_: None) 
         gallery = packed_gallery(store)
     files = list(_files(project.pictures, "pictures"))
     if not files:
-        raise BundleError("there are no pictures to take along", "paint some: limner paint PROMPT")
+        raise BundleError("there are no pictures to bundle", "paint some: limner paint PROMPT")
     members = [Member(gallery_file.NAME, as_json(gallery.model_dump())), *files]
     return Bundled(path, pack(path, BundleKind.PICTURES, members, project.settings.person.trigger, tell))
 

@@ -92,7 +92,7 @@ def read_about(data: bytes) -> About:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise no_bundle() from error
     if not (0 <= about.files <= MOST_FILES and 0 <= about.bytes <= MOST_BYTES):
-        raise BundleError("the bundle says that it is absurdly large", "make it again with: limner bundle")
+        raise BundleError("the bundle declares an absurd size", "make it again with: limner bundle")
     return about
 
 
@@ -101,7 +101,9 @@ def checked_name(name: str, kind: BundleKind) -> PurePosixPath:
     path = PurePosixPath(name)
     odd = not name or len(name) > LONGEST_NAME or "\\" in name or not name.isprintable() or str(path) != name
     if odd or path.is_absolute() or any(part.startswith(".") for part in path.parts):
-        raise BundleError(f"the bundle holds a file that leads elsewhere ({name[:80]!r})", "don't trust who made it")
+        raise BundleError(
+            f"the bundle holds a file that points outside of it ({name[:80]!r})", "don't trust its sender"
+        )
     first, *rest = path.parts
     if kind is BundleKind.RUNS:
         ours = first == "runs" and len(rest) > 1 and _RUN.fullmatch(rest[0]) is not None
@@ -110,7 +112,9 @@ def checked_name(name: str, kind: BundleKind) -> PurePosixPath:
     else:
         ours = name in ("limner.toml", "prompts.json") or (first == "dataset" and bool(rest))
     if not ours:
-        raise BundleError(f"the bundle holds what belongs in none ({name[:80]!r})", "make it with: limner bundle")
+        raise BundleError(
+            f"the bundle holds a file that does not belong in a bundle ({name[:80]!r})", "make it with: limner bundle"
+        )
     return path
 
 
@@ -121,4 +125,4 @@ def as_json(record: Mapping[str, Any] | list[Any]) -> bytes:
 
 def no_bundle() -> BundleError:
     """What is said of any other file."""
-    return BundleError("this is no bundle of Limner's", "make one with: limner bundle")
+    return BundleError("this is not a Limner bundle", "make one with: limner bundle")

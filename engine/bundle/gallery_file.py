@@ -91,7 +91,7 @@ class PackedPicture(BaseModel):
     def _lies_inside(cls, told: str) -> str:
         place = PurePosixPath(told.removeprefix(INSIDE))
         if not told.startswith(f"{INSIDE}pictures/") or ".." in place.parts or str(place) != told[len(INSIDE) :]:
-            raise ValueError("it lies outside of the project's pictures")
+            raise ValueError("it is outside of the project's pictures")
         return told
 
     @field_validator("details")
@@ -173,12 +173,12 @@ def read_gallery(path: Path, root: Path) -> GalleryFile:
             grid_from_record(grid.name, parse_json(grid.plan), 0, grid.t, ProjectPaths(root))
     except ValidationError as error:
         where = ".".join(str(each) for each in error.errors()[0]["loc"])
-        what = f"the bundle tells of its pictures what can't be (at {where[:80]})"
+        what = f"the bundle's record of its pictures is invalid (at {where[:80]})"
         raise BundleError(what, "make it again") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, PictureError) as error:
         raise no_bundle() from error
     if len({each.path for each in gallery.pictures}) != len(gallery.pictures):
-        raise BundleError("the bundle tells of one picture twice", "make it again")
+        raise BundleError("the bundle lists one picture twice", "make it again")
     return gallery
 
 

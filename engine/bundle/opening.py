@@ -82,20 +82,20 @@ def _stage(path: Path, stage: Path, tell: Tell) -> About:
         told: dict[str, Any] | None = None
         while (member := _next(tar)) is not None:
             if told is not None:
-                raise BundleError("the bundle goes on after its end", "don't trust who made it")
+                raise BundleError("the bundle has data after its end", "don't trust its sender")
             if member.name == CHECKSUMS:
                 told = _record(tar, member, LARGEST_ABOUT + 2 * letters + len(sums) * A_SUM)
                 continue
             done += member.size
             letters += len(member.name.encode("utf-8", "replace"))
             if len(sums) >= about.files or done > about.bytes or member.size < 0 or letters > MOST_LETTERS:
-                raise BundleError("the bundle holds more than it says", "don't trust who made it")
+                raise BundleError("the bundle holds more than it declares", "don't trust its sender")
             sums[member.name] = _take(tar, member, stage, about.kind)
             tell(done, about.bytes)
         if told is None or len(sums) != about.files:
             raise _cut_off(path)
         if told != sums:
-            raise BundleError(f"{path} is damaged (a checksum differs)", "copy it once more")
+            raise BundleError(f"{path} is damaged (a checksum differs)", "copy it again")
         return about
 
 
@@ -113,14 +113,16 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
     _source(tar).headers = A_HEADER
     member = tar.next()
     if tar.pax_headers:
-        raise BundleError("the bundle holds headers for all of its files", "don't trust who made it")
+        raise BundleError("the bundle holds headers for all of its files", "don't trust its sender")
     return member
 
 
 def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: BundleKind) -> str:
     """Writes one file and returns its SHA-256."""
     if not member.isreg() or member.issparse():
-        raise BundleError(f"the bundle holds what is no plain file ({member.name[:80]!r})", "don't trust who made it")
+        raise BundleError(
+            f"the bundle holds something that is not a plain file ({member.name[:80]!r})", "don't trust its sender"
+        )
     place = checked_name(member.name, kind)
     if hasattr(tarfile, "data_filter"):
         tarfile.data_filter(member, str(stage))
@@ -129,14 +131,14 @@ def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, stage: Path, kind: Bund
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except (FileExistsError, NotADirectoryError) as error:
         what = f"the bundle holds a file where a folder belongs ({member.name[:80]!r})"
-        raise BundleError(what, "don't trust who made it") from error
+        raise BundleError(what, "don't trust its sender") from error
     source = tar.extractfile(member)
     assert source is not None
     digest = hashlib.sha256()
     try:
         handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError as error:
-        raise BundleError(f"the bundle holds {member.name[:80]!r} twice", "don't trust who made it") from error
+        raise BundleError(f"the bundle holds {member.name[:80]!r} twice", "don't trust its sender") from error
     with os.fdopen(handle, "wb") as file, _source(tar).data():
         left = member.size
         while left and (chunk := source.read(min(CHUNK, left))):
@@ -188,7 +190,7 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
             raise BundleError(f"there is no {path}", "name the file that limner bundle made") from error
         raise
     except PermissionError as error:
-        raise BundleError(f"{error.filename or path} may not be read or written", "check whose it is") from error
+        raise BundleError(f"{error.filename or path} may not be read or written", "check who owns it") from error
     except gzip.BadGzipFile as error:
         raise no_bundle() from error
     except EOFError as error:
@@ -198,11 +200,11 @@ def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     except (tarfile.TarError, zlib.error, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, tarfile.ReadError) and "unexpected end" in str(error):
             raise _cut_off(path) from error
-        raise BundleError(f"{path} is damaged, or no bundle of Limner's ({error})", "copy it once more") from error
+        raise BundleError(f"{path} is damaged, or not a Limner bundle ({error})", "copy it again") from error
 
 
 def _cut_off(path: Path) -> BundleError:
-    return BundleError(f"{path} is cut off", "copy it once more; rsync --partial goes on where it was")
+    return BundleError(f"{path} is cut off", "copy it again; rsync --partial resumes")
 
 
 class _Bounded:
@@ -220,7 +222,7 @@ class _Bounded:
         if self._in_header:
             self.headers -= size
         if not 0 <= size <= LARGEST_READ or self.headers < 0:
-            raise BundleError("the bundle's list of files is absurdly large", "don't trust who made it")
+            raise BundleError("the bundle's list of files is absurdly large", "don't trust its sender")
         return self._file.read(size)
 
     @contextlib.contextmanager

@@ -54,7 +54,9 @@ def pack(path: Path, kind: BundleKind, members: Sequence[Member], trigger: str, 
         raise BundleError(f"{path} is there already", "name another file with -o, or remove it") from error
     except OSError as error:
         where = error.filename or path
-        raise BundleError(f"{where} can't be read or written ({error.strerror})", "check the disk's room") from error
+        raise BundleError(
+            f"{where} can't be read or written ({error.strerror})", "check the free disk space"
+        ) from error
     finally:
         part.unlink(missing_ok=True)
     return about

@@ -32,7 +32,7 @@ class PicturesBroughtHome:
 def bring_pictures_home(project: Project, stage: Path) -> PicturesBroughtHome:
     """Takes over what a bundle has of pictures. Nothing here is overwritten; what is here already stays as it is.
 
-    Killed in between, it can be done again: a file that came without its row gets it then.
+    Killed in between, it can be redone: a file that came without its row gets it then.
 
     Args:
         project: where they go.
@@ -59,7 +59,7 @@ def _move_files(project: Project, incoming: Path) -> dict[str, str]:
         place = project.pictures / file.relative_to(incoming)
         place.parent.mkdir(parents=True, exist_ok=True)
         if not place.parent.resolve().is_relative_to(project.pictures.resolve()):
-            raise BundleError(f"{place.parent} is a link that leads out of the project", "remove it")
+            raise BundleError(f"{place.parent} is a link that points out of the project", "remove it")
         if place.exists() and filecmp.cmp(file, place, shallow=False):
             continue
         taken = give_name(file, place)

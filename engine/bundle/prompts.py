@@ -69,7 +69,7 @@ def take_prompts(project: Project, path: Path) -> None:
         json.dumps(rows, ensure_ascii=False).encode("utf-8")
     except ValidationError as error:
         where = ".".join(str(each) for each in error.errors()[0]["loc"])
-        raise BundleError(f"the bundle holds a prompt that is none (at {where[:80]})", "make it again") from error
+        raise BundleError(f"the bundle holds an invalid prompt (at {where[:80]})", "make it again") from error
     except (OSError, ValueError, RecursionError) as error:
         raise no_bundle() from error
     known = {each.id for each in prompts}

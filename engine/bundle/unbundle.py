@@ -84,7 +84,8 @@ def unbundle(path: Path, folder: Path, tell: Tell = lambda *_: None, with_addres
     if about.kind is BundleKind.PROJECT:
         return _new_project(path, project, tell, with_addresses)
     if not project.settings_path.is_file():
-        raise BundleError(f"{path} holds {about.kind.value}, and {folder} is no project", "name the folder of theirs")
+        what = f"{path} holds {about.kind.value}, and {folder} is not a project"
+        raise BundleError(what, "give that project's folder")
     stage = project.root / ".unbundling"
     with staged(path, stage, tell) as about:
         if about.kind is BundleKind.PICTURES:
@@ -99,7 +100,10 @@ def unbundle(path: Path, folder: Path, tell: Tell = lambda *_: None, with_addres
 def _new_project(path: Path, project: Project, tell: Tell, with_addresses: bool) -> Unbundled:
     root = project.root
     if project.settings_path.exists():
-        raise BundleError(f"{root} is a project already", "choose another folder; runs of both come home alike")
+        raise BundleError(
+            f"{root} is a project already",
+            "choose another folder; runs from both can be unbundled into the same project",
+        )
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise BundleError(f"{root} is not empty", "choose a folder that is empty or not there yet")
     stage = root.with_name(f".{root.name}.unbundling")
@@ -160,7 +164,7 @@ def _bring_up_to_date(job: JobFolder, incoming: Path, longer: bool) -> Merged:
     """Moves over what is missing or has changed, the log last: what it tells of is there then, wherever this is
     killed."""
     if longer and is_under_way(job):
-        raise BundleError(f"{job.id} is under way here, and the bundle has more of it", "wait for its end")
+        raise BundleError(f"{job.id} is still running here, and the bundle has more of it", "wait until it ends")
     moved = False
     files = sorted(each for each in incoming.rglob("*") if each.is_file())
     for each in sorted(files, key=lambda file: file.name == LOG):

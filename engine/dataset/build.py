@@ -108,13 +108,19 @@ def build(
         tell(events.Warning(words))
     if by_hand:
         names = ", ".join(by_hand)
-        tell(events.Warning(f"changed by hand, and left so: {names}; limner dataset build --overwrite replaces them"))
+        tell(
+            events.Warning(f"changed by hand, left unchanged: {names}; limner dataset build --overwrite replaces them")
+        )
     for face, reason in skipped:
         tell(events.Warning(f"face {face.id} is skipped: {reason}", subject=str(face.path or face.file_name)))
     left = sum(face.gone and manifest.of(face.marker_uid) is not None for face in kept)
     if left:
         are = "1 image stays though its face is" if left == 1 else f"{left} images stay though their faces are"
-        tell(events.Warning(f"{are} gone from the library: see limner faces list is:gone, reject what is to go"))
+        tell(
+            events.Warning(
+                f"{are} gone from the library: see limner faces list is:gone, reject those that you don't want"
+            )
+        )
     images = tuple(folder.images())
     return BuildReport(folder.path, images, made, removed, tuple(skipped), by_hand=by_hand, gone=left)
 

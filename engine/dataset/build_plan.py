@@ -133,8 +133,8 @@ class Plan:
             return False
         if seen is None:
             self.told.append(
-                f"face {face.id}: its photo was changed after it was indexed, its box may be off: look at the image, or"
-                " let it be looked at with limner faces measure"
+                f"face {face.id}: its photo was changed after it was indexed, its box may be wrong:"
+                " check the image, or run limner faces measure"
             )
         return True
 

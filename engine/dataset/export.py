@@ -90,11 +90,11 @@ def export(
     told = [finding.line for finding in caption_findings(images, project.settings)]
     folder = to / folder_name(project.settings) if format is ExportFormat.KOHYA else to
     if left := _left_from_before(folder, len(images)):
-        told.append(f"images that are not of this dataset lie in {folder}, and are left alone: {left}")
+        told.append(f"{folder} also holds images of other datasets, left unchanged: {left}")
     if masks := sum(mask_of_image(image.path) is not None for image in images):
-        told.append(f"{masks} mask{'s are' if masks > 1 else ' is'} left out: neither format has a place for them")
+        told.append(f"{masks} mask{'s are' if masks > 1 else ' is'} left out: neither format supports them")
     if others and format is ExportFormat.IMAGEFOLDER:
-        told.append("regularisation images are left out: an image folder has no place for them")
+        told.append("regularisation images are left out: an image folder can't hold them")
     return Exported(to, config, len(images), tuple(told))
 
 
@@ -119,7 +119,7 @@ def _kohya(
         "datasets": [
             {
                 "resolution": side,
-                "batch_size": settings.training.batch,
+                "batch_size": settings.training.batch_size,
                 "enable_bucket": True,
                 "bucket_no_upscale": True,
                 "subsets": subsets,

@@ -55,7 +55,7 @@ def findings(
     if not images:
         return [Finding("no images", stops=True)]
     found = caption_findings(images, settings, count)
-    found.append(Finding("nothing but the person's words", _names(images, lambda each: _bare(each, settings))))
+    found.append(Finding("only the person's words", _names(images, lambda each: _bare(each, settings))))
     found += [Finding("the same caption", same) for same in _alike(images, settings)]
     found.append(Finding("fewer than 1024 px in the photo", _names(images, lambda each: each.upscaled)))
     return [*(each for each in found if each.images), *_balance(manifest, settings)]
@@ -98,7 +98,7 @@ def _balance(manifest: Manifest, settings: Settings) -> list[Finding]:
         return []
     there = {name: sum(entry.framing == name for entry in manifest.entries) for name in FRAMINGS}
     short = [f"{name} {there[name]} of {wanted[name]}" for name in FRAMINGS if there[name] * 2 < wanted[name]]
-    return [Finding(f"the mix is short of {', '.join(short)}")] if short else []
+    return [Finding(f"the mix lacks {', '.join(short)}")] if short else []
 
 
 def _alike(images: Sequence[TrainingImage], settings: Settings) -> list[tuple[str, ...]]:

@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--pictures", type=int, default=20_000, help="different drawings to learn from")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--resume", type=Path, help="a tiny base to go on from; its VAE stays as it is")
+    parser.add_argument("--resume", type=Path, help="a tiny base to continue from; its VAE stays unchanged")
     parser.add_argument("--single-file", type=Path, help="also write all weights as one file with SDXL's own names")
     options = parser.parse_args()
 

@@ -34,7 +34,7 @@ def base_check(settings: BaseSettings) -> Check:
         return replace(found, detail=f"{found.detail}{noise}") if found.ok else found
     missing = missing_parts(Path(base.source))
     if missing:
-        fix = "copy the whole folder again, or name another base.model in limner.toml"
+        fix = "copy the whole folder again, or set another base.model in limner.toml"
         return Check("base model", False, f"{base.source} lacks {', '.join(missing)}", fix, needed=True)
     named = "the demo's own" if settings.model == DEMO_BASE else base.source
     return Check("base model", True, f"{named}, {gigabytes(_size(Path(base.source)))}{noise}")
@@ -60,10 +60,12 @@ def _hub(base: BaseModel) -> Check:
     fix = f"hf download {shlex.quote(base.source)} --include '*.json' '*.txt' '*.fp16.safetensors'"
     folder = hub_folder(base.source)
     if folder is None:
-        return Check("base model", False, f"{base.source} is not here yet; the first run fetches about 7 GB", fix)
+        return Check(
+            "base model", False, f"{base.source} is not downloaded yet; the first run downloads about 7 GB", fix
+        )
     missing = missing_parts(folder)
     if missing:
-        return Check("base model", False, f"{base.source} was fetched in part: {', '.join(missing)} missing", fix)
+        return Check("base model", False, f"{base.source} is partly downloaded: {', '.join(missing)} missing", fix)
     return Check("base model", True, f"{base.source}, {gigabytes(_size(folder))} in {folder}")
 
 
@@ -71,7 +73,7 @@ def _file(path: Path) -> Check:
     size = path.stat().st_size
     if size < _SMALL:
         detail = f"{path} has only {gigabytes(size)}; SDXL's single files have about 7 GB"
-        return Check("base model", False, detail, "fetch it again; it was probably cut off")
+        return Check("base model", False, detail, "download it again; the download was probably cut off")
     return Check("base model", True, f"{path}, {gigabytes(size)}")
 
 

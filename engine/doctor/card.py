@@ -76,9 +76,9 @@ def card_check(cards: Cards, in_machine: bool) -> Check:
         known = f"driver {cards.driver}, CUDA {_dotted(cards.cuda)}"
         return Check("gpu", True, f"{'; '.join(told)} ({known})")
     if in_machine:
-        what = f"there is an NVIDIA card, but its driver does not answer ({cards.problem})"
+        what = f"there is an NVIDIA GPU, but its driver does not answer ({cards.problem})"
         return Check("gpu", False, what, f"{_install_driver()} && sudo reboot")
-    detail = "no NVIDIA card: everything runs on the CPU, which is enough for the demo and too slow for SDXL"
+    detail = "no NVIDIA GPU: everything runs on the CPU, which is enough for the demo and too slow for SDXL"
     return Check("gpu", False, detail, "run Limner on a machine with one; a rented 24 GB card is enough")
 
 
@@ -98,14 +98,16 @@ def torch_check(torch: Torch | None, cards: Cards, ask: Callable[[], tuple[bool,
         return Check("torch", True, detail, needed=True)
     fix = f"pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu{_wheel(cards.cuda)}"
     if torch.cuda is None:
-        return Check("torch", False, f"{detail}: it can't see the card", fix)
+        return Check("torch", False, f"{detail}: it can't see the GPU", fix)
     if int(torch.cuda.split(".")[0]) > cards.cuda // 1000:
-        return Check("torch", False, f"{detail}: driver {cards.driver} knows CUDA {_dotted(cards.cuda)} at most", fix)
+        return Check(
+            "torch", False, f"{detail}: driver {cards.driver} supports CUDA {_dotted(cards.cuda)} at most", fix
+        )
     if ask is not None:
         seen, why = ask()
         if not seen:
-            return Check("torch", False, f"{detail}: it does not see the card{f' ({why})' if why else ''}", fix)
-        detail += f", sees the card{f', {why}' if why else ''}"
+            return Check("torch", False, f"{detail}: it does not see the GPU{f' ({why})' if why else ''}", fix)
+        detail += f", sees the GPU{f', {why}' if why else ''}"
     return Check("torch", True, detail, needed=True)
 
 

@@ -37,4 +37,4 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     if isinstance(library.roots, RemotePhotos):
         told += f", {gigabytes(fetched(project.cache)[1])}; safe to delete, limner faces scan fetches them again"
     checks = [answered, Check("photos", True, told or "no photo with a face yet")]
-    return [*checks, *(Check("connection", False, note, "docs/remote.md tells the ways") for note in about.notes)]
+    return [*checks, *(Check("connection", False, note, "see docs/remote.md") for note in about.notes)]

@@ -66,6 +66,6 @@ def preview(face: FoundFace, framing: Framing | Cut, side: int) -> Image.Image:
 def _photo(face: FoundFace, at_least: int | None = None) -> Image.Image:
     if face.problem or face.path is None:
         raise FaceError(
-            f"the face in {face.file_name} can't be used ({face.problem})", "mend that, then: limner faces scan"
+            f"the face in {face.file_name} can't be used ({face.problem})", "fix that, then: limner faces scan"
         )
     return open_upright(face.path, at_least)

@@ -139,8 +139,8 @@ def group_people(kept: FolderIndex) -> int:
 def _folder_of(project: Project) -> Path:
     url = project.settings.library.url
     address = parse_address(url, project.root) if url else None
-    if address is None or address.kind is not ServerKind.FOLDER or address.path is None:
-        raise LibraryError("this project's library is no plain folder", "limner connect folder:///…")
+    if address is None or address.kind != ServerKind.FOLDER or address.path is None:
+        raise LibraryError("this project's library is not a plain folder", "limner connect folder:///…")
     return address.path
 
 

@@ -105,7 +105,7 @@ def scan(
 
     Raises:
         LibraryError: the library can't be opened, or knows nobody or more than one of that name; or photos that are
-            fetched can't be had any more. Then nothing is recorded, and what was fetched stays.
+            fetched can't be had any more. Then nothing is recorded, and finished downloads are kept.
     """
     tell = tell or (lambda _event: None)
     told = _told_by_library(project, person, password, tell, should_stop)
@@ -145,8 +145,8 @@ def _about(recorded: Recorded) -> Iterator[str]:
         )
     if recorded.gone:
         yield (
-            f"{recorded.gone:,} decided {'face is' if recorded.gone == 1 else 'faces are'} gone from the library: what"
-            " was decided is kept"
+            f"{recorded.gone:,} decided {'face is' if recorded.gone == 1 else 'faces are'} gone from the library:"
+            " their decisions are kept"
         )
 
 
@@ -331,7 +331,7 @@ def _doubt(row: LibraryFace, photo: Photo) -> str | None:
         width, height = photo.size
         return (
             f"the picture is {width} × {height}, the index says {row.file_width} × {row.file_height}:"
-            " turned or edited since, the box may be off"
+            " turned or edited since, the box may be wrong"
         )
     if row.file_size and photo.bytes and photo.bytes != row.file_size:
         return (

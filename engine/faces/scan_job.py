@@ -6,8 +6,9 @@ from engine.faces.folder_scan import index
 from engine.faces.scan import index_folder, scan
 from engine.jobs.follow import wait
 from engine.jobs.worker import Context
-from engine.library.address import ServerKind, parse_address
+from engine.library.address import parse_address
 from engine.library.password import find_password
+from engine.library.registry import kind_of
 from engine.project import Project
 
 
@@ -16,7 +17,7 @@ def work(context: Context) -> None:
     project = Project(context.project)
     url = project.settings.library.url
     address = parse_address(url, project.root) if url else None
-    if address is not None and address.kind is ServerKind.FOLDER:
+    if address is not None and kind_of(address).finds_faces:
         own = index_folder(project)
         if context.folder.path.resolve() != own.path.resolve() and own.alive():
             wait(own)

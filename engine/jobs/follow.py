@@ -40,9 +40,9 @@ def died(job: JobFolder) -> events.Job:
     """The event for a process that is gone though its log names no end."""
     told = (entry.event for entry in job.entries() if isinstance(entry.event, events.Job))
     boots = [event.boot for event in told if event.boot and event.host in (None, this_machine())]
-    why = f"the process is gone without a word, see {job.log_path}"
+    why = f"the process ended without a message, see {job.log_path}"
     if boots and (now := boot_id()) and boots[-1] != now:
-        why = "the machine was restarted while it ran"
+        why = "the machine was restarted while it was running"
     return events.Job(events.JobState.FAILED, reason=why + _go_on(job))
 
 
@@ -51,7 +51,7 @@ def _go_on(job: JobFolder) -> str:
         kind = job.read_order().kind
     except JobError:
         return ""
-    return f"; go on with: limner resume {job.id}" if kind is JobKind.TRAIN else ""
+    return f"; resume it with: limner resume {job.id}" if kind is JobKind.TRAIN else ""
 
 
 def state(job: JobFolder) -> events.Job:

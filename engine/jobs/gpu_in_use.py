@@ -70,10 +70,10 @@ class Card:
         with _held(self._training, fcntl.LOCK_SH):
             deadline = time.monotonic() + patience
             if self.painted_on():
-                tell("waiting for the painter to give the card back")
+                tell("waiting for the painter to free the GPU")
             while self.painted_on():
                 if time.monotonic() > deadline:
-                    tell("the painter keeps the card: training beside it")
+                    tell("the painter keeps the GPU: training beside it")
                     break
                 time.sleep(POLL_SECONDS)
             yield

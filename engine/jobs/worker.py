@@ -114,7 +114,7 @@ def _told(context: Context, error: Exception) -> tuple[str, str]:
             print(story_of(error), file=sys.stderr)
     if told is not None:
         return told.what, told.fix
-    return without_secrets(f"{type(error).__name__}: {error}"), f"the whole story is in {context.folder.log_path}"
+    return without_secrets(f"{type(error).__name__}: {error}"), f"the traceback is in {context.folder.log_path}"
 
 
 def _cards(context: Context, kind: JobKind) -> AbstractContextManager[None]:

@@ -12,12 +12,16 @@ from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from engine.errors import LibraryError
 from engine.library.spelling import as_on_disk
+from engine.plugins import plugin_names
 from engine.security.secret_check import LONGEST, holds_secret, is_host
 from engine.storage.project_paths import expand_home
 
 DEFAULT_PORT = 3306
 DEFAULT_NAME = "photoprism"
 """The database and the user in PhotoPrism's example compose file."""
+
+GROUP = "limner.libraries"
+"""The entry points of other packages' kinds of libraries, each named after its scheme."""
 
 EXAMPLES = "give mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host or folder:///…"
 
@@ -53,9 +57,10 @@ class Tls(StrEnum):
 
 @dataclass(frozen=True)
 class LibraryAddress:
-    """An index's address. For SQLite and a folder ``path`` alone is set; for a server the rest is."""
+    """A library's address. For a file or a folder ``path`` alone is set; for a server the rest is."""
 
-    kind: ServerKind
+    kind: str
+    """A ``ServerKind``, or the scheme of another package's kind of library."""
     path: Path | None = None
     """The SQLite index, or the folder, absolute."""
     user: str = ""
@@ -65,10 +70,15 @@ class LibraryAddress:
     """A Unix socket, used instead of host and port."""
     database: str = ""
     site: str = ""
-    """PhotoPrism's web address, ``https://photos.example.com:8443/prism``, without a slash at its end."""
+    """A web address, ``https://photos.example.com:8443/prism``, without a slash at its end."""
     tls: Tls = Tls.AUTO
     ca: Path | None = None
     """A file of certificates to verify the server by, instead of this machine's own."""
+
+    @property
+    def is_server(self) -> bool:
+        """Whether a server is asked: its address has to be confirmed, and it may want a password."""
+        return self.path is None
 
     @property
     def local(self) -> bool:
@@ -83,7 +93,7 @@ class LibraryAddress:
         asked = {"unix_socket": self.socket, "ssl": self.tls if self.tls is not Tls.AUTO else None, "ssl_ca": self.ca}
         query = "&".join(f"{name}={quote(str(value))}" for name, value in asked.items() if value)
         tail = f"?{query}" if query else ""
-        if self.kind is ServerKind.HTTP:
+        if self.site:
             scheme, _, rest = self.site.partition("://")
             return f"{scheme}://{quote(self.user, safe='')}{'@' if self.user else ''}{rest}{tail}"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -96,7 +106,7 @@ class LibraryAddress:
             return str(self.path)
         if self.socket is not None:
             return str(self.socket)
-        if self.kind is ServerKind.HTTP:
+        if self.site:
             return self.site
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -119,7 +129,7 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
     text = text.strip()
     if len(text) > LONGEST or "\0" in text:
         # Also since patterns take the square of its length.
-        raise LibraryError("the library's address is none (it is too long, or holds a NUL)", EXAMPLES)
+        raise LibraryError("the library's address is invalid (too long, or holds a NUL)", EXAMPLES)
     try:
         base = (base or Path()).resolve()
         if holds_secret(text) and not _is_a_file(text, base):
@@ -151,7 +161,28 @@ def _parsed(text: str, base: Path) -> LibraryAddress:
         return _from_mysql(parts, port)
     if scheme in {"https", "http"}:
         return _from_http(parts, port)
+    if scheme in plugin_names(GROUP):
+        return _from_plugin(scheme, parts, port, base)
     raise LibraryError(f"libraries at {scheme}:// addresses can't be read", EXAMPLES)
+
+
+def _from_plugin(scheme: str, parts: SplitResult, port: int | None, base: Path) -> LibraryAddress:
+    """An address of another package's kind: ``scheme:///path`` for files, ``scheme://[user@]host[:port]/…`` for a
+    server."""
+    _refuse_password(parts)
+    if not parts.netloc:
+        path = unquote(parts.path, errors="surrogateescape")
+        return LibraryAddress(scheme, path=as_on_disk(base / expand_home(path)).resolve())
+    if not is_host(parts.hostname or ""):
+        raise LibraryError("the library's address names no host", EXAMPLES)
+    name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return LibraryAddress(
+        scheme,
+        user=unquote(parts.username or ""),
+        host=parts.hostname or "",
+        port=port or 0,
+        site=f"{scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}",
+    )
 
 
 def _is_a_file(text: str, base: Path) -> bool:
@@ -197,7 +228,7 @@ def _from_http(parts: SplitResult, port: int | None) -> LibraryAddress:
     if scheme == "http" and (tls in (Tls.REQUIRED, Tls.UNVERIFIED) or "ssl_ca" in query):
         raise LibraryError("an http:// address is never encrypted, whatever ssl= or ssl_ca= says", "write https://")
     if tls is Tls.OFF and scheme == "https":
-        raise LibraryError("ssl=off makes no sense of an https:// address", "leave it out, or write http://")
+        raise LibraryError("ssl=off contradicts an https:// address", "leave it out, or write http://")
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = 443 if scheme == "https" else 80
     path = _PAGES.sub("", parts.path).rstrip("/")
@@ -251,7 +282,7 @@ def _plain_path(text: str, base: Path) -> Path:
     """A path as it was typed. What looks like a server's login is one, unless such a file is there."""
     path = as_on_disk(base / expand_home(text))
     if "@" in text.partition("/")[0] and not os.path.exists(path):  # noqa: PTH110 - too long a name is no error here
-        raise LibraryError("the library's address says not of what kind it is", EXAMPLES)
+        raise LibraryError("the library's address does not say what kind it is", EXAMPLES)
     return path.resolve()
 
 
@@ -285,5 +316,5 @@ def _index_in(path: Path) -> Path:
 def _holds_password() -> LibraryError:
     return LibraryError(
         "the address holds a password, which other users of this machine could see",
-        "take it out and set LIMNER_DB_PASSWORD, or leave it to the keyring or the prompt",
+        "remove it and set LIMNER_DB_PASSWORD, or leave it to the keyring or the prompt",
     )

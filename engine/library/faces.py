@@ -70,7 +70,7 @@ def bounded(rows: Iterator[_Row]) -> Iterator[_Row]:
             room -= len(row.photo_uid) + len(row.file_hash)
         if room < 0:
             raise LibraryError(
-                "the library tells of more faces of one person than fit into the memory", "give PhotoPrism's own index"
+                "the library lists more faces of one person than fit into memory", "give PhotoPrism's own index"
             )
         yield row
 

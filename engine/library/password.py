@@ -6,15 +6,12 @@ import os
 from pathlib import Path
 
 from engine.errors import LibraryError
-from engine.library.address import LibraryAddress, ServerKind
+from engine.library.address import LibraryAddress
 from engine.secrets import PASSWORD_VARIABLE
 from engine.security.trust import check_confirmed
 
 SERVICE = "limner"
 """Under which name the keyring keeps passwords; the user's name there is the address."""
-
-NEEDING = (ServerKind.MYSQL, ServerKind.HTTP)
-"""What may want a password."""
 
 
 def find_password(address: LibraryAddress, root: Path | None) -> str | None:
@@ -30,7 +27,7 @@ def find_password(address: LibraryAddress, root: Path | None) -> str | None:
     Raises:
         NotConfirmed: nobody confirmed this address for this project.
     """
-    if address.kind not in NEEDING:
+    if not address.is_server:
         return None
     check_library(root, address)
     if PASSWORD_VARIABLE in os.environ:
@@ -47,7 +44,7 @@ def find_password(address: LibraryAddress, root: Path | None) -> str | None:
 
 def check_library(root: Path | None, address: LibraryAddress) -> None:
     """Raises NotConfirmed where the project in ``root`` may not ask this server."""
-    if root is not None and address.kind in NEEDING:
+    if root is not None and address.is_server:
         check_confirmed(root, address.url, "library")
 
 
@@ -63,6 +60,6 @@ def save_password(address: LibraryAddress, password: str) -> None:
         keyring.set_password(SERVICE, address.url, password)
     except Exception as error:
         raise LibraryError(
-            f"the password can't be kept, for this machine has no working keyring ({type(error).__name__})",
+            f"the password can't be saved: this machine has no working keyring ({type(error).__name__})",
             f"set {PASSWORD_VARIABLE} instead",
         ) from error

@@ -104,10 +104,12 @@ class Roots:
         if folder is None:
             raise NoSuchRoot(f"the {root.word} folder is not set", f"limner connect --{root.word} DIR")
         if not file_name or pure.is_absolute() or ".." in pure.parts or "\0" in file_name:
-            raise ClimbsOut("the file's name leads out of its folder", "index that file again in PhotoPrism")
+            raise ClimbsOut("the file's name points out of its folder", "index that file again in PhotoPrism")
         path = as_on_disk(folder / pure)
         if (link := leads_out(folder, path)) is not None:
-            raise ClimbsOut("a link leads out of the folder", _mounting(folder, link) if root is Root.ORIGINALS else "")
+            raise ClimbsOut(
+                "a link points out of the folder", _mounting(folder, link) if root is Root.ORIGINALS else ""
+            )
         return path
 
     def done(self) -> None:
@@ -194,7 +196,9 @@ def _look_into(folder: Path, fix: str) -> None:
     if not is_folder(folder):
         raise RootsDoNotFit(f"there is no folder {folder}", fix)
     if not os.access(folder, os.R_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise RootsDoNotFit(f"{folder} may not be read by this user", "let it be read, or run Limner as who may")
+        raise RootsDoNotFit(
+            f"{folder} may not be read by this user", "make it readable, or run Limner as a user who may read it"
+        )
 
 
 def _check_mount(roots: Roots, mount: tuple[str, Path], names: _Sample) -> RootCheck:
@@ -280,8 +284,8 @@ def _does_not_fit(root: Root, folder: Path, tried: Sequence[str]) -> RootsDoNotF
         path = as_on_disk(folder / name)
         link = leads_out(folder, path) if ".." not in path.parts and is_plain_file(path) else None
         if link is not None:
-            what = f"{link} is a link that leads out of {folder}, to {os.path.realpath(link)}"
-            return RootsDoNotFit(what, f"say that it belongs there: {_mounting(folder, link)}")
+            what = f"{link} is a link that points out of {folder}, to {os.path.realpath(link)}"
+            return RootsDoNotFit(what, f"set where it is mounted: {_mounting(folder, link)}")
     for near in _nearby(folder):
         # What may not be looked at does not fit.
         if any(is_plain_file(as_on_disk(near / name)) for name in tried):

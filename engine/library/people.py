@@ -46,8 +46,8 @@ def find_person(people: Sequence[Person], wanted: str) -> Person:
             ids = ", ".join(f"{each.id} ({each.name}, {each.faces} faces)" for each in same)
             raise LibraryError(f"{len(same)} people are called {wanted}", f"give one's id instead: {ids}")
     near = _near(people, wanted)
-    fix = f"did you mean {' or '.join(near)}?" if near else "see who is there with: limner people"
-    raise LibraryError(f"nobody in the library is called {wanted}", fix)
+    fix = f"did you mean {' or '.join(near)}?" if near else "list them with: limner people"
+    raise LibraryError(f"there is nobody in the library called {wanted}", fix)
 
 
 def _near(people: Sequence[Person], wanted: str) -> list[str]:

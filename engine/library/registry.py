@@ -1,4 +1,5 @@
-"""Opening the library that a project names, whatever keeps it."""
+"""The kinds of photo libraries there are, and opening the one that a project names. To add one: a folder beside these,
+and an entry here, or a package with an entry point."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.errors import LibraryError
-from engine.library.address import ServerKind, parse_address
+from engine.library.address import GROUP, LibraryAddress, ServerKind, parse_address
 from engine.library.base import Library
 from engine.library.folder.library import DATABASE, FolderLibrary
+from engine.library.kind import LibraryKind
 from engine.library.password import check_library
 from engine.library.paths import Roots
 from engine.library.photoprism_http.library import HttpLibrary
@@ -17,10 +19,13 @@ from engine.library.photoprism_sql.error_messages import ODD, explain
 from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from engine.library.photoprism_sql.opening import open_engine
 from engine.library.photoprism_sql.schema import read_schema
+from engine.plugins import plugins
 from engine.settings import LibrarySettings
 
 CACHE = "cache"
 """The folder of a project that photos are fetched into."""
+
+NO_NAMES = "PhotoPrism has no named faces yet: name some under People there."
 
 
 def connect(
@@ -47,10 +52,28 @@ def connect(
         raise LibraryError("this project has no library yet", "set it with: limner connect URL --originals DIR")
     address = parse_address(settings.url, base)
     check_library(None if typed else base, address)
-    if address.kind is ServerKind.FOLDER:
-        return FolderLibrary(address, base / DATABASE if base else None)
-    if address.kind is ServerKind.HTTP:
-        return HttpLibrary(address, password, base / CACHE if base else None, settings.private)
+    return kind_of(address).open(address, settings, password, base)
+
+
+def kind_of(address: LibraryAddress) -> LibraryKind:
+    """What kind of library is at an address.
+
+    Raises:
+        LibraryError: no kind has such addresses.
+        LimnerError: a package's kind of library can't be loaded.
+    """
+    for kind in KINDS:
+        if address.kind in kind.schemes:
+            return kind
+    for kind in plugins(GROUP, LibraryKind):
+        if address.kind in kind.schemes:
+            return kind
+    raise LibraryError(f"libraries at {address.kind}:// addresses can't be read", "install the package that reads them")
+
+
+def _open_index(
+    address: LibraryAddress, settings: LibrarySettings, password: str | None, base: Path | None
+) -> PhotoPrismLibrary:
     engine = open_engine(address, password)
     try:
         connection = engine.connect()
@@ -62,3 +85,30 @@ def connect(
     except (SQLAlchemyError, OSError, RuntimeError, *ODD) as error:
         raise explain(error, address, with_password=bool(password)) from error
     return PhotoPrismLibrary(address, Roots.of(settings, base), connection, schema, settings.private)
+
+
+def _open_http(
+    address: LibraryAddress, settings: LibrarySettings, password: str | None, base: Path | None
+) -> HttpLibrary:
+    return HttpLibrary(address, password, base / CACHE if base else None, settings.private)
+
+
+def _open_folder(
+    address: LibraryAddress, _settings: LibrarySettings, _password: str | None, base: Path | None
+) -> FolderLibrary:
+    return FolderLibrary(address, base / DATABASE if base else None)
+
+
+KINDS = (
+    LibraryKind("photoprism-sql", (ServerKind.MYSQL, ServerKind.SQLITE), _open_index, "PhotoPrism", nobody=NO_NAMES),
+    LibraryKind("photoprism-http", (ServerKind.HTTP,), _open_http, "PhotoPrism", nobody=NO_NAMES),
+    LibraryKind(
+        "folder",
+        (ServerKind.FOLDER,),
+        _open_folder,
+        "a plain folder",
+        finds_faces=True,
+        nobody="No faces were found in the folder yet. Look for them with: limner connect",
+    ),
+)
+"""Limner's own."""

@@ -46,7 +46,9 @@ def told_of(address: LibraryAddress, encrypted: bool) -> tuple[str, ...]:
     if address.local:
         return ()
     if not encrypted:
-        return (f"the connection to {address.where} is not encrypted: others on the way can read what is asked",)
+        return (f"the connection to {address.where} is not encrypted: others on the network can read it",)
     if address.tls is Tls.UNVERIFIED:
-        return (f"nobody verified that {address.where} is your server: leave ssl=unverified out, or give ?ssl_ca=FILE",)
+        return (
+            f"it was not verified that {address.where} is your server: leave ssl=unverified out, or give ?ssl_ca=FILE",
+        )
     return ()

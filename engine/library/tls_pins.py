@@ -32,8 +32,8 @@ def check_tls_was_never_seen(address: LibraryAddress) -> None:
     """Raises LibraryError where the server had TLS before."""
     if _name(address) in _known():
         raise LibraryError(
-            f"{address.where} had TLS before and offers none now: it, or somebody between, may be another",
-            "ask whoever runs it; if it was taken away on purpose, write ?ssl=off",
+            f"{address.where} had TLS before and offers none now: somebody may be intercepting the connection",
+            "ask its administrator; if TLS was turned off on purpose, write ?ssl=off",
         )
 
 

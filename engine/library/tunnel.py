@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from engine.library.address import LibraryAddress, ServerKind
+from engine.library.address import LibraryAddress
 
 LOCAL_PORT = 3306
 
@@ -18,7 +18,7 @@ def tunnel_to(address: LibraryAddress, through: str | None = None) -> str:
 
     ``-L`` is https://man.openbsd.org/ssh#L; the far end is named as that machine itself sees it.
     """
-    if address.kind is not ServerKind.MYSQL:
+    if not address.database:
         return ""
     near = address.port if address.local else LOCAL_PORT
     far = address.port

@@ -98,7 +98,7 @@ class ModelServer:
         self.url = url
         self._parts = _address(url)
         if key and self._parts.scheme == "http" and not _is_near(self._parts.hostname or ""):
-            raise PromptError(f"the key would travel to {self._parts.hostname} in the clear", "use https://")
+            raise PromptError(f"the key would be sent to {self._parts.hostname} in the clear", "use https://")
         register_secret(key)
         self._key = for_a_header(key, "the language model's key", PromptError)
         self._silent_seconds = silent_seconds
@@ -134,7 +134,7 @@ class ModelServer:
         try:
             found = [str(each["id"]) for each in parse_json(told, MOST_MEMORY)["data"]]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise PromptError(f"{self.url} is no server of language models", "give the address of /v1") from error
+            raise PromptError(f"{self.url} is not a language model server", "give the address of /v1") from error
         return found
 
     def answer(self, request: dict[str, Any], tell: Callable[[str], None] = lambda _text: None) -> str:
@@ -213,12 +213,12 @@ class ModelServer:
         if self._cancelled or isinstance(error, Left):
             return Cancelled()
         if isinstance(error, TooSlow):
-            return Refused(0, f"{self.place} goes on and on, and says nothing", "see what the server printed")
+            return Refused(0, f"{self.place} keeps the connection open and says nothing", "see the server's log")
         if not connected:
             return PromptError(f"nothing answers at {self.url}", "start the model's server, or check the address")
         if isinstance(error, TimeoutError):
-            return Refused(0, f"{self.place} said nothing for {self._silent_seconds:g} s", "take a smaller model")
-        return Refused(0, f"{self.place} broke off ({type(error).__name__})", "see what the server printed")
+            return Refused(0, f"{self.place} said nothing for {self._silent_seconds:g} s", "use a smaller model")
+        return Refused(0, f"{self.place} broke off ({type(error).__name__})", "see the server's log")
 
     def _refusal(self, response: Answer) -> Refused:
         said = " ".join(_error_text(response.read(10_000)).split())[:200]
@@ -227,8 +227,8 @@ class ModelServer:
             401: f"set {KEY_VARIABLE} to its key",
             403: f"set {KEY_VARIABLE} to its key",
             404: "check the model's name and that the address ends in /v1",
-            429: "wait a little; it is asked too often",
-        }.get(response.status, "see what the server printed")
+            429: "wait a little; it limits requests",
+        }.get(response.status, "see the server's log")
         return Refused(response.status, what, fix, _seconds(response.getheader("Retry-After")))
 
 
@@ -286,7 +286,7 @@ def _address(url: str) -> SplitResult:
     if login:
         raise _holds_login()
     if not good:
-        raise PromptError(f"{url} is no address of a server", "write http://127.0.0.1:11434/v1, say")
+        raise PromptError(f"{url} is not a server address", "write for example http://127.0.0.1:11434/v1")
     path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/models")
     return parts._replace(path=path or "/v1", query="", fragment="")
 
@@ -294,7 +294,7 @@ def _address(url: str) -> SplitResult:
 def _holds_login() -> PromptError:
     return PromptError(
         "the language model's address holds a login, or a key",
-        f"take it out, and set {KEY_VARIABLE} to the server's key",
+        f"remove it, and set {KEY_VARIABLE} to the server's key",
     )
 
 
@@ -330,7 +330,7 @@ def _text(data: bytes) -> Iterator[str]:
     if not isinstance(record, dict):
         return
     if record.get("error"):
-        raise Refused(0, f"the model failed ({_error_text(data)[:200]})", "see what the server printed")
+        raise Refused(0, f"the model failed ({_error_text(data)[:200]})", "see the server's log")
     choices = record.get("choices")
     for choice in choices if isinstance(choices, list) else []:
         said = (choice.get("delta") or choice.get("message")) if isinstance(choice, dict) else None

@@ -83,8 +83,8 @@ def here(header: LoraHeader) -> str:
     total = len(header.modules)
     known = total - header.part_counts()["unknown"]
     scales = ", with their DoRA scales" if header.dora_modules else ""
-    without = f"; {unknown} that it does not know are left out, and told" if unknown else ""
-    return f"wears {known} of {total} modules{scales}, each at its own scale{without}"
+    without = f"; {unknown} that it does not know are left out, with a message" if unknown else ""
+    return f"applies {known} of {total} modules{scales}, each at its own scale{without}"
 
 
 def _for_another_base(header: LoraHeader) -> str | None:
@@ -105,7 +105,7 @@ def _others(header: LoraHeader) -> dict[str, str]:
     loads = f"has code for such networks ({kinds} modules{more}); how many fit SDXL is not checked here"
     unsure = f"not known of {kinds}{more}"
     told = dict.fromkeys(("A1111", "Forge", "ComfyUI", "InvokeAI"), loads if knows else unsure)
-    goes_on = "goes on with it only by network_module=lycoris.kohya, the package lycoris-lora"
+    goes_on = "continues it only with network_module=lycoris.kohya, the package lycoris-lora"
     return {**told, "diffusers": f"refuses it: {kinds}{more}", TRAINER: goes_on}
 
 
@@ -191,7 +191,7 @@ def _comfy(header: LoraHeader) -> str:
     matched, total = sum(map(_is_comfys, header.modules)), len(header.modules)
     if matched == total:
         return f"loads {matched} of {total} modules"
-    return f"loads {matched} of {total} modules; the rest only as lines in its log (lora key not loaded)"
+    return f"loads {matched} of {total} modules; the rest only appears in its log (lora key not loaded)"
 
 
 def _invoke(header: LoraHeader) -> str:
@@ -227,9 +227,9 @@ def _sd_scripts(header: LoraHeader) -> str:
     """By --network_weights; what it finds no place for is told in its log alone."""
     total = len(header.modules)
     if not header.kohya:
-        return "can't go on with it: it knows kohya's names only"
+        return "can't continue it: it only knows kohya's names"
     found = sum(_is_kohyas(name) and not has_diffusers_blocks(name) for name in header.modules)
     without = " (DoRA scales left out)" if header.dora_modules else ""
     if found == total:
-        return f"goes on with {found} of {total} modules{without}"
-    return f"goes on with {found} of {total} modules{without}; the rest only as lines in its log, and begins anew"
+        return f"continues {found} of {total} modules{without}"
+    return f"continues {found} of {total} modules{without}; the rest only appears in its log, and starts over"

@@ -82,7 +82,7 @@ def pairs_of_peft(
     """
     suffixes = (".lora_A.weight", ".lora_B.weight")
     if stray := [name for name in state if not name.endswith(suffixes)]:
-        raise LoraFileError(f"{stray[0]} has no place in a kohya LoRA", "train a plain LoRA")
+        raise LoraFileError(f"{stray[0]} can't be stored in a kohya LoRA", "train a plain LoRA")
     pairs: dict[tuple[Part, str], LoraPair] = {}
     for module in dict.fromkeys(name[: -len(suffixes[0])] for name in state):
         halves = [state.get(module + suffix) for suffix in suffixes]
@@ -135,7 +135,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         atomic_files.write_bytes(path, data)
         atomic_files.sync_folder(path.parent)
     except OSError as error:
-        raise LoraFileError(f"{path} can't be written ({error.strerror})", "make room or mend permissions") from error
+        raise LoraFileError(
+            f"{path} can't be written ({error.strerror})", "free disk space or fix the permissions"
+        ) from error
 
 
 def read_contents(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> LoraContents:
@@ -197,7 +199,7 @@ def load_lora(path: Path) -> dict[str, torch.Tensor]:
     tensors = load_tensors(path)
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor.float()).all():
-            raise LoraFileError(f"{path}: {name} holds what is no number (NaN or endless)", "use another checkpoint")
+            raise LoraFileError(f"{path}: {name} holds NaN or infinite values", "use another checkpoint")
     return tensors
 
 

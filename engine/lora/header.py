@@ -152,7 +152,7 @@ class LoraHeader:
         if tensor.dtype == "BF16":
             return float(struct.unpack("<f", b"\0\0" + raw[:2])[0])
         if tensor.dtype not in _SCALARS or not raw:
-            raise LoraFileError(f"{self.path.name}: {name} is no number", "use another LoRA file")
+            raise LoraFileError(f"{self.path.name}: {name} is not a number", "use another LoRA file")
         return float(struct.unpack_from(_SCALARS[tensor.dtype], raw)[0])
 
 
@@ -221,7 +221,7 @@ def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _no_safetensors(path) from error
     if any(tensor.end > size for tensor in tensors.values()):
-        raise LoraFileError(f"{path} is cut short", "copy it again")
+        raise LoraFileError(f"{path} is truncated", "copy it again")
     _check_places(path, tensors, offset)
     header = LoraHeader(path, tensors, metadata)
     if header.other_networks and not any_network:
@@ -240,7 +240,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def no_numbers(header: LoraHeader) -> list[str]:
-    """The tensors that hold what is no number (NaN or endless): with them every picture is black."""
+    """The tensors that hold NaN or infinite values: with them every picture is black."""
     raw = np.memmap(header.path, np.uint8, "r")
     found = []
     for name, tensor in header.tensors.items():
@@ -296,7 +296,7 @@ def _no_safetensors(path: Path) -> LoraFileError:
 def _tensor(entry: dict[str, Any], offset: int) -> Tensor:
     shape, span = entry["shape"], entry["data_offsets"]
     if not isinstance(shape, list) or not isinstance(span, list):
-        raise TypeError("a tensor without shape or place")
+        raise TypeError("a tensor without shape or offsets")
     start, end = (int(each) for each in span)
     return Tensor(str(entry["dtype"]), tuple(int(each) for each in shape), offset + start, offset + end)
 
@@ -307,7 +307,9 @@ def _check_places(path: Path, tensors: dict[str, Tensor], offset: int) -> None:
     for name, tensor in sorted(tensors.items(), key=lambda each: (each[1].start, each[1].end)):
         wanted = math.prod(tensor.shape) * DTYPES.get(tensor.dtype, -1)
         if tensor.dtype not in DTYPES or min(tensor.shape, default=0) < 0 or tensor.end - tensor.start != wanted:
-            raise LoraFileError(f"{path}: {name} is no tensor of type {tensor.dtype}", "give a whole .safetensors LoRA")
+            raise LoraFileError(
+                f"{path}: {name} is not a tensor of type {tensor.dtype}", "give a whole .safetensors LoRA"
+            )
         if tensor.start < before:
-            raise LoraFileError(f"{path}: {name} lies over another tensor", "give a whole .safetensors LoRA")
+            raise LoraFileError(f"{path}: {name} overlaps another tensor", "give a whole .safetensors LoRA")
         before = tensor.end

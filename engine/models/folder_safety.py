@@ -86,11 +86,11 @@ def _json(path: Path, largest: int) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BaseModelError(f"{path} can't be read ({error})", "copy or download it again") from error
     if not isinstance(record, dict):
-        raise BaseModelError(f"{path} is no index of a model", "copy or download it again")
+        raise BaseModelError(f"{path} is not a model index", "copy or download it again")
     return record
 
 
 def _brings_code(folder: Path, what: str) -> BaseModelError:
     return BaseModelError(
-        f"{folder} wants to bring code of its own ({what}), which Limner never runs", "use a plain SDXL model"
+        f"{folder} asks to run code of its own ({what}), which Limner never runs", "use a plain SDXL model"
     )

@@ -11,12 +11,12 @@ import socket
 from typing import Any
 
 from engine.network.deadlines import Line, TooSlow
+from engine.network.resolving import open_connection
 
 LEAST_RATE = 10_000
 """Bytes a second that an answer comes with, once its first time is over."""
 
 MOST_CONTINUES = 20
-MOST_TRAILERS = 100
 
 GONE = (OSError, http.client.HTTPException)
 """What a connection raises that broke off."""
@@ -50,14 +50,8 @@ class Answer(http.client.HTTPResponse):
     def _read_status(self) -> Any:
         self._continues += 1
         if self._continues > MOST_CONTINUES:
-            raise TooSlow("it says 100 Continue without end")
+            raise TooSlow("it sends 100 Continue forever")
         return super()._read_status()  # type: ignore[misc]
-
-    def _read_and_discard_trailer(self) -> None:
-        for _ in range(MOST_TRAILERS):
-            if self.fp.readline(65537) in (b"\r\n", b"\n", b""):
-                return
-        raise TooSlow("its trailers have no end")
 
 
 class _Timed:
@@ -70,7 +64,7 @@ class _Timed:
         self.line = Line()
 
         def opened(*words: Any, **more: Any) -> socket.socket:
-            sock = socket.create_connection(*words, **more)
+            sock = open_connection(*words, **more)
             self.line.hold(sock)
             return sock
 

@@ -54,7 +54,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Remark:
-    """Something about a prompt that its writer hardly meant."""
+    """A likely mistake in a prompt."""
 
     at: int
     """The place: the first character is 0."""
@@ -113,7 +113,7 @@ class _Reader:
         if depth == DEEPEST and not self._too_deep:
             self._too_deep = True
             self.remarks.append(
-                Remark(mark.start(), f"more than {DEEPEST} brackets are open: those further in do nothing")
+                Remark(mark.start(), f"more than {DEEPEST} brackets are open: the inner ones do nothing")
             )
         first = len(self._texts) if depth < DEEPEST else None
         self._open[mark["open"]].append((first, mark.start()))
@@ -126,7 +126,7 @@ class _Reader:
                     continue
                 self._multiply(first, by)
                 fix = rf"write \{bracket} for the character itself"
-                self.remarks.append(Remark(at, f"{bracket} is never closed, so it holds to the end: {fix}"))
+                self.remarks.append(Remark(at, f"{bracket} is never closed, so it applies to the end: {fix}"))
 
     def joined(self) -> list[Piece]:
         """The pieces, neighbours of the same weight as one."""
@@ -149,12 +149,12 @@ class _Reader:
             self._add(mark[0][:-1])
             self._multiply(first, ROUND)
             self.remarks.append(
-                Remark(mark.start(), f"{said} is no number, so it is text: write one number, as in (a:1.2)")
+                Remark(mark.start(), f"{said} is not a number, so it is text: write one number, as in (a:1.2)")
             )
             return
         if not SENSIBLE[0] <= weight <= SENSIBLE[1]:
             fix = r"write 0.5 to 1.5, or \( and \) for brackets that are text"
-            self.remarks.append(Remark(mark.start(), f"a weight of {_short(said)} was hardly meant: {fix}"))
+            self.remarks.append(Remark(mark.start(), f"a weight of {_short(said)} is probably a mistake: {fix}"))
         self._multiply(first, max(-LARGEST, min(LARGEST, weight)))
 
     def _multiply(self, first: int | None, by: float) -> None:

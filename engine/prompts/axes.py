@@ -75,7 +75,7 @@ def check_list(name: str) -> None:
             continue
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            raise PromptError(f"{path} can't be read ({why})", "save it as UTF-8 text, a word a line") from error
+            raise PromptError(f"{path} can't be read ({why})", "save it as UTF-8 text, one word a line") from error
 
 
 @lru_cache(maxsize=256)
@@ -96,7 +96,7 @@ def options(axis: str) -> tuple[str, ...]:
         PromptError: an axis that is not known.
     """
     if axis not in NAMES:
-        raise PromptError(f"there is no axis {axis}", f"take some of: {', '.join(NAMES)}")
+        raise PromptError(f"there is no axis {axis}", f"use some of: {', '.join(NAMES)}")
     text = files("engine.prompts").joinpath("wildcards", f"{axis}.txt").read_text("utf-8")
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 

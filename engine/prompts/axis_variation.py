@@ -83,9 +83,9 @@ def vary(
     """
     parts = parts_of(parent)
     if not parts:
-        raise PromptError("the prompt is empty", "write what the picture is to show")
+        raise PromptError("the prompt is empty", "write what the picture should show")
     if not axes:
-        raise PromptError("nothing is to vary", "choose an axis: place, light, clothes …")
+        raise PromptError("there is nothing to vary", "choose an axis: place, light, clothes …")
     for axis in axes:
         options(axis)
     taken = {_key(parent), *map(_key, known)}

@@ -70,7 +70,9 @@ def take_apart(
     schedule, odd_schedule = parse_schedule(bare.text, steps)
     odd += odd_schedule
     if joint := _AND.search(bare.text):
-        odd.append(Remark(joint.start(), "AND joins prompts in A1111, not here: write it small, or a comma", True))
+        odd.append(
+            Remark(joint.start(), "AND joins prompts in A1111, not here: write it in lower case, or use a comma", True)
+        )
     remarks += [replace(remark, at=bare.place(remark.at)) for remark in odd]
     chunks: list[Chunk[Word]] = []
     if words is not None:

@@ -77,7 +77,7 @@ def strip(prompt: str) -> Stripped:
 
 def _lora(tag: re.Match[str]) -> LoraTag | Remark:
     if tag[1] != LORA:
-        return Remark(tag.start(), f"{_short(tag[0])} is not known here: only <lora:NAME:0.8> is", fatal=True)
+        return Remark(tag.start(), f"{_short(tag[0])} is not supported: only <lora:NAME:0.8> is", fatal=True)
     plain: list[str] = []
     named: dict[str, str] = {}
     for item in tag[2].split(":"):
@@ -94,7 +94,7 @@ def _lora(tag: re.Match[str]) -> LoraTag | Remark:
     if weights[0] is None or weights[1] is None:
         wrong = te if weights[0] is None else unet
         fix = f"write a number from {-MOST:g} to {MOST:g}, as in <lora:{plain[0].strip()}:0.8>"
-        return Remark(tag.start(), f"{wrong.strip()!r} is no weight for a LoRA: {fix}", fatal=True)
+        return Remark(tag.start(), f"{wrong.strip()!r} is not a valid LoRA weight: {fix}", fatal=True)
     return LoraTag(plain[0].strip(), weights[0], weights[1], tag.start())
 
 

@@ -58,7 +58,7 @@ def variations(template: str, count: int, seed: int) -> list[str]:
             if says:
                 found[prompt] = None
     if count and not found:
-        raise PromptError("the prompt is empty", "write what the picture is to show")
+        raise PromptError("the prompt is empty", "write what the picture should show")
     return list(found)
 
 
@@ -162,7 +162,7 @@ def lone_braces(template: str) -> list[Remark]:
         near = difflib.get_close_matches(f"{{{name}}}", SLOTS, 1, 0.6)
         fix = f"did you mean {near[0]}?" if near else r"write \{ and \} for the braces themselves"
         painted = f"painted as {name}" if name else "left out"
-        found.append(Remark(lone.start(), f"{lone[0]} is no choice and is {painted}: {fix}"))
+        found.append(Remark(lone.start(), f"{lone[0]} is not a choice and is {painted}: {fix}"))
     return found
 
 

@@ -83,9 +83,9 @@ def parse_schedule(text: str, steps: int, passed: int | None = None) -> tuple[li
     """
     parts, bar = _read(text)
     if parts is None:
-        remarks = [Remark(bar, "| outside of [a|b] turns every schedule of this prompt off, as in A1111")]
+        remarks = [Remark(bar, "| outside of [a|b] turns off every schedule of this prompt, as in A1111")]
         if text[bar] == "\\":
-            remarks = [Remark(bar, "a backslash at the end of a line turns every schedule off, as in A1111")]
+            remarks = [Remark(bar, "a backslash at the end of a line turns off every schedule, as in A1111")]
         return [Stretch(steps, text)], remarks if "[" in text else []
     ends = {steps}
     _collect(parts, steps, passed, ends)

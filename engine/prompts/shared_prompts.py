@@ -16,6 +16,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import PromptError
+from engine.settings.section import what_must_be
 from engine.storage.atomic_files import write_text
 from engine.storage.untrusted_files import parse_toml, read_text
 
@@ -75,7 +76,7 @@ def shared_prompts(path: Path | None = None) -> tuple[SharedPrompt, ...]:
     except FileNotFoundError:
         return ()
     except (OSError, ValueError) as error:
-        raise PromptError(f"{path} can't be read ({error})", "mend its permissions or its encoding") from error
+        raise PromptError(f"{path} can't be read ({error})", "fix its permissions or its encoding") from error
     return _parsed(text, str(path))
 
 
@@ -100,7 +101,7 @@ def share(prompts: list[SharedPrompt], path: Path | None = None) -> int:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, tomlkit.dumps(document))
         except OSError as error:
-            raise PromptError(f"{path} can't be written ({error.strerror})", "mend its permissions") from error
+            raise PromptError(f"{path} can't be written ({error.strerror})", "fix its permissions") from error
     return len(dict.fromkeys(new))
 
 
@@ -113,9 +114,9 @@ def _parsed(text: str, name: str) -> tuple[SharedPrompt, ...]:
     try:
         found = _File.model_validate(parse_toml(text))
     except tomllib.TOMLDecodeError as error:
-        raise PromptError(f"{name} is not valid TOML ({error})", "mend that line") from error
+        raise PromptError(f"{name} is not valid TOML ({error})", "fix that line") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise PromptError(f"{name}: {where} won't do", first["msg"].lower()) from error
+        raise PromptError(f"{name}: {where} is invalid", what_must_be(first)) from error
     return tuple(SharedPrompt(**each.model_dump()) for each in found.prompts if each.text or each.negative)

@@ -81,7 +81,7 @@ class PromptStore:
         """
         text, negative = _one_line(text), _one_line(negative)
         if not text and not negative:
-            raise PromptError("the prompt is empty", "write what the picture is to show")
+            raise PromptError("the prompt is empty", "write what the picture should show")
         if parent_id is not None:
             self.prompt(parent_id)
         with self._store.change() as change:
@@ -178,7 +178,7 @@ class PromptStore:
             PromptError: no such prompt or rating.
         """
         if rating not in RATINGS:
-            raise PromptError(f"{rating} is no rating", "rate from -1 (dropped) to 5")
+            raise PromptError(f"{rating} is not a valid rating", "rate from -1 (dropped) to 5")
         self.prompt(number)
         with self._store.change() as change:
             change.execute("UPDATE prompts SET rating = ? WHERE id = ?", (rating, number))

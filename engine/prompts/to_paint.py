@@ -16,7 +16,7 @@ from engine.prompts.grammar import SLOTS, chosen, fill, lone_braces, plain
 from engine.prompts.tokenizer import Words
 from engine.settings import PersonSettings
 
-LORA_IN_NEGATIVE = "a LoRA in a negative prompt is not worn: name it in the prompt"
+LORA_IN_NEGATIVE = "a LoRA in a negative prompt is ignored: name it in the prompt"
 
 
 def read_prompt(

@@ -149,5 +149,5 @@ def _change(change: Callable[[_Confirmed], object]) -> None:
             write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise LimnerError(
-            f"{path} can't be written ({error.strerror}), where confirmed addresses are kept", "mend its permissions"
+            f"{path} can't be written ({error.strerror}), where confirmed addresses are kept", "fix its permissions"
         ) from error

@@ -1,7 +1,6 @@
 """What users write: ``limner.toml`` as a typed model, a module for each of its parts."""
 
 from engine.settings.captions import (
-    Captioner,
     CaptionsSettings,
     CleanUp,
     FlorenceTask,
@@ -19,7 +18,6 @@ __all__ = [
     "SDXL_BASE",
     "SETTINGS_NAME",
     "BaseSettings",
-    "Captioner",
     "CaptionsSettings",
     "CleanUp",
     "FacesSettings",

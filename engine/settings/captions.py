@@ -10,19 +10,6 @@ from pydantic import Field
 from engine.settings.section import Section
 
 
-class Captioner(StrEnum):
-    """Who writes captions."""
-
-    TEMPLATE = "template"
-    """What is measured and what the library knows; no model."""
-    WD14 = "wd14"
-    """A tagger of the WD14 family, by ONNX."""
-    BLIP = "blip"
-    FLORENCE = "florence"
-    SERVER = "server"
-    """Any vision model behind an OpenAI-compatible address."""
-
-
 class Told(StrEnum):
     """What a template caption says, each where it is known."""
 
@@ -72,7 +59,7 @@ class CaptionsSettings(Section):
     names: ClassVar[frozenset[str]] = frozenset({"model"})
 
     template: tuple[Told, ...] = (Told.FRAMING, Told.VIEW, Told.LIGHT, Told.LABELS, Told.PLACE)
-    """What a template caption says. Framing and view also stand before what a model says."""
+    """What a template caption says. Framing and view are also put before a model's caption."""
     wd14: str = "SmilingWolf/wd-vit-tagger-v3"
     """A folder with ``model.onnx`` and ``selected_tags.csv``, or a hub name."""
     threshold: float = Field(0.35, ge=0, le=1)
@@ -84,18 +71,18 @@ class CaptionsSettings(Section):
     florence: str = "florence-community/Florence-2-base"
     """A folder or a hub name, of transformers' own Florence-2."""
     florence_task: FlorenceTask = FlorenceTask.DETAILED
-    """How much Florence-2 says of an image."""
+    """How detailed Florence-2's captions are."""
     url: str | None = None
     """The vision model's server; left out: ``language_model.url``. Keys are never written here."""
     model: str | None = None
     """The vision model's name there; left out: the first that the server has."""
     rules_off: tuple[CleanUp, ...] = ()
-    """Rules of cleaning that are on by default and should not be."""
+    """Clean-up rules to switch off that are on by default."""
     rules_on: tuple[CleanUp, ...] = ()
-    """Rules of cleaning that are off by default and should not be."""
+    """Clean-up rules to switch on that are off by default."""
     drop: tuple[str, ...] = ()
-    """Your own tags to be dropped; ``*`` stands for anything."""
+    """Your own tags to drop; ``*`` matches anything."""
     keep: tuple[str, ...] = ()
-    """Tags that no rule may drop; ``*`` stands for anything."""
+    """Tags that no rule may drop; ``*`` matches anything."""
     replace: dict[str, str] = Field(default_factory=dict)
-    """Your own replacements: what a captioner says to what is to be written."""
+    """Your own replacements: a captioner's tag to the one to write."""

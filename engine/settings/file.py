@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from engine.errors import ProjectError
 from engine.settings.captions import CaptionsSettings
 from engine.settings.models import BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings
-from engine.settings.section import SECRET, Section
+from engine.settings.section import SECRET, TWO_NAMES, Section, what_must_be
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import TrainingSettings
 from engine.storage.atomic_files import write_text
@@ -27,13 +27,7 @@ from engine.storage.toml_lines import line_of
 from engine.storage.untrusted_files import parse_toml, read_text
 
 LONGEST_SHOWN = 80
-"""Letters of a value that won't do."""
-
-PLAINLY = {
-    "string_pattern_mismatch": "write one word, without spaces or commas",
-    "string_too_short": "write something, it can't be empty",
-}
-"""What pydantic would tell in a programmer's words, by its type of error."""
+"""Letters of an invalid value."""
 
 
 class Settings(Section):
@@ -61,9 +55,9 @@ def read_settings(path: Path) -> Settings:
     except FileNotFoundError as error:
         raise ProjectError(f"there is no {path}", "make a project with: limner new DIR") from error
     except tomllib.TOMLDecodeError as error:
-        raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
+        raise ProjectError(f"{path} is not valid TOML ({error})", "fix that line") from error
     except (OSError, ValueError) as error:
-        raise ProjectError(f"{path} can't be read ({_why(error)})", "mend its permissions or its encoding") from error
+        raise ProjectError(f"{path} can't be read ({_why(error)})", "fix its permissions or its encoding") from error
     try:
         return Settings.model_validate(record)
     except ValidationError as error:
@@ -85,10 +79,12 @@ def change_settings(path: Path, changes: dict[str, Any]) -> Settings:
     with explained(path), file_lock(path.parent):
         document = _document(path)
         for dotted, value in changes.items():
-            section, key = dotted.split(".")
+            section, key = current_name(dotted).split(".")
             table = document.setdefault(section, tomlkit.table())
             if not isinstance(table, MutableMapping):
-                raise ProjectError(f"{path}: {section} is no table", f"write [{section}]")
+                raise ProjectError(f"{path}: {section} is not a table", f"write [{section}]")
+            # An old name stays, with its comments, where the user wrote it.
+            key = next((old for old, new in _renamed(section).items() if new == key and old in table), key)
             if value is None:
                 table.pop(key, None)
             else:
@@ -110,12 +106,13 @@ def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
         changes: dotted keys such as ``training.epochs`` to values; text is read as the setting's own type.
 
     Raises:
-        ProjectError: an unknown key, or a value that won't do.
+        ProjectError: an unknown key, or an invalid value.
     """
     # Only what was set by hand, so that what was left out stays so: presets may fill it in.
     record = settings.model_dump(exclude_unset=True)
     known = settings.model_dump()
-    for dotted, value in changes.items():
+    for asked, value in changes.items():
+        dotted = current_name(asked)
         section, _, key = dotted.partition(".")
         if key not in known.get(section, {}):
             near = difflib.get_close_matches(dotted, [each for each in _all_keys() if "." in each], n=1)
@@ -126,6 +123,43 @@ def with_changes(settings: Settings, changes: dict[str, Any]) -> Settings:
     except ValidationError as error:
         what, fix = _explain(Path("the settings"), error)
         raise ProjectError(what, fix) from error
+
+
+def current_name(dotted: str) -> str:
+    """A setting's name now: ``training.batch`` of an older Limner is ``training.batch_size``."""
+    section, _, key = dotted.partition(".")
+    return f"{section}.{_renamed(section).get(key, key)}" if key else dotted
+
+
+def old_names(path: Path) -> dict[str, str]:
+    """The settings that a ``limner.toml`` has under their old names, dotted: the old name to the new one. A file that
+    can't be read has none."""
+    try:
+        record = parse_toml(read_text(path))
+    except (OSError, ValueError):
+        return {}
+    return {
+        f"{section}.{key}": current_name(f"{section}.{key}")
+        for section, table in record.items()
+        if isinstance(table, dict)
+        for key in table
+        if key in _renamed(section)
+    }
+
+
+def _renamed(section: str) -> Mapping[str, str]:
+    """The old names of a section's settings, to the new ones."""
+    field = Settings.model_fields.get(section)
+    model = field.annotation if field is not None else None
+    return model.renamed if isinstance(model, type) and issubclass(model, Section) else {}
+
+
+def _as_written(names: Sequence[str | int]) -> Sequence[str | int]:
+    """Where a value stands in a file that has it under its old name."""
+    if len(names) < 2:
+        return names
+    old = {new: old for old, new in _renamed(str(names[0])).items()}
+    return (names[0], old.get(str(names[1]), names[1]), *names[2:])
 
 
 def _why(error: Exception) -> str:
@@ -141,36 +175,36 @@ def _document(path: Path) -> tomlkit.TOMLDocument:
         parse_toml(text)
         return tomlkit.parse(text)
     except (TOMLKitError, tomllib.TOMLDecodeError) as error:
-        raise ProjectError(f"{path} is not valid TOML ({error})", "mend that line") from error
+        raise ProjectError(f"{path} is not valid TOML ({error})", "fix that line") from error
     except ValueError as error:
-        raise ProjectError(f"{path} can't be read ({error})", "mend its encoding") from error
+        raise ProjectError(f"{path} can't be read ({error})", "fix its encoding") from error
 
 
 def _explain(path: Path, error: ValidationError, text: str = "") -> tuple[str, str]:
     """What is wrong with the first bad key, where it stands, and what to write instead."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
-    line = line_of(text, first["loc"])
+    line = max(line_of(text, names) for names in (first["loc"], _as_written(first["loc"])))
     where = f"{path}:{line}" if line else str(path)
     if first["type"] == SECRET:
         # Not quoted: what is refused is a secret.
         return f"{where}: {key} holds a password, a token or a key, which would be copied and shown", _instead(key)
+    if first["type"] == TWO_NAMES:
+        return f"{where}: {key} has one setting twice", first["msg"]
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, _all_keys(), n=1)
         fix = f"did you mean {near[0]}?" if near else "take it out"
         return f"{where}: unknown key {key}", fix
-    return f"{where}: {key} = {_shortly(first.get('input'))} won't do", PLAINLY.get(
-        first["type"], first["msg"].lower().removeprefix("value error, ")
-    )
+    return f"{where}: {key} = {_shortly(first.get('input'))} is invalid", what_must_be(first)
 
 
 def _instead(key: str) -> str:
     """Where a secret belongs that a setting held."""
     if key == "library.url":
-        return "take it out and set LIMNER_DB_PASSWORD, or leave it to the keyring or the prompt"
+        return "remove it and set LIMNER_DB_PASSWORD, or leave it to the keyring or the prompt"
     if key.endswith(".url"):
-        return "take it out and set LIMNER_LLM_KEY, or leave it to the keyring"
-    return "take it out; a hub's token belongs into HF_TOKEN"
+        return "remove it and set LIMNER_LLM_KEY, or leave it to the keyring"
+    return "remove it; a hub token belongs in HF_TOKEN"
 
 
 def _shortly(value: object) -> str:

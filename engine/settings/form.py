@@ -34,13 +34,13 @@ class Entry:
     """Dotted, as ``training.epochs``."""
     meaning: str
     kind: str
-    """What it may be, in words: ``a whole number, 1 to 1,000``."""
+    """Allowed values, in words: ``a whole number, 1 to 1,000``."""
     choices: tuple[str, ...]
-    """All that it may be, as text; empty where there are too many to name."""
+    """All allowed values, as text; empty where there are too many to list."""
     default: str
     """As text; empty where it is left out."""
     plain: bool
-    """Whether what is typed is taken letter by letter, without quotes."""
+    """Whether typed text is taken literally, without quotes."""
 
     def text(self, settings: Settings) -> str:
         """Its value as text that ``read`` takes; empty: left out."""

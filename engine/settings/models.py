@@ -22,13 +22,13 @@ class BaseSettings(Section):
     model: str = SDXL_BASE
     """A diffusers folder, a hub name, one ``.safetensors`` file, or ``demo``."""
     config: Path | None = None
-    """For a single file without network: a diffusers folder whose configuration fits it."""
+    """For a single file without a network: a diffusers folder with a matching configuration."""
     prediction_type: Literal["auto", "epsilon", "v_prediction"] = "auto"
-    """What the base model predicts. auto: as its files tell it; a single file's header, a folder's scheduler."""
+    """What the base model predicts. auto: as its files say (a single file's header, a folder's scheduler)."""
     zero_terminal_snr: bool | None = None
-    """Whether its noise ends in nothing but noise; left out: as its files tell it."""
+    """Whether its noise schedule ends at zero signal (zero terminal SNR); left out: as its files say."""
     vae: Path | None = None
-    """A VAE of your own, in place of the base model's: a ``.safetensors`` file or a diffusers folder, such as
+    """A VAE to use instead of the base model's: a ``.safetensors`` file or a diffusers folder, such as
     ``sdxl-vae-fp16-fix``."""
 
 
@@ -42,4 +42,4 @@ class LanguageModelSettings(Section):
     model: str | None = None
     """The model's name there; left out: the first that it has."""
     silent_seconds: float = Field(180.0, gt=0, le=3600)
-    """How long it may say nothing."""
+    """How long it may stay silent before the request fails."""

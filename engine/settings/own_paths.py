@@ -28,8 +28,8 @@ def with_own_paths(settings: Settings, root: Path) -> Settings:
         found["model"] = str(root / base.model)
     if found:
         settings = settings.model_copy(update={"base": base.model_copy(update=found)})
-    if training.start_from is not None and _is_own(root, training.start_from):
-        training = training.model_copy(update={"start_from": root / training.start_from})
+    if training.network_weights is not None and _is_own(root, training.network_weights):
+        training = training.model_copy(update={"network_weights": root / training.network_weights})
         settings = settings.model_copy(update={"training": training})
     return settings
 

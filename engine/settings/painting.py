@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -17,21 +18,22 @@ class PaintingSettings(Section):
     """How portraits are painted unless the command says otherwise."""
 
     words: ClassVar[frozenset[str]] = frozenset({"negative", "style"})
+    renamed: ClassVar[Mapping[str, str]] = {"guidance": "guidance_scale"}
 
     steps: int = Field(30, ge=1, le=500)
-    """Steps of the sampler: more are slower and, from some point on, no better."""
-    guidance: float = Field(6.0, ge=0, le=50)
+    """Sampling steps: more are slower and, beyond some point, no better."""
+    guidance_scale: float = Field(6.0, ge=0, le=50)
     """Guidance scale (CFG)."""
     sampler: Sampler = Sampler.DPMPP_2M
-    """``DPM++ 2M Karras`` says the schedule too."""
+    """``DPM++ 2M Karras`` also sets the schedule."""
     schedule: NoiseSchedule = NoiseSchedule.AUTOMATIC
-    """How the noise falls from step to step; Automatic: what is usual for the sampler."""
+    """The noise schedule; Automatic: the sampler's usual one."""
     size: SizeName | None = None
-    """A usual size by its name; ``width`` and ``height``, where both are set, say it in pixels instead."""
+    """A usual size by its name; ``width`` and ``height``, where both are set, override it."""
     width: int | None = Field(None, ge=32, le=4096)
-    """Pixels; left out: what the base model was made for."""
+    """Pixels; left out: the base model's own."""
     height: int | None = Field(None, ge=32, le=4096)
-    """Pixels; left out: what the base model was made for."""
+    """Pixels; left out: the base model's own."""
     strength: float = Field(0.8, ge=-4, le=4)
     """The LoRA's weight."""
     negative: str = ""
@@ -41,14 +43,14 @@ class PaintingSettings(Section):
     batch: int | None = Field(None, ge=1, le=64)
     """How many pictures are painted together; left out: as many as memory allows, at most 8."""
     half_vae: bool = False
-    """Decode in the card's half precision: quicker; what overflows is decoded again in float32."""
+    """Decode in half precision: faster; what overflows is decoded again in float32."""
     compile: Literal["auto", "off", "on"] = "auto"
-    """The U-Net's blocks are compiled: a minute or so at first, and again for another size, number of pictures together
-    or strength of a LoRA; what fails is done without. For many pictures alike. auto: off, until it was measured."""
+    """Compile the U-Net's blocks: takes a minute or so at first, and again for another size, batch size or LoRA
+    weight; if that fails, it runs uncompiled. Pays off for many similar pictures. auto: off."""
     share_card: bool = False
-    """Paint while a run trains on the same card; otherwise the painter gives the card back and waits."""
+    """Paint while a run trains on the same GPU; otherwise the painter frees the GPU and waits."""
     face_fix: bool = False
-    """Faces that are small on a picture are painted anew, larger, and laid back."""
+    """Repaint small faces at a larger size and paste them back."""
     idle_seconds: float = Field(30.0, ge=0, le=86400)
     """How long the painter keeps the base model loaded after the last picture."""
 

@@ -74,7 +74,7 @@ def ignored_schedule(sampler: Sampler, schedule: NoiseSchedule) -> str | None:
     """What is said where a sampler goes on steps of its own, whatever the schedule; None where it follows it."""
     if sampler is not Sampler.LCM or schedule in (NoiseSchedule.AUTOMATIC, NoiseSchedule.UNIFORM):
         return None
-    return f"{sampler} has steps of its own and ignores the schedule {schedule}"
+    return f"{sampler} has its own steps and ignores the schedule {schedule}"
 
 
 def read_sampler(text: str) -> tuple[Sampler, NoiseSchedule | None]:
@@ -105,7 +105,7 @@ def read_schedule(text: str) -> NoiseSchedule:
 def refuse_unscheduled(sampler: Sampler, schedule: NoiseSchedule) -> None:
     """Raises ValueError where a sampler can't follow a schedule."""
     if sampler in UNSCHEDULED and schedule in (NoiseSchedule.KARRAS, NoiseSchedule.EXPONENTIAL):
-        raise ValueError(f"{sampler} has no {schedule} schedule: leave it Automatic, or take DPM++ 2M")
+        raise ValueError(f"{sampler} has no {schedule} schedule: leave it Automatic, or use DPM++ 2M")
 
 
 def _bare(text: str) -> str:

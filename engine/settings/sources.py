@@ -19,9 +19,9 @@ class PersonSettings(Section):
     words: ClassVar[frozenset[str]] = frozenset({"trigger", "class_word", "name", "uid"})
 
     trigger: str = Field("jx265", min_length=1, pattern=r"^[^\s,]+$")
-    """The made-up word that comes to mean this person."""
+    """The made-up word that will stand for this person."""
     class_word: str = Field("person", min_length=1)
-    """What the person is to the base model: man, woman, person."""
+    """The person's class, a word that the base model knows: man, woman, person."""
     name: str | None = None
     """The person's name in the library."""
     uid: str | None = None
@@ -34,13 +34,13 @@ class LibrarySettings(Section):
     url: str | None = None
     """``mysql://user@host:3306/photoprism``, ``sqlite:///…/index.db``, or ``folder:///…`` where there is no index."""
     originals: Path | None = None
-    """The folder that PhotoPrism calls originals, as it is seen from this machine."""
+    """PhotoPrism's originals folder, as seen from this machine."""
     sidecar: Path | None = None
-    """PhotoPrism's sidecar folder, as it is seen from this machine."""
+    """PhotoPrism's sidecar folder, as seen from this machine."""
     import_folder: Path | None = None
-    """PhotoPrism's import folder, as it is seen from this machine."""
+    """PhotoPrism's import folder, as seen from this machine."""
     mounts: dict[str, Path] = Field(default_factory=dict)
-    """Folders that are mounted below PhotoPrism's originals: their place there to the folder here."""
+    """Folders mounted below PhotoPrism's originals: path there = folder here."""
     private: bool = False
     """Whether private photos may be used."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -28,7 +29,7 @@ class Precision(StrEnum):
 
 
 class Optimizer(StrEnum):
-    """What turns gradients into steps."""
+    """The optimizer."""
 
     ADAMW = "adamw"
     """torch's, fused."""
@@ -44,137 +45,146 @@ class TrainingSettings(Section):
     """How a LoRA is trained."""
 
     words: ClassVar[frozenset[str]] = frozenset({"sample_prompts"})
+    renamed: ClassVar[Mapping[str, str]] = {
+        "batch": "batch_size",
+        "gradient_accumulation": "gradient_accumulation_steps",
+        "max_gradient_norm": "max_grad_norm",
+        "schedule": "lr_scheduler",
+        "warmup": "lr_warmup",
+        "held_out": "validation_split",
+        "sample_steps": "sample_every_n_steps",
+        "checkpoint_steps": "save_every_n_steps",
+        "start_from": "network_weights",
+    }
 
     repeats: int = Field(10, ge=1, le=1000)
-    """How often an epoch sees each image of the built dataset; folders that you add beside it say it in their name
+    """How many times an epoch uses each image of the built dataset; folders that you add state theirs in their name
     (``20_jx265 man``)."""
     epochs: int = Field(10, ge=1, le=1000)
     """Passes over images × repeats; each ends with a checkpoint."""
-    batch: int = Field(1, ge=1, le=64)
+    batch_size: int = Field(1, ge=1, le=64)
     """Images in one pass of the model."""
-    gradient_accumulation: int = Field(1, ge=1, le=256)
-    """Passes a step: a step's gradient is that of ``batch`` × this many images."""
+    gradient_accumulation_steps: int = Field(1, ge=1, le=256)
+    """Forward and backward passes per step: the effective batch is ``batch_size`` × this many images."""
     rank: int = Field(16, ge=1, le=320)
     """The LoRA's rank."""
     alpha: float | None = Field(None, gt=0, le=1e6)
     """The LoRA's alpha; ΔW is scaled by alpha / rank. Left out: half the rank."""
     optimizer: Optimizer = Optimizer.ADAMW
-    """What turns gradients into steps."""
+    """The optimizer."""
     learning_rate: float = Field(1e-4, gt=0, le=1)
-    """The highest learning rate; 1 for Prodigy, which scales it by itself."""
+    """The peak learning rate; 1 for Prodigy, which finds its own."""
     betas: tuple[float, float] = (0.9, 0.99)
-    """How much of the moving averages of the gradient and of its square stays at each step; not for Adafactor."""
+    """Adam's beta1 and beta2: decay of the moving averages of the gradient and its square; not for Adafactor."""
     weight_decay: float = Field(0.01, ge=0, le=1)
-    """How strongly weights are drawn to 0."""
-    max_gradient_norm: float = Field(1.0, ge=0, le=1e6)
-    """Gradients are scaled down to this norm; 0: never."""
-    schedule: Schedule = Schedule.COSINE
-    """How the learning rate moves after the warm-up."""
-    warmup: float = Field(0.05, ge=0, le=0.5)
-    """The share of all steps over which the learning rate rises from 0."""
+    """Weight decay of the optimizer."""
+    max_grad_norm: float = Field(1.0, ge=0, le=1e6)
+    """Clip gradients to this norm; 0: no clipping."""
+    lr_scheduler: Schedule = Schedule.COSINE
+    """The learning rate's schedule after the warm-up."""
+    lr_warmup: float = Field(0.05, ge=0, le=0.5)
+    """The share of all steps in which the learning rate rises from 0."""
     resolution: int | None = Field(None, ge=32, le=2048)
-    """Pixels a side; left out: what the base model was made for (1024 for SDXL)."""
+    """Pixels per side; left out: the base model's own (1024 for SDXL)."""
     buckets: bool = True
     """Images that are not square keep their shape: each goes into the bucket (a size of at most resolution² pixels)
-    that is nearest to it, and a step sees one bucket. false: all are cut square."""
+    closest to it; a batch comes from one bucket. false: all are cropped square."""
     bucket_step: int | None = Field(None, ge=8, le=512)
-    """Pixels by which the sides of buckets differ, a multiple of what the base model allows (32 for SDXL); left out: a
-    sixteenth of the resolution (64 at 1024)."""
+    """The step between bucket sides in pixels, a multiple of the base model's own (32 for SDXL); left out: a sixteenth
+    of the resolution (64 at 1024)."""
     bucket_upscale: bool = True
-    """Images smaller than their bucket are enlarged. false: they get a smaller bucket of their own."""
-    held_out: float = Field(0.0, ge=0, le=1000)
-    """Images of the person that are not trained on and measure the validation loss after each epoch, chosen by the
-    seed: from 1 on how many, below 1 a share of the images; 0: none, since 20 to 30 images can hardly spare one."""
+    """Upscale images smaller than their bucket. false: they get a smaller bucket of their own."""
+    validation_split: float = Field(0.0, ge=0, le=1000)
+    """Images held out for the validation loss after each epoch, chosen by the seed: a number from 1 on, a share below
+    1. 0: none, as 20 to 30 images can hardly spare one."""
     regularisation: bool = True
-    """Images in the project's ``reg/N_class/`` are seen too, as many an epoch as images of the person, so that the
-    class word keeps its meaning; without such a folder nothing changes."""
+    """Images in the project's ``reg/N_class/`` are also trained on, as many per epoch as images of the person, so that
+    the class word keeps its meaning; without such a folder nothing changes."""
     prior_loss_weight: float = Field(1.0, ge=0, le=10)
-    """What the loss of regularisation images is multiplied with."""
+    """The loss weight of regularisation images."""
     min_snr_gamma: float | None = Field(5.0, gt=0, le=1e6)
     """Min-SNR weighting of the loss (https://arxiv.org/abs/2303.09556); 5 is the paper's choice."""
     caption_dropout: float = Field(0.05, ge=0, le=1)
-    """The share of steps that see an empty caption."""
+    """The share of steps trained with an empty caption."""
     caption_shuffle: bool = False
-    """The parts of a caption between commas come in another order each time, except those at its beginning that are
-    kept."""
+    """Shuffle the comma-separated parts of a caption each time, except the first ones that are kept."""
     keep_tokens: int = Field(1, ge=0, le=77)
-    """How many parts at the beginning of a caption stay there; a ``|||`` in the caption says it instead."""
+    """How many parts at the beginning of a caption stay in place; a ``|||`` in the caption overrides it."""
     caption_variants: int = Field(8, ge=1, le=64)
-    """How many orders of a caption are made before the run, for each is encoded once and kept on the GPU (0.3 MB each
-    in bf16)."""
+    """How many shuffled variants of a caption are made before the run; each is encoded once and kept on the GPU (0.3
+    MB each in bf16)."""
     noise_offset: float = Field(0.0, ge=0, le=1)
-    """How much the noise is shifted as a whole, channel by channel, so that very dark and very bright pictures are
-    learnt (https://www.crosslabs.org/blog/diffusion-with-offset-noise); 0.0357 is usual, 0 is off."""
+    """How much each channel of the noise is shifted as a whole, so that very dark and very bright pictures are learned
+    (https://www.crosslabs.org/blog/diffusion-with-offset-noise); 0.0357 is usual, 0 is off."""
     masked_loss: bool = False
-    """The loss counts mostly where the face is: within the image's own alpha channel, else in an ellipse around the
-    face's box; images without either count everywhere."""
+    """Weight the loss by a mask: the image's alpha channel, else an ellipse around the face's box; images without
+    either have no mask."""
     mask_outside: float = Field(0.3, ge=0, le=1)
-    """What counts outside of the mask, where inside is 1."""
+    """The loss weight outside of the mask; inside it is 1."""
     train_text_encoders: bool = False
-    """Both text encoders get a LoRA too (72 + 192 modules in SDXL). They then run in every step, which takes more time
-    and about 3 GB more."""
+    """Also train a LoRA of both text encoders (72 + 192 modules in SDXL). They then run in every step, which takes
+    more time and about 3 GB more."""
     text_encoder_learning_rate: float = Field(1e-5, gt=0, lt=1)
-    """The highest learning rate of the text encoders' LoRA."""
+    """The peak learning rate of the text encoders' LoRA."""
     publish_captions: bool = False
-    """LoRA files carry folder names, captions' words and how often each comes (kohya's ``ss_tag_frequency`` and
-    ``ss_dataset_dirs``). They tell of a real person."""
-    checkpoint_steps: int | None = Field(None, ge=1)
-    """A checkpoint every so many steps, besides the one of each epoch; left out: none."""
+    """Write folder names, caption words and their counts into LoRA files (kohya's ``ss_tag_frequency`` and
+    ``ss_dataset_dirs``). They describe a real person."""
+    save_every_n_steps: int | None = Field(None, ge=1)
+    """Save a checkpoint every N steps as well as after each epoch; left out: no."""
     keep_checkpoints: int | None = Field(None, ge=1)
-    """How many checkpoints of ``checkpoint_steps`` are kept, the newest; left out: all."""
+    """How many of the newest checkpoints of ``save_every_n_steps`` to keep; left out: all."""
     keep_epochs: int | None = Field(None, ge=1)
-    """How many epochs' checkpoints are kept, the newest; left out: all."""
+    """How many of the newest epoch checkpoints to keep; left out: all."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """The share of the LoRA's inputs that each step leaves out, by chance."""
+    """Dropout of the LoRA's inputs, as a share."""
     ema_decay: float | None = Field(None, gt=0, lt=1)
-    """Checkpoints hold a moving average of the LoRA, of which so much stays at each step (0.99, say); left out: the
-    LoRA itself."""
+    """EMA decay: checkpoints hold a moving average of the LoRA (try 0.99); left out: the LoRA itself."""
     sample_prompts: list[str] | None = None
-    """What is painted after each epoch, with the same seeds each time; left out: ``painting.style``; []: nothing."""
+    """Prompts painted after each epoch, with the same seeds each time; left out: ``painting.style``; []: none."""
     sample_seed: int = Field(1, ge=0, lt=2**32)
-    """The first prompt's seed; the next have the next ones."""
+    """The first prompt's seed; each next prompt's is one higher."""
     sample_inference_steps: int = Field(20, ge=1, le=200)
-    """Steps of the sampler for these pictures."""
-    sample_steps: int | None = Field(None, ge=1)
-    """They are painted every so many steps too; left out: only after each epoch."""
-    start_from: Path | None = None
-    """A LoRA file to go on from, of the same rank."""
+    """Sampling steps for these pictures."""
+    sample_every_n_steps: int | None = Field(None, ge=1)
+    """Also paint them every N steps; left out: only after each epoch."""
+    network_weights: Path | None = None
+    """A LoRA file to continue from, of the same rank."""
     gradient_checkpointing: bool | None = None
-    """Less memory for about 40 % more arithmetic; left out: on for cards under 24 GB."""
+    """Gradient checkpointing: less memory for about 40 % more computation; left out: on for GPUs under 24 GB."""
     compile: Literal["auto", "off", "on"] = "auto"
-    """The U-Net's transformer blocks are compiled, which takes a minute or so at the beginning; what fails is done
-    without. auto: off, since beside graphs it saves 1 or 2 % of the time."""
+    """Compile the U-Net's transformer blocks, which takes a minute or so at the start; if that fails, the run
+    continues uncompiled. auto: off, as it saves only 1 or 2 % beside CUDA graphs."""
     graph: Literal["auto", "off", "on"] = "auto"
-    """Steps are replayed from CUDA graphs, where these turn out to be quicker; not with ``dropout``. auto: on a CUDA
-    card with room for it, where the U-Net alone is trained in one process."""
+    """Replay steps from CUDA graphs, where that is faster; not with ``dropout``. auto: on a CUDA GPU with enough
+    memory, when only the U-Net is trained in one process."""
     precision: Precision = Precision.AUTO
     """auto: bf16 on a GPU that has it, float32 on a CPU."""
     tensorboard: bool = False
-    """Figures for TensorBoard go into the run's folder ``tensorboard/``; needs the package tensorboard."""
+    """Write TensorBoard logs into the run's folder ``tensorboard/``; needs the package tensorboard."""
     processes: int = Field(1, ge=1, le=64)
-    """Processes that train together, one a GPU; a step sees ``batch`` × this many images."""
+    """Processes that train together, one per GPU; a step uses ``batch_size`` × this many images."""
     seed: int = Field(42, ge=0, lt=2**32)
-    """Where all of the run's chance comes from."""
+    """The seed of everything random in the run."""
     preset: Literal["auto", "off", 8, 12, 16, 24, 48, 80] = "auto"
-    """Settings that fit a card of so many GB, where you have not set them yourself; auto: by the card that is here."""
+    """Defaults that fit a GPU with that many GB, for what you have not set yourself; auto: by this machine's GPU."""
     price_per_hour: float = Field(0.0, ge=0)
-    """What the machine costs an hour, in your currency."""
+    """The machine's price per hour, in your currency."""
     budget: float | None = Field(None, gt=0)
-    """The most that a run may cost, in your currency: it stops after the epoch whose next one would pass it."""
+    """The most that a run may cost, in your currency: it stops before an epoch that would exceed it."""
     budget_hours: float | None = Field(None, gt=0)
-    """The most hours that a run may take; it stops in the same way."""
+    """The most hours that a run may take: it stops before an epoch that would exceed it."""
 
     @field_validator("betas")
     @classmethod
     def _shares(cls, betas: tuple[float, float]) -> tuple[float, float]:
         if not all(0 <= each < 1 for each in betas):
-            raise ValueError("each of them is 0 or more and below 1")
+            raise ValueError("each must be 0 or more and below 1")
         return betas
 
     @property
     def step_images(self) -> int:
         """Images a step."""
-        return self.batch * self.gradient_accumulation * self.processes
+        return self.batch_size * self.gradient_accumulation_steps * self.processes
 
     @property
     def scale(self) -> float:

@@ -84,7 +84,7 @@ class Guarded(sqlite3.Connection):
         """Asked by SQLite: anything but 0 ends the question. Python hears an interrupt when it begins."""
         took = time.monotonic() - self._since
         if took > SILENT_SECONDS:
-            self._why = f"a question took longer than {SILENT_SECONDS:g} s"
+            self._why = f"a query took longer than {SILENT_SECONDS:g} s"
         elif took > LEAVE_SECONDS and self._gone.is_set() and not self.in_transaction:
             self._why = "it was left"
         return 1 if self._why else 0

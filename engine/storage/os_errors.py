@@ -47,7 +47,7 @@ def explain(error: Exception, path: Path | None = None) -> LimnerError | None:
         where = error.filename if isinstance(error.filename, (str, Path)) else path
         if is_no_room(error):
             return DiskFull(f"there is no room to write {where or 'a file'} ({error.strerror})", MAKE_ROOM)
-        return LimnerError(f"{where or 'a file'}: {error.strerror or error}", "see that it can be read and written")
+        return LimnerError(f"{where or 'a file'}: {error.strerror or error}", "make it readable and writable")
     if isinstance(error, UnicodeEncodeError) and error.encoding.lower().startswith("utf"):
         return _no_utf8(error)
     return None
@@ -57,7 +57,7 @@ def _no_utf8(error: UnicodeEncodeError) -> LimnerError:
     """Bytes that are no UTF-8 in a name or an argument: Python passes them on as halves of letters."""
     near = error.object[max(0, error.start - 40) : error.end + 40]
     shown = near.encode("utf-8", "replace").decode("utf-8")
-    return LimnerError(f"“{shown}” holds bytes that are no UTF-8", "rename the file or folder, or type it anew")
+    return LimnerError(f"“{shown}” holds bytes that are not UTF-8", "rename the file or folder, or type it again")
 
 
 @contextmanager
@@ -79,11 +79,11 @@ def _database(error: sqlite3.Error, path: Path | None) -> LimnerError:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return ProjectError(f"{where} is held by another program ({error})", "wait for it or close it, then try again")
     if name.startswith("SQLITE_READONLY"):
-        return ProjectError(f"{where} can't be written ({error})", "mend the permissions of the project's folder")
+        return ProjectError(f"{where} can't be written ({error})", "fix the permissions of the project's folder")
     if name in _UNCLEAR:
-        return ProjectError(f"{where} can't be written ({error})", "see that the disk, or your quota, has room")
+        return ProjectError(f"{where} can't be written ({error})", "check that the disk, or your quota, has room")
     return ProjectError(
-        f"{where} can't be used ({error})", "close what else uses it, or put back a copy that lies beside it"
+        f"{where} can't be used ({error})", "close other programs that use it, or restore a copy beside it"
     )
 
 

@@ -95,5 +95,5 @@ def _check_folder(folder: Path, owner: int, deep: int) -> None:
 def _refused(path: Path, what: str) -> NotOurs:
     return NotOurs(
         f"{path} is {what}; Limner writes through none, since a project may come from somebody else",
-        "put the file or folder itself there, or move the whole project to where it shall lie",
+        "put the file or folder itself there, or move the whole project to its new place",
     )

@@ -74,7 +74,7 @@ def open_plain(path: Path) -> BinaryIO:
         os.close(handle)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
-        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
     os.set_blocking(handle, True)
     return os.fdopen(handle, "rb")
 
@@ -162,5 +162,5 @@ def _number(digits: str) -> float:
         raise ValueError(f"a number has {len(digits):,} digits")
     number = float(digits)
     if math.isinf(number):
-        raise ValueError(f"{digits} is beyond any number")
+        raise ValueError(f"{digits} is out of range")
     return number

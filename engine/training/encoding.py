@@ -53,7 +53,7 @@ def encode_smaller(context: Context, base: BaseModel, resolution: int, device: D
     pipeline = load_pipeline(base)
     data = _encode(context, pipeline, resolution, device, stoppable=False)
     if len(data) != images:
-        raise TrainingError("memory ran out, and the dataset has other images by now", "start a new run")
+        raise TrainingError("memory ran out, and the dataset has changed since", "start a new run")
     return data
 
 
@@ -71,7 +71,7 @@ def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Devic
         context.emit(events.Warning(warning))
     for example in lineup.examples:
         if too_long(pipeline, example.caption):
-            context.emit(events.Warning("a caption is longer than 75 tokens: its end is not seen", example.image.name))
+            context.emit(events.Warning("a caption is longer than 75 tokens: its end is cut off", example.image.name))
     data = training_data(pipeline, lineup, settings.training, context.project / "cache", device, tell)
     keep_words(context.folder.path / "state", lineup, settings.training)
     write_data(context.folder.path / "state", data)
@@ -83,7 +83,9 @@ def resolution_for(settings: Settings, pipeline: Pipeline) -> int:
     resolution = settings.training.resolution or native_resolution(pipeline)
     grain = resolution_multiple(pipeline)
     if resolution % grain:
-        raise TrainingError(f"training.resolution {resolution} won't do", f"this base wants a multiple of {grain}")
+        raise TrainingError(
+            f"training.resolution {resolution} is invalid", f"this base model needs a multiple of {grain}"
+        )
     return resolution
 
 

@@ -18,8 +18,8 @@ from engine.training.runs.progress import Progress
 from engine.training.samples import SampleRenderer
 from engine.training.step.memory_fallback import is_out_of_memory
 
-NO_VALIDATION = "memory does not suffice to look at the held-out images: the run goes on without a validation loss"
-NO_SAMPLES = "memory does not suffice to paint samples: the run goes on without them"
+NO_VALIDATION = "not enough memory for the held-out images: the run continues without a validation loss"
+NO_SAMPLES = "not enough memory to paint samples: the run continues without them"
 
 
 class Evaluator:

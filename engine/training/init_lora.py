@@ -60,7 +60,7 @@ def read_start(
         found[part][f"{module}.lora_A.weight"] = down
         found[part][f"{module}.lora_B.weight"] = up * (pair.scale / (alpha / rank))
     if not any(found.values()):
-        raise LoraFileError(f"{path.name} fits no module of this base model", "look into it with: limner lora show")
+        raise LoraFileError(f"{path.name} fits no module of this base model", "see: limner lora show")
     fresh = sum(f"{module}.lora_A.weight" not in found[part] for part, names in modules.items() for module in names)
     return InitResult(found, tuple(left_out), fresh)
 

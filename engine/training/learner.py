@@ -119,7 +119,7 @@ class Learner:
                 self.several.all_reduce(self.weights.gradient, total, failed=True)
             raise
         total = self.several.all_reduce(self.weights.gradient, total, failed=False)
-        norm = self.weights.clip(self.settings.max_gradient_norm)
+        norm = self.weights.clip(self.settings.max_grad_norm)
         self.whole = False
         self.optimizer.step()
         self.weights.refresh()
@@ -263,7 +263,7 @@ class Learner:
             return CompiledBlocks(self.unet)
         except Exception as error:
             # torch has no class of its own for a machine that it can't compile on.
-            tell(events.Warning(f"training goes on without compiling: {' '.join(str(error).split())[:200]}"))
+            tell(events.Warning(f"training continues without compiling: {' '.join(str(error).split())[:200]}"))
             return None
 
     def _give_compiling_up(self) -> bool:

@@ -28,6 +28,6 @@ def judge_samples(project: Path, tell: Callable[[str], None]) -> Judging | None:
     try:
         judging: Judging = getattr(importlib.import_module(module), function)(project)
     except LimnerError as error:
-        tell(f"the samples' likeness is not measured: {error.what}")
+        tell(f"the samples' likeness was not measured: {error.what}")
         return None
     return judging

@@ -136,7 +136,7 @@ class SampleRenderer:
                     latents = pipeline(
                         **text.first(),
                         num_inference_steps=steps,
-                        guidance_scale=painting.guidance,
+                        guidance_scale=painting.guidance_scale,
                         width=self._size,
                         height=self._size,
                         generator=[torch.Generator().manual_seed(first + number)],

@@ -78,10 +78,10 @@ class Trainer:
         )
         if kept:
             self.learner.remember(kept[1])
-        elif self.settings.start_from:
-            self._tell_of_start(self.settings.start_from, self.learner.start_from(self.settings.start_from))
+        elif self.settings.network_weights:
+            self._tell_of_start(self.settings.network_weights, self.learner.start_from(self.settings.network_weights))
         if self.settings.optimizer is Optimizer.PRODIGY and self.settings.learning_rate < PRODIGY_RATE:
-            context.emit(events.Warning("Prodigy finds the learning rate by itself: set training.learning_rate to 1"))
+            context.emit(events.Warning("Prodigy finds its own learning rate: set training.learning_rate to 1"))
         self.step = place.step
         self.rhythm = Rhythm.of(self.settings, self.plan, len(easel.prompts) if easel is not None else 0)
         self.before = told_before(entries_one_by_one(context.folder), place.step if kept else None)
@@ -222,7 +222,7 @@ class Trainer:
         self.keeper.flush()
         kept = self.several.in_turn(lambda: read_state(self.context.folder.path / "state"))
         if kept is None:
-            raise TrainingError("the state of the run is gone from its folder", "start it anew")
+            raise TrainingError("the run's state is missing from its folder", "start a new run")
         place, memory = kept
         self.learner.remember(memory)
         self.step = place.step

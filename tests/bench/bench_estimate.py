@@ -25,7 +25,7 @@ PAIRS = 3
 SETTINGS = {
     "training__repeats": 20,
     "training__epochs": 3,
-    "training__held_out": 1,
+    "training__validation_split": 1,
     "training__sample_prompts": ["photo of jx265 man", "jx265 man, red shirt"],
     "training__sample_inference_steps": 10,
 }

@@ -56,7 +56,7 @@ def results() -> Iterator[Result]:
         project = small_project(
             Path(name) / "james",
             images=16,
-            training__batch=BATCH,
+            training__batch_size=BATCH,
             training__rank=RANK,
             training__repeats=50,
             training__learning_rate=RATE,

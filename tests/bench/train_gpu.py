@@ -201,7 +201,7 @@ def _whole(found: Measured, base: _Base, tiny: bool, ends: float) -> dict[str, A
                 "base.model": base.source,
                 "training.repeats": repeats,
                 "training.epochs": epochs,
-                "training.batch": best.batch,
+                "training.batch_size": best.batch,
                 "training.rank": 4 if tiny else RANK,
                 "training.compile": "on" if "compiled" in best.way else "off",
                 "training.graph": "on" if "graphed" in best.way else "off",

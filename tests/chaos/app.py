@@ -97,7 +97,7 @@ def queue_life(project: Project, chance: Random, tally: Tally) -> None:
         send(terminal, *["Enter"] * chance.randint(1, 4))
         terminal.wait_for("queued", within=WITHIN)
         send(terminal, "6")
-        terminal.wait_for("What was painted?", "○ ", within=WITHIN)
+        terminal.wait_for("Painted pictures", "○ ", within=WITHIN)
         shown = shot(terminal, chance, tally)
     seen = {int(row[1]) for line in shown.splitlines() if (row := WAITING_ROW.match(line))}
     with project.store() as store:
@@ -110,7 +110,7 @@ def queue_life(project: Project, chance: Random, tally: Tally) -> None:
 def ratings_life(project: Project, chance: Random, tally: Tally) -> None:
     """Stars for the painted pictures, more or fewer."""
     key, step = chance.choice((("+", 1), ("-", -1)))
-    with app(project, "6", "What was painted?", "+ star") as terminal:
+    with app(project, "6", "Painted pictures", "+ star") as terminal:
         send(terminal, "G", *["h"] * chance.randint(0, 3), *[key] * chance.randint(1, 5))
         shown = shot(terminal, chance, tally)
     after = stars(project)

@@ -36,7 +36,7 @@ def test_a_project_is_trained_elsewhere_and_its_run_paints_at_home(
             "base.model": "demo",
             "training.repeats": 1,
             "training.epochs": 1,
-            "training.batch": 2,
+            "training.batch_size": 2,
             "training.rank": 4,
             "training.sample_prompts": [],
             "painting.steps": 2,
@@ -77,11 +77,11 @@ def test_a_project_is_trained_elsewhere_and_its_run_paints_at_home(
 
 
 def test_wrong_use_is_told(run: Run, project: Project, tmp_path: Path) -> None:
-    assert "no dataset to take along: build it first: limner dataset build" in run("bundle").failure
+    assert "no dataset to bundle: build it first: limner dataset build" in run("bundle").failure
     assert "has no runs" in run("bundle", "--runs").failure
     assert run("bundle", "--state").code == 2
     assert run("bundle", "--runs", "--with-library").code == 2
     assert run("unbundle", tmp_path / "x").code == 2
     assert "there is no" in run("unbundle", tmp_path / "x", tmp_path / "y").failure
     (tmp_path / "x").write_bytes(b"PK\x03\x04")
-    assert "is no bundle of Limner's" in run("unbundle", tmp_path / "x", tmp_path / "y").failure
+    assert "this is not a Limner bundle" in run("unbundle", tmp_path / "x", tmp_path / "y").failure

@@ -26,7 +26,7 @@ def test_the_dataset_is_built_listed_and_captioned(run: Run, scanned: Photos, pr
     assert "0001.png  264  enlarged  jx265, man, close-up" in run("dataset", "list").out
     (project.dataset / "10_jx265 man" / "0001.txt").write_text("jx265, man, in a space suit\n")
     assert run("caption", "--json").record["written"] == 0
-    assert "1 caption written, 1 left as they were" in run("caption", "--overwrite").err
+    assert "1 caption written, 1 left unchanged" in run("caption", "--overwrite").err
     assert run("dataset", "build", "--framing", "half").code == 0
     captions = [image["caption"] for image in run("dataset", "list", "--json").record["images"]]
     assert captions == ["jx265, man, half body"] * 2
@@ -78,7 +78,7 @@ def test_tags_are_counted_changed_with_a_preview_and_undone(run: Run, scanned: P
     assert "man belongs to every caption" in run("captions", "remove", "man").failure
     assert "undone: remove close-up, 2 captions" in run("captions", "undo").err
     assert run("captions", "undo", "--json").record == {"label": "add outdoors", "images": ["0002.png"], "left": []}
-    assert "done again: add outdoors" in run("captions", "redo").err
+    assert "redone: add outdoors" in run("captions", "redo").err
     listed = [image["caption"] for image in run("dataset", "list", "--json").record["images"]]
     assert listed == ["jx265, man, close-up, smiling, beach", "jx265, man, close-up, outdoors"]
     for _ in range(3):

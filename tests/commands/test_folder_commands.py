@@ -33,7 +33,7 @@ def test_a_folder_is_connected_named_merged_scanned_and_listed(run: Run, project
     checked = run("connect", f"folder://{photos}", "--check")
     assert checked.out.splitlines()[:2] == [
         "a plain folder · read-only · 6 photos · 0 faces",
-        "not looked at for faces yet: 6 photos",
+        "not searched for faces yet: 6 photos",
     ]
     assert project.settings.library.url is None
     done = run("connect", f"folder://{photos}")
@@ -66,14 +66,14 @@ def test_a_folder_is_connected_named_merged_scanned_and_listed(run: Run, project
 
 def test_what_can_t_be_done_with_a_folder_is_said_in_one_line(run: Run, project: Project, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "no photos lie in" in run("connect", f"folder://{tmp_path}/empty").failure
+    assert "there are no photos in" in run("connect", f"folder://{tmp_path}/empty").failure
     assert "there is no folder" in run("connect", f"folder://{tmp_path}/none").failure
     assert "names no folder" in run("connect", "folder://").failure
     assert project.settings.library.url is None
     save(tmp_path / "one/a.jpg", astronaut(100, 100))
     assert run("connect", f"folder://{tmp_path}/one").code == 0
     assert "No faces were found in the folder" in run("people").err
-    assert "nobody in the library is called James" in run("people", "rename", "James", "Jim").failure
+    assert "there is nobody in the library called James" in run("people", "rename", "James", "Jim").failure
     assert run("people", "merge", "James").code == 2
 
 
@@ -87,7 +87,7 @@ def test_a_folder_that_is_connected_but_could_not_be_looked_through_is_told_and_
     failed = run("connect", f"folder://{photos}")
     assert failed.code == 1
     saved, *_, why = failed.err.splitlines()
-    assert saved == f"Saved: the photos lie in {photos}."
+    assert saved == f"Saved: the photos are in {photos}."
     assert why.startswith("limner: ")
     assert project.settings.library.url == f"folder://{photos}"
     jobs.unlink()

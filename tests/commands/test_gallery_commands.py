@@ -73,7 +73,7 @@ def test_what_is_said_of_pictures_is_listed_and_taken_back(run: Run) -> None:
 
 def test_a_picture_tells_what_made_it(run: Run) -> None:
     assert run("pictures", "show", 1).out == "oil one\nSteps: 9, Sampler: Euler a, CFG scale: 6, Seed: 7\n"
-    assert "does not tell how it was made" in run("pictures", "show", 4).err
+    assert "has no generation parameters" in run("pictures", "show", 4).err
     file = run("pictures", "show", 1, "--json").record["path"]
     assert run("pictures", "show", file).out == run("pictures", "show", 1).out, "of a file from anywhere, too"
     assert "there is no picture nowhere.png" in run("pictures", "show", "nowhere.png").failure
@@ -101,7 +101,7 @@ def test_favourites_are_copied_with_or_without_what_made_them(run: Run, tmp_path
     assert sorted(done.out.split()) == [str(out / "1.png"), str(out / "3.png")]
     assert (out / "1.png").read_bytes() == (project.pictures / "1.png").read_bytes()
     again = run("pictures", "export", out)
-    assert (again.out, again.err) == ("", f"0 copied to {out}, 2 were there.\n")
+    assert (again.out, again.err) == ("", f"0 copied to {out}, 2 existed already.\n")
     bare = run("pictures", "export", out, "--no-metadata", "id:1", "--json").record
     assert bare == {"pictures": [{"path": str(out / "1-2.png"), "new": True}], "failed": []}
     with Image.open(out / "1-2.png") as picture:
@@ -123,7 +123,7 @@ def test_what_is_dropped_into_the_folder_is_listed_and_what_is_no_picture_told(r
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("list", "ratng:>=4"), "“ratng:>=4” can't be understood: did you mean rating:?"),
+        (("list", "ratng:>=4"), "“ratng:>=4” is not understood: did you mean rating:?"),
         (("rate", 3, 99), "there is no picture 99: list them with: limner pictures list"),
         (("rate", 3, 4), "picture 4 was not painted: only a painted picture can be rated"),
         (("show", 99), "there is no picture 99"),

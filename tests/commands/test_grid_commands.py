@@ -89,16 +89,16 @@ def test_it_can_be_queued_only(capsys: pytest.CaptureFixture[str], project: Proj
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
-        (("grid", "--x", "strength=0.6,much"), 1, "strength=0.6,»much«: 'much' is no number"),
+        (("grid", "--x", "strength=0.6,much"), 1, "strength=0.6,»much«: 'much' is not a number"),
         (("grid", "--x", "strenth=1"), 1, "did you mean strength?"),
         (("grid", "--x", "seed=1-2", "--y", "seed=3"), 1, "two axes seed"),
         (("grid", "--x", "sampler=DDIM Karras"), 1, "has no Karras"),
-        (("grid", "nope"), 1, "no run is called nope"),
+        (("grid", "nope"), 1, "there is no run called nope"),
         (("grid", "--name", "nope"), 1, "there is no grid nope"),
         (("grid", "--y", "seed=1-2"), 2, "--y needs an --x"),
         (("grid", "--x", "seed=1-2", "-o", "a.jpg"), 2, "written as .png"),
         (("grid", "--x", "seed=1-2", "--cell", "3"), 2, "--cell"),
-        (("votes", "nope"), 1, "no run is called nope"),
+        (("votes", "nope"), 1, "there is no run called nope"),
         (("votes", "--by", "seed"), 2, "--by"),
     ],
 )

@@ -86,7 +86,7 @@ def test_what_fails_is_told_in_one_line_and_not_saved(run: Run, url: str, photos
         probe.bind(("127.0.0.1", 0))
         nobody = f"mysql://reader@127.0.0.1:{probe.getsockname()[1]}/photoprism"
         assert "nothing listens at" in run("connect", nobody, *folders, **right).failure
-    assert "no machine is called" in run("connect", "mysql://reader@nowhere.invalid/x", *folders, **right).failure
+    assert "there is no host called" in run("connect", "mysql://reader@nowhere.invalid/x", *folders, **right).failure
     assert "finds no database" in run("connect", url + "x", *folders, **right).failure
     assert "holds a password" in run("connect", url.replace("reader@", "reader:insecure@"), *folders).failure
     wrong = ["--originals", str(photos.originals / "2015")]
@@ -139,7 +139,7 @@ def test_a_password_is_asked_for_in_a_terminal_and_not_shown(url: str, photos: P
         assert process.wait(30) == 0
     os.close(terminal)
     assert b"insecure" not in asked + rest
-    assert b"The password is not kept" in rest
+    assert b"The password was not saved" in rest
 
 
 def _read_until(terminal: int, wanted: bytes) -> bytes:

@@ -154,7 +154,7 @@ def test_commands_carry_pictures_home_and_tell_what_came(project: Project, run: 
     assert run("unbundle", file, there.root, "--json").record["pictures"] == {"new": 0, "known": 3, "grids": 0}
     assert "two bundles" in run("bundle", "--pictures", "--runs").err
     assert "there are no pictures" in run("-C", small_project(tmp_path / "b").root, "bundle", "--pictures").failure
-    assert "is no project" in run("unbundle", file, tmp_path / "nothing").failure
+    assert "is not a project" in run("unbundle", file, tmp_path / "nothing").failure
 
 
 ODD: dict[str, Callable[[dict[str, Any]], object]] = {

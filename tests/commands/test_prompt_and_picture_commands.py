@@ -59,7 +59,7 @@ def test_paint_tells_what_of_a_lora_the_base_model_has_not(
     assert about is not None
     assert about.extra["Lora modules left out"] == "wide 2 of 86"
     status, shown, _ = limner(capsys, project.root, "lora", "show", str(lora))
-    assert "wears 85 of 86 modules" in shown
+    assert "applies 85 of 86 modules" in shown
 
 
 PASTED = "# portrait\nphoto of jx265 man,, (red shirt:1.2), # warm\nblue  background, "
@@ -173,12 +173,12 @@ def test_vary_makes_as_many_of_a_plain_prompt_as_asked_for_and_the_same_for_a_se
         (("vary",), 2, "PROMPT"),
         (("paint", "a", "-o", "a.jpg"), 2, "written as .png"),
         (("paint", "a", "--size", "big"), 2, "832x1216"),
-        (("paint", "a", "--lora", "x.safetensors:strong"), 2, "no number"),
+        (("paint", "a", "--lora", "x.safetensors:strong"), 2, "not a number"),
         (("paint", "a", "--lora", "/nowhere.safetensors"), 1, "there is no /nowhere.safetensors"),
         (("paint", ""), 1, "the prompt is empty"),
         (("paint", "a {b"), 1, "never closed"),
         (("paint", "a", "--sampler", "Magic"), 2, "Magic"),
-        (("likeness", "nope"), 1, "no run is called nope"),
+        (("likeness", "nope"), 1, "there is no run called nope"),
         (("likeness", "--checkpoint", "nope"), 1, "the run has no checkpoint nope"),
         (("likeness", "--strength", "9"), 2, "--strength"),
     ],
@@ -233,7 +233,7 @@ def test_a_picture_that_cannot_be_painted_is_one_line_and_status_1(
 ) -> None:
     status, out, err = limner(capsys, project.root, "paint", "a man", "--size", "66x64")
     assert (status, out) == (1, "")
-    assert "66x64 won't do" in err
+    assert "66x64 is invalid" in err
 
 
 def test_likeness_of_one_seed_recommends_nothing(capsys: pytest.CaptureFixture[str], project: Project) -> None:
@@ -241,7 +241,7 @@ def test_likeness_of_one_seed_recommends_nothing(capsys: pytest.CaptureFixture[s
     words = ("likeness", "20261121-1403-jx265", "--seeds", "1", "--strength", "0.1", "--prompt", "photo of jx265 man")
     status, out, err = limner(capsys, project.root, *words)
     assert status == 0, err
-    assert "nothing is recommended; the likest is jx265.safetensors at 0.1, but" in out
+    assert "nothing is recommended; the closest match is jx265.safetensors at 0.1, but" in out
     assert "paint with" not in out
 
 
@@ -259,7 +259,7 @@ def test_likeness_is_reported_for_a_run(capsys: pytest.CaptureFixture[str], proj
     assert set(found["recommended"]) == {"checkpoint", "strength", "why"}
     status, out, err = limner(capsys, project.root, "likeness", "--last")
     assert status == 0
-    assert "nobody else is known" in err
+    assert "there is nobody else to compare with" in err
     assert out.splitlines()[0].split() == [
         "checkpoint",
         "strength",
@@ -273,4 +273,4 @@ def test_likeness_is_reported_for_a_run(capsys: pytest.CaptureFixture[str], proj
         "pictures",
     ]
     # A LoRA that learnt nothing is like nobody.
-    assert "likest is jx265.safetensors at 0.1, but its likeness is 0 of 100" in out.splitlines()[-1]
+    assert "closest match is jx265.safetensors at 0.1, but its likeness is 0 of 100" in out.splitlines()[-1]

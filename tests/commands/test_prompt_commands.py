@@ -89,7 +89,7 @@ def test_a_shared_prompt_is_there_in_every_project_and_comments_stay(run: Run, t
     found = run("-C", tmp_path / "empty", "prompt", "list", "--from", "shared", "--json").record["prompts"]
     assert [(each["text"], each["negative"]) for each in found] == [("a {class} on the moon", ""), ("", "blurry")]
     file.write_text("[[prompts]]\ntext = 3\n", "utf-8")
-    assert "prompts.0.text won't do" in run("prompt", "list").failure
+    assert "prompts.0.text is invalid" in run("prompt", "list").failure
     file.write_text("[[prompts]\n", "utf-8")
     assert "is not valid TOML" in run("prompt", "list").failure
 
@@ -215,3 +215,11 @@ def test_variations_made_by_the_command_lie_under_their_parent_in_the_project(ru
     assert {each.text for each in below} == {each["prompt"] for each in record["variations"]}
     assert below[0].made_by["seed"] == 5
     assert "your prompts" in run("locate").out
+
+
+def test_a_locked_part_of_a_template_stays_in_every_variation(run: Run) -> None:
+    template = "photo of {trigger}, {red|blue|green} hat, {sunny|rainy|windy} day"
+    found = run("vary", template, "--count", 9, "--seed", 1, "--lock", "red hat", "--json").record["variations"]
+    assert sorted(each["prompt"] for each in found) == [
+        f"photo of jx265, red hat, {weather} day" for weather in ("rainy", "sunny", "windy")
+    ]

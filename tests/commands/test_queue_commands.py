@@ -57,10 +57,10 @@ def test_the_queue_is_listed_moved_cancelled_and_tried_again(run: Run, project: 
         (("queue", "cancel", "99"), "there is no picture 99: list them with: limner queue --all"),
         (("queue", "move", "99", "up"), "there is no picture 99"),
         (("queue", "retry", "99"), "there is no picture 99"),
-        (("queue", "retry", "1"), "picture 1 is queued: only what failed or was cancelled"),
+        (("queue", "retry", "1"), "picture 1 is queued: only failed or cancelled pictures"),
         (("paint", "a", "--sampler", "DDIM", "--schedule", "Karras"), "DDIM has no Karras schedule"),
         (("paint", "a", "--from", "nowhere.png"), "there is no picture at nowhere.png"),
-        (("paint", "a", "--hires", "9"), "a second pass at 9 won't do"),
+        (("paint", "a", "--hires", "9"), "a second pass at 9 is invalid"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(run: Run, words: tuple[str, ...], says: str) -> None:
@@ -88,7 +88,10 @@ def test_what_is_typed_wrongly_is_told_with_what_is_right(run: Run, words: tuple
 def test_a_cancelled_picture_is_not_cancelled_twice(run: Run) -> None:
     number = queued(run)
     run("queue", "cancel", number)
-    assert f"picture {number} is cancelled: only what waits can be cancelled" in run("queue", "cancel", number).failure
+    assert (
+        f"picture {number} is cancelled: only queued pictures can be cancelled"
+        in run("queue", "cancel", number).failure
+    )
 
 
 def test_all_that_paint_is_told_lies_in_the_order(run: Run, project: Project, tmp_path: Path) -> None:

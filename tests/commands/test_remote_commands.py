@@ -49,10 +49,10 @@ def test_the_whole_way_to_a_dataset_without_a_disk_or_a_database(
 
 def test_what_fails_is_told_in_one_line_and_not_saved(run: Run, prism: Prism, project: Project) -> None:
     before = project.settings_path.read_text()
-    assert "lets nobody in without a password" in run("connect", prism.url).failure
+    assert "requires a password" in run("connect", prism.url).failure
     assert "refused the app password" in run("connect", prism.url, LIMNER_DB_PASSWORD="x").failure
     prism.before("config", Fault(200, body=b"<html>"))
-    assert "is no PhotoPrism" in run("connect", prism.url, LIMNER_DB_PASSWORD=APP_PASSWORD).failure
+    assert "is not PhotoPrism" in run("connect", prism.url, LIMNER_DB_PASSWORD=APP_PASSWORD).failure
     secret = prism.url.replace("://", "://admin:geheim@")
     assert "holds a password" in run("connect", secret).failure
     assert project.settings_path.read_text() == before

@@ -133,11 +133,11 @@ def test_lora_show_tells_what_is_in_a_file_of_the_demo(
     [
         (("train", "--resume", "nope"), 1, "no run"),
         (("train", "--set", "rank"), 2, "KEY=VALUE"),
-        (("train", "--set", "rank=0"), 1, "training.rank = 0 won't do"),
+        (("train", "--set", "rank=0"), 1, "training.rank = 0 is invalid"),
         (("train", "--set", "ranc=4"), 1, "did you mean training.rank"),
         (("train", "--epochs", "many"), 2, "not a valid integer"),
         (("train", "--resume", "x", "--epochs", "3"), 2, "keeps its settings"),
-        (("estimate", "--set", "base.model=/nowhere.ckpt", "--batch", "0"), 1, "training.batch"),
+        (("estimate", "--set", "base.model=/nowhere.ckpt", "--batch", "0"), 1, "training.batch_size"),
         (("watch", "nope"), 1, "no run"),
         (("stop", "nope"), 1, "no run"),
         (("lora", "show", "/nowhere.safetensors"), 1, "there is no /nowhere.safetensors"),
@@ -192,7 +192,7 @@ def test_leaving_a_run_with_ctrl_c_leaves_it_running_and_stop_ends_it_and_resume
         os.kill(watcher.pid, signal.SIGINT)
         out, err = watcher.communicate(timeout=PATIENCE)
     assert watcher.returncode == 130
-    assert f"{live.id} goes on" in err
+    assert f"{live.id} continues" in err
     assert "interrupted" not in err, "leaving is how a watch ends"
     assert out.strip() == live.id
     assert live.alive()

@@ -44,7 +44,7 @@ def test_server_and_model_come_from_the_settings(run: Run, project: Project) -> 
 
 def test_what_is_wrong_is_one_line_and_status_1(run: Run) -> None:
     assert "no language model is set" in run("vary", PROMPT, "--with", "llm").failure
-    assert "is no address" in run("vary", PROMPT, "--with", "llm", "--url", "localhost").failure
+    assert "is not a server address" in run("vary", PROMPT, "--with", "llm", "--url", "localhost").failure
     with answering(GOOD, models=()) as asked:
         assert "has no model" in run("vary", PROMPT, "--with", "llm", "--url", asked.url).failure
         arguments = ("vary", PROMPT, "--with", "llm", "--url", asked.url, "--model", "x")

@@ -98,5 +98,5 @@ def test_on_a_phone_it_draws_over_itself_as_the_log_grows_and_ctrl_c_leaves_the_
         shown = CODES.sub("", terminal.output.decode())
         assert max(len(line.rstrip("\r")) for line in shown.split("\n")) < 40
         terminal.write(b"\x03")
-        terminal.wait_for("goes on. Follow it with")
+        terminal.wait_for("continues. Follow it with")
     assert RunFollower(job).poll().state is not JobState.DONE

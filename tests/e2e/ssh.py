@@ -9,6 +9,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.patience import Patience
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
@@ -54,11 +56,23 @@ class SshServer:
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                    return self
+                    break
             except OSError as error:
                 if self._server.poll() is not None or not patience.wait():
                     self.__exit__()
                     raise AssertionError((self.folder / "sshd.log").read_text()) from error
+
+        if os.geteuid() != 0:
+            self._skip_where_nobody_gets_in()
+        return self
+
+    def _skip_where_nobody_gets_in(self) -> None:
+        """Accounts of services, such as nobody's, are locked: no sshd lets them in."""
+        login = [word for word in self.command("true") if word != "-tt"]
+        tried = subprocess.run(login, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if "Permission denied" in tried.stderr:
+            self.__exit__()
+            pytest.skip("this user's account is locked: sshd does not let it in")
 
     def __exit__(self, *_: object) -> None:
         self._server.terminate()

@@ -78,13 +78,13 @@ def test_a_run_and_the_app_outlive_the_connection(server: SshServer, project: Pr
     assert project.run().alive()
 
     with PseudoTerminal(command=server.command(attach), columns=120, rows=40) as terminal:
-        terminal.wait_for("How does it go?")
+        terminal.wait_for("Progress")
         terminal.write(b"2")
         terminal.wait_for("Which faces are good?")
         terminal.write(b"u")
         terminal.wait_until(lambda: decision(project, 1) is Decision.UNDECIDED)
         terminal.write(b"q")
-        terminal.wait_for("goes on")
+        terminal.wait_for("A run is still going")
     assert project.run().alive()
 
 

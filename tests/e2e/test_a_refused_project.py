@@ -29,5 +29,5 @@ def test_of_settings_that_will_not_do_the_app_names_the_line_and_leaves(project:
         assert terminal.wait_until_ended() == 1
         assert terminal.as_it_was
         told = terminal.output.decode()
-    assert f"limner: {project.settings_path}:5: training.epochs = 'many' won't do" in " ".join(told.split())
+    assert f"limner: {project.settings_path}:5: training.epochs = 'many' is invalid" in " ".join(told.split())
     assert told.count("limner: ") == 1

@@ -20,11 +20,14 @@ from tests.patience import wait_until
 
 LIMNER = Path(sys.executable).with_name("limner")
 
+TAIL = 40
+"""What a field certainly shows of the end of what is typed into it."""
+
 QUICK = {
     "base.model": "demo",
     "training.repeats": 1,
     "training.epochs": 2,
-    "training.batch": 4,
+    "training.batch_size": 4,
     "training.rank": 4,
     "painting.steps": 4,
     "painting.sampler": "Euler",
@@ -57,7 +60,7 @@ def test_from_connect_to_a_portrait_by_keys(
     library = drawn_library
     with open_app() as terminal:
         # Connect: wrong first, as everybody does.
-        terminal.wait_for("Where are your photos?", "goes to the address")
+        terminal.wait_for("Where are your photos?", "edits the address")
         terminal.press_and_see("i")
         terminal.type(str(library.index.parent / "nowhere.db"))
         terminal.wait_for("nowhere.db")
@@ -66,14 +69,14 @@ def test_from_connect_to_a_portrait_by_keys(
         terminal.press("C-u")
         terminal.wait_for("mysql://host:3306/photoprism")
         terminal.type(str(library.index))
-        terminal.wait_for(str(library.index))
+        terminal.wait_for(str(library.index)[-TAIL:])
         for _ in range(3):  # over user and password, which SQLite has none of
             terminal.press_and_see("Enter")
         terminal.type(str(library.originals))
-        terminal.wait_for(str(library.originals))
+        terminal.wait_for(str(library.originals)[-TAIL:])
         terminal.press_and_see("Enter")
         terminal.type(str(library.sidecar))
-        terminal.wait_for(str(library.sidecar))
+        terminal.wait_for(str(library.sidecar)[-TAIL:])
         terminal.press("Enter")
         terminal.wait_for("✓ SQLite", "originals: 5 of 5", "James")
         terminal.press("Enter")
@@ -100,7 +103,7 @@ def test_from_connect_to_a_portrait_by_keys(
         terminal.wait_for("24 images × 1 repeats × 2 epochs = 48 image-steps")
         terminal.press("s")
         wait_until(lambda: bool(project.run_folders()), "a run folder")
-        terminal.wait_for("How does it go?")
+        terminal.wait_for("Progress")
 
     run = project.run_folders()[0]
     wait_until(lambda: not run.alive(), "the run's end")
@@ -110,9 +113,9 @@ def test_from_connect_to_a_portrait_by_keys(
 
     with open_app() as terminal:
         # It opens where it was left: on the run.
-        terminal.wait_for("How does it go?", "✓ run done", "2 of 2", "jx265-000001")
+        terminal.wait_for("Progress", "✓ run done", "2 of 2", "jx265-000001")
         terminal.press("5")
-        terminal.wait_for("What shall be painted?", "at 0.80")
+        terminal.wait_for("What to paint?", "at 0.80")
         terminal.press("Enter")
         terminal.wait_for("queued")
         terminal.press("6")

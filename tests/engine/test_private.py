@@ -94,8 +94,8 @@ runpy.run_module("engine.jobs.worker", run_name="__main__")
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("the server asks for the password itself", "none was sent: turn TLS on there"),
-        ("Authentication plugin 'gssapi' not configured", "not known here .*gssapi.*: give this user a plain password"),
+        ("the server asks for the plain password", "none was sent: turn TLS on there"),
+        ("Authentication plugin 'gssapi' not configured", "not supported .*gssapi.*: give this user a plain password"),
     ],
 )
 def test_a_way_to_log_in_that_is_not_known_is_told_with_what_to_do(said: str, words: str) -> None:

@@ -111,5 +111,5 @@ def test_a_run_is_found_by_its_name_its_ends_or_as_the_newest(project: Project) 
     assert project.run("20260101").id == "20260101-0900-jx265"
     with pytest.raises(ProjectError, match="2 runs fit"):
         project.run("jx265")
-    with pytest.raises(ProjectError, match="no run is called"):
+    with pytest.raises(ProjectError, match="there is no run called"):
         project.run("nonsense")

@@ -19,7 +19,8 @@ import pytest
 from engine.errors import DiskFull, ProjectError
 from engine.storage import database as module
 from engine.storage.backups import KEPT_COPIES, copies
-from engine.storage.database import MIGRATIONS, Store
+from engine.storage.database import Store
+from engine.storage.migrations import MIGRATIONS, apply
 
 OLD = 3
 """The version of the project that is migrated here."""
@@ -29,9 +30,8 @@ def of_version(path: Path, version: int, prompts: int = 1) -> Path:
     """A database as that version left it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as made:
         made.execute("PRAGMA journal_mode=WAL")
-        for script in MIGRATIONS[:version]:
-            for statement in script.split(";"):
-                made.execute(statement)
+        for migration in MIGRATIONS[:version]:
+            apply(migration, made, path.parent)
         made.execute(f"PRAGMA user_version={version}")
         made.execute("BEGIN")
         made.executemany("INSERT INTO prompts (t, text) VALUES (0, ?)", [(str(n),) for n in range(prompts)])

@@ -65,7 +65,8 @@ def _calls(tree: ast.AST) -> Iterator[str]:
             yield node.id
         elif isinstance(node, ast.Attribute):
             yield node.attr
-            yield f"{ast.unparse(node.value).rpartition('.')[2]}.{node.attr}"
+            if isinstance(of := node.value, ast.Name | ast.Attribute):
+                yield f"{of.id if isinstance(of, ast.Name) else of.attr}.{node.attr}"
 
 
 def names_of_tests(file: str) -> set[str]:

@@ -27,7 +27,7 @@ from engine.pictures.gallery.filter import picture_completions, read_picture_fil
 from engine.pictures.gallery.found_prompts import read_graph, styles_in
 from engine.pictures.grid.axes import Known, read_axis
 from engine.pictures.grid.plan import slug
-from engine.pictures.orders.png_parameters import Parameters, split_lora_tags
+from engine.pictures.orders.png_parameters import Parameters
 from engine.prompts import grammar
 from engine.prompts.attention import parse_attention
 from engine.prompts.axes import axis_of
@@ -101,7 +101,6 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.pictures.gallery.filter": read_picture_filter,
     "engine.pictures.gallery.filter, words": picture_completions,
     "engine.pictures.orders.png_parameters": Parameters.from_text,
-    "engine.pictures.orders.png_parameters, tags": split_lora_tags,
     "engine.pictures.gallery.found_prompts": read_graph,
     "engine.pictures.gallery.found_prompts, styles": lambda text: styles_in(text, Path("styles.csv")),
     "engine.pictures.grid.axes": lambda text: read_axis(f"strength={text}", KNOWN),

@@ -28,6 +28,7 @@ NETWORK = "hostile/test_network.py::test_training_and_painting_with_what_is_here
 ORDERS = "hostile/test_secrets_in_places.py::test_an_older_order_that_holds_a_secret_travels_without_it"
 ENDLESS = "hostile/test_endless_answers.py::test_a_language_model_that_says_nothing_of_use_is_given_up"
 NULLS = "hostile/test_hostile_rows.py::test_rows_of_nothing_but_null_are_put_aside_and_the_good_one_stays"
+RESOLVING = "hostile/test_endless_answers.py::test_ctrl_c_ends_the_waiting_for_a_host_s_address"
 OPTIONS = "hostile/test_secrets_in_places.py::test_options_that_hold_a_secret_end_in_one_line_and_write_nothing"
 
 OURS = "our own: it comes with Limner, or this machine says it"
@@ -55,7 +56,8 @@ FILES: dict[str, str] = {
     "engine.dataset.captions.image_facts": STORED,
     "engine.dataset.files.manifest": FILES_TEST,
     "engine.dataset.build_plan": PHOTOS,
-    "engine.dataset.captions.blip_florence": MODELS,
+    "engine.dataset.captions.florence": MODELS,
+    "engine.dataset.captions.blip": MODELS,
     "engine.dataset.captions.vision_answer": ANSWERS,
     "engine.dataset.captions.wd14": FILES_TEST,
     "engine.demo.faces": OURS,
@@ -96,7 +98,9 @@ FILES: dict[str, str] = {
     "engine.prompts.store": STORED,
     "engine.prompts.tokenizer": FILES_TEST,
     "engine.settings.file": FILES_TEST,
+    "engine.settings.renamed": FILES_TEST,
     "engine.settings.form": "hostile/test_hostile_logs.py::test_toml_of_endless_depth_is_refused_at_once",
+    "engine.storage.migrations": OURS,
     "engine.storage.moved_projects": STORED,
     "engine.storage.untrusted_files": "hostile/test_hostile_logs.py::test_json_from_outside_has_bounds",
     "engine.storage.database": STORED,
@@ -131,6 +135,8 @@ SERVERS: dict[str, str] = {
     "engine.library.photoprism_sql.opening": DATABASES,
     "engine.llm.server": MODEL_SERVER,
     "engine.network.deadlines": ENDLESS,
+    "engine.network.resolving": RESOLVING,
+    "engine.library.photoprism_sql.bounded_mysql": DATABASES,
 }
 """Modules that ask a server."""
 

@@ -30,6 +30,7 @@ from engine.storage.database import Store
 from tests.hostile.endless_server import endless
 from tests.patience import PATIENCE, wait_until
 from tests.photoprism import Index
+from tests.rows import usual
 
 OK = b"HTTP/1.1 200 OK\r\n"
 JSON = OK + b"Content-Type: application/json\r\n"
@@ -85,7 +86,7 @@ def test_a_language_model_that_says_nothing_of_use_is_given_up(how: str, hurried
     first, piece = MODEL[how]
     with endless(piece, first=first) as server:
         asked = ModelServer(f"http://127.0.0.1:{server.port}/v1", silent_seconds=PATIENCE)
-        with pytest.raises(PromptError, match="goes on and on, and says nothing"):
+        with pytest.raises(PromptError, match="keeps the connection open and says nothing"):
             asked.answer({"model": "a", "messages": []})
 
 
@@ -151,7 +152,7 @@ def test_a_project_that_brings_along_what_would_run_is_refused(tmp_path: Path, h
         pass
     statement, said = BROUGHT[how]
     spoilt(project.root / "limner.db", "filters", statement)
-    with pytest.raises(ProjectError, match=said.replace("'T'", "'filters'") + ", which Limner never makes"):
+    with pytest.raises(ProjectError, match=said.replace("'T'", "'filters'") + ", which Limner never creates"):
         Store(project.root / "limner.db")
 
 
@@ -167,7 +168,7 @@ def counting(begun: threading.Event | None = None) -> None:
 
 def test_a_question_of_sqlite_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded_sqlite, "SILENT_SECONDS", 0.2)
-    with pytest.raises(sqlite3.OperationalError, match=r"a question took longer than 0\.2 s"):
+    with pytest.raises(sqlite3.OperationalError, match=r"a query took longer than 0\.2 s"):
         counting()
 
 
@@ -298,7 +299,11 @@ def test_ctrl_c_ends_the_waiting_for_a_server_within_a_second(made: Project, how
 
 def interrupted(command: list[str], folder: Path, begun: Callable[[], bool]) -> tuple[float, int, str]:
     """Seconds from ctrl+c to the end of a command, its status, and what it said."""
-    words = [sys.executable, "-m", "tui.cli", "-C", str(folder), *command]
+    return interrupted_process([sys.executable, "-m", "tui.cli", "-C", str(folder), *command], begun)
+
+
+def interrupted_process(words: list[str], begun: Callable[[], bool]) -> tuple[float, int, str]:
+    """The same of a process."""
     environment = {**os.environ, "LIMNER_DB_PASSWORD": "insecure"}
     running = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -309,6 +314,68 @@ def interrupted(command: list[str], folder: Path, begun: Callable[[], bool]) -> 
         return time.monotonic() - at, running.returncode, said
     finally:
         running.kill()
+
+
+@pytest.mark.parametrize("how", usual(DATABASE, 1))
+def test_ctrl_c_ends_the_waiting_for_a_database(made: Project, how: str) -> None:
+    first, piece = DATABASE[how]
+    with endless(piece, first=first, greets=True) as server:
+        made.change({"library.url": f"mysql://me@127.0.0.1:{server.port}/photoprism?ssl=off"})
+        confirm(made.root, made.settings.library.url)
+        seconds, status, said = interrupted(["people"], made.root, lambda: server.sent > 0)
+    assert (status, said.strip()) == (130, "limner: interrupted")
+    assert seconds < LONGEST, f"{seconds:.1f} s"
+
+
+def test_ctrl_c_ends_the_waiting_for_a_language_model(made: Project) -> None:
+    first, piece = MODEL["comments"]
+    with endless(piece, first=first) as server:
+        command = ["vary", "a man", "--with", "llm", "--url", f"http://127.0.0.1:{server.port}/v1"]
+        seconds, status, said = interrupted(command, made.root, lambda: server.sent > 3)
+    assert (status, said.strip().splitlines()[-1]) == (130, "limner: interrupted")
+    assert seconds < LONGEST, f"{seconds:.1f} s"
+
+
+def test_a_handshake_of_tls_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_session, "ANSWER_SECONDS", 0.5)
+    # A handshake record of 16,384 bytes that never comes to its end.
+    with endless(b"\0", first=b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03", greets=True) as server:
+        with pytest.raises(LibraryError) as refused:
+            connect(LibrarySettings(url=f"https://127.0.0.1:{server.port}"), "secret", typed=True)
+        assert server.sent > 0
+    assert "answers without end, or too slowly" in refused.value.what
+
+
+SILENT_NAMES = """
+import socket, subprocess, sys
+silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+silent.bind(("127.0.0.9", 53))
+print("begun", flush=True)
+silent.recv(512)
+print("asked", flush=True)
+silent.recv(1 << 16)
+while True:
+    silent.recv(1 << 16)
+"""
+"""A name server that is asked and never answers."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a name server of its own needs root")
+@pytest.mark.parametrize("url", ["mysql://me@nas.example:3306/photoprism", "http://nas.example:2342"])
+def test_ctrl_c_ends_the_waiting_for_a_host_s_address(made: Project, tmp_path: Path, url: str) -> None:
+    made.change({"library.url": url})
+    confirm(made.root, made.settings.library.url)
+    names = tmp_path / "resolv.conf"
+    names.write_text("nameserver 127.0.0.9\noptions timeout:20 attempts:1\n")
+    with subprocess.Popen([sys.executable, "-c", SILENT_NAMES], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "begun\n"
+        inside = f"mount --bind {names} /etc/resolv.conf && exec {sys.executable} -m tui.cli -C {made.root} people"
+        words = ["unshare", "--mount", "sh", "-c", inside]
+        seconds, status, said = interrupted_process(words, lambda: server.stdout.readline() == "asked\n")
+        server.kill()
+    assert (status, said.strip()) == (130, "limner: interrupted")
+    assert seconds < LONGEST, f"{seconds:.1f} s"
 
 
 @pytest.fixture

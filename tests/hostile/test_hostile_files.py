@@ -32,6 +32,8 @@ from engine.prompts.shared_prompts import share, shared_path, shared_prompts
 from engine.prompts.tokenizer import _read as tokenizer_of
 from engine.security.trust import confirm, confirmed_addresses, trust_file
 from engine.settings import BaseSettings, change_settings, read_settings
+from engine.settings.file import old_names
+from engine.settings.renamed import untold_renames
 from engine.training.planning.benchmark_store import machine_record, of_run, of_this_machine
 from engine.training.runs.training_history import started_at
 from tui.app.session_state import SessionState
@@ -69,6 +71,11 @@ def _config(_project: Project, path: Path) -> None:
 def _tokenizer(_project: Project, path: Path) -> None:
     (path.parent / "vocab.json").write_text('{"a": 0}')
     tokenizer_of.__wrapped__(path.parent)
+
+
+def _with_an_old_name(project: Project) -> Path:
+    project.settings_path.write_text("[training]\nbatch = 2\n")
+    return project.settings_path
 
 
 FILES: dict[str, Read] = {
@@ -136,6 +143,14 @@ FILES: dict[str, Read] = {
         lambda project: project.cache / "screens.json",
         lambda project, _: SessionState(project).of("faces"),
         passed_over=True,
+    ),
+    "renamed-settings.json": Read(
+        lambda project: project.cache / "renamed-settings.json",
+        lambda project, _: untold_renames(_with_an_old_name(project), project.cache),
+        passed_over=True,
+    ),
+    "old names in limner.toml": Read(
+        lambda project: project.settings_path, lambda _, path: old_names(path), passed_over=True
     ),
     "looks.json": Read(lambda _: kept_looks_path(), lambda _, _path: read_looks(), passed_over=True),
 }

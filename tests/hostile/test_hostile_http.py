@@ -201,7 +201,7 @@ def test_a_server_that_wants_to_be_left_alone_for_long_is_not_asked_again(
 ) -> None:
     as_user = LibrarySettings(url=prism.url.replace("://", "://james@"))
     prism.before(path, Fault(429, {"Retry-After": "3600"}))
-    with pytest.raises(HostUnreachable, match=r"left alone for 3,600 s: try again then"):
+    with pytest.raises(HostUnreachable, match=r"asks to wait 3,600 s: try again then"):
         library.people() if path == SUBJECTS else connect(as_user, "secret")
     assert (prism.count(path), waits) == (1, [])
 
@@ -226,7 +226,7 @@ def test_where_nobody_listens_is_not_asked_again(tmp_path: Path, waits: list[flo
 
 def test_a_redirection_to_what_is_no_address_is_refused_like_any(prism: Prism, library: HttpLibrary) -> None:
     prism.before(SUBJECTS, Fault(302, {"Location": "http://[::1/library"}))
-    with pytest.raises(LibraryError, match="sends on to another address"):
+    with pytest.raises(LibraryError, match="redirects to another address"):
         library.people()
 
 

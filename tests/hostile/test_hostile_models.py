@@ -18,7 +18,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import engine
-from engine.dataset.captions.blip_florence import Blip, Florence
+from engine.dataset.captions.blip import Blip
+from engine.dataset.captions.florence import Florence
 from engine.dataset.captions.wd14 import Tagger
 from engine.errors import BaseModelError, DatasetError, LoraFileError
 from engine.lora.file import read_lora
@@ -211,7 +212,7 @@ def test_a_folder_that_brings_code_is_refused_and_nothing_of_it_runs(way: str, f
         path.write_text("7")
     elif way == "an index in circles":
         path.write_text("[" * 50_000)
-    reason = {"no index": "is no index of a model", "an index in circles": "can't be read"}.get(way, "code of its own")
+    reason = {"no index": "is not a model index", "an index in circles": "can't be read"}.get(way, "code of its own")
     with pytest.raises(BaseModelError, match=reason):
         load(folder)
     single = folder.parent / "single.safetensors"
@@ -358,9 +359,9 @@ def test_a_lora_of_numbers_that_are_none_is_refused_before_it_paints_black(
     path = tmp_path / "black.safetensors"
     save_file(tensors, path)
     pipeline = load_pipeline(find_base(BaseSettings(model="demo")))
-    with pytest.raises(LoraFileError, match="is no number"):
+    with pytest.raises(LoraFileError, match="NaN or infinite"):
         LoraCache(pipeline, "base").wear([LoraWeight(path, 1.0, 1.0)])
-    with pytest.raises(LoraFileError, match="is no number"):
+    with pytest.raises(LoraFileError, match="NaN or infinite"):
         read_start(path, {}, 4, 2.0, pipeline.unet.config.layers_per_block)
 
 
@@ -377,7 +378,10 @@ FORBIDDEN = {
 def test_no_line_of_limner_unpickles_evaluates_or_trusts() -> None:
     """Words in docstrings and messages may name what the code must not do."""
     for path in [*ROOT.glob("engine/**/*.py"), *ROOT.glob("tui/**/*.py")]:
-        tree = ast.parse(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        if not any(re.search(pattern, text) for pattern in FORBIDDEN.values()):
+            continue
+        tree = ast.parse(text)
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 node.value = ""

@@ -168,7 +168,7 @@ def test_a_pipe_among_the_photos_is_not_waited_for(tmp_path: Path) -> None:
     thread.start()
     thread.join(20)
     assert not thread.is_alive()
-    assert found[:3] == ["the file is no plain file"] * 3
+    assert found[:3] == ["it is not a plain file"] * 3
     assert "holds none of the 1 sampled files" in found[3]
 
 

@@ -104,7 +104,7 @@ def test_rows_of_nothing_but_null_are_put_aside_and_the_good_one_stays(library: 
     assert found["good"].problem is None
     assert found["markers.x"].problem == found["markers.y"].problem == "the file is missing"
     assert found["markers.x"].box.w == 0
-    assert found["files.file_name"].problem == "the file's name leads out of its folder"
+    assert found["files.file_name"].problem == "the file's name points out of its folder"
     assert "folder" in str(found["files.file_root"].problem)
     assert found["photos.taken_at"].taken_at is None
     assert {uid for uid, face in found.items() if face.problem is None} == {"good"}
@@ -153,8 +153,8 @@ def test_labels_of_a_database_that_would_fill_the_memory_are_refused(
     name = f"hostile{next(_databases)}"
     url = index.to_mariadb(server, name)
     server.run(
-        "CREATE TABLE labels (id int, label_name varchar(160), deleted_at datetime)",
-        "CREATE TABLE photos_labels (photo_id int, label_id int, uncertainty int)",
+        "CREATE TABLE labels (id int PRIMARY KEY, label_name varchar(160), deleted_at datetime)",
+        "CREATE TABLE photos_labels (photo_id int, label_id int, uncertainty int, KEY (photo_id))",
         "INSERT INTO labels SELECT seq, CONCAT('label ', seq), NULL FROM seq_1_to_9000",
         f"INSERT INTO photos_labels SELECT {photo['photo_id']}, seq, 0 FROM seq_1_to_100",
         f"GRANT SELECT ON {name}.* TO reader@'%'",
@@ -242,9 +242,9 @@ def test_names_that_climb_out_link_out_or_steer_are_told_and_never_followed(libr
     assert found["good"].problem is None
     assert {name for name, face in found.items() if face.problem is None} == {"good"}
     for name in ("climbs", "climbs-later", "absolute", "nul", "folder"):
-        assert found[name].problem == "the file's name leads out of its folder", name
+        assert found[name].problem == "the file's name points out of its folder", name
     for name in ("link", "link-to-a-file"):
-        assert found[name].problem == "a link leads out of the folder"
+        assert found[name].problem == "a link points out of the folder"
     assert found["sql"].problem == found["markup"].problem == found["steers"].problem == "the file is missing"
     words = {"LIMNER_DB_PASSWORD": "insecure"}
     for command in (["people"], ["faces", "list"], ["faces", "show", found["steers"].id, "-o", "x.png"], ["connect"]):

@@ -25,13 +25,13 @@ from tui.theming.user_config import read_config
 WRONG = {
     "unknown key": ('[person]\ntrigger = "a"\n\n[training]\nepochz = 3\n', 5, "unknown key training.epochz"),
     "unknown table": ('[person]\ntrigger = "a"\n\n[trainig]\nrank = 3\n', 4, "unknown key trainig"),
-    "wrong type": ('# words\n\n[training]\nrank = "many"\n', 4, "training.rank = 'many' won't do"),
-    "out of range": ("[training]\nepochs = -1\n", 2, "training.epochs = -1 won't do"),
-    "dotted": ('training.rank = 8\ntraining.batch = "x"\n', 2, "training.batch = 'x' won't do"),
-    "quoted": ('["training"]\n"batch" = "x"\n', 2, "training.batch = 'x' won't do"),
-    "in a list": ('[training]\nrank = 8\nsample_prompts = ["a", 3]\n', 3, "training.sample_prompts.1 = 3 won't do"),
-    "no table": ("person = 3\n", 1, "person = 3 won't do"),
-    "endless number": ("[training]\nlearning_rate = nan\n", 2, "training.learning_rate = nan won't do"),
+    "wrong type": ('# words\n\n[training]\nrank = "many"\n', 4, "training.rank = 'many' is invalid"),
+    "out of range": ("[training]\nepochs = -1\n", 2, "training.epochs = -1 is invalid"),
+    "dotted": ('training.rank = 8\ntraining.batch_size = "x"\n', 2, "training.batch_size = 'x' is invalid"),
+    "quoted": ('["training"]\n"batch_size" = "x"\n', 2, "training.batch_size = 'x' is invalid"),
+    "in a list": ('[training]\nrank = 8\nsample_prompts = ["a", 3]\n', 3, "training.sample_prompts.1 = 3 is invalid"),
+    "no table": ("person = 3\n", 1, "person = 3 is invalid"),
+    "endless number": ("[training]\nlearning_rate = nan\n", 2, "training.learning_rate = nan is invalid"),
 }
 
 
@@ -62,7 +62,7 @@ def test_a_settings_file_that_is_no_toml_is_told_in_one_line_and_stays(
 
 def test_settings_over_something_that_is_no_table_are_refused(project: Project) -> None:
     project.settings_path.write_text("person = 3\n", "utf-8")
-    with pytest.raises(ProjectError, match="person is no table"):
+    with pytest.raises(ProjectError, match="person is not a table"):
         project.change({"person.name": "James"})
 
 

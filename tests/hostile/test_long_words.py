@@ -147,13 +147,6 @@ ESPECIALLY: dict[str, list[Make]] = {
             of('\\"', 'ab: "'),
         ),
     ],
-    "engine.pictures.orders.png_parameters, tags": [
-        of("<lora:"),
-        of("<lora:a:1>"),
-        of(" "),
-        of(" <lora:"),
-        of("<lora:a:"),
-    ],
     "engine.pictures.gallery.found_prompts": [graph, chain, of('{"1":'), of("[")],
     "engine.pictures.gallery.found_prompts, styles": [
         of('"a\n', "name,prompt,negative_prompt\n"),

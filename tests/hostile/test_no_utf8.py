@@ -36,7 +36,7 @@ COMMANDS = [
     ("paint", f"a {ODD}"),
     ("paint", "a man", "--lora", ODD),
     ("estimate", "--set", f"base.model={ODD}"),
-    ("estimate", "--set", f"training.start_from={ODD}"),
+    ("estimate", "--set", f"training.network_weights={ODD}"),
     ("faces", "list", ODD),
     ("pictures", "list", ODD),
     ("pictures", "show", ODD),

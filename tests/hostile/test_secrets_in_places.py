@@ -88,7 +88,7 @@ def test_all_settings_that_are_places_are_looked_at() -> None:
     assert {*WORDS} == {
         f"{name}.{word}" for name, table in Settings.model_fields.items() for word in table.annotation.words
     }
-    assert {"base.model", "base.config", "base.vae", "captions.blip", "library.url", "training.start_from"} <= set(
+    assert {"base.model", "base.config", "base.vae", "captions.blip", "library.url", "training.network_weights"} <= set(
         PLACES
     )
 
@@ -139,7 +139,7 @@ def test_options_that_hold_a_secret_end_in_one_line_and_write_nothing(
         ("vary", "a man", "--with", "llm", "--url", SPELLED[12]),
         ("caption", "--with", "server", "--url", SPELLED[0]),
         ("estimate", "--set", f"base.model={SPELLED[0]}"),
-        ("train", "--set", f"training.start_from={SPELLED[12]}"),
+        ("train", "--set", f"training.network_weights={SPELLED[12]}"),
     ):
         done = run(*words)
         assert done.code in (1, 2), (words, done)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.app import App
 
 import tui.screens.connect.screen
 from engine.jobs.folder import JobFolder
 from engine.project import Project
+from tests.patience import PATIENCE
 from tests.story import RUN, alive, checked, idle_painter, story_project, whole_story_project
 from tui.app.app import LimnerApp
+
+
+@pytest.fixture(autouse=True)
+def toasts_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A toast is gone after a few seconds, on a machine that stood still maybe before a test looks at it."""
+    shown: Callable[..., None] = App.notify
+
+    def notify(app: App[None], message: str, *, timeout: float | None = None, **more: Any) -> None:
+        shown(app, message, timeout=max(timeout or 0, PATIENCE), **more)
+
+    monkeypatch.setattr(App, "notify", notify)
 
 
 @pytest.fixture

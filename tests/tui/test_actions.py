@@ -126,7 +126,7 @@ OVERLAYS = [cls for cls in BOUND if issubclass(cls, ModalScreen) and cls not in 
 LEFT_OUT = {"compare.two": {"CompareScreen"}, "compare.four": {"CompareScreen"}} | {
     "choice.turn": {
         "AskCaptioner",
-        "AskName",
+        "AskText",
         "AskPerson",
         "GridChoice",
         "LoraPicker",

@@ -128,11 +128,11 @@ async def test_with_a_live_run_and_no_memory_the_app_opens_on_it(story: Project)
     with alive(with_run(story)):
         async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
             await settle(pilot)
-            assert "How does it go?" in shown(pilot)
+            assert "Progress" in shown(pilot)
 
 
 @pytest.mark.parametrize(
-    ("number", "purpose"), [("2", "which faces are good enough"), ("3", "training images"), ("6", "portraits")]
+    ("number", "purpose"), [("2", "the faces that are good enough"), ("3", "training images"), ("6", "newest first")]
 )
 async def test_without_a_project_each_screen_says_what_it_is_for_and_where_one_is_made(
     tmp_path: Path, number: str, purpose: str
@@ -177,14 +177,14 @@ async def test_the_run_that_was_looked_at_and_how_come_back(story: Project) -> N
     app = LimnerApp(story.root, story)
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, "4", "tab", "y", "L")
-        assert "what happened" in shown(pilot)
+        assert "events" in shown(pilot)
         await press(pilot, "q")
     again = LimnerApp(story.root, story)
     async with again.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "What will it take?" not in shown(pilot) and "what happened" in shown(pilot))
+        await until(pilot, lambda: "Plan a run" not in shown(pilot) and "events" in shown(pilot))
         assert "log" in shown(pilot)
         await press(pilot, "p", "q")
     third = LimnerApp(story.root, story)
     async with third.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
-        assert "What will it take?" in shown(pilot)
+        assert "Plan a run" in shown(pilot)

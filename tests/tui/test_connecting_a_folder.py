@@ -28,7 +28,7 @@ async def test_a_folder_is_connected_looked_through_and_scanned(tmp_path: Path) 
         await press(pilot, "1", "i")
         pilot.app.screen.query_one("#address", TextLine).value = f"folder://{tmp_path}/photos"
         await press(pilot, "f5")
-        await until(pilot, lambda: "4 photos not looked at for faces yet" in shown(pilot))
+        await until(pilot, lambda: "4 photos not searched for faces yet" in shown(pilot))
         assert "✓ a plain folder · read-only · 4 photos" in shown(pilot)
         assert project.settings.library.url is None, "testing saves nothing"
         await press(pilot, "f6")
@@ -66,7 +66,7 @@ async def test_two_persons_of_a_folder_become_one_by_keys(tmp_path: Path) -> Non
         await until(pilot, lambda: "person 2" in shown(pilot))
         pilot.app.screen.query_one("#people").focus()
         await press(pilot, "g", "g", "m")
-        assert "Who is person 1, too?" in shown(pilot)
+        assert "Who else is person 1?" in shown(pilot)
         await press(pilot, "enter")
         assert "Are person 1 and person 2 one person?" in shown(pilot)
         await press(pilot, "n")
@@ -75,3 +75,13 @@ async def test_two_persons_of_a_folder_become_one_by_keys(tmp_path: Path) -> Non
         await until(pilot, lambda: "2 faces" in shown(pilot) and "person 2" not in shown(pilot))
         assert project.settings.person.uid == first.id, "the project is about whoever its person became"
         assert project.settings.person.name == "person 1"
+
+
+async def test_the_end_of_a_long_address_is_seen_while_it_is_typed(tmp_path: Path) -> None:
+    project = create_project(tmp_path / "james", trigger="jx265", class_word="man")
+    async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
+        await press(pilot, "1", "i")
+        await press(pilot, *"a" * 100, *"theend")
+        assert "aatheend" in shown(pilot)
+        field = pilot.app.screen.query_one("#address", TextLine)
+        assert field.region.right <= 80

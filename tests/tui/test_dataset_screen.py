@@ -248,7 +248,7 @@ async def test_words_are_found_in_the_captions_and_among_the_tags(six: Project, 
         assert images.cursor == 0, "escape goes back"
         assert len(images.items) == 6, "nothing was hidden"
         await press(pilot, "slash", *"nowhere", "enter")
-        assert "No row has" in said(app)
+        assert "No match for" in said(app)
         await press(pilot, "t", "slash", *"lake", "enter")
         assert tags.has_focus
         assert tags.item.tag.lower() == "at the lake"

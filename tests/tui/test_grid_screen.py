@@ -111,7 +111,7 @@ async def test_what_is_not_painted_can_t_be_voted_on_and_is_told(project: Projec
         await press(pilot, "tab", "G", "plus")
         assert cells_of(project, grid)[place(pilot)].state is PictureState.QUEUED
         assert votes(project) == {}
-        assert "Only a painted picture" in said(pilot)
+        assert "Only painted pictures" in said(pilot)
 
 
 @pytest.mark.long
@@ -201,7 +201,7 @@ async def test_one_key_on_the_training_screen_makes_the_run_s_usual_grid(project
     run = with_run(project, done=True)
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "tab", "X")
-        await until(pilot, lambda: isinstance(pilot.app.screen, GridScreen) and "waiting" in shown(pilot))
+        await until(pilot, lambda: isinstance(pilot.app.screen, GridScreen) and "queued" in shown(pilot))
         with project.store() as store:
             (grid,) = GridShelf(store).grids()
             waiting = len(Queue(store).waiting_pictures())

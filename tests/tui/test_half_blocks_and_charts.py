@@ -122,7 +122,7 @@ class TestTheLossChart:
 
     def test_shows_the_learning_rate_beneath_where_there_is_room(self) -> None:
         lines = one(trace_of([0.1] * 40, 40, 10), 60, 12)
-        assert text_of(lines[-2]).split()[0] == "rate"
+        assert text_of(lines[-2]).split()[0] == "lr"
         bars = text_of(lines[-2])[GUTTER:]
         assert bars[0] > bars[-1]
         assert all(width_of(line) == 60 for line in lines)

@@ -176,7 +176,7 @@ class TestFaces:
             await type_text(pilot, "is:keep")
             assert "6 of 30 · 6 kept" in shown(pilot)
             await type_text(pilot, "x")
-            assert "can't be understood" in shown(pilot)
+            assert "is not understood" in shown(pilot)
             await press(pilot, "backspace", "enter", "x")
             assert "5 kept" in shown(pilot)
 
@@ -275,18 +275,18 @@ class TestTraining:
                 await until(pilot, lambda: "● 3/10" in shown(pilot))
                 await press(pilot, "q")
                 await pilot.press("enter")
-        assert app.farewell == f"The run {RUN} goes on. Follow it with: limner watch"
+        assert app.farewell == f"The run {RUN} continues. Follow it with: limner watch"
 
     @pytest.mark.long
     async def test_tab_goes_round_the_plan_and_the_runs(self, story: Project) -> None:
         with_run(with_dataset(story), done=True)
         async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "4")
-            await until(pilot, lambda: "what it takes" in shown(pilot) and "tab runs" in shown(pilot))
+            await until(pilot, lambda: "cost" in shown(pilot) and "tab runs" in shown(pilot))
             await press(pilot, "tab")
-            await until(pilot, lambda: "How does it go?" in shown(pilot) and "done" in shown(pilot))
+            await until(pilot, lambda: "Progress" in shown(pilot) and "done" in shown(pilot))
             await press(pilot, "tab")
-            assert "what it takes" in shown(pilot)
+            assert "cost" in shown(pilot)
 
     async def test_a_failed_run_tells_why(self, story: Project) -> None:
         job = with_run(story)
@@ -307,8 +307,8 @@ class TestPromptsAndPictures:
         before = queued(whole_story)
         async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "5", "V", "y", "x", "y", "plus", "h", "enter")
-            await until(pilot, lambda: "What was painted?" in shown(pilot))
-            assert "waiting" in shown(pilot)
+            await until(pilot, lambda: "Painted pictures" in shown(pilot))
+            assert "queued" in shown(pilot)
         new = [picture for picture in queued(whole_story) if picture not in before]
         assert len(new) == 4
         assert len({picture.prompt for picture in new}) == 2
@@ -341,7 +341,7 @@ class TestPromptsAndPictures:
 class TestEverywhere:
     async def test_numbers_go_to_the_screens_and_digits_are_text_in_a_field(self, whole_story: Project) -> None:
         async with LimnerApp(whole_story.root, whole_story).run_test(size=(80, 24)) as pilot:
-            for number, question in enumerate(("Where", "Which", "What will it learn", "How does", "What shall"), 1):
+            for number, question in enumerate(("Where", "Which", "Training images", "Progress", "What to paint"), 1):
                 await press(pilot, str(number))
                 assert question in shown(pilot)
             await press(pilot, "2", "slash", "3")
@@ -354,7 +354,7 @@ class TestEverywhere:
             await type_text(pilot, "make variations")
             await until(pilot, lambda: "Prompts: Make variations" in shown(pilot))
             await press(pilot, "enter")
-            await until(pilot, lambda: "What shall be painted?" in shown(pilot) and "12 prompts" in shown(pilot))
+            await until(pilot, lambda: "What to paint?" in shown(pilot) and "12 prompts" in shown(pilot))
 
     async def test_help_tells_the_keys_of_what_has_the_focus(self, app: LimnerApp) -> None:
         async with app.run_test(size=(80, 24)) as pilot:
@@ -368,7 +368,7 @@ class TestEverywhere:
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
             await settle(pilot)
             await press(pilot, "ctrl+c")
-            await until(pilot, lambda: "Once more quits" in shown(pilot))
+            await until(pilot, lambda: "Press again to quit" in shown(pilot))
             assert app.is_running
             await pilot.press("ctrl+c")
             await pilot.pause()
@@ -506,7 +506,7 @@ class TestFacesTogether:
             await type_text(pilot, "is:bl")
             assert "30 of 30" in shown(pilot)
             await press(pilot, "enter")
-            assert "“is:bl” can't be understood: did you mean blurred?" in shown(pilot)
+            assert "“is:bl” is not understood: did you mean blurred?" in shown(pilot)
             await press(pilot, "X")
             assert "so nothing is decided" in shown(pilot)
             assert not isinstance(pilot.app.screen, ModalScreen)

@@ -19,9 +19,9 @@ from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp
 from tui.places import config_folder
 from tui.screens.faces.compare import CompareScreen
-from tui.screens.faces.dialogs import AskName
 from tui.screens.grid.screen import GridScreen
 from tui.screens.pictures.dialogs import ExportScreen
+from tui.screens.shared.ask_text import AskText
 from tui.screens.training.screen import TrainingScreen
 from tui.widgets.cells import Cells
 from tui.widgets.rows import Rows
@@ -70,7 +70,7 @@ class TestTheUsersKeys:
             assert picture(whole_story, 4).favourite
             await press(pilot, "question_mark")
             assert "w              Make it a favourite" in shown(pilot)
-            assert "Z              Back to where it was" in shown(pilot)
+            assert "Z              Reset the crop" in shown(pilot)
             await press(pilot, "question_mark", "escape")
             assert "Z back" in shown(pilot)
             await press(pilot, "Z")
@@ -81,9 +81,9 @@ class TestTheUsersKeys:
         configured(choice_turn="o", choice_leave="Z")
         async with app(with_cells).run_test(size=(100, 30)) as pilot:
             await press(pilot, "6", "b")
-            assert "o checkpoints or prompts · enter shows its pictures · Z closes" in shown(pilot)
+            assert "o checkpoints or prompts · enter show its pictures · Z close" in shown(pilot)
             await press(pilot, "o")
-            assert "Prompts, those liked best first" in shown(pilot)
+            assert "Prompts, best first" in shown(pilot)
             await press(pilot, "Z", "number_sign", "R")
             await until(pilot, lambda: "o checkpoints or prompts   Z back" in shown(pilot))
             await press(pilot, "o")
@@ -105,7 +105,7 @@ class TestTheUsersKeys:
         configured(field_leave="f9", field_submit="f10")
         async with app(whole_story).run_test(size=(120, 40)) as pilot:
             await press(pilot, "6", "O")
-            assert "f10 copies · f9 leaves it" in shown(pilot)
+            assert "f10 copy · f9 cancel" in shown(pilot)
             await press(pilot, "f9", "slash")
             await type_text(pilot, "seed:35")
             assert isinstance(pilot.app.focused, TextLine)
@@ -119,7 +119,7 @@ class TestWithoutEscape:
     @pytest.mark.long
     async def test_questions_with_a_field_are_left(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(100, 30)) as pilot:
-            for keys, question in ((("6", "O"), ExportScreen), (("A",), AskName)):
+            for keys, question in ((("6", "O"), ExportScreen), (("A",), AskText)):
                 await press(pilot, *keys)
                 assert isinstance(pilot.app.screen, question)
                 await press(pilot, "q")

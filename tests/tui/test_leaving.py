@@ -1,4 +1,4 @@
-"""Leaving while a run is alive, and how its end is told to somebody who looks elsewhere."""
+"""Quitting while a run is going, and how its end is told to somebody who looks elsewhere."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class TestQuittingWithALiveRun:
     @pytest.mark.parametrize(
         ("keys", "asked", "farewell"),
         [
-            (("enter",), set(), f"The run {RUN} goes on. Follow it with: limner watch"),
-            (("r",), set(), f"The run {RUN} goes on. Follow it with: limner watch"),
+            (("enter",), set(), f"The run {RUN} continues. Follow it with: limner watch"),
+            (("r",), set(), f"The run {RUN} continues. Follow it with: limner watch"),
             (("e",), {Request.STOP_AFTER_EPOCH}, f"The run {RUN} stops after this epoch. Follow it with: limner watch"),
             (("j", "enter"), {Request.STOP_AFTER_EPOCH}, f"The run {RUN} stops after this epoch."),
-            (("s",), {Request.STOP}, f"The run {RUN} stops now. Go on with it with: limner resume"),
+            (("s",), {Request.STOP}, f"The run {RUN} stops now. Resume it with: limner resume"),
         ],
     )
     async def test_offers_to_leave_it_running_or_to_stop_it(
@@ -91,7 +91,7 @@ class TestQuittingWithALiveRun:
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda: app.seen.newest is not None)
             await press(pilot, "ctrl+c", "ctrl+c")
-            assert app.farewell == f"The run {RUN} goes on. Follow it with: limner watch"
+            assert app.farewell == f"The run {RUN} continues. Follow it with: limner watch"
 
 
 def tell(job: JobFolder, *told: events.Event) -> None:
@@ -202,4 +202,4 @@ def test_a_terminal_that_can_not_be_drawn_in_gets_one_clear_line(project: Projec
     with PseudoTerminal("-C", str(project.root), environment={"TERM": "dumb"}) as terminal:
         assert terminal.wait_until_ended() == 1
         told = terminal.output.decode().strip().splitlines()
-        assert told == ["limner: this terminal can't be drawn in, says TERM: use the commands: limner --help"]
+        assert told == ["limner: the app can't run in this terminal (TERM=dumb): use the commands: limner --help"]

@@ -102,7 +102,7 @@ class TestLooking:
             assert "did you mean rating:?" in shown(pilot)
             await press(pilot, "slash", "ctrl+u", "escape")
             await type_filter(pilot, "is:rej")
-            assert "“is:rej” can't be understood: did you mean rejected?" in shown(pilot), "not passed over"
+            assert "“is:rej” is not understood: did you mean rejected?" in shown(pilot), "not passed over"
             await press(pilot, "slash", "ctrl+u", "escape")
             await type_filter(pilot, "sort:likeness")
             assert tiles(pilot) == [2, 3, 5, 6, 4, 1]
@@ -341,7 +341,7 @@ class TestGoingOn:
             await press(pilot, "i")
             assert "Seed: 35" not in shown(pilot), "the key that opened it closes it"
             await press(pilot, "i", "question_mark")
-            assert "C              Copy its parameters" in shown(pilot)
+            assert "C              Copy its generation parameters" in shown(pilot)
             await press(pilot, "q", "C")
             await until(pilot, lambda: "Copied its parameters." in shown(pilot))
             told = read_parameters(saved(whole_story)[5].file)

@@ -85,7 +85,7 @@ async def test_enter_typed_before_the_prompts_are_read_paints_once_they_are(
         assert "75 tokens" not in shown(pilot)
         assert pictures(project) == []
         read.set()
-        await until(pilot, lambda: "What was painted?" in shown(pilot))
+        await until(pilot, lambda: "Painted pictures" in shown(pilot))
     assert len(pictures(project)) == 1
 
 
@@ -117,7 +117,7 @@ async def test_keys_that_a_slow_line_brings_all_at_once_queue_every_picture_aske
         while limner.is_running and ("q" in keys or limner.keeping._work_queue.qsize() < queued) and patience.lasts():
             await pilot.pause(0.01)
         kept.set()
-        await until(pilot, lambda: "What was painted?" in shown(pilot) or not limner.is_running)
+        await until(pilot, lambda: "Painted pictures" in shown(pilot) or not limner.is_running)
     limner.keeping.shutdown()  # As Python does at the end.
     assert len(pictures(project)) == queued
     assert len({each.prompt for each in pictures(project)}) == queued
@@ -141,7 +141,7 @@ async def test_from_a_parent_prompt_to_eight_painted_pictures(project: Project) 
         assert "12 prompts · 4 kept" in shown(pilot)
         assert "2 seeds each" in shown(pilot)
         await press(pilot, "enter")
-        await until(pilot, lambda: "What was painted?" in shown(pilot))
+        await until(pilot, lambda: "Painted pictures" in shown(pilot))
         under_way = (PictureState.QUEUED, PictureState.PAINTING)
         await until(pilot, lambda: not any(each.state in under_way for each in pictures(project)))
     painted = pictures(project)
@@ -261,7 +261,7 @@ async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: 
         await press(pilot, "5", "V", "j", "a", "a")
         third = screen(pilot).query_one("#prompt", TextLine).value
         await press(pilot, "T")
-        assert "Who came from whom" in shown(pilot)
+        assert "Variation tree" in shown(pilot)
         await press(pilot, "g", "enter")
         assert screen(pilot).query_one("#prompt", TextLine).value == "photo of jx265 man"
     family = on_shelf(project)
@@ -277,7 +277,7 @@ async def test_the_tree_leads_from_a_prompt_to_those_that_it_came_from(project: 
 async def test_a_prompt_of_the_library_is_taken_up(project: Project) -> None:
     async with app(project).run_test(size=(120, 40)) as pilot:
         await press(pilot, "5", "b")
-        assert "Prompts to begin with" in shown(pilot)
+        assert "Prompts to start from" in shown(pilot)
         assert "golden hour" in shown(pilot)
         await press(pilot, "enter")
         await until(pilot, lambda: "professional headshot of jx265 man, navy suit" in shown(pilot))
@@ -294,7 +294,7 @@ async def test_axes_and_the_size_of_changes_decide_what_comes(project: Project) 
         assert texts
         assert all("mm" in text or "medium format" in text for text in texts)
         await press(pilot, "W", "V")
-        await until(pilot, lambda: "Nothing is to vary" in shown(pilot))
+        await until(pilot, lambda: "There is nothing to vary" in shown(pilot))
 
 
 async def test_a_language_model_varies_and_tells_what_was_dropped(project: Project) -> None:

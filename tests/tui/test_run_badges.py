@@ -81,11 +81,11 @@ async def test_a_run_that_failed_takes_back_what_was_promised(project: Project) 
     with alive(job):
         async with LimnerApp(project.root, project).run_test(size=(100, 30), notifications=True) as pilot:
             await until(pilot, lambda: "/" in text(run_line(getattr(pilot.app, "live_run", None))))
-            pilot.app.screen.say("It stops after this step.")  # type: ignore[attr-defined]
-            await until(pilot, lambda: "It stops after this step." in shown(pilot))
+            pilot.app.screen.say("Stopping after this step.")  # type: ignore[attr-defined]
+            await until(pilot, lambda: "Stopping after this step." in shown(pilot))
             log = EventLog(job.events_path)
             log.emit(events.Error("the disk is full", "make room"))
             log.emit(events.Job(JobState.FAILED, reason="the disk is full"))
             log.close()
             await until(pilot, lambda: "The run failed" in shown(pilot))
-            assert "It stops after this step." not in shown(pilot)
+            assert "Stopping after this step." not in shown(pilot)

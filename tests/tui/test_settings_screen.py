@@ -57,7 +57,7 @@ async def test_a_setting_is_found_edited_checked_and_put_back_by_keys_alone(stor
         await type_text(pilot, "0")
         assert "greater than or equal to 1" in shown(pilot), "told while it is typed"
         await press(pilot, "enter")
-        assert story.settings.training.epochs == 10, "what won't do is not written"
+        assert story.settings.training.epochs == 10, "what is invalid is not written"
         assert "greater than or equal to 1" in shown(pilot), "and it is still told why"
         await press(pilot, "backspace")
         await type_text(pilot, "12")
@@ -65,7 +65,7 @@ async def test_a_setting_is_found_edited_checked_and_put_back_by_keys_alone(stor
         await press(pilot, "enter")
         assert story.settings.training.epochs == 12
         assert "# my own words" in path.read_text()
-        assert "comes as 10" in shown(pilot)
+        assert "default: 10" in shown(pilot)
         await press(pilot, "x")
         assert story.settings.training.epochs == 10
         assert "epochs" not in path.read_text()
@@ -79,7 +79,7 @@ async def test_choices_go_round_and_sections_are_jumped_to(story: Project) -> No
         assert app.screen.rows.item is not None
         assert app.screen.rows.item.key == "library.url"
         await press(pilot, "shift+tab", "shift+tab", "slash")
-        await type_text(pilot, "much florence")
+        await type_text(pilot, "detailed florence")
         await press(pilot, "enter", "l")
         assert story.settings.captions.florence_task.value == "more"
         await press(pilot, "h", "h")
@@ -102,4 +102,4 @@ async def test_without_a_project_there_is_nothing_to_set(tmp_path: Path) -> None
     app = LimnerApp(tmp_path, None)
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await press(pilot, "comma")
-        assert any("nothing to set" in each.message for each in app._notifications)
+        assert any("There is no project here yet" in each.message for each in app._notifications)

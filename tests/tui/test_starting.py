@@ -44,7 +44,9 @@ async def test_a_screen_that_is_gone_to_for_the_first_time_has_the_stylesheets_p
     assert times == 1
 
 
-@pytest.mark.parametrize(("first", "told"), [("FacesScreen", "30 of 30"), ("ConnectScreen", "jx265 person")])
+@pytest.mark.parametrize(
+    ("first", "told"), [("FacesScreen", "30 of 30"), ("ConnectScreen", "trigger jx265, class person")]
+)
 async def test_settings_are_read_once_the_first_frame_stands(
     tmp_path: Path, first: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

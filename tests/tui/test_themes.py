@@ -117,7 +117,7 @@ async def test_the_choice_of_a_theme_is_remembered_and_comments_stay(app_folder:
     app = LimnerApp(app_folder, None)
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, "colon")
-        await type_text(pilot, "another theme")
+        await type_text(pilot, "choose a theme")
         await press(pilot, "enter")
         await type_text(pilot, "fjord")
         await until(pilot, lambda: "limner-fjord" in shown(pilot))

@@ -17,7 +17,7 @@ from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
 from tests.pictures import settle
 from tui.app.app import LimnerApp
-from tui.screens.faces.choices import next_grouping
+from tui.screens.faces.commands import next_grouping
 from tui.screens.faces.screen import FacesScreen
 from tui.terminal.clipboard import copy
 from tui.widgets.ink import Ink

@@ -39,7 +39,7 @@ async def test_the_preset_of_the_card_is_shown_with_its_reasons_and_gives_way_to
 ) -> None:
     monkeypatch.setattr("engine.training.planning.estimate.card_here", lambda: named_card("4090"))
     with_dataset(story)
-    story.change({"base.model": SDXL_BASE, "training.batch": None, "training.price_per_hour": 40.0})
+    story.change({"base.model": SDXL_BASE, "training.batch_size": None, "training.price_per_hour": 40.0})
     async with LimnerApp(story.root, story).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "j", "j", "j", "j", "j")
         assert "for 24 GB: the card has 24" in shown(pilot)
@@ -77,6 +77,6 @@ async def test_a_probe_that_is_ended_changes_nothing(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james", images=4)
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "m")
-        assert "M end measuring" in shown(pilot)
+        assert "M stop measuring" in shown(pilot)
         await press(pilot, "M")
         await until(pilot, lambda: "not measured yet" in shown(pilot))

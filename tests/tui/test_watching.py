@@ -167,7 +167,7 @@ async def test_a_run_that_was_stopped_goes_on_by_the_same_key(
     tell(job, events.Job(events.JobState.DONE, reason="stopped on request"))
     async with app_on(watched).run_test(size=(80, 24)) as pilot:
         await press(pilot, "4", "tab")
-        await until(pilot, lambda: "P go on" in shown(pilot))
+        await until(pilot, lambda: "P resume" in shown(pilot))
         await press(pilot, "P")
         await until(pilot, lambda: resumed == [RUN])
     tell(job, events.Job(events.JobState.DONE))
@@ -181,7 +181,7 @@ async def test_a_run_that_was_stopped_goes_on_by_the_same_key(
 async def test_of_a_run_that_died_all_is_read_that_is_to_be_done(watched: Project, size: tuple[int, int]) -> None:
     async with app_on(watched).run_test(size=size) as pilot:
         await press(pilot, "4", "tab")
-        await until(pilot, lambda: "gone without a word" in shown(pilot))
+        await until(pilot, lambda: "process ended without a message" in shown(pilot))
         words = " ".join(line.strip(" │") for line in shown(pilot).splitlines())
         assert f"limner resume {RUN}" in words
 

@@ -47,21 +47,21 @@ class Scope(StrEnum):
 _TITLES = {
     Scope.APP: "Everywhere",
     Scope.LIST: "In a list",
-    Scope.GRID: "Among thumbnails",
+    Scope.GRID: "In thumbnails",
     Scope.DIALS: "In the settings",
     Scope.FIELD: "In a field",
     Scope.PLOT: "Grid",
-    Scope.ANSWER: "Answering yes or no",
-    Scope.CHOICE: "Choosing, or being asked for words",
+    Scope.ANSWER: "Yes or no",
+    Scope.CHOICE: "Dialogs",
     Scope.CAPTIONER: "Choosing who writes captions",
     Scope.PICKER: "Choosing the LoRA",
-    Scope.SWITCHES: "Among switches",
+    Scope.SWITCHES: "In a list of switches",
     Scope.READING: "Reading",
     Scope.HELP: "In the help",
-    Scope.DOCTOR: "At the doctor's",
-    Scope.LEAVING: "Leaving while a run is alive",
+    Scope.DOCTOR: "In the doctor",
+    Scope.LEAVING: "Quitting while a run is going",
     Scope.SETTINGS: "All settings",
-    Scope.LARGE: "A picture seen large",
+    Scope.LARGE: "A large picture",
     Scope.COMPARE: "Side by side",
     Scope.CROP: "Cropping by hand",
 }
@@ -105,7 +105,7 @@ class Action:
 
     Args:
         id: ``scope.verb``; names the binding, so that users can give it other keys.
-        description: what it does, as help, palette and ``limner keys`` say it.
+        description: what it does, as help, palette and ``limner keys`` rate them.
         keys: the default keys, by Textual's names; the first is the one the footer shows.
         label: the footer's short word; empty: not in the footer.
         rank: the smaller, the longer it stays in a footer that is too narrow.

@@ -10,7 +10,7 @@ CONNECT: tuple[Action, ...] = (
     Action("connect.test", "Test the connection", ("t", "f5"), "test", 15),
     Action("connect.save", "Save the connection", ("s", "f6"), "save", 16),
     Action("connect.edit", "Edit the address", ("i",), "edit", 18),
-    Action("connect.rename", "Give the person under the cursor a name, in a plain folder", ("r",), "name", 21),
-    Action("connect.merge", "Make one person of two, in a plain folder", ("m",), "merge", 22),
+    Action("connect.rename", "Name the person under the cursor (folder libraries)", ("r",), "name", 21),
+    Action("connect.merge", "Merge two people into one (folder libraries)", ("m",), "merge", 22),
     Action("connect.new_project", "Make a project in this folder", ("N",), "new project", 5),
 )

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,21 +13,19 @@ from typing import Any, ClassVar
 from rich.console import RenderableType
 from textual import events, on
 from textual.command import CommandPalette
-from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import AwaitMount
-from textual.worker import WorkerCancelled, WorkerFailed
 
 from engine.errors import LimnerError
-from engine.faces.records.decisions import Ledger
 from engine.network.deadlines import leave
 from engine.project import Project
 from engine.training.runs.run_status import RunStatus
-from tui.actions import Action, Scope
+from tui.actions import Scope
 from tui.app.appearance import Appearance
 from tui.app.context import Context
+from tui.app.first_screen import first_screen
 from tui.app.idle_gc import IdleGc
 from tui.app.key_queue import KeyQueue, Passed
 from tui.app.notifications import Notifications
@@ -42,6 +39,7 @@ from tui.screens.shared.overlay import Overlay
 from tui.terminal.driver import LimnerDriver
 from tui.terminal.query import Asked
 from tui.text.sanitize import sanitize
+from tui.textual_internals import close_now, draw_at_once, error_of, is_exiting, screens_by_mode
 from tui.theming.bindings import bindings_for
 from tui.theming.keymap import AS_THEY_COME, Keymap
 from tui.theming.user_settings import UserSettings
@@ -110,7 +108,7 @@ class LimnerApp(Context, inherit_bindings=False):
         self.gallery.prefer(self.looks.settings.pictures)
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys and what is pasted take turns; everything else comes as it comes."""
+        """Keys and what is pasted take turns; everything else is handled at once."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             await self.key_turns.take(event)
         else:
@@ -126,7 +124,7 @@ class LimnerApp(Context, inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Shows the first screen and begins to watch."""
-        self.switch_mode(self._first_screen().value)
+        self.switch_mode(first_screen(self.project, self.remembered, self.MODES).value)
         self.set_interval(POLL_SECONDS, self._look_at_runs)
         self.looks.watch()
         self.attention.begin()
@@ -162,7 +160,7 @@ class LimnerApp(Context, inherit_bindings=False):
 
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
         """Leaves, and remembers how everything is left."""
-        stacks = self._screen_stacks.values() if self.is_running else ()
+        stacks = screens_by_mode(self).values() if self.is_running else ()
         screens = [screen for stack in stacks for screen in stack if isinstance(screen, WorkScreen)]
         self.remember(*(screen for screen in screens if screen.is_mounted), at_once=True)
         # Python would wait for every thread that waits for a server or a database.
@@ -177,7 +175,7 @@ class LimnerApp(Context, inherit_bindings=False):
     @property
     def leaving(self) -> bool:
         """Whether the app is ending: a screen that is made now would come in the way of those that are closed."""
-        return self._exit or (self.drawn and not self.is_running)
+        return is_exiting(self) or (self.drawn and not self.is_running)
 
     @property
     def own_themes(self) -> tuple[str, ...]:
@@ -196,22 +194,6 @@ class LimnerApp(Context, inherit_bindings=False):
             if isinstance(screen, WorkScreen):
                 screen.keys_changed()
 
-    async def do_action(self, action: Action) -> None:
-        """Does an action of the registry, as the palette asks; goes to its screen first."""
-        if action.scope.value in self.MODES and action.scope.value != self.current_mode:
-            await self.switch_mode(action.scope.value)
-            # What the screen reads as it appears must be there before anything is done with it.
-            for worker in [worker for worker in self.workers if worker.node is self.screen]:
-                with suppress(WorkerCancelled, WorkerFailed):
-                    await worker.wait()
-        target: DOMNode | None = self
-        if action.scope.value in self.MODES:
-            target = self.screen
-        elif action.scope is not Scope.APP:
-            target = self.screen.focused
-        if target is not None and getattr(target, "SCOPE", None) is action.scope:
-            target.call_later(self.run_action, action.verb, target)
-
     def switch_mode(self, mode: str) -> AwaitMount:
         """Goes to a screen. One that is made already is drawn at once; none is gone to by an app that is leaving."""
         if self.leaving:
@@ -222,8 +204,7 @@ class LimnerApp(Context, inherit_bindings=False):
         finally:
             self._is_whole = False
         if made:
-            # Drawn as soon as it has resumed, not a sixtieth of a second later.
-            self.screen.call_later(self.screen._on_timer_update)
+            draw_at_once(self.screen)
         return shown
 
     def delay_update(self, delay: float = MASK_SECONDS) -> None:
@@ -317,11 +298,11 @@ class LimnerApp(Context, inherit_bindings=False):
         self.push_screen(Palette(providers=[ThemeCommands], placeholder="Search for themes…"))
 
     def action_wider(self) -> None:
-        """More room for what is beside the list."""
+        """Widen the pane beside the list."""
         self._widen(WIDEN_CELLS)
 
     def action_narrower(self) -> None:
-        """More room for the list."""
+        """Widen the list."""
         self._widen(-WIDEN_CELLS)
 
     def action_doctor(self) -> None:
@@ -336,7 +317,7 @@ class LimnerApp(Context, inherit_bindings=False):
         from tui.screens.settings.screen import SettingsScreen
 
         if self.project is None:
-            self.notify("There is no project here yet, so there is nothing to set.", severity="warning")
+            self.notify("There is no project here yet.", severity="warning")
         elif not isinstance(self.screen, SettingsScreen):
             self.push_screen(SettingsScreen(self.project))
 
@@ -345,7 +326,7 @@ class LimnerApp(Context, inherit_bindings=False):
         self.deliver_screenshot(filename, path or str(Path.cwd()))
 
     async def action_quit(self) -> None:
-        """Leaves; where a run is alive, asks what becomes of it."""
+        """Leaves; while a run is going, asks what to do with it."""
         self.quitting.ask()
 
     async def action_interrupt(self) -> None:
@@ -368,23 +349,6 @@ class LimnerApp(Context, inherit_bindings=False):
         """Textual's choice is replaced by ours on construction; tests get the headless one."""
         return LimnerDriver
 
-    def _first_screen(self) -> Scope:
-        """Where to begin: at Connect until a person was scanned, then at the faces; with a live run, there.
-
-        Once the app has been here, it begins where it was left.
-        """
-        if self.project is None:
-            return Scope.CONNECT
-        if self.remembered is not None and self.remembered.screen in self.MODES:
-            return Scope(self.remembered.screen)
-        with self.project.store() as store:
-            # Not by the settings: reading them takes as long as all the rest up to the first frame.
-            if not Ledger(store).any():
-                return Scope.CONNECT
-        if any(run.alive() for run in self.project.run_folders()[-1:]):
-            return Scope.TRAINING
-        return Scope.FACES
-
     def _first_frame_stands(self) -> None:
         """From now on there is time for what would have kept the first frame waiting."""
         self.drawn = True
@@ -396,7 +360,7 @@ class LimnerApp(Context, inherit_bindings=False):
             if self.remembered is not None:
                 self.remembered.save()
         except OSError as error:
-            logging.getLogger("limner").warning("how the screens were left can't be kept: %s", error)
+            logging.getLogger("limner").warning("the screens' state can't be saved: %s", error)
 
     def _widen(self, cells: int) -> None:
         if isinstance(self.screen, WorkScreen):
@@ -423,5 +387,5 @@ class LimnerApp(Context, inherit_bindings=False):
         """A mistake of ours ends the app with a line about it."""
         from tui.app.exit_message import mishap
 
-        self.farewell = mishap(self._exception)
-        self._close_messages_no_wait()
+        self.farewell = mishap(error_of(self))
+        close_now(self)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tui.places import config_folder, user_themes_folder
+from tui.textual_internals import theme_changed
 from tui.theming.appearance_cache import Stamp, read_looks, stamp_of
 from tui.theming.keymap import keymap_of
 from tui.theming.themes import DEFAULT_THEME, SIXTEEN_THEME
@@ -61,7 +62,7 @@ class Appearance:
         if wanted in themes and wanted != app.theme:
             app.theme = wanted
         elif app.theme in changed:
-            app._watch_theme(app.theme)
+            theme_changed(app)
         self._tell(problems)
 
     def watch(self) -> None:
@@ -76,7 +77,7 @@ class Appearance:
         try:
             save_theme(config_folder(), name)
         except (OSError, ValueError) as error:
-            self._app.notify(str(error), title="The choice can't be remembered", severity="warning", markup=False)
+            self._app.notify(str(error), title="The choice can't be saved", severity="warning", markup=False)
 
     def _look(self) -> None:
         if self._stamp_now() != self._stamp:

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from engine.errors import ProjectError
 from engine.project import Project
-from tui.actions import Action, Scope
+from tui.actions import Scope
 from tui.app.idle_gc import IdleGc
 from tui.app.picture_app import PictureApp
 from tui.app.run_watcher import RunWatcher, Seen
@@ -82,10 +82,6 @@ class Context(PictureApp, inherit_bindings=False):
 
     def look_now(self) -> None:
         """Looks at the runs' logs at once."""
-        raise NotImplementedError
-
-    async def do_action(self, action: Action) -> None:
-        """Does an action as its key would."""
         raise NotImplementedError
 
     async def show_grid(self, run: str | None = None) -> None:

@@ -12,9 +12,9 @@ from tui.places import log_path
 from tui.text.run_summary import how_it_ended
 
 TOLD: dict[Request | None, str] = {
-    None: "The run {} goes on. Follow it with: limner watch",
+    None: "The run {} continues. Follow it with: limner watch",
     Request.STOP_AFTER_EPOCH: "The run {} stops after this epoch. Follow it with: limner watch",
-    Request.STOP: "The run {} stops now. Go on with it with: limner resume",
+    Request.STOP: "The run {} stops now. Resume it with: limner resume",
 }
 
 
@@ -35,7 +35,7 @@ def mishap(error: BaseException | None) -> str:
         with path.open("a", encoding="utf-8") as log:
             log.write(time.strftime("%Y-%m-%d %H:%M:%S\n"))
             log.write(story_of(error))
-        where = f"the whole story is in {path}"
+        where = f"the traceback is in {path}"
     except OSError:
         where = "its log could not be written either"
     return without_secrets(f"limner: {type(error).__name__}: {error}; {where}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+from tui.textual_internals import calm_seconds, driver_of
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -28,7 +30,7 @@ class IdleGc:
 
     def begin(self) -> None:
         """From now on in calm moments; where the driver can't tell of them, as a test's, it is left to Python."""
-        if hasattr(self._app._driver, "calm_seconds"):
+        if hasattr(driver_of(self._app), "calm_seconds"):
             young, middle, _ = gc.get_threshold()
             gc.set_threshold(young, middle, SELDOM)
             self._app.set_interval(LOOK_SECONDS, self._look)
@@ -38,7 +40,7 @@ class IdleGc:
         self._to_stay = True
 
     def _look(self) -> None:
-        calm = getattr(self._app._driver, "calm_seconds", 0.0) >= CALM_SECONDS
+        calm = calm_seconds(self._app) >= CALM_SECONDS
         if calm and (self._to_stay or gc.get_count()[2] >= ENOUGH):
             gc.collect()
             if self._to_stay:

@@ -39,7 +39,9 @@ class JobFollower:
             self._take(entry.event)
         if not self._status.state.ended and not lived:
             gone = died(self._job)
-            self._status = replace(self._status, state=gone.state, error=JobError(gone.reason or "the job is gone"))
+            self._status = replace(
+                self._status, state=gone.state, error=JobError(gone.reason or "the job's process is gone")
+            )
         return self._status
 
     def _take(self, event: events.Event) -> None:

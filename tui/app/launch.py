@@ -54,7 +54,9 @@ def check_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise LimnerError("the app needs a terminal", "run it in one, or use the commands: limner --help")
     if os.environ.get("TERM", "") in ("", "dumb"):
-        raise LimnerError("this terminal can't be drawn in, says TERM", "use the commands: limner --help")
+        raise LimnerError(
+            f"the app can't run in this terminal (TERM={os.environ.get('TERM', '')})", "use the commands: limner --help"
+        )
 
 
 def _project_in(folder: Path) -> Project | None:

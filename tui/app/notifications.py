@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from engine.events import JobState
 from tui.text.run_summary import how_it_ended
 from tui.text.sanitize import sanitize
+from tui.textual_internals import driver_of
 
 if TYPE_CHECKING:
     from engine.training.runs.run_status import RunStatus
@@ -65,7 +66,7 @@ class Notifications:
             return
         mark, how = how_it_ended(after)
         failed = after.state is JobState.FAILED
-        why = f": {after.error.message if after.error else after.reason or 'its log tells why'}" if failed else ""
+        why = f": {after.error.message if after.error else after.reason or 'see its log'}" if failed else ""
         # What was promised a moment ago ("It stops after this step") is over with the run.
         self._app.clear_notifications()
         self._app.notify(
@@ -102,7 +103,7 @@ class Notifications:
 
     def _write(self, text: str) -> bool:
         """Writes to the terminal between two frames; whether there is one."""
-        driver = self._app._driver
+        driver = driver_of(self._app)
         if driver is None or driver.is_headless:
             return False
         driver.write(text)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.widgets import Input
+from textual.worker import WorkerCancelled, WorkerFailed
 
 from tui.actions import ACTIONS, Action, Scope, actions_of
 
@@ -46,7 +49,7 @@ class ActionCommands(Provider):
 
     def _do(self, action: Action) -> None:
         app = cast("Context", self.app)
-        app.call_later(app.do_action, action)
+        app.call_later(_run, app, action)
 
 
 class ThemeCommands(Provider):
@@ -89,3 +92,20 @@ def _with_keys(title: Content, action: Action) -> Content:
 def _title(action: Action) -> str:
     prefix = "" if action.scope is Scope.APP else f"{action.scope.title}: "
     return f"{prefix}{action.description}"
+
+
+async def _run(app: Context, action: Action) -> None:
+    """Does an action of the registry; goes to its screen first."""
+    if action.scope.value in app.MODES and action.scope.value != app.current_mode:
+        await app.switch_mode(action.scope.value)
+        # What the screen reads as it appears must be there before anything is done with it.
+        for worker in [worker for worker in app.workers if worker.node is app.screen]:
+            with suppress(WorkerCancelled, WorkerFailed):
+                await worker.wait()
+    target: DOMNode | None = app
+    if action.scope.value in app.MODES:
+        target = app.screen
+    elif action.scope is not Scope.APP:
+        target = app.screen.focused
+    if target is not None and getattr(target, "SCOPE", None) is action.scope:
+        target.call_later(app.run_action, action.verb, target)

@@ -14,6 +14,7 @@ from tui.terminal.output_filter import OutputFilter
 from tui.terminal.protocol import Protocol
 from tui.terminal.query import Asked
 from tui.text.sanitize import sanitize
+from tui.textual_internals import add_line_filter, driver_of
 
 if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
@@ -38,7 +39,7 @@ class PictureApp(App[None], inherit_bindings=False):
     def __init__(self, asked: Asked | None = None, **options: Any) -> None:
         self.asked = asked or Asked()
         super().__init__(**options)
-        self._filters.append(OutputFilter())
+        add_line_filter(self, OutputFilter())
         self.gallery = Gallery(self, asked)
 
     def terminal_answered(self) -> None:
@@ -51,7 +52,7 @@ class PictureApp(App[None], inherit_bindings=False):
         self.redraw_pictures()
         if self.gallery.choice.protocol is Protocol.HALF_BLOCKS:
             fix = f" Run: {self.gallery.choice.fix}" if self.gallery.choice.fix else ""
-            self.notify(f"Half-blocks are all: {self.gallery.choice.why}.{fix}", markup=False)
+            self.notify(f"Only half-blocks: {self.gallery.choice.why}.{fix}", markup=False)
         else:
             self.notify(f"Pictures are drawn by {_WORDS[protocol]}.", timeout=2, markup=False)
 
@@ -78,7 +79,7 @@ class PictureApp(App[None], inherit_bindings=False):
     def copy_to_clipboard(self, text: str) -> None:
         """Copies to the clipboard of whoever sits at the other end."""
         self._clipboard = text
-        driver = self._driver
+        driver = driver_of(self)
         if driver is not None:
             self.run_worker(lambda: copy(text, os.environ, driver.write), thread=True, exit_on_error=False)
 

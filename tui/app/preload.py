@@ -12,6 +12,7 @@ from textual.screen import Screen
 from engine.errors import ProjectError
 from tui.actions import SCREENS, Scope
 from tui.screens import SCREEN_CLASSES
+from tui.textual_internals import calm_seconds, make_ahead, screens_by_mode
 
 if TYPE_CHECKING:
     from tui.app.context import Context
@@ -78,7 +79,7 @@ class Preloader:
         # A driver that doesn't tell is a test's, which makes screens ahead where it wants to.
         if self._app.leaving:
             return
-        calm = getattr(self._app._driver, "calm_seconds", 0.0) >= CALM_SECONDS
+        calm = calm_seconds(self._app) >= CALM_SECONDS
         if not calm or await self.make_one():
             self._look_for_calm()
         else:
@@ -93,13 +94,7 @@ class Preloader:
         """
         for scope in MODES:
             if not self.is_made(scope.value):
-                screen, mounted = self._app._get_screen(lazy_screen(scope)())
-                self._app._load_screen_css(screen)
-                self._app._screen_stacks[scope.value] = [screen]
-                await mounted
-                screen._refresh_layout(self._app.size)
-                # Drawn once, its widgets know their lines.
-                screen._compositor.render_strips()
+                await make_ahead(self._app, scope.value, lazy_screen(scope)())
                 return True
         return False
 
@@ -115,4 +110,4 @@ class Preloader:
 
     def is_made(self, mode: str) -> bool:
         """Whether a screen is there, ahead or because somebody went to it."""
-        return mode in self._app._screen_stacks
+        return mode in screens_by_mode(self._app)

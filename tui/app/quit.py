@@ -1,4 +1,4 @@
-"""Quitting: where a run is alive, what becomes of it is asked first, and stands on the terminal afterwards."""
+"""Quitting: while a run is going, asks what to do with it, and says so on the terminal afterwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Quit:
         self._interrupted_at = -TWICE_SECONDS
 
     def ask(self) -> None:
-        """Leaves; where a run is alive, asks what becomes of it."""
+        """Leaves; while a run is going, asks what to do with it."""
         run = self._app.seen.newest
         if run is None or not run.live:
             self._app.exit()
@@ -42,7 +42,7 @@ class Quit:
         now = time.monotonic()
         if now - self._interrupted_at > TWICE_SECONDS:
             self._interrupted_at = now
-            self._app.notify("Once more quits; what runs goes on.", timeout=TWICE_SECONDS)
+            self._app.notify("Press again to quit; running jobs continue.", timeout=TWICE_SECONDS)
             return
         run = self._app.seen.newest
         if run is not None and run.live:
@@ -59,7 +59,7 @@ class Quit:
         try:
             self._app.farewell = leave_run(run, request)
         except OSError as error:
-            told = f"{run.id} can't be told ({error.strerror}); it goes on"
+            told = f"{run.id} can't be reached ({error.strerror}); it continues"
             self._app.notify(told, severity="error", markup=False)
             return
         self._app.exit()

@@ -22,4 +22,4 @@ def agree(question: str) -> None:
         if sys.stdin.isatty() or sys.stdin.read(1):
             raise
         echo(err=True)
-        raise click.UsageError("Nobody is there to answer. Agree with --yes.") from None
+        raise click.UsageError("No terminal to ask on. Confirm with --yes.") from None

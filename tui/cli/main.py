@@ -20,38 +20,38 @@ from tui.cli.ctrl_c import deaf_again, end_at_once, hear_interrupts
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("tui.cli.commands.project:new", "Make a project folder."),
-    "demo": ("tui.cli.commands.demo:demo", "Make the demo project; --run does the whole job."),
-    "trust": ("tui.cli.commands.trust:trust", "Confirm the servers that a project's file names."),
-    "connect": ("tui.cli.commands.library:connect", "Say where the photos are, and check it."),
-    "people": ("tui.cli.commands.library:people", "The people that the library knows."),
+    "demo": ("tui.cli.commands.demo:demo", "Make the demo project; --run runs all steps."),
+    "trust": ("tui.cli.commands.trust:trust", "Confirm the servers that a project's limner.toml names."),
+    "connect": ("tui.cli.commands.library:connect", "Connect a photo library, and check it."),
+    "people": ("tui.cli.commands.library:people", "List the library's people."),
     "faces": ("tui.cli.commands.faces:faces", "Scan, list, show, keep and reject faces."),
     "dataset": ("tui.cli.commands.dataset:dataset", "Build the training images."),
     "caption": ("tui.cli.commands.captions:caption", "Write captions."),
     "captions": ("tui.cli.commands.captions:captions", "Tags of the whole set: count, rename, remove, add, undo."),
     "export": ("tui.cli.commands.dataset:export", "Write the dataset for another trainer."),
-    "estimate": ("tui.cli.commands.estimate:estimate", "Images, steps, time and money, before the run."),
-    "train": ("tui.cli.commands.training:train", "Train a LoRA; it goes on when the terminal closes."),
-    "runs": ("tui.cli.commands.runs:runs", "The training runs of this project."),
+    "estimate": ("tui.cli.commands.estimate:estimate", "Estimate a run: images, steps, time and money."),
+    "train": ("tui.cli.commands.training:train", "Train a LoRA; the run continues when the terminal closes."),
+    "runs": ("tui.cli.commands.runs:runs", "List the training runs of this project."),
     "watch": ("tui.cli.commands.runs:watch", "Follow a run live."),
     "pause": ("tui.cli.commands.training:pause", "Pause a run."),
-    "resume": ("tui.cli.commands.training:resume", "Go on with a run that was paused, stopped or killed."),
-    "sample": ("tui.cli.commands.training:sample", "Paint a run's prompts now, as each epoch does."),
+    "resume": ("tui.cli.commands.training:resume", "Resume a run that was paused, stopped or killed."),
+    "sample": ("tui.cli.commands.training:sample", "Paint a run's sample prompts now."),
     "stop": ("tui.cli.commands.training:stop", "Stop a run, now or after the epoch."),
-    "lora": ("tui.cli.commands.lora:lora", "Look into a LoRA file."),
-    "prompt": ("tui.cli.commands.prompt:prompt", "What a prompt says, and the library of prompts."),
-    "vary": ("tui.cli.commands.vary:vary", "Variations of a prompt."),
+    "lora": ("tui.cli.commands.lora:lora", "Inspect a LoRA file."),
+    "prompt": ("tui.cli.commands.prompt:prompt", "Inspect a prompt; the library of prompts."),
+    "vary": ("tui.cli.commands.vary:vary", "Vary a prompt."),
     "paint": ("tui.cli.commands.paint:paint", "Paint pictures."),
-    "queue": ("tui.cli.commands.queue:queue", "What the painter paints next; cancel, move, try again."),
-    "pictures": ("tui.cli.commands.pictures:pictures", "List, rate and export what was painted."),
-    "grid": ("tui.cli.commands.grid:grid", "Compare checkpoints, strengths, prompts … as an X/Y plot."),
-    "grids": ("tui.cli.commands.grid:grids", "The grids there are, and how far they are."),
-    "votes": ("tui.cli.commands.grid:votes", "Checkpoints and prompts ranked by votes."),
-    "likeness": ("tui.cli.commands.likeness:likeness", "How much the portraits are the person."),
-    "bundle": ("tui.cli.commands.bundle:bundle", "One file of the project, or of its runs, for another machine."),
-    "unbundle": ("tui.cli.commands.bundle:unbundle", "Open such a file."),
-    "doctor": ("tui.cli.commands.doctor:doctor", "What this machine and this terminal can do, and what mends it."),
-    "keys": ("tui.cli.commands.project:keys", "Every key of the app."),
-    "locate": ("tui.cli.commands.project:locate", "Where Limner keeps things."),
+    "queue": ("tui.cli.commands.queue:queue", "The painting queue: list, cancel, move, retry."),
+    "pictures": ("tui.cli.commands.pictures:pictures", "List, rate and export pictures."),
+    "grid": ("tui.cli.commands.grid:grid", "Compare checkpoints, weights, prompts … as an X/Y plot."),
+    "grids": ("tui.cli.commands.grid:grids", "List the grids, and how far they are."),
+    "votes": ("tui.cli.commands.grid:votes", "Rank checkpoints and prompts by votes."),
+    "likeness": ("tui.cli.commands.likeness:likeness", "Measure how much the portraits look like the person."),
+    "bundle": ("tui.cli.commands.bundle:bundle", "Pack the project, or its runs or pictures, into one file."),
+    "unbundle": ("tui.cli.commands.bundle:unbundle", "Open a bundle."),
+    "doctor": ("tui.cli.commands.doctor:doctor", "Check this machine and this terminal."),
+    "keys": ("tui.cli.commands.project:keys", "List the app's keys."),
+    "locate": ("tui.cli.commands.project:locate", "Show where Limner keeps its files."),
 }
 """Each command: where it lives, and its line in ``limner --help``."""
 
@@ -82,7 +82,7 @@ class LateGroup(click.Group):
 @click.version_option(__version__, prog_name="limner")
 @click.pass_context
 def limner(context: click.Context, folder: Path) -> None:
-    """Portraits of one person: from a PhotoPrism library to an SDXL LoRA and what it paints.
+    """Portraits of one person: from a photo library to a LoRA and its pictures.
 
     Without a command the app opens on the project here.
     """
@@ -92,6 +92,10 @@ def limner(context: click.Context, folder: Path) -> None:
 
         deaf_again()
         open_app(folder)
+    if (folder / "limner.toml").is_file():
+        from tui.cli.old_settings import tell_of_old_names
+
+        tell_of_old_names(folder)
 
 
 def main(arguments: list[str] | None = None) -> int:

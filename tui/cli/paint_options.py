@@ -32,7 +32,7 @@ class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
         if file and re.fullmatch(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", strength):
             return expand_home(file), float(strength)
         if re.search(r"\.safetensors:", value):
-            self.fail(f"{value!r}: the strength after the colon is no number", param, ctx)
+            self.fail(f"{value!r}: the weight after the colon is not a number", param, ctx)
         return expand_home(value), None
 
 
@@ -49,7 +49,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
             return SizeName(value.lower())
         m = re.fullmatch(r"(\d{2,4})x(\d{2,4})", value)
         if not m:
-            self.fail(f"{value!r} is no size; write it as 832x1216, or {', '.join(SizeName)}", param, ctx)
+            self.fail(f"{value!r} is not a valid size; write it as 832x1216, or {', '.join(SizeName)}", param, ctx)
         return int(m[1]), int(m[2])
 
 
@@ -101,7 +101,7 @@ class FaceFixSetting(click.ParamType):  # type: ignore[type-arg]
             each.name: int if each.type == "int" else float for each in fields(FaceFix) if each.type != "bool"
         }
         if key not in kinds:
-            self.fail(f"{key!r} is no setting of the face fix; there are {', '.join(kinds)}", param, ctx)
+            self.fail(f"{key!r} is not a face fix setting; there are {', '.join(kinds)}", param, ctx)
         try:
             return key, kinds[key](number)
         except ValueError:
@@ -124,4 +124,4 @@ class SecondPass(click.ParamType):  # type: ignore[type-arg]
             upscaler = upscalers[word.lower()] if word else Upscaler.LANCZOS
             return Hires(float(scale), float(denoise) if denoise else Hires().denoise, None, upscaler)
         except (KeyError, ValueError):
-            self.fail(f"{value!r} is no second pass; write it as 1.5, 1.5:0.35 or 2:0.6:latent", param, ctx)
+            self.fail(f"{value!r} is not a valid second pass; write it as 1.5, 1.5:0.35 or 2:0.6:latent", param, ctx)

@@ -25,7 +25,7 @@ def follow(job: JobFolder, elsewhere: bool = False, *, by_powers: bool = False, 
     Args:
         job: the run.
         elsewhere: whether the folder is known to be another machine's.
-        by_powers: whether the chart's losses are by powers of ten.
+        by_powers: whether the chart's loss axis is logarithmic.
         by_time: whether it is by time.
 
     Raises:
@@ -42,7 +42,7 @@ def follow(job: JobFolder, elsewhere: bool = False, *, by_powers: bool = False, 
             status = _told(follower)
     except KeyboardInterrupt:
         if job.alive():
-            narrate(f"\n{job.id} goes on. Follow it with: limner watch {job.id}; end it with: limner stop {job.id}")
+            narrate(f"\n{job.id} continues. Follow it with: limner watch {job.id}; end it with: limner stop {job.id}")
             # Leaving is how a watch ends: no word of an interruption.
             raise click.exceptions.Exit(INTERRUPTED) from None
         raise click.Abort from None
@@ -63,7 +63,7 @@ def _told(follower: RunFollower) -> RunStatus:
     while True:
         status = follower.poll()
         if status.elsewhere and not said_where:
-            narrator.note(f"on {status.host or 'another machine'}: whether it lives is judged by its log's age")
+            narrator.note(f"on {status.host or 'another machine'}: whether it is running is judged by its log's age")
             said_where = True
         if status.plan and not said_plan:
             narrator.note(formula(status.plan))
@@ -100,7 +100,7 @@ def run_line(status: RunStatus) -> str:
         parts.append("loading")
     elif status.live:
         off = f" ± {clock(status.spread_seconds)}" if (status.spread_seconds or 0) >= 1 else ""
-        left = f"{clock(status.epoch_remaining_seconds)}, in all {clock(status.remaining_seconds)}{off}"
+        left = f"{clock(status.epoch_remaining_seconds)}, total {clock(status.remaining_seconds)}{off}"
         parts.append(f"left in epoch {left}")
     if status.state is JobState.PAUSED:
         parts.append("paused")

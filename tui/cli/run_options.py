@@ -11,17 +11,17 @@ from engine.storage.untrusted_files import parse_toml
 from engine.training.planning.presets import preset_for
 
 OPTIONS: tuple[tuple[str, str, type, str], ...] = (
-    ("epochs", "epochs", int, "How often the run goes through all images."),
-    ("repeats", "repeats", int, "How often an epoch sees each image."),
-    ("batch", "batch", int, "Images in a step."),
-    ("resolution", "resolution", int, "Side of the square that an image fills, in pixels."),
-    ("rank", "rank", int, "Size of the LoRA."),
-    ("alpha", "alpha", float, "What is learnt counts alpha / rank times; half the rank where it isn't set."),
-    ("learning-rate", "learning_rate", float, "How far a step goes."),
-    ("seed", "seed", int, "Of noise and order: the same seed takes the same steps."),
-    ("price", "price_per_hour", float, "What an hour of this machine costs."),
-    ("budget", "budget", float, "End with the epoch after which it would cost more."),
-    ("budget-hours", "budget_hours", float, "End with the epoch after which it would take longer."),
+    ("epochs", "epochs", int, "Passes over all images."),
+    ("repeats", "repeats", int, "How many times an epoch uses each image."),
+    ("batch", "batch_size", int, "Images per batch."),
+    ("resolution", "resolution", int, "Pixels per side."),
+    ("rank", "rank", int, "The LoRA's rank."),
+    ("alpha", "alpha", float, "The LoRA's alpha, its scale is alpha / rank; default: half the rank."),
+    ("learning-rate", "learning_rate", float, "The peak learning rate."),
+    ("seed", "seed", int, "The seed of everything random: the same seed repeats the run."),
+    ("price", "price_per_hour", float, "This machine's price per hour."),
+    ("budget", "budget", float, "Stop before an epoch that would cost more in total."),
+    ("budget-hours", "budget_hours", float, "Stop before an epoch that would take longer in total."),
 )
 """Training settings that have an option of their own: its name, the setting's, its kind, what it says; ``--set``
 reaches all."""

@@ -32,7 +32,7 @@ def terminal_checks(asked: Asked, wanted: str = "auto", environment: Mapping[str
         environment: the environment's variables.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return [Check("terminal", True, "this is none; run limner doctor in one to learn what it can do")]
+        return [Check("terminal", True, "not a terminal; run limner doctor in one to check it")]
     checks = [_terminal(asked, environment), _size(), colour_check(environment), letters_check(environment)]
     checks += tmux_checks(asked, environment)
     return [*checks, picture_check(asked, environment, wanted)]
@@ -46,7 +46,7 @@ def colour_check(environment: Mapping[str, str]) -> Check:
         return Check("colours", True, "all (COLORTERM)")
     term = environment.get("TERM", "")
     if term.endswith("256color"):
-        detail = f"256 ({term}); photos want more, and most terminals have them. SSH does not say so by itself"
+        detail = f"256 ({term}); photos need more, and most terminals have them; SSH does not pass it on"
         return Check("colours", False, detail, "export COLORTERM=truecolor")
     fix = "export TERM=xterm-256color COLORTERM=truecolor"
     return Check("colours", False, f"16 ({term}): the theme limner-16 is used", fix)
@@ -70,9 +70,9 @@ def tmux_checks(asked: Asked, environment: Mapping[str, str]) -> list[Check]:
     late = escape.isdecimal() and int(escape) > ESCAPE_MS
     held = clipboard == "off"
     return [
-        Check("tmux", True, f"{asked.tmux.version}, in front of {', '.join(asked.tmux.terminals) or 'no terminal'}"),
+        Check("tmux", True, f"{asked.tmux.version}, {', '.join(asked.tmux.terminals) or 'no client attached'}"),
         Check("tmux escape-time", not late, f"{escape} ms after Esc", "tmux set -s escape-time 20" if late else ""),
-        _on("tmux focus-events", focus, "whether the window is looked at", "tmux set -g focus-events on"),
+        _on("tmux focus-events", focus, "tells whether the window has the focus", "tmux set -g focus-events on"),
         Check("tmux set-clipboard", not held, clipboard or "?", "tmux set -s set-clipboard on" if held else ""),
         _on("tmux allow-passthrough", "on" if asked.tmux.passthrough else "off", "for sharp pictures", PASSTHROUGH_FIX),
         _on(
@@ -81,7 +81,7 @@ def tmux_checks(asked: Asked, environment: Mapping[str, str]) -> list[Check]:
             "true colours (RGB)",
             "tmux set -as terminal-features ',*:RGB'",
         ),
-        Check("mouse", True, f"tmux hands it on: {mouse or '?'}; never needed"),
+        Check("mouse", True, f"tmux passes it through: {mouse or '?'}; never needed"),
     ]
 
 
@@ -105,9 +105,7 @@ def _on(name: str, value: str, what: str, fix: str) -> Check:
 def _terminal(asked: Asked, environment: Mapping[str, str]) -> Check:
     term = environment.get("TERM", "")
     if term in ("", "dumb"):
-        return Check(
-            "terminal", False, f"TERM is {term or 'not set'}: the app can't draw", "export TERM=xterm-256color"
-        )
+        return Check("terminal", False, f"TERM is {term or 'not set'}: the app can't run", "export TERM=xterm-256color")
     over = " over SSH" if environment.get("SSH_CONNECTION") else ""
     return Check(
         "terminal", True, f"{asked.answers.name or environment.get('TERM_PROGRAM') or term} (TERM={term}){over}"

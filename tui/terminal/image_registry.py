@@ -19,6 +19,7 @@ from tui.terminal.kitty import NUMBERS, forgetting, placeholders, sending, throu
 from tui.terminal.multiplexer import ask_tmux
 from tui.terminal.protocol import Choice, Protocol, choose
 from tui.terminal.query import Asked, cell_pixels
+from tui.textual_internals import driver_of
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -65,7 +66,7 @@ class Gallery:
         self._number = os.getpid() * 997 % (NUMBERS - 1_000_000) + 256
         self._pumping = False
         self._plain = False
-        self.choice = Choice(Protocol.HALF_BLOCKS, "the terminal was not asked")
+        self.choice = Choice(Protocol.HALF_BLOCKS, "the terminal was not queried")
         self.choose()
 
     def choose(self) -> None:
@@ -111,7 +112,7 @@ class Gallery:
         """The protocol and the cell's pixels; None where half-blocks are all."""
         if self.protocol is Protocol.HALF_BLOCKS or self._asked is None:
             return None
-        return self.protocol, cell_pixels(self._asked.answers, getattr(self._app._driver, "fileno", -1))
+        return self.protocol, cell_pixels(self._asked.answers, getattr(driver_of(self._app), "fileno", -1))
 
     def strips(self, key: Hashable) -> list[Strip] | None:
         """The cells that show a picture which the terminal has; None where it has not got it."""
@@ -205,7 +206,7 @@ class Gallery:
 
     def _line_is_free(self) -> bool:
         """Whether what was written before has left, and nobody is typing."""
-        driver = self._app._driver
+        driver = driver_of(self._app)
         if getattr(driver, "calm_seconds", CALM) < CALM or getattr(driver, "writing", False):
             return False
         try:
@@ -219,5 +220,5 @@ class Gallery:
         return through_tmux(sequence) if kitty and self.choice.through_tmux else sequence
 
     def _write(self, text: str) -> None:
-        if text and self._app._driver is not None:
-            self._app._driver.write(text)
+        if text and (driver := driver_of(self._app)) is not None:
+            driver.write(text)

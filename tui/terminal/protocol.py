@@ -75,7 +75,7 @@ def _behind_tmux(answers: Answers, tmux: Tmux, colours: bool) -> Choice:
     if brands and brands <= set(PLACEHOLDERS):
         who = " and ".join(sorted(tmux.terminals))
         if not tmux.passthrough:
-            return Choice(Protocol.HALF_BLOCKS, f"{who} could, but tmux hands nothing on", PASSTHROUGH_FIX)
+            return Choice(Protocol.HALF_BLOCKS, f"{who} could, but tmux passes nothing through", PASSTHROUGH_FIX)
         if not tmux.colours:
             fix = "tmux set -as terminal-features ',*:RGB'"
             return Choice(Protocol.HALF_BLOCKS, f"{who} could, but tmux mixes the colours", fix)
@@ -84,4 +84,4 @@ def _behind_tmux(answers: Answers, tmux: Tmux, colours: bool) -> Choice:
         return Choice(Protocol.HALF_BLOCKS, f"{who} could, but true colours are off", "export COLORTERM=truecolor")
     if answers.sixel:
         return Choice(Protocol.SIXEL, f"tmux {tmux.version} draws sixel")
-    return Choice(Protocol.HALF_BLOCKS, f"tmux {tmux.version} in front of {', '.join(tmux.terminals) or 'a terminal'}")
+    return Choice(Protocol.HALF_BLOCKS, f"tmux {tmux.version} in {', '.join(tmux.terminals) or 'a terminal'}")

@@ -31,7 +31,7 @@ Line = list[Piece]
 
 
 def key_line(key: str, words: str) -> Line:
-    """A key and what it does, as empty states say it."""
+    """A key and what it does, as empty states rate them."""
     return [(f"{key:<6}", Ink.ACTIVE), (words, Ink.PLAIN)]
 
 

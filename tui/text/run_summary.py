@@ -51,8 +51,8 @@ def figures(status: RunStatus) -> list[tuple[str, str, Ink]]:
     if gpu is not None and gpu.gpu_watts is not None:
         rows.append(("power", f"{gpu.gpu_watts:,.0f} W", Ink.PLAIN))
     if status.state.ended and status.seconds:
-        rows.append(("took", clock(status.seconds), Ink.PLAIN))
-    rows.append(("rate", _figure(status.learning_rate, "{:.1e}").replace("e-0", "e-"), Ink.PLAIN))
+        rows.append(("elapsed", clock(status.seconds), Ink.PLAIN))
+    rows.append(("lr", _figure(status.learning_rate, "{:.1e}").replace("e-0", "e-"), Ink.PLAIN))
     rows.append(("loss", _figure(status.loss, "{:.4f}"), Ink.MUTED))
     return rows
 
@@ -117,7 +117,7 @@ def trouble(status: RunStatus) -> Line:
     if status.live and status.loading and status.phase is not None:
         return [("· ", Ink.ATTENTION), (_phase(status.phase), Ink.PLAIN)]
     if status.live and status.loading:
-        return [("· ", Ink.ATTENTION), ("getting ready", Ink.PLAIN)]
+        return [("· ", Ink.ATTENTION), ("preparing", Ink.PLAIN)]
     latest = next(
         (each.event for each in reversed(status.happened) if isinstance(each.event, (events.Warning, events.Fit))), None
     )
@@ -128,7 +128,7 @@ def trouble(status: RunStatus) -> Line:
     if status.reason:
         return [("· ", Ink.MUTED), (status.reason, Ink.MUTED)]
     if status.elsewhere:
-        words = f"on {status.host or 'another machine'}; whether it lives is judged by its log's age"
+        words = f"on {status.host or 'another machine'}; whether it is running is judged by its log's age"
         return [("· ", Ink.MUTED), (words, Ink.MUTED)]
     return []
 
@@ -287,4 +287,4 @@ def silence(status: RunStatus) -> str:
     """What is known of a run elsewhere that says nothing any more."""
     where = status.host or "another machine"
     minutes = round((status.silent_seconds or 0.0) / 60)
-    return f"no word from {where} for {minutes:,} minutes, so it may have ended (judged by its log's age alone)"
+    return f"no word from {where} for {minutes:,} minutes, so it may have ended (judged only by its log's age)"

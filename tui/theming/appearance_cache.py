@@ -64,7 +64,7 @@ def read_looks() -> Told:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(_record(told, stamp)))
     except OSError as error:
-        logging.getLogger("limner").warning("what themes and keys say can't be kept: %s", error)
+        logging.getLogger("limner").warning("the themes and keys can't be cached: %s", error)
     return told
 
 

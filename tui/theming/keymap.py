@@ -181,12 +181,12 @@ class _Reading:
         action = self._by_id.get(id_)
         if action is None:
             near = difflib.get_close_matches(id_, self._by_id, n=1)
-            self._say(id_, f"no action is called {id_}" + (f"; did you mean {near[0]}?" if near else ""))
+            self._say(id_, f"there is no action called {id_}" + (f"; did you mean {near[0]}?" if near else ""))
             return
         keys = tuple(dict.fromkeys(key for text in written if (key := self._key(action, text)) is not None))
         if not keys and (written or not action.palette):
             if not written:
-                self._say(id_, f"{id_} can't go without a key, for the palette doesn't offer it")
+                self._say(id_, f"{id_} needs a key: the palette doesn't offer it")
             return
         self.keys[id_] = keys
 
@@ -201,11 +201,11 @@ class _Reading:
                 lost = [key for key in keys if pressed(key) in taken]
                 if lost and can_clash(action, self._by_id[id_]):
                     self.keys[action.id] = left = tuple(key for key in keys if key not in lost)
-                    rest = f"keeps {_shown(left)}" if left else "is left with none"
+                    rest = f"keeps {_shown(left)}" if left else "is left without a key"
                     self._say(id_, f"{id_} takes {_shown(lost)} from {action.id}, which {rest}")
 
     def _key(self, action: Action, text: str) -> str | None:
-        """One key of an entry; None where it won't do."""
+        """One key of an entry; None where it is invalid."""
         if twice(text) and any(twice(key) for key in action.keys):
             key = text
         else:
@@ -215,11 +215,11 @@ class _Reading:
                 self._say(action.id, f"{action.id}: {error}")
                 return None
         if action.scope is Scope.FIELD and is_text(key):
-            self._say(action.id, f"{action.id}: {shown_key(key)} is text in a field; take a key that writes nothing")
+            self._say(action.id, f"{action.id}: {shown_key(key)} is text in a field; use a key that types nothing")
             return None
         for other, keys in self.keys.items():
             if pressed(key) in {pressed(each) for each in keys} and can_clash(action, self._by_id[other]):
-                self._say(action.id, f"{action.id}: {shown_key(key)} is given to {other} already")
+                self._say(action.id, f"{action.id}: {shown_key(key)} is assigned to {other} already")
                 return None
         if why := swallowed(key):
             self._say(action.id, f"{action.id}: {shown_key(key)} may never arrive: {why}")

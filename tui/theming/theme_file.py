@@ -95,7 +95,7 @@ def read_theme(path: Path) -> Theme:
     """Reads one theme's file.
 
     Raises:
-        ValueError: it can't be read, or something in it won't do; the message is one line.
+        ValueError: it can't be read, or something in it is invalid; the message is one line.
     """
     text = ""
     try:

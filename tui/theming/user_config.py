@@ -15,7 +15,7 @@ from tui.theming.user_settings import ConfigProblem, UserConfig, UserSettings
 
 
 def read_config(folder: Path) -> UserConfig:
-    """Reads the user's file; where there is none, or nothing of it can be read, everything is as it comes."""
+    """Reads the user's file; where there is none, or nothing of it can be read, the defaults hold."""
     path = folder / CONFIG_NAME
     try:
         text = read_text(path)
@@ -29,7 +29,7 @@ def read_config(folder: Path) -> UserConfig:
         at = re.search(r"\(at line (\d+)", str(error))
         why = str(error).partition(" (at ")[0]
         return UserConfig(
-            path, UserSettings(), (ConfigProblem(path, int(at[1]) if at else 0, f"no TOML: {why}"),), text
+            path, UserSettings(), (ConfigProblem(path, int(at[1]) if at else 0, f"not valid TOML: {why}"),), text
         )
     # What checks it takes a while to import, and the app seldom needs it: tui.theming.appearance_cache tells when.
     from tui.theming.user_config_checks import checked
@@ -57,7 +57,7 @@ def save_theme(folder: Path, name: str) -> None:
         parse_toml(text)
         document = tomlkit.parse(text)
     except (TOMLKitError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"{path} is no TOML ({error})") from error
+        raise ValueError(f"{path} is not valid TOML ({error})") from error
     if document.get("theme") != name:
         document["theme"] = name
         write_text(path, tomlkit.dumps(document))

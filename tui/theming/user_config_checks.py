@@ -42,7 +42,7 @@ def _reasons(error: ValidationError) -> list[tuple[tuple[str, ...], str]]:
             near = difflib.get_close_matches(names[0], _KNOWN, n=1)
             found[names] = f"unknown key {names[0]}" + (f"; did you mean {near[0]}?" if near else "")
         elif depth == 2:
-            found[names] = f'{names[1]} wants a key or a list of keys: ["k", "space"]'
+            found[names] = f'{names[1]} needs a key or a list of keys: ["k", "space"]'
         else:
             found.setdefault(names, f"{names[0]}: {each['msg'].lower()}")
     return list(found.items())

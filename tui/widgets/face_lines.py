@@ -194,7 +194,7 @@ def _who(face: Face) -> Line:
     kin = face.measures.kin
     sure = "confirmed by a person" if face.confirmed else "matched by the machine"
     if face.gone:
-        return [("gone from the library; what was decided is kept", Ink.ATTENTION)]
+        return [("gone from the library; its decision is kept", Ink.ATTENTION)]
     if face.warning:
         return [("≈ ", Ink.ATTENTION), (face.warning, Ink.ATTENTION)]
     if kin is not None and kin.wrong:

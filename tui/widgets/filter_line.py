@@ -10,6 +10,7 @@ from rich.text import Text
 from textual import events
 from textual.suggester import Suggester
 
+from tui.textual_internals import forward_key
 from tui.theming.keymap import AS_THEY_COME
 from tui.widgets.text_line import COPIES, TextLine
 
@@ -52,7 +53,7 @@ class FilterLine(TextLine):
         if focused is not self and focused is not None:
             event.stop()
             event.prevent_default()
-            focused._forward_event(events.Key(event.key, event.character))
+            forward_key(focused, event)
         elif event.key == "ctrl+u":
             event.stop()
             event.prevent_default()
@@ -106,7 +107,7 @@ def _of_faces(saved: Callable[[], Iterable[str]], line: str) -> list[str]:
 
 
 class _Wrong(Highlighter):
-    """Underlines what can't be understood."""
+    """Underlines what is not understood."""
 
     start = 0
     end = 0

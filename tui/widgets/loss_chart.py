@@ -41,7 +41,7 @@ class LossChart(Widget):
             self._lines = draw_chart(self._traces, self._view, width, height)
             if height and not any(self._lines):
                 has_steps = any(trace.curves.steps for trace in self._traces)
-                what = "needs more room" if has_steps else "appears with the first steps"
+                what = "needs more space" if has_steps else "appears with the first steps"
                 words = f"the {self._view.measure.value} {what}"
                 self._lines[height // 2] = [(words.center(width), Ink.MUTED)]
             self._drawn_at = (width, height)

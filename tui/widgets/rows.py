@@ -214,11 +214,11 @@ class Rows(Counts, ScrollView, Generic[Item], can_focus=True):
         self.cursor -= self.counted(1)
 
     def action_top(self) -> None:
-        """To the first row, or to the one counted."""
+        """First row, or to the one counted."""
         self.cursor = self.counted(1) - 1
 
     def action_bottom(self) -> None:
-        """To the last row, or to the one counted."""
+        """Last row, or to the one counted."""
         self.cursor = self.counted(len(self.items)) - 1
 
     def action_half_down(self) -> None:

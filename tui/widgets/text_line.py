@@ -20,7 +20,7 @@ class TextLine(Input):
     BINDINGS = bindings_for(Scope.FIELD)
     DEFAULT_CSS = """
     TextLine {
-        background: $surface;
+        background: $surface; width: 1fr;
         &:focus { background: $panel; background-tint: $foreground 0%; }
         & > .input--placeholder { color: $ink-muted; }
     }

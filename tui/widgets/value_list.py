@@ -104,7 +104,7 @@ class Dials(Counts, Widget, can_focus=True):
         self.post_message(self.Moved(self.dial))
 
     def render_line(self, y: int) -> Strip:
-        """One setting: ``▸ repeats      ◂ 10 ▸   how often an epoch sees each image``."""
+        """One setting: ``▸ repeats      ◂ 10 ▸   uses of each image per epoch image``."""
         width = self.size.width
         if y >= len(self.dials):
             return Strip.blank(width, self.rich_style)
@@ -141,11 +141,11 @@ class Dials(Counts, Widget, can_focus=True):
         self.cursor -= self.counted(1)
 
     def action_more(self) -> None:
-        """More of it, by as many steps as were counted."""
+        """Increase the value, by as many steps as were counted."""
         self._turn(self.counted(1))
 
     def action_less(self) -> None:
-        """Less of it."""
+        """Decrease the value."""
         self._turn(-self.counted(1))
 
     def _turn(self, by: int) -> None:

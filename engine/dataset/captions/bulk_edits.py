@@ -77,7 +77,7 @@ def renamed(images: Sequence[TrainingImage], old: str, new: str, settings: Setti
     """A tag by another name wherever it stands; where the new one is there already, they become one.
 
     Raises:
-        DatasetError: no image has the tag, or the new name won't do.
+        DatasetError: no image has the tag, or the new name is invalid.
     """
     new = _checked(new, settings.person)
     _needed(images, [old], settings.person)

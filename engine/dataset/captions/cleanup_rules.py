@@ -1,4 +1,4 @@
-"""What is taken out of captions of a real person, and why: a LoRA learns whatever is constant and not described.
+"""Clean-up rules for captions of a real person, and why: a LoRA learns whatever is constant and not described.
 
 The words are those of WD14's vocabulary (Danbooru's tags). Each rule has an id, says in words what it does, and can be
 switched in ``limner.toml`` (``captions.rules_off``, ``captions.rules_on``).
@@ -55,13 +55,13 @@ _OWNER = r"(?:\b(?:with|and|has|having)\s+)?(?:\b(?:his|her|their|a|an|the)\s+)?
 RULES: tuple[Rule, ...] = (
     Rule(
         CleanUp.EYES,
-        "the colour of the eyes",
+        "eye colour",
         drop=rf"({_COLOURS}|light .*|dark .*) eyes|heterochromia|eyelashes|(long|thick) eyelashes",
         phrase=rf"{_OWNER}{_MANY}(?:{_COLOURS}|{_SHAPES}|bright)\s+eyes\b",
     ),
     Rule(
         CleanUp.HAIR,
-        "the hair's colour, length and kind",
+        "hair colour, length and type",
         drop=rf"({_COLOURS}|{_SIZES}|{_SHAPES}|colored inner|split-color) hair|hair|bald|balding|bald (man|girl|male)",
         phrase=rf"{_OWNER}(?:{_MANY}(?:{_COLOURS}|{_SIZES}|{_SHAPES})\s+hair\b|\bbald head\b)",
     ),
@@ -73,7 +73,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         CleanUp.FACE,
-        "parts of the face that are always there",
+        "facial features",
         drop=r"lips|(thick|full|red|pink) lips|teeth|nose|(big|long|pointy) nose|forehead|(thick|bushy) eyebrows|"
         r"eyebrows|facial mark|forehead mark|dimples|double chin|cheekbones|ears|face|chin|jawline",
     ),
@@ -91,13 +91,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         CleanUp.PEOPLE,
-        "that one person is there: the class word says it",
+        "mentions of one person: the class word says it",
         drop=r"solo|solo focus|(male|female|other) focus|1other|people|person|portrait photography|human|group",
         swap=((r"1girl", "woman"), (r"1boy", "man")),
     ),
     Rule(
         CleanUp.CAMERA,
-        "what taggers say of every photo",
+        "tags that taggers give every photo",
         drop=r"real life insert|bokeh|blurry( (background|foreground))?|depth of field|star \(symbol\)|"
         r"photo background|chromatic aberration|photography|photograph",
     ),
@@ -108,7 +108,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         CleanUp.FRAMING,
-        "how much of the body is shown",
+        "framing",
         drop=r"portrait|close-?up|upper body|cowboy shot|full body|lower body|head out of frame|face focus|wide shot",
     ),
     Rule(CleanUp.PHOTO, "realistic becomes photo", swap=((r"(photo)?realistic", "photo"),)),

@@ -4,50 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-
-from PIL import Image
 
 from engine import events
 from engine.counting import many
-from engine.dataset.captions.cleanup_rules import DOUBTFUL, Cleaner
+from engine.dataset.captions.captioner import CaptionModel, NoCaption
 from engine.dataset.captions.image_facts import Known, keep_photo_words, known_images
 from engine.dataset.captions.journal import CaptionJournal
-from engine.dataset.captions.parts import led, parts_of_prose
-from engine.dataset.captions.start import server_address
+from engine.dataset.captions.parts import led
+from engine.dataset.captions.registry import captioner as find_captioner
 from engine.dataset.captions.template import from_template, template_caption
-from engine.dataset.captions.vision_server import NoCaption
 from engine.dataset.files.image_faces import faces_of_images
 from engine.dataset.files.layout import DatasetFolder, TrainingImage
 from engine.dataset.files.manifest import Manifest
 from engine.errors import DatasetError, LimnerError
 from engine.faces.photo.loading import open_upright
 from engine.jobs.worker import Context
-from engine.llm.server import project_server
 from engine.project import Project
-from engine.settings import Captioner, Settings, Told, with_changes
-
-if TYPE_CHECKING:
-    from engine.dataset.captions.wd14 import Tagger
+from engine.settings import Settings, Told, with_changes
 
 Tell = Callable[[events.Event], None]
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a captioner said of one image."""
-
-    parts: tuple[str, ...]
-    doubts: tuple[str, ...] = ()
-    """What makes the image doubtful: a second person, sunglasses."""
-
-
-class Looker(Protocol):
-    """Who looks at a picture and says what is there, in parts."""
-
-    def look(self, image: Image.Image) -> Said:
-        """What an upright RGB picture shows."""
-        ...
 
 
 @dataclass
@@ -69,13 +44,12 @@ def work(context: Context) -> None:
     project = Project(context.project)
     settings = with_changes(project.settings, args.get("changes") or {})
     images, overwrite = args.get("images"), bool(args.get("overwrite"))
-    captioner = Captioner(args["captioner"])
-    write_captions(project, captioner, overwrite, images, settings, context.emit, context.should_stop)
+    write_captions(project, args["captioner"], overwrite, images, settings, context.emit, context.should_stop)
 
 
 def write_captions(
     project: Project,
-    captioner: Captioner,
+    captioner: str,
     overwrite: bool = False,
     images: Sequence[str] | None = None,
     settings: Settings | None = None,
@@ -87,7 +61,7 @@ def write_captions(
 
     Args:
         project: the project, its dataset built.
-        captioner: who writes them.
+        captioner: the name of who writes them, of ``engine.dataset.captions.registry``.
         overwrite: also those that a person or a model wrote.
         images: file names; None: all.
         settings: what holds this time; None: the project's.
@@ -101,7 +75,8 @@ def write_captions(
     """
     folder = DatasetFolder(project)
     settings = settings or project.settings
-    if captioner is Captioner.TEMPLATE:
+    writer = find_captioner(captioner)
+    if writer.load is None:
         _learn_words(project, settings, tell)
     manifest = folder.manifest()
     entries = {manifest.file_name(entry.number): entry for entry in manifest.entries}
@@ -111,17 +86,17 @@ def write_captions(
     if not todo:
         return report
     known = known_images(project, manifest)
-    looker = looker_of(project, captioner, settings, should_stop)
+    model = writer.load(settings, project.root, should_stop) if writer.load is not None else None
     tell(events.Phase("captions", 0, len(todo)))
     with project.store() as store:
         journal = CaptionJournal(store, folder)
-        action = journal.begin(f"captions by {captioner.value}")
+        action = journal.begin(f"captions by {captioner}")
         for number, image in enumerate(todo, start=1):
             if should_stop():
                 report.stopped = True
                 break
             try:
-                text = _text(image, looker, settings, known.get(image.path.name, Known()), tell)
+                text = _text(image, model, settings, known.get(image.path.name, Known()), tell)
             except NoCaption as refusal:
                 report.refused.append(image.path.name)
                 tell(events.Warning(f"{image.path.name} keeps its caption: {refusal.what}"))
@@ -129,80 +104,32 @@ def write_captions(
                 continue
             if journal.add(action, image.path.name, text):
                 report.written.append(image.path.name)
-            if looker is None:
+            if model is None:
                 manifest = _remembered(manifest, image, text)
             tell(events.Phase("captions", number, len(todo)))
-    if looker is None:
+    if model is None:
         folder.save_manifest(manifest)
     if report.refused:
         tell(
             events.Warning(
-                f"no caption for {len(report.refused)} of {many(len(todo), 'picture')}: what was there stays"
+                f"no caption for {len(report.refused)} of {many(len(todo), 'picture')}: the old caption stays"
             )
         )
     return report
 
 
-def looker_of(
-    project: Project, captioner: Captioner, settings: Settings, should_stop: Callable[[], bool]
-) -> Looker | None:
-    """Loads who looks; None for the template, which does not look."""
-    captions = settings.captions
-    match captioner:
-        case Captioner.TEMPLATE:
-            return None
-        case Captioner.WD14:
-            from engine.dataset.captions.wd14 import Tagger
-
-            return _Tagging(Tagger(captions.wd14, captions.threshold, captions.mcut), settings)
-        case Captioner.BLIP:
-            from engine.dataset.captions.blip_florence import Blip
-
-            return _Telling(Blip(captions.blip).say, settings)
-        case Captioner.FLORENCE:
-            from engine.dataset.captions.blip_florence import Florence
-
-            return _Telling(Florence(captions.florence, captions.florence_task).say, settings)
-        case Captioner.SERVER:
-            from engine.dataset.captions.vision_server import VisionModel
-
-            server = project_server(project.root, server_address(settings), settings.language_model.silent_seconds)
-            return _Telling(VisionModel(server, captions.model, settings.person, should_stop).say, settings)
-
-
-class _Tagging:
-    def __init__(self, tagger: Tagger, settings: Settings) -> None:
-        self._tagger = tagger
-        self._cleaner = Cleaner(settings.captions)
-
-    def look(self, image: Image.Image) -> Said:
-        tags = [tag.name for tag in self._tagger.tags(image)]
-        return Said(tuple(self._cleaner.parts(tags)), tuple(tag for tag in tags if DOUBTFUL.fullmatch(tag)))
-
-
-class _Telling:
-    def __init__(self, say: Callable[[Image.Image], str], settings: Settings) -> None:
-        self._say = say
-        self._cleaner = Cleaner(settings.captions)
-        self._person = settings.person
-
-    def look(self, image: Image.Image) -> Said:
-        text = self._cleaner.sentence(self._say(image))
-        return Said(tuple(self._cleaner.parts(parts_of_prose(text, self._person))))
-
-
-def _text(image: TrainingImage, looker: Looker | None, settings: Settings, known: Known, tell: Tell) -> str:
+def _text(image: TrainingImage, model: CaptionModel | None, settings: Settings, known: Known, tell: Tell) -> str:
     """The caption of one image: the person's words, what is measured, then what is seen."""
-    if looker is None:
+    if model is None:
         return template_caption(settings, known)
     try:
-        said = looker.look(open_upright(image.path))
+        said = model.caption(open_upright(image.path))
     except NoCaption:
         raise
     except LimnerError as error:
         raise DatasetError(f"{image.path.name}: {error.what}", error.fix) from error
     if said.doubts:
-        tell(events.Warning(f"{image.path.name} may be no good: {', '.join(said.doubts)}", subject=str(image.path)))
+        tell(events.Warning(f"{image.path.name} looks doubtful: {', '.join(said.doubts)}", subject=str(image.path)))
     told = [each for each in settings.captions.template if each in (Told.FRAMING, Told.VIEW)]
     return led(settings.person, [*known.words(told), *said.parts])
 
@@ -233,7 +160,7 @@ def _learn_words(project: Project, settings: Settings, tell: Tell) -> None:
                 tell(events.Warning(caution))
             words = list(library.words(photos))
     except LimnerError as error:
-        tell(events.Warning(f"the library's labels are not known: {error.what}", subject=url))
+        tell(events.Warning(f"the library's labels can't be read: {error.what}", subject=url))
         return
     with project.store() as store:
         keep_photo_words(store, words)

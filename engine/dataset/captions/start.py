@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from engine.dataset.captions.registry import TEMPLATE
+from engine.dataset.captions.registry import captioner as find_captioner
 from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.jobs.folder import JobFolder, JobKind
@@ -14,7 +16,7 @@ from engine.jobs.start import start
 from engine.llm.server import canonical_address
 from engine.project import Project
 from engine.security.trust import check_confirmed
-from engine.settings import Captioner, Settings, with_changes
+from engine.settings import with_changes
 
 LEAVING_SECONDS = 5.0
 """How long a process that has told its end may take to be gone."""
@@ -22,7 +24,7 @@ LEAVING_SECONDS = 5.0
 
 def start_captioning(
     project: Project,
-    captioner: Captioner = Captioner.TEMPLATE,
+    captioner: str = TEMPLATE,
     overwrite: bool = False,
     images: Sequence[str] | None = None,
     changes: Mapping[str, Any] | None = None,
@@ -31,13 +33,13 @@ def start_captioning(
 
     Args:
         project: the project, its dataset built.
-        captioner: who writes them.
+        captioner: the name of who writes them, of ``engine.dataset.captions.registry``.
         overwrite: also those that somebody or a model wrote; else only where there is none, or the template's.
         images: file names; None: all.
         changes: settings by dotted key that are to be others this time.
 
     Raises:
-        DatasetError: there are no images, or not all of these; no server is set.
+        DatasetError: there are no images, or not all of these; no such captioner; no server is set.
         NotConfirmed: nobody confirmed the server's address on this machine; nothing was sent.
         JobError: it runs already, or can't be started.
     """
@@ -53,31 +55,18 @@ def start_captioning(
     if not folder.alive():
         # What the last time told is of no interest to whoever follows this time.
         folder.events_path.unlink(missing_ok=True)
-    # A setting that won't do is told at once, not by the job.
+    # An invalid setting is reported at once, not by the job.
     settings = with_changes(project.settings, dict(changes or {}))
-    if captioner is Captioner.SERVER:
-        check_confirmed(project.root, canonical_address(server_address(settings)), "vision model")
+    writer = find_captioner(captioner)
+    if writer.server is not None:
+        check_confirmed(project.root, canonical_address(writer.server(settings)), "vision model")
     args = {
-        "captioner": captioner.value,
+        "captioner": captioner,
         "overwrite": overwrite,
         "images": list(images) if images else None,
         "changes": dict(changes or {}),
     }
     return start(folder.path, JobKind.CAPTION, project.root, args)
-
-
-def server_address(settings: Settings) -> str:
-    """The vision model's server: the captions' own, else the language model's.
-
-    Raises:
-        DatasetError: none is set.
-    """
-    url = settings.captions.url or settings.language_model.url
-    if not url:
-        raise DatasetError(
-            "no server of a vision model is set", "set captions.url in limner.toml, say http://127.0.0.1:11434/v1"
-        )
-    return url
 
 
 def caption_folder(project: Project) -> JobFolder:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from engine.dataset.captions.captioner import CaptionModel, NoCaption, ProseCaptions
+from engine.dataset.captions.server_address import server_address
 from engine.dataset.captions.vision_answer import answer_of as answer_of
 from engine.dataset.captions.vision_answer import is_refusal, only_thoughts
 from engine.errors import DatasetError
 from engine.llm.forms import Form
-from engine.llm.server import Declined, ModelServer, Refused, wait_before
-from engine.settings import PersonSettings
+from engine.llm.server import Declined, ModelServer, Refused, project_server, wait_before
+from engine.settings import PersonSettings, Settings
 
 SIDE = 768
 """Pixels of the longer side that is sent: what these models see at most, more or less."""
@@ -42,10 +45,6 @@ _SCHEMA = {
     "required": ["caption"],
     "additionalProperties": False,
 }
-
-
-class NoCaption(DatasetError):
-    """A model looked at a picture and wrote no caption."""
 
 
 class VisionModel:
@@ -78,7 +77,7 @@ class VisionModel:
         self._should_stop = should_stop
         self._form = Form.SCHEMA
 
-    def say(self, image: Image.Image) -> str:
+    def describe(self, image: Image.Image) -> str:
         """What an upright RGB picture shows.
 
         Raises:
@@ -90,12 +89,12 @@ class VisionModel:
         for _ in range(ASKED):
             said = self._ask(image)
             if not said.strip():
-                raise DatasetError(f"{self.model} said nothing about the picture", "is it a model that sees pictures?")
+                raise DatasetError(f"{self.model} returned no caption", "is it a vision model?")
             caption = answer_of(said)
             if caption and not only_thoughts(said):
                 return caption
             if only_thoughts(said):
-                raise DatasetError(f"{self.model} said nothing about the picture", "is it a model that sees pictures?")
+                raise DatasetError(f"{self.model} returned no caption", "is it a vision model?")
         first = " ".join(said.split())[:SHOWN]
         raise NoCaption(f"{self.model} {'refused' if is_refusal(said) else 'wrote no caption'}: {first}")
 
@@ -155,3 +154,9 @@ def data_url(image: Image.Image) -> str:
     coded = BytesIO()
     small.save(coded, "JPEG", quality=90)
     return "data:image/jpeg;base64," + base64.b64encode(coded.getvalue()).decode("ascii")
+
+
+def load(settings: Settings, project: Path, should_stop: Callable[[], bool]) -> CaptionModel:
+    """The captioner's model, as the registry asks for it."""
+    server = project_server(project, server_address(settings), settings.language_model.silent_seconds)
+    return ProseCaptions(VisionModel(server, settings.captions.model, settings.person, should_stop).describe, settings)

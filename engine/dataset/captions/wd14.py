@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,8 +19,10 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+from engine.dataset.captions.captioner import CaptionModel, TagCaptions
 from engine.dataset.captions.model_files import find_files
 from engine.errors import DatasetError
+from engine.settings import Settings
 from engine.storage.untrusted_files import read_text
 
 GENERAL = 0
@@ -72,7 +75,7 @@ class Tagger:
         mcut: cut at the largest gap between the probabilities instead.
 
     Raises:
-        DatasetError: it can't be found, or is no WD14 tagger.
+        DatasetError: it can't be found, or is not a WD14 tagger.
     """
 
     def __init__(self, source: str, threshold: float = 0.35, mcut: bool = False) -> None:
@@ -84,16 +87,18 @@ class Tagger:
             self._session = onnxruntime.InferenceSession(str(model), providers=providers)
         except Exception as error:
             # onnxruntime raises bare exceptions of its own for a file that is no model.
-            raise DatasetError(f"{model} can't be loaded ({_first_line(error)})", "fetch it again") from error
+            raise DatasetError(f"{model} can't be loaded ({_first_line(error)})", "download it again") from error
         self._input = self._session.get_inputs()[0]
         shape = self._input.shape
         if len(shape) != 4 or shape[3] != 3 or not isinstance(shape[1], int) or shape[1] != shape[2]:
-            raise DatasetError(f"{model} is no WD14 tagger: its input is {shape}", "it takes (N, 448, 448, 3)")
+            raise DatasetError(f"{model} is not a WD14 tagger: its input is {shape}", "it must take (N, 448, 448, 3)")
         self._side = int(shape[1])
         self._general = _general_tags(names)
         outputs = self._session.get_outputs()[0].shape[-1]
         if isinstance(outputs, int) and self._general and max(self._general) >= outputs:
-            raise DatasetError(f"{names} does not belong to {model}: {outputs} outputs", "take both from one place")
+            raise DatasetError(
+                f"{names} does not belong to {model}: {outputs} outputs", "download both from the same repository"
+            )
 
     def tags(self, image: Image.Image) -> list[Tag]:
         """The general tags of an upright RGB picture, the most probable first."""
@@ -148,11 +153,18 @@ def _general_tags(path: Path) -> dict[int, str]:
         rows = list(csv.DictReader(io.StringIO(read_text(path))))
         found = {index: spoken(row["name"]) for index, row in enumerate(rows) if int(row["category"]) == GENERAL}
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise DatasetError(f"{path} is no list of tags ({_first_line(error)})", "fetch it again") from error
+        raise DatasetError(f"{path} is not a list of tags ({_first_line(error)})", "download it again") from error
     if not found:
-        raise DatasetError(f"{path} names no general tags", "fetch it again")
+        raise DatasetError(f"{path} names no general tags", "download it again")
     return found
 
 
 def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:120]
+
+
+def load(settings: Settings, _project: Path, _should_stop: Callable[[], bool]) -> CaptionModel:
+    """The captioner's model, as the registry asks for it."""
+    captions = settings.captions
+    tagger = Tagger(captions.wd14, captions.threshold, captions.mcut)
+    return TagCaptions(lambda image: [tag.name for tag in tagger.tags(image)], settings)

@@ -90,12 +90,12 @@ def parse_caption(data: bytes, name: str) -> CaptionFile:
         text = data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f"{name} is no {encoding[:6].upper().rstrip('-')} text (byte {error.start + len(mark)})",
+            f"{name} is not {encoding[:6].upper().rstrip('-')} text (byte {error.start + len(mark)})",
             "save it as UTF-8, in a text editor or with: iconv -t UTF-8",
         ) from error
     if "\0" in text:
         raise DatasetError(
-            f"{name} holds NUL bytes: it is no text, or UTF-16 without a byte order mark",
+            f"{name} holds NUL bytes: not a text file, or UTF-16 without a byte order mark",
             "save it as UTF-8, in a text editor or with: iconv -f UTF-16LE -t UTF-8",
         )
     return CaptionFile(data, mark, encoding, text)
@@ -119,7 +119,7 @@ def read_bytes(image: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise DatasetError(f"{path} is no caption ({error})", "put a text of one line there") from error
+        raise DatasetError(f"{path} is not a caption ({error})", "replace it with one line of text") from error
     except OSError as error:
         raise DatasetError(f"{path} can't be read ({error.strerror})", "check its permissions") from error
 

@@ -60,7 +60,7 @@ def unused_in(folder: Path) -> list[tuple[str, str]]:
             why = f"{each.stem}{CAPTIONS[0]} is read" if each.stem in stems else "no image of that name"
             found.append((each.name, why))
         else:
-            found.append((each.name, "no format that trainers read"))
+            found.append((each.name, "not a format that trainers read"))
     return found
 
 

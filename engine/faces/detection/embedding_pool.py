@@ -60,7 +60,7 @@ class Embedders:
             self._started.remove(process)
             process.kill()
             process.wait()
-            raise FaceError("the process that compares faces died", "look for its last words in the job's worker.log")
+            raise FaceError("the process that compares faces died", "see the end of the job's worker.log")
         self._idle.put(process)
         return np.frombuffer(answer, np.float32)
 

@@ -61,9 +61,3 @@ def yaw_of(points: Points) -> float | None:
     off_y = points.nose[1] - (left_y + right_y) / 2
     aside = (off_x * across + off_y * down) / apart
     return math.degrees(math.atan2(aside, apart * NOSE))
-
-
-def roll_of(points: Points) -> float:
-    """Degrees that a head is tilted, −180 to 180, positive clockwise as it is looked at; in pixels as ``yaw_of``."""
-    (left_x, left_y), (right_x, right_y) = points.left_eye, points.right_eye
-    return math.degrees(math.atan2(right_y - left_y, right_x - left_x))

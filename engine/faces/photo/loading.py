@@ -171,7 +171,7 @@ class Header:
     def caution(self) -> str | None:
         """What can't be relied on though the picture can be opened: its colours."""
         problem = profile_problem(self.profile, self.mode)
-        return f"{problem}: its colours are taken for sRGB" if problem else None
+        return f"{problem}: its colours are treated as sRGB" if problem else None
 
 
 def read_header(path: Path) -> Header:
@@ -255,7 +255,7 @@ def _open(path: Path) -> Image.Image:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as handle:
             status = os.fstat(handle.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise BrokenImage(path, "the file is no plain file")
+                raise BrokenImage(path, "it is not a plain file")
             head, length = handle.read(32), status.st_size
         if not head:
             raise BrokenImage(path, "the file is empty")

@@ -124,7 +124,7 @@ class Ledger:
         return self._change(word, wanted)
 
     def cut(self, face_id: int, cut: Cut | None) -> Action:
-        """Says how a face is to be cut; None: as its photo suggests. One undo takes it back.
+        """Says how a face is to be cut; None: as its photo suggests. One undo undoes it.
 
         Raises:
             FaceError: there is no face of that number.

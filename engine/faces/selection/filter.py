@@ -102,7 +102,7 @@ class Selection(Sequence[Face]):
 
 
 def select(faces: Iterable[Face], line: str, saved: Mapping[str, str] | None = None) -> list[Face]:
-    """The faces that a filter line selects. Raises FilterError, naming the word that can't be understood."""
+    """The faces that a filter line selects. Raises FilterError, naming the word that is not understood."""
     understood = read_filter(line, saved)
     return list(understood(FaceColumns(list(faces))))
 
@@ -148,7 +148,7 @@ def filter_as_typed(
         The faces, and what the last word could become.
 
     Raises:
-        FilterError: a word can't be understood, and is not the beginning of one that can.
+        FilterError: a word is not understood, and is not the beginning of one that can.
     """
     return found_as_typed(line, completions(line, saved or ()), lambda typed: read_filter(typed, saved)(columns))
 

@@ -82,12 +82,12 @@ STATES: Mapping[str, State] = {
     "edge": State("cut by the picture's edge", _at_edge),
     "cropped": State("cropped by hand", lambda face: face.cut is not None and face.cut.by_hand),
     "broken": State("its photo can't be used", lambda face: face.problem is not None),
-    "doubtful": State("its box may be off", lambda face: face.warning is not None),
+    "doubtful": State("its box may be wrong", lambda face: face.warning is not None),
     "mirrored": State(
         "a better picture mirrored", lambda face: face.measures.kin is not None and face.measures.kin.mirrored
     ),
-    "twice": State("the person is on its photo twice, and none of the two decided on", lambda face: face.twice),
-    "gone": State("decided on, and not in the library any more", lambda face: face.gone),
+    "twice": State("the person is on its photo twice, and neither is decided", lambda face: face.twice),
+    "gone": State("decided, and no longer in the library", lambda face: face.gone),
     "unmeasured": State("not measured", lambda face: face.measures.sight is None),
 }
 """States read off a face; ``COMPUTED_STATES`` are worked out for all faces at once."""
@@ -111,8 +111,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """What may stand after ``framing:`` (as it is cut), ``can:`` (has room for), ``lit:`` and ``view:``."""
 
 CHOICE_ABOUT: Mapping[str, str] = {
-    "framing": "how it is cut",
-    "can": "what its photo has room for",
+    "framing": "its framing",
+    "can": "framings its photo has room for",
     "lit": "how the face is lit",
     "view": "how far the face is turned",
 }

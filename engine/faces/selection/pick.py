@@ -118,7 +118,7 @@ def pick(faces: Sequence[Face], count: int, target: Mapping[Framing, int] | None
         best = max(open_[framing], key=lambda face: (_gain(face, framing, chosen), -face.id))
         why = _why(best, framing, chosen, rare)
         if not needed and lacking:
-            why += f", for lack of a {FRAMING_WORDS[lacking.pop()]}"
+            why += f", as there is no {FRAMING_WORDS[lacking.pop()]}"
         picked.append(Picked(best, framing, why))
         chosen.add(best)
         wanted[framing] -= 1

@@ -25,10 +25,10 @@ class SavedFilters:
         """Saves a line; one of that name is replaced.
 
         Raises:
-            FaceError: the name won't do, or the line can't be understood.
+            FaceError: the name is invalid, or the line is not understood.
         """
         if not _NAME.match(name):
-            raise FaceError(f"“{name}” is no name for a filter", "use letters, digits, - and _")
+            raise FaceError(f"“{name}” is not a valid filter name", "use letters, digits, - and _")
         read_filter(line, {other: each for other, each in self.all().items() if other != name})
         with self._store.change() as change:
             change.execute("INSERT OR REPLACE INTO filters (name, line) VALUES (?, ?)", (name, line.strip()))
@@ -42,4 +42,4 @@ class SavedFilters:
         with self._store.change() as change:
             if not change.execute("DELETE FROM filters WHERE name = ?", (name,)).rowcount:
                 known = ", ".join(self.all()) or "none is saved"
-                raise FaceError(f"no filter is called {name}", f"there are: {known}")
+                raise FaceError(f"there is no filter called {name}", f"there are: {known}")

@@ -64,7 +64,7 @@ class Mix:
 
     @property
     def missing(self) -> list[str]:
-        """What there is too little of, in words; nothing is said of what was not measured."""
+        """What there is too little of, in words; what was not measured is left out."""
         lacking = [
             f"{self.target[framing] - self.framings[framing]} {framing}"
             for framing in FRAMINGS

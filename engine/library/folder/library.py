@@ -149,7 +149,7 @@ class FolderIndex:
         rows = self._store.rows("SELECT uid, name FROM folder_people WHERE merged_into IS NULL")
         if any(row["uid"] != person.id and folded(row["name"]) == folded(name) for row in rows):
             fix = f'if they are one person: limner people merge "{name}" "{person.name}"'
-            raise LibraryError(f"somebody is called {name} already", fix)
+            raise LibraryError(f"another person is already called {name}", fix)
         with self._store.change() as change:
             change.execute("UPDATE folder_people SET name = ? WHERE uid = ?", (name, person.id))
             change.execute("UPDATE faces SET person = ? WHERE person_uid = ?", (name, person.id))
@@ -304,7 +304,7 @@ class FolderLibrary:
         """Gives a person, found by name or id, a name; returns who it was, and the name as it is kept.
 
         Raises:
-            LibraryError: nobody is called so, or the name won't do.
+            LibraryError: nobody is called so, or the name is invalid.
         """
         person = find_person(self.people(), wanted)
         self._index().rename(person, name)
@@ -319,13 +319,13 @@ class FolderLibrary:
         people = self.people()
         into, rest = find_person(people, wanted), tuple(find_person(people, each) for each in others)
         if len({into.id, *(each.id for each in rest)}) != 1 + len(rest):
-            raise LibraryError("one person is named twice", "name each once")
+            raise LibraryError("one person is given twice", "give each once")
         self._index().merge(into, rest)
         return into, rest
 
     def _index(self) -> FolderIndex:
         if self._store is None:
-            raise LibraryError("what is in a folder is kept in a project", "make one with: limner new DIR")
+            raise LibraryError("a folder's people are kept in a project", "make one with: limner new DIR")
         return FolderIndex(self._store, self.folder)
 
     def _rows(self, query: str, *more: object) -> list[sqlite3.Row]:

@@ -96,14 +96,14 @@ def no_photos(folder: Path | str) -> LibraryError:
     raws = sum(count for suffix, count in others.items() if suffix in RAWS)
     if raws:
         return LibraryError(
-            f"{raws:,} raw file{'s lie' if raws > 1 else ' lies'} in {folder}, and no photos that Limner reads",
-            "let PhotoPrism or a raw converter write JPEGs of them, and give their folder",
+            f"{raws:,} raw file{'s' if raws > 1 else ''} in {folder}, and no photos that Limner reads",
+            "convert them to JPEG with PhotoPrism or a raw converter, and give that folder",
         )
     if others:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(3))
-        what = f"no photos that Limner reads lie in {folder}, but {kinds}"
+        what = f"there are no photos in {folder} that Limner reads, but {kinds}"
         return LibraryError(what, f"give a folder with {', '.join(PHOTOS)} files")
-    return LibraryError(f"no photos lie in {folder}", "give the folder that holds them, or one above")
+    return LibraryError(f"there are no photos in {folder}", "give the folder that holds them, or its parent")
 
 
 def _below(folder: Path, place: str) -> Iterator[FolderPhoto]:

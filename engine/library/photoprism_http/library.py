@@ -60,7 +60,7 @@ class HttpLibrary:
         self.roots: Roots = RemotePhotos(session=self._session, cache=cache, known=self._files)
         self._config = self._session.ask("config")
         if not isinstance(self._config, dict) or "version" not in self._config:
-            raise NotALibrary(f"{address.where} is no PhotoPrism", "give the address that your browser shows for it")
+            raise NotALibrary(f"{address.where} is not PhotoPrism", "give the address that your browser shows for it")
 
     def __enter__(self) -> HttpLibrary:
         return self
@@ -170,8 +170,8 @@ class HttpLibrary:
             before = first
 
     def _endless(self) -> Refused:
-        what = f"{self.address.where} goes on and on, or tells the same again and again, which PhotoPrism never does"
-        return Refused(200, what, "see what stands between you and PhotoPrism")
+        what = f"{self.address.where} repeats itself or never ends, which PhotoPrism never does"
+        return Refused(200, what, "check what is between you and PhotoPrism")
 
     def _version(self) -> str:
         """``241213`` of ``241213-382ffa899-Linux-AMD64``."""

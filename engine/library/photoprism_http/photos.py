@@ -127,10 +127,10 @@ class RemotePhotos(Roots):
                 raise
             # It broke off: what came is kept.
             if isinstance(error, Left):
-                raise NoPhotosNow(f"{self.session.address.where} was left", "what was fetched stays") from error
+                raise NoPhotosNow(f"{self.session.address.where} was left", "finished downloads are kept") from error
             if last or isinstance(error, TooSlow):
-                what = f"{self.session.address.where} breaks off again and again"
-                raise NoPhotosNow(what, "try again later; what was fetched stays") from error
+                what = f"{self.session.address.where} keeps breaking off"
+                raise NoPhotosNow(what, "try again later; finished downloads are kept") from error
             return False
         except Refused as error:
             if error.status == 416:
@@ -169,7 +169,7 @@ class RemotePhotos(Roots):
                 _write(response, part, told.size)
                 return
         raise NoPhotosNow(
-            f"{session.address.where} lets this user look at photos, not download them",
+            f"{session.address.where} lets this user view photos, not download them",
             "let it download in PhotoPrism, or give an app password that may",
         )
 

@@ -131,7 +131,7 @@ def photo_of(record: object) -> RemotePhoto | None:
 def listed(answer: object, where: str) -> list[dict[str, Any]]:
     """A list of records. Raises NotALibrary where the answer is none."""
     if not isinstance(answer, list):
-        raise NotALibrary(f"{where} answers otherwise than PhotoPrism does", "update PhotoPrism, or check the address")
+        raise NotALibrary(f"{where} does not answer as PhotoPrism does", "update PhotoPrism, or check the address")
     return [each for each in answer if isinstance(each, dict)]
 
 

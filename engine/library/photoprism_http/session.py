@@ -324,7 +324,7 @@ class Session:
             raise self._no_photoprism() from error
         except RecursionError as error:
             what = f"{self.address.where} answered with lists in lists without end, which PhotoPrism never does"
-            raise Refused(200, what, "see what stands between you and PhotoPrism") from error
+            raise Refused(200, what, "check what is between you and PhotoPrism") from error
 
     def _note_tokens(self, response: Answer) -> None:
         """Answers carry the download token that is good now (PhotoPrism's ``api_response_headers.go``)."""
@@ -340,7 +340,7 @@ class Session:
         status, where = response.status, self.address.where
         if status in (301, 302, 303, 307, 308):
             there = site_of(response.getheader("Location") or "") or "another address"
-            return NotALibrary(f"{where} sends on to {there}", f"limner connect {there}, if that is your PhotoPrism")
+            return NotALibrary(f"{where} redirects to {there}", f"limner connect {there}, if that is your PhotoPrism")
         if status == 401:
             if "passcode" in said.lower():
                 return WrongPassword(f"user {self.address.user} has a second factor", f"give {APP_PASSWORD} instead")
@@ -349,25 +349,27 @@ class Session:
             what = f"{where} lets this user see no photos{f' ({said})' if said else ''}"
             return WrongPassword(what, f"give {APP_PASSWORD} that may see them, or another user's")
         if status in _AWAY:
-            return HostUnreachable(f"{where} is not up ({status})", "see that PhotoPrism runs, and try again")
+            return HostUnreachable(f"{where} is not running ({status})", "start PhotoPrism, and try again")
         if status in _BUSY:
-            return HostUnreachable(f"{where} is asked too often", "try again in a few minutes; what was fetched stays")
+            return HostUnreachable(
+                f"{where} limits requests", "try again in a few minutes; finished downloads are kept"
+            )
         fix = "check the address" if status == 404 else "see PhotoPrism's log, and try again"
         return Refused(status, f"{where} answered {status}{f' ({said})' if said else ''}", fix)
 
     def _left_alone(self, seconds: float) -> HostUnreachable:
-        what = f"{self.address.where} wants to be left alone for {seconds:,.0f} s"
-        return HostUnreachable(what, "try again then; what was fetched stays")
+        what = f"{self.address.where} asks to wait {seconds:,.0f} s"
+        return HostUnreachable(what, "try again then; finished downloads are kept")
 
     def _not_let_in(self) -> tuple[str, str]:
         user, where = self.address.user, self.address.where
         if self._secret is None:
             wanted = f"the password of {user}" if user else APP_PASSWORD
-            return f"{where} lets nobody in without a password", f"set LIMNER_DB_PASSWORD to {wanted}"
+            return f"{where} requires a password", f"set LIMNER_DB_PASSWORD to {wanted}"
         if user:
             return f"{where} refused user {user} with this password", "check the user in the address, and the password"
         fix = f"make a new one, or name the user whose password it is: {self.address.site.replace('://', '://USER@')}"
         return f"{where} refused the app password, or it ran out", fix
 
     def _no_photoprism(self) -> NotALibrary:
-        return NotALibrary(f"{self.address.where} is no PhotoPrism", "give the address that your browser shows for it")
+        return NotALibrary(f"{self.address.where} is not PhotoPrism", "give the address that your browser shows for it")

@@ -5,17 +5,19 @@ PyMySQL's own times count from byte to byte, and it joins packets as long as the
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import Any
 
 from pymysql.connections import Connection
-from pymysql.constants.CR import CR_SERVER_LOST
+from pymysql.constants.CR import CR_CONN_HOST_ERROR, CR_SERVER_LOST
 from pymysql.cursors import SSCursor
 from pymysql.err import OperationalError
 from pymysql.protocol import MysqlPacket
 
 from engine.network.bounded_http import LEAST_RATE
 from engine.network.deadlines import Left, Line, Unbounded
+from engine.network.resolving import open_connection
 
 LOGIN_SECONDS = 30.0
 """How long logging in may take in all."""
@@ -48,7 +50,20 @@ class BoundedConnection(Connection):
         """As PyMySQL has it. Raises OperationalError where it takes too long."""
         self.line = Line()
         self._until_done, self._room = LOGIN_SECONDS, MOST_MEMORY
-        super().connect(sock)
+        super().connect(sock if sock is not None or self.unix_socket else self._opened())
+
+    def _opened(self) -> socket.socket:
+        """The connection's socket, as PyMySQL opens it."""
+        try:
+            sock = open_connection((self.host, self.port), self.connect_timeout)
+        except OSError as error:
+            failed = OperationalError(CR_CONN_HOST_ERROR, f"Can't connect to MySQL server on {self.host!r} ({error})")
+            failed.original_exception = error  # type: ignore[attr-defined]
+            raise failed from error
+        self.host_info = f"socket {self.host}:{self.port}"
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return sock
 
     def cursor(self, cursor: Any = None) -> Any:
         """As PyMySQL has it; rows that stream come a few at a time."""

@@ -11,11 +11,11 @@ from pymysql.constants.CR import CR_AUTH_PLUGIN_CANNOT_LOAD, CR_SSL_CONNECTION_E
 from sqlalchemy.exc import DBAPIError
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
-from engine.library.address import LibraryAddress, ServerKind
+from engine.library.address import LibraryAddress
 from engine.library.connection_errors import unreachable
 from engine.library.tunnel import tunnel_to
 
-HANDS_OVER = "the server asks for the password itself"
+HANDS_OVER = "the server asks for the plain password"
 """What our own refusal to hand a password over says."""
 
 _NO_SUCH_LOGIN = {1045, 1698, 1130, 1862}
@@ -40,10 +40,10 @@ def explain(error: Exception, address: LibraryAddress, with_password: bool = Tru
     cause: BaseException = error
     if isinstance(error, DBAPIError) and error.orig is not None:
         cause = error.orig
-    if address.kind is ServerKind.SQLITE:
+    if address.path is not None:
         return _sqlite(cause, address)
     if isinstance(cause, ODD):
-        what = f"what answers at {address.where} speaks no MySQL or MariaDB that can be understood"
+        what = f"what answers at {address.where} is not a MySQL or MariaDB server"
         return LibraryError(f"{what} ({type(cause).__name__})", "check host and port, and what runs there")
     return _mysql(cause, address, with_password)
 
@@ -55,7 +55,7 @@ def _sqlite(cause: BaseException, address: LibraryAddress) -> LibraryError:
     if "no such table" in text or "no such column" in text:
         return NotALibrary(f"{address.path} is not PhotoPrism's index ({text})", "give PhotoPrism's index.db")
     if "took longer" in text or "too big" in text:
-        what = f"{address.path} can't be read: {text}, which PhotoPrism's index never makes happen"
+        what = f"{address.path} can't be read: {text}, which a PhotoPrism index never causes"
         return LibraryError(what, "give the index.db in PhotoPrism's storage folder")
     if "locked" in text:
         return LibraryError(f"{address.path} is in use", "try again when PhotoPrism is done indexing")
@@ -93,14 +93,12 @@ def _mysql(cause: BaseException, address: LibraryAddress, with_password: bool) -
 
 def _way_to_log_in(said: str, address: LibraryAddress) -> LibraryError:
     if said == HANDS_OVER:
-        what = (
-            f"the server at {address.where} asks for the password itself and nobody proved whose it is: none was sent"
-        )
+        what = f"the server at {address.where} asks for the plain password over an unverified connection: none was sent"
         if address.local:
             return WrongPassword(what, "if that server is yours: ?ssl=unverified (or ?ssl=off) at the address's end")
         return WrongPassword(what, f"turn TLS on there, or go through SSH: {tunnel_to(address)}")
     return WrongPassword(
-        f"user {address.user} at {address.where} logs in in a way that is not known here ({said})",
+        f"user {address.user} at {address.where} logs in in a way that is not supported ({said})",
         "give this user a plain password there (mysql_native_password or caching_sha2_password)",
     )
 

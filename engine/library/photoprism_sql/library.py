@@ -9,7 +9,7 @@ from types import TracebackType
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.library.address import LibraryAddress, ServerKind
+from engine.library.address import LibraryAddress
 from engine.library.base import Description
 from engine.library.faces import Embedding, LibraryFace, Marker, bounded
 from engine.library.paths import Roots
@@ -102,7 +102,7 @@ class PhotoPrismLibrary:
     def _server(self) -> str:
         info = self.connection.dialect.server_version_info or ()
         number = ".".join(str(part) for part in info[:3] if isinstance(part, int))
-        if self.address.kind is ServerKind.SQLITE:
+        if self.address.path is not None:
             return f"SQLite {number}"
         maria = bool(getattr(self.connection.dialect, "is_mariadb", False))
         return f"{'MariaDB' if maria else 'MySQL'} {number}"

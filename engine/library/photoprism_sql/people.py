@@ -35,7 +35,7 @@ def read_people(connection: Connection, schema: Schema, private: bool) -> list[P
         for row in connection.execute(query, execution_options={"yield_per": AT_ONCE})
     ]
     if len(people) > MOST_PEOPLE:
-        raise LibraryError(f"the library knows more than {MOST_PEOPLE:,} people", "give PhotoPrism's own index")
+        raise LibraryError(f"the library has more than {MOST_PEOPLE:,} people", "give PhotoPrism's own index")
     return sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
 
 

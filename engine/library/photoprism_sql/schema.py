@@ -131,7 +131,7 @@ def _nothing_brought_along(connection: Connection, where: str) -> None:
         raise NotALibrary(f"{where} is not an SQLite database", "give PhotoPrism's index.db") from error
     if brought:
         raise NotALibrary(
-            f"{where} is not PhotoPrism's index: it holds {brought}, which PhotoPrism never makes",
+            f"{where} is not PhotoPrism's index: it holds {brought}, which PhotoPrism never creates",
             "give the index.db in PhotoPrism's storage folder",
         )
 

@@ -70,9 +70,9 @@ def check_architecture(base: BaseModel, pipeline: Pipeline) -> None:
     unet = getattr(pipeline, "unet", None)
     encoders = (getattr(pipeline, "text_encoder", None), getattr(pipeline, "text_encoder_2", None))
     if unet is None or unet.config.get("addition_embed_type") != "text_time" or None in encoders:
-        raise BaseModelError(f"{base.source} is not of SDXL's architecture", "use SDXL 1.0 or a model made from it")
+        raise BaseModelError(f"{base.source} does not have SDXL's architecture", "use SDXL 1.0 or a model made from it")
     if unet.config.in_channels != 4:
-        raise BaseModelError(f"{base.source} is an inpainting or editing model", "use a model that paints from text")
+        raise BaseModelError(f"{base.source} is an inpainting or editing model", "use a text-to-image model")
 
 
 def check_numbers(base: BaseModel, pipeline: Pipeline) -> None:
@@ -88,7 +88,7 @@ def check_numbers(base: BaseModel, pipeline: Pipeline) -> None:
             if tensor.is_floating_point() and tensor.numel() and not _finite(tensor):
                 broken.append(f"{part}.{name}")
     if broken:
-        what = f"{base.title} is damaged: {len(broken)} of its tensors hold what is no number (NaN or endless)"
+        what = f"{base.title} is damaged: {len(broken)} of its tensors hold NaN or infinite values"
         where = "the VAE of base.vae" if base.vae is not None and broken[0].startswith("vae.") else "the model"
         raise BaseModelError(f"{what}, such as {broken[0]}", f"copy or download {where} again")
 

@@ -1,4 +1,4 @@
-"""Copies of chosen pictures in another folder, with what made them or without a word of it. Nothing is overwritten."""
+"""Copies chosen pictures to another folder, with or without metadata. Nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def export_pictures(
         try:
             name, data = _copy(picture.file) if metadata else _bare(picture.file)
         except (OSError, ValueError, SyntaxError) as error:
-            failed.append((picture.file, getattr(error, "strerror", None) or "it is no picture that can be read"))
+            failed.append((picture.file, getattr(error, "strerror", None) or "it is not a readable picture"))
             continue
         path, new = _write(folder / name, data)
         (written if new else there).append(path)

@@ -94,7 +94,7 @@ def filter_pictures(line: str, pictures: Sequence[Shown], known: Iterable[str] =
         The pictures, and what the last word could become.
 
     Raises:
-        FilterError: a word can't be understood, and is not the beginning of one that can.
+        FilterError: a word is not understood, and is not the beginning of one that can.
     """
     hints = picture_completions(line, known)
     return found_as_typed(line, hints, lambda typed: read_picture_filter(typed)(pictures))
@@ -123,10 +123,10 @@ def explain_picture_words() -> list[tuple[str, str]]:
         *((f"{name}:>=…", each.about) for name, each in NUMBERS.items()),
         *((f"{name}:…", each.about) for name, each in TEXTS.items()),
         *(
-            (f"is:{name}", each.about + (" (left out otherwise)" if each.hidden else ""))
+            (f"is:{name}", each.about + (" (normally left out)" if each.hidden else ""))
             for name, each in STATES.items()
         ),
-        (f"is:{EVERYTHING}", "what is left out otherwise, too"),
+        (f"is:{EVERYTHING}", "also what is normally left out"),
         *((f"sort:{name}", about) for name, about in SORTS.items()),
     ]
 
@@ -158,13 +158,13 @@ def _dated(clause: Clause, word: str) -> Predicate:
     value, compare = clause.value, COMPARES[clause.sign]
     wanted = time.strftime("%Y-%m-%d", time.localtime(days[value])) if value in days else value
     if not _DAY.match(wanted):
-        raise FilterError(f"“{word}” can't be understood", "write date:2026-11-21, date:2026-11 or date:today")
+        raise FilterError(f"“{word}” is not understood", "write date:2026-11-21, date:2026-11 or date:today")
     return lambda picture: bool(compare(of(picture)[: len(wanted)], wanted))
 
 
 def _text(name: str, clause: Clause, word: str) -> Predicate:
     if not clause.value:
-        raise FilterError(f"“{word}” can't be understood", f'write what to look for: {name}:oil or {name}:"a b"')
+        raise FilterError(f"“{word}” is not understood", f'write what to search for: {name}:oil or {name}:"a b"')
     of, wanted = TEXTS[name].of, clause.value.casefold()
     if clause.sign == "=":
         return lambda picture: of(picture).casefold() == wanted

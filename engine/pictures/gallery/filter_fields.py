@@ -46,7 +46,7 @@ def day_of(picture: Shown) -> str:
 NUMBERS: Mapping[str, Number] = {
     "rating": Number("stars, 0 to 5", lambda picture: picture.rating),
     "likeness": Number("0 (somebody else) to 100 (as a real photo)", lambda picture: picture.likeness),
-    "seed": Number("where its chance came from", lambda picture: picture.seed),
+    "seed": Number("the random seed", lambda picture: picture.seed),
     "strength": Number("the LoRA's weight", lambda picture: picture.strength),
     "steps": Number("steps of the sampler", lambda picture: picture.steps),
     "guidance": Number("guidance scale (CFG)", lambda picture: picture.guidance),
@@ -74,7 +74,7 @@ STATES: Mapping[str, State] = {
     "painted": State("painted", lambda picture: picture.painted),
     "failed": State("could not be painted", lambda picture: picture.state == _FAILED),
     "cancelled": State("taken off the queue", lambda picture: picture.state == _CANCELLED, hidden=True),
-    "gone": State("its file is not there any more", lambda picture: bool(picture.gone), hidden=True),
+    "gone": State("its file is gone", lambda picture: bool(picture.gone), hidden=True),
 }
 
 EVERYTHING = "anything"
@@ -85,7 +85,7 @@ SORTS: Mapping[str, str] = {
     "oldest": "oldest first",
     "rating": "most stars first",
     "likeness": "likest first",
-    "seed": "by seed, so that what differs otherwise stands together",
+    "seed": "by seed, so that pictures with the same seed are together",
     "lora": "by checkpoint, then by strength",
     "prompt": "by prompt",
 }

@@ -86,7 +86,7 @@ def styles_in(text: str, path: Path) -> list[SharedPrompt]:
     try:
         rows = list(csv.DictReader(io.StringIO(text.replace("\0", ""), newline="")))
     except csv.Error as error:
-        raise PromptError(f"{path} is no CSV file ({error})", "give A1111's styles.csv") from error
+        raise PromptError(f"{path} is not a CSV file ({error})", "give A1111's styles.csv") from error
     if not rows or not {"name", "negative_prompt"} & set(rows[0]):
         raise PromptError(f"{path} is not A1111's styles.csv", "its first line is name,prompt,negative_prompt")
     found: list[SharedPrompt] = []

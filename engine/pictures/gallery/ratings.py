@@ -54,7 +54,7 @@ class Ratings:
             PictureError: that is no number of stars, or one is no painted picture; then nothing is changed.
         """
         if not 0 <= stars <= MOST_STARS:
-            raise PictureError(f"{stars} is no rating", f"rate from 0 (none) to {MOST_STARS} stars")
+            raise PictureError(f"{stars} is not a valid rating", f"rate from 0 (none) to {MOST_STARS} stars")
         word = f"{stars} {'star' if stars == 1 else 'stars'} for" if stars else "no stars for"
         return self._say(Verdict.RATING, word, numbers, lambda _: stars)
 
@@ -68,7 +68,7 @@ class Ratings:
         return self._say(Verdict.RATING, word, numbers, lambda before: min(MOST_STARS, max(0, before + by)))
 
     def favourite(self, numbers: Iterable[int], yes: bool = True) -> Action:
-        """Makes pictures favourites, or not any more. Raises PictureError: one is no painted picture."""
+        """Makes pictures favourites, or removes the mark. Raises PictureError: one is no painted picture."""
         return self._say(Verdict.FAVOURITE, "favourite" if yes else "no favourite", numbers, lambda _: int(yes))
 
     def reject(self, numbers: Iterable[int], yes: bool = True) -> Action:
@@ -79,10 +79,10 @@ class Ratings:
         """Votes for a painted picture (1), against it (-1), or takes the vote back (0).
 
         Raises:
-            PictureError: that is no vote, or no painted picture.
+            PictureError: that is not a valid vote, or no painted picture.
         """
         if vote not in (-1, 0, 1):
-            raise PictureError(f"{vote} is no vote", "vote 1, -1, or 0 to take it back")
+            raise PictureError(f"{vote} is not a valid vote", "vote 1, -1, or 0 to take it back")
         word = {1: "a vote for", -1: "a vote against", 0: "no vote for"}[vote]
         return self._say(Verdict.VOTE, word, [number], lambda _: vote)
 
@@ -134,11 +134,13 @@ class Ratings:
 
 def _refuse(number: int, row: sqlite3.Row | None, verdict: Verdict) -> None:
     if verdict is Verdict.VOTE and (row is None or row["state"] != PictureState.DONE):
-        raise PictureError(f"picture {number} is not painted", "vote when it is")
+        raise PictureError(f"picture {number} is not painted", "vote when it is painted")
     if row is None:
         raise PictureError(f"there is no picture {number}", "list them with: limner pictures list")
     if row["state"] in (PictureState.QUEUED, PictureState.PAINTING):
-        raise PictureError(f"picture {number} is not painted yet", "say so when it is, or: limner queue cancel")
+        raise PictureError(
+            f"picture {number} is not painted yet", "rate it when it is painted, or: limner queue cancel"
+        )
     if verdict is not Verdict.REJECTED and row["state"] != PictureState.DONE:
         raise PictureError(f"picture {number} was not painted", "only a painted picture can be rated")
 

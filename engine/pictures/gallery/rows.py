@@ -58,7 +58,7 @@ class Shown(NamedTuple):
     outside: int
     """Whether it was made elsewhere and found in the folder."""
     gone: int
-    """Whether its file is not there any more."""
+    """Whether its file is gone."""
 
     @property
     def file(self) -> Path:
@@ -144,7 +144,7 @@ def order_like(project: Project, store: Store, number: int, seed: int) -> Pictur
             order = replace(order, source=None, face_fix=replace(order.face_fix, only=False))
         return order
     if not shown.prompt:
-        raise PictureError(f"{shown.name} does not tell its prompt", "write one on the Prompts screen")
+        raise PictureError(f"{shown.name} does not say its prompt", "write one on the Prompts screen")
     order = order_from_settings(project.settings, shown.prompt, path, seed)
     told: dict[str, Any] = {
         "negative": shown.negative,
@@ -167,7 +167,7 @@ def order_face_fix(project: Project, store: Store, number: int) -> PictureOrder:
     """
     shown = Gallery(store).picture(number)
     if not shown.painted or not shown.file.is_file():
-        raise PictureError(f"there is no file of picture {number}", "only what is painted has faces to fix")
+        raise PictureError(f"there is no file of picture {number}", "only a painted picture has faces to fix")
     seed = shown.seed or 0
     order = order_like(project, store, number, seed)
     path = new_picture_path(project, seed, "face-fix")

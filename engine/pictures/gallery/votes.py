@@ -79,7 +79,7 @@ class Votes:
         """Votes for a painted picture (1), against it (-1), or takes the vote back (0); ``Ratings.undo`` undoes it.
 
         Raises:
-            PictureError: that is no vote, or no painted picture.
+            PictureError: that is not a valid vote, or no painted picture.
         """
         Ratings(self._store).vote(number, vote)
 

@@ -91,7 +91,7 @@ def read_axis(text: str, known: Known) -> Axis:
     """An axis as it is typed: ``strength=0.6,0.8``; ``checkpoint`` alone is no LoRA and every checkpoint.
 
     Raises:
-        GridError: a word can't be understood; it tells which.
+        GridError: a word is not understood; it tells which.
         PromptError: a prompt is empty or not balanced.
         LoraFileError: a checkpoint's file is none.
     """
@@ -239,7 +239,9 @@ def _read_sizes(words: Sequence[Word], known: Known) -> list[str]:
         m = re.fullmatch(r"(\d{2,4})x(\d{2,4})", word.text)
         if m is None or not all(32 <= int(side) <= 4096 for side in m.groups()):
             names = ", ".join(SizeName)
-            raise word.error(f"{word.text!r} is no size", f"write it as 832x1216, each side 32 to 4096, or {names}")
+            raise word.error(
+                f"{word.text!r} is not a valid size", f"write it as 832x1216, each side 32 to 4096, or {names}"
+            )
         found.append(word.text)
     return found
 
@@ -265,7 +267,9 @@ def _read_seeds(words: Sequence[Word], _known: Known) -> list[str]:
     found = []
     for number, word in read_numbers(words, whole=True):
         if not -1 <= number < SEEDS:
-            raise word.error(f"{number_text(number)} is no seed", f"seeds are 0 to {SEEDS - 1}, or -1 for a new one")
+            raise word.error(
+                f"{number_text(number)} is not a valid seed", f"seeds are 0 to {SEEDS - 1}, or -1 for a new one"
+            )
         found.append(number_text(number) if number >= 0 else str(random.SystemRandom().randrange(SEEDS)))
     return found
 
@@ -278,7 +282,7 @@ def _read_face_fixes(words: Sequence[Word], known: Known) -> list[str]:
         if word.text.lower() in (OFF, ON):
             found.append(word.text.lower())
         elif word.text[:1].isalpha():
-            raise word.error(f"{word.text!r} is no face fix", f"write {EXAMPLES[AxisKind.FACE_FIX]}")
+            raise word.error(f"{word.text!r} is not a valid face fix", f"write {EXAMPLES[AxisKind.FACE_FIX]}")
         else:
             found += denoise([word], known)
     return found
@@ -289,7 +293,7 @@ def _number_reader(name: str, low: float, high: float, whole: bool = False) -> R
         found = []
         for number, word in read_numbers(words, whole=whole):
             if not Decimal(str(low)) <= number <= Decimal(str(high)):
-                raise word.error(f"{name} {number_text(number)} won't do", f"give {low:g} to {high:g}")
+                raise word.error(f"{name} {number_text(number)} is invalid", f"give {low:g} to {high:g}")
             found.append(number_text(number))
         return found
 

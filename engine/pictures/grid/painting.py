@@ -102,7 +102,7 @@ def make_grid(
         common: fields of an order that all cells have, otherwise than the settings say.
 
     Raises:
-        GridError: an axis can't be understood.
+        GridError: an axis is not understood.
         PromptError: a prompt is empty or not balanced.
         ProjectError: the settings are broken.
     """

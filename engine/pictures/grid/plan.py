@@ -173,7 +173,7 @@ def checked_grid(grid: Grid) -> Grid:
     kinds = [axis.kind for axis in grid.axes]
     twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
     if twice:
-        raise GridError(f"the grid has two axes {twice}", "put all its values on one")
+        raise GridError(f"the grid has two axes {twice}", "put all its values on one axis")
     if grid.size > MOST_CELLS:
         raise GridError(f"the grid has {grid.size:,} cells", f"take fewer values: {MOST_CELLS:,} cells at most")
     return grid

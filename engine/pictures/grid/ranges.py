@@ -29,7 +29,7 @@ _RANGE = re.compile(
 
 
 class GridError(PictureError):
-    """A word that can't be understood, and where it stands in the text: from ``start`` to before ``end``."""
+    """A word that is not understood, and where it stands in the text: from ``start`` to before ``end``."""
 
     def __init__(self, what: str, fix: str, start: int = 0, end: int = 0) -> None:
         super().__init__(what, fix)
@@ -68,7 +68,7 @@ def split_words(text: str, offset: int = 0) -> list[Word]:
         offset: where it begins in what the user sees.
 
     Raises:
-        GridError: a quote is never closed, or something stands behind a closed one.
+        GridError: a quote is not closed, or something stands behind a closed one.
     """
     return [word for word in _words(text, offset) if word.text or word.quoted]
 
@@ -87,10 +87,10 @@ def read_numbers(words: Sequence[Word], *, whole: bool = False) -> list[tuple[De
     for word in words:
         numbers = _numbers(word, whole)
         if whole and any(number != number.to_integral_value() for number in numbers):
-            raise word.error(f"{word.text!r} is no whole number", "write 20, 1-5 or 1-10 (+2)")
+            raise word.error(f"{word.text!r} is not a whole number", "write 20, 1-5 or 1-10 (+2)")
         found += [(number, word) for number in numbers]
         if len(found) > MOST_VALUES:
-            raise word.error(f"{word.text!r} makes more than {MOST_VALUES} values", "take a larger step")
+            raise word.error(f"{word.text!r} makes more than {MOST_VALUES} values", "use a larger step")
     return found
 
 
@@ -101,17 +101,22 @@ def number_text(number: Decimal) -> str:
     return "0" if text in ("-0", "") else text
 
 
+_SPACES = re.compile(r"\s*")
+
+_UP_TO_A_QUOTE = re.compile(r'[^"]*')
+
+
 def _words(text: str, offset: int) -> Iterator[Word]:
     at = 0
     while at <= len(text):
-        begin = at + len(text[at:]) - len(text[at:].lstrip())
-        if text[begin : begin + 1] == '"':
+        begin = _end_of(_SPACES, text, at)
+        if text.startswith('"', begin):
             content, behind = _quoted(text, begin, offset)
             end = text.find(",", behind)
             end = len(text) if end < 0 else end
             if rest := text[behind:end].strip():
                 raise GridError(
-                    f"{rest!r} stands behind a closed quote", "put a comma between", offset + behind, offset + end
+                    f"{rest!r} follows a closing quote", "put a comma between them", offset + behind, offset + end
                 )
             yield Word(content.strip(), offset + begin, offset + behind, quoted=True)
         else:
@@ -123,16 +128,22 @@ def _words(text: str, offset: int) -> Iterator[Word]:
 
 
 def _quoted(text: str, begin: int, offset: int) -> tuple[str, int]:
-    """What stands in the quotes that open at ``begin``, and the place behind them."""
-    content, at = "", begin + 1
-    while at < len(text):
-        if text[at] != '"':
-            content, at = content + text[at], at + 1
-        elif text[at + 1 : at + 2] == '"':
-            content, at = content + '"', at + 2
-        else:
-            return content, at + 1
-    raise GridError("a quote is never closed", 'close it with "', offset + begin, offset + len(text))
+    """What stands in the quotes that open at ``begin``, and the place behind them; two quotes stand for one."""
+    parts: list[str] = []
+    at = begin + 1
+    while (end := _end_of(_UP_TO_A_QUOTE, text, at)) < len(text):
+        parts.append(text[at:end])
+        if not text.startswith('"', end + 1):
+            return "".join(parts), end + 1
+        parts.append('"')
+        at = end + 2
+    raise GridError("a quote is not closed", 'close it with "', offset + begin, offset + len(text))
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where what matches at a place ends; a pattern that matches everywhere."""
+    match = pattern.match(text, at)
+    return match.end() if match is not None else at
 
 
 def _numbers(word: Word, whole: bool) -> list[Decimal]:
@@ -140,7 +151,7 @@ def _numbers(word: Word, whole: bool) -> list[Decimal]:
         return [_decimal(word.text)]
     m = _RANGE.fullmatch(word.text)
     if m is None:
-        raise word.error(f"{word.text!r} is no number", "write 0.8, 1-5, 0.6-1.0 (+0.2) or 1-10 [5]")
+        raise word.error(f"{word.text!r} is not a number", "write 0.8, 1-5, 0.6-1.0 (+0.2) or 1-10 [5]")
     first, last = _decimal(m["first"]), _decimal(m["last"])
     if m["count"] is not None:
         return _spaced(word, first, last, int(m["count"]), whole)
@@ -148,7 +159,7 @@ def _numbers(word: Word, whole: bool) -> list[Decimal]:
         return _stepped(word, first, last, _decimal(m["step"]))
     numbers = _stepped(word, first, last, Decimal(1 if first <= last else -1))
     if numbers[-1] != last:
-        raise word.error(f"{word.text!r} has steps of 1, which never get there", f"say the step: {word.text} (+0.2)")
+        raise word.error(f"{word.text!r} never gets there in steps of 1", f"give the step: {word.text} (+0.2)")
     return numbers
 
 
@@ -158,7 +169,7 @@ def _stepped(word: Word, first: Decimal, last: Decimal, step: Decimal) -> list[D
     if step == 0 or (step > 0) != (last > first):
         raise word.error(
             f"{word.text!r} never gets from {number_text(first)} to {number_text(last)}",
-            "turn the step's sign round" if step else "take a step above 0",
+            "change the step's sign" if step else "use a step above 0",
         )
     count = int((last - first) // step) + 1
     if count > MOST_VALUES:

@@ -26,7 +26,7 @@ class Cell:
     picture: int | None = None
     """Its number in the queue; None: never ordered."""
     state: PictureState | None = None
-    """None: never ordered, or its file is not there any more."""
+    """None: never ordered, or its file is gone."""
     path: Path | None = None
     seconds: float | None = None
     """How long it took; of a batch, its share."""

@@ -76,7 +76,7 @@ class Identity(Protocol):
 def load_identity(name: str) -> Identity:
     """What compares, by its name in ``IDENTITIES``. Raises PictureError for an unknown name."""
     if name not in IDENTITIES:
-        raise PictureError(f"nothing called {name} compares pictures", f"there is: {', '.join(IDENTITIES)}")
+        raise PictureError(f"there is no identity model called {name}", f"there is: {', '.join(IDENTITIES)}")
     module, found = IDENTITIES[name].split(":")
     return cast(Identity, getattr(importlib.import_module(module), found).load())
 

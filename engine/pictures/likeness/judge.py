@@ -70,7 +70,7 @@ class Judge:
         kept = [(path, seen.vector, print_) for path, seen, print_ in looked if seen.vector is not None]
         if not kept:
             why = ", ".join(f"{count} {problem}" for problem, count in self.left_out.most_common())
-            raise PictureError(f"no training image shows a face that can be compared ({why})", "keep clearer faces")
+            raise PictureError(f"no training image shows a face that can be measured ({why})", "keep sharper faces")
         self._photos = [path for path, _, _ in kept]
         self._prints = [print_ for _, _, print_ in kept]
         self._print_near = max(HASH_SAME, min(HASH_NEAR, _least_apart(self._prints) - 1))
@@ -114,11 +114,11 @@ class Judge:
         """What a person should know before trusting the numbers."""
         scale, said = self.gallery.scale, []
         if not scale.own:
-            said.append(f"only {scale.photos} training images can be compared: the scale is that of people in general")
+            said.append(f"only {scale.photos} training images can be compared: the scale for people in general is used")
         if scale.other_name is None:
-            said.append("nobody else is known to compare with: likeness 0 is where people in general begin to differ")
+            said.append("there is nobody else to compare with: likeness 0 is where people in general begin to differ")
         said += [
-            f"{name} lies as near as the person's own photos and is left out: the same person under another name?"
+            f"{name} is as close as the person's own photos and was left out: the same person under another name?"
             for name in self.gallery.doubles
         ]
         return said

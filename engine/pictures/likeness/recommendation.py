@@ -57,7 +57,7 @@ def score(checkpoint: str, strength: float, pictures: Sequence[PictureScore]) ->
 
 
 def recommend(scores: Sequence[Score], base: Score | None = None) -> Recommended:
-    """The earliest checkpoint, at its lowest strength, within the noise of the likest.
+    """The earliest checkpoint, at its lowest strength, within the noise of the closest match.
 
     Args:
         scores: by checkpoint in the order of training.
@@ -69,7 +69,7 @@ def recommend(scores: Sequence[Score], base: Score | None = None) -> Recommended
     usable = [each for each in scores if each.likeness is not None and each.median is not None]
     if not usable:
         fix = "look at the pictures; paint with more steps, or other prompts"
-        raise PictureError("none of the pictures shows a face that can be compared", fix)
+        raise PictureError("none of the pictures shows a face that can be measured", fix)
     own = [each for each in usable if each.copies <= MANY_COPIES * len(each.pictures)] or usable
     best = max(own, key=lambda each: each.likeness or 0.0)
     alike = [each for each in own if _behind(best, each) <= _noise(best, each)]
@@ -81,13 +81,13 @@ def recommend(scores: Sequence[Score], base: Score | None = None) -> Recommended
 
 
 def _against(best: Score, base: Score | None) -> str | None:
-    """Why nothing is recommended, not even the likest; None where something is."""
+    """Why nothing is recommended, not even the closest match; None where something is."""
     likeness = best.likeness or 0.0
     if round(likeness) <= 0:
-        return "its likeness is 0 of 100: nobody would know them, train longer or look at the pictures"
+        return "its likeness is 0 of 100: not recognisable, train longer or look at the pictures"
     seeds = {each.seed for each in best.pictures}
     if len(seeds) < FEWEST_SEEDS:
-        return f"one seed tells a picture from another, not a checkpoint ({likeness:.0f} of 100): give --seeds 4"
+        return f"one seed is too little to judge a checkpoint by ({likeness:.0f} of 100): give --seeds 4"
     if base is not None and base.likeness is not None and likeness <= base.likeness:
         return f"its likeness is {likeness:.0f} of 100, and {base.likeness:.0f} without any LoRA: train longer"
     return None
@@ -98,12 +98,12 @@ def _why(chosen: Score, best: Score, base: Score | None, copied: bool) -> str:
     if base is not None and base.likeness is not None:
         why += f", {base.likeness:.0f} without the LoRA"
     if chosen is best:
-        why += "; nothing earlier or weaker comes near"
+        why += "; nothing earlier or weaker comes close"
     else:
         name = Path(best.checkpoint).stem
         why += (
-            f"; the likest, {name} at {best.strength:g}, has {best.likeness:.0f}: within the noise of"
-            f" {_noise(best, chosen):.0f}, and what is trained less leaves more to the prompt"
+            f"; the closest match, {name} at {best.strength:g}, has {best.likeness:.0f}: within the noise of"
+            f" {_noise(best, chosen):.0f}, and less training leaves more to the prompt"
         )
     return why + ("; those that repeat training images are left out" if copied else "")
 

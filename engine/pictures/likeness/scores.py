@@ -85,7 +85,7 @@ class Recommended:
     strength: float
     why: str
     advised: bool = True
-    """False: the likest is told, and nothing is recommended; ``why`` says why not."""
+    """False: the closest match is shown, and nothing is recommended; ``why`` says why not."""
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,11 @@ def checked_fix(fix: FaceFix, has_source: bool) -> None:
     """Raises PictureError for a number out of its range, or where there is nothing to fix."""
     for name, (least, most) in _RANGES.items():
         if not least <= getattr(fix, name) <= most:
-            raise PictureError(f"the face fix's {name} {getattr(fix, name):g} won't do", f"give {least:g} to {most:g}")
+            raise PictureError(
+                f"the face fix's {name} {getattr(fix, name):g} is invalid", f"give {least:g} to {most:g}"
+            )
     if fix.only and not has_source:
-        raise PictureError("there is no picture to fix the faces of", "name it with --from")
+        raise PictureError("no picture was given to fix the faces of", "name it with --from")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def order_from_settings(
         path=path,
         seed=seed,
         steps=painting.steps,
-        guidance=painting.guidance,
+        guidance=painting.guidance_scale,
         sampler=painting.sampler,
         schedule=painting.schedule,
         negative=painting.negative,

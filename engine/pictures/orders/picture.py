@@ -218,14 +218,14 @@ def checked(order: PictureOrder) -> PictureOrder:
         PictureError: a number out of its range, or a sampler that can't follow the schedule.
     """
     if not 0 < order.denoise <= 1:
-        raise PictureError(f"denoise {order.denoise:g} won't do", "give more than 0, at most 1")
+        raise PictureError(f"denoise {order.denoise:g} is invalid", "give more than 0, at most 1")
     if order.source is not None and not order.source.is_file():
-        raise PictureError(f"there is no picture at {order.source}", "give a PNG, JPEG or WebP to begin from")
+        raise PictureError(f"there is no picture at {order.source}", "give a PNG, JPEG or WebP")
     if order.hires is not None:
         if not 1 < order.hires.scale <= 4:
-            raise PictureError(f"a second pass at {order.hires.scale:g} won't do", "give more than 1, at most 4")
+            raise PictureError(f"a second pass at {order.hires.scale:g} is invalid", "give more than 1, at most 4")
         if not 0 < order.hires.denoise <= 1:
-            raise PictureError(f"the second pass's denoise {order.hires.denoise:g} won't do", "give 0.05 to 1")
+            raise PictureError(f"the second pass's denoise {order.hires.denoise:g} is invalid", "give 0.05 to 1")
     if order.face_fix is not None:
         checked_fix(order.face_fix, order.source is not None)
     try:

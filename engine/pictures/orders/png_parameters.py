@@ -32,7 +32,6 @@ FEWEST_PAIRS = 3
 # A1111's own, but no key is longer than 120 letters: without an end, a long line without a colon takes minutes.
 _PAIR = re.compile(r'(?<!\s)\s*(\w[\w \-/]{1,120}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _SIZE = re.compile(r"(\d+)x(\d+)")
-_LORA_TAG = re.compile(r"(?<!\s)\s*<lora:([^:>]+)(?::([^:>]+))?[^>]*>")
 
 
 @dataclass(frozen=True)
@@ -126,19 +125,6 @@ def add_lora_tag(prompt: str, name: str, strength: float, unet: float | None = N
     # In a comment it would be none.
     between = "\n" if "#" in prompt.rpartition("\n")[2] else " "
     return f"{prompt}{between}<lora:{_plain(name)}:{both}>"
-
-
-def split_lora_tags(prompt: str) -> tuple[str, list[tuple[str, float]]]:
-    """The prompt without its LoRAs, and their names and strengths (1 where none is given)."""
-    found: list[tuple[str, float]] = []
-    # Behind the last > there is no tag, and the search for its end would be done for each <lora:.
-    end = prompt.rfind(">") + 1
-    for name, strength in _LORA_TAG.findall(prompt, 0, end):
-        try:
-            found.append((name, float(strength) if strength else 1.0))
-        except ValueError as error:
-            raise PictureError(f"<lora:{name}:{strength}> has no number for a strength", "write 0.8, say") from error
-    return (_LORA_TAG.sub("", prompt[:end]) + prompt[end:]).strip(), found
 
 
 def png_text(parameters: Parameters) -> PngInfo:

@@ -201,11 +201,11 @@ class Queue:
             PictureError: that is no number of stars, or no painted picture.
         """
         if not 0 <= stars <= MOST_STARS:
-            raise PictureError(f"{stars} is no rating", f"rate from 0 (none) to {MOST_STARS} stars")
+            raise PictureError(f"{stars} is not a valid rating", f"rate from 0 (none) to {MOST_STARS} stars")
         # NULL, not 0: a picture that nobody rated does not count in the mean of its prompt.
         query = "UPDATE pictures SET rating = ? WHERE id = ? AND state = 'done'"
         if not self._change(query, stars or None, number):
-            raise PictureError(f"picture {number} is not painted", "rate it when it is")
+            raise PictureError(f"picture {number} is not painted", "rate it when it is painted")
         return self.picture(number)
 
     def keep_likeness(self, number: int, likeness: float | None) -> None:
@@ -233,7 +233,7 @@ class Queue:
         Returns:
             Those given up.
         """
-        reason = f"{MOST_TRIES} painters died over it: is there memory enough? try again with: limner queue retry"
+        reason = f"{MOST_TRIES} painters died on it: is there enough memory? try again with: limner queue retry"
         with self._store.change() as change:
             rows = change.execute("SELECT id FROM pictures WHERE state = 'painting' AND tries >= ?", (MOST_TRIES,))
             given_up = [row["id"] for row in rows.fetchall()]

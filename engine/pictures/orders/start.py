@@ -163,7 +163,7 @@ def wait_for(
                 wakes += 1
                 if wakes > MOST_WAKES:
                     log = painter_folder(project).log_path
-                    fix = f"see {log}; where it tells nothing, memory may have run out: limner doctor"
+                    fix = f"see {log}; if it says nothing, memory may have run out: limner doctor"
                     raise PictureError("the painter died", fix)
                 wake_painter(project)
             time.sleep(POLL_SECONDS)
@@ -223,7 +223,9 @@ def start_likeness(
     read_examples(project)
     wanted = prompts or [settings.painting.style, *sample_prompts(settings)][:MOST_PROMPTS]
     if any(map(names_a_lora, wanted)):
-        raise PromptError("likeness is measured with the run's checkpoints alone", "leave <lora:…> out of its prompts")
+        raise PromptError(
+            "likeness is measured with the run's own checkpoints only", "leave <lora:…> out of its prompts"
+        )
     told_of_prompts(project, wanted, seed=0)
     args = {
         "run": str(job.path),

@@ -133,7 +133,7 @@ class LoraCache:
         return self._fitted[mark]
 
     def _unfit(self, file: Path, said: str) -> LoraFileError:
-        return LoraFileError(f"{file.name} does not fit {self._title} ({said})", "look into it with: limner lora show")
+        return LoraFileError(f"{file.name} does not fit {self._title} ({said})", "see: limner lora show")
 
     def _layer(self, place: Place) -> Any:
         """The model's layer; None where it has none of that name."""

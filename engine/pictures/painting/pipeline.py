@@ -106,14 +106,16 @@ class Painting:
         """
         size = (brush.width or self.native, brush.height or self.native)
         if size[0] % self.grain or size[1] % self.grain:
-            raise PictureError(f"{size[0]}x{size[1]} won't do", f"this base paints multiples of {self.grain} pixels")
+            raise PictureError(
+                f"{size[0]}x{size[1]} is invalid", f"this base model needs multiples of {self.grain} pixels"
+            )
         return size
 
     def sized(self, brush: GenerationParams, subject: PromptSeed) -> GenerationParams:
         """The brush with its width and height filled in: the source's shape, or what the base model was made for.
 
         Raises:
-            PictureError: a size that won't do, or a source that can't be read.
+            PictureError: an invalid size, or a source that can't be read.
         """
         width, height = brush.width or self.native, brush.height or self.native
         if brush.denoise is not None and (brush.width is None or brush.height is None):
@@ -159,7 +161,7 @@ class Painting:
 
         Raises:
             LoraFileError: a LoRA is not there or does not fit the base model.
-            PictureError: the size won't do, a source can't be read, or there is not enough memory for one picture.
+            PictureError: the size is invalid, a source can't be read, or there is not enough memory for one picture.
             PromptError: nothing can be painted from a prompt.
             Stopped: it was told to stop.
         """
@@ -207,10 +209,10 @@ class Painting:
             self._tell("pictures are decoded in tiles", "memory ran out with one picture")
         elif not self._hooks and self.device.on_gpu:
             self._offload()
-            self._tell("only the part of the model that works stays on the card", "memory ran out with one picture")
+            self._tell("only the part of the model in use stays on the GPU", "memory ran out with one picture")
         else:
             width, height = self.size(brush)
-            fix = "paint smaller, or close what else uses the memory"
+            fix = "paint smaller, or close other programs that use the memory"
             raise PictureError(f"there is not enough memory for a picture of {width}x{height}", fix)
 
     def _offload(self) -> None:

@@ -39,7 +39,7 @@ def describe(
 
     Args:
         prompt: as it was ordered; LoRAs that it does not name are added, so that a pasted text wears them, too.
-        seed: where its chance came from.
+        seed: the random seed.
         brush: how it was painted.
         size: of the first pass, as A1111 has it.
         model: the base model's title.

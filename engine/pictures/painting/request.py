@@ -64,7 +64,7 @@ class PromptSeed:
                 image.load()
                 return image
         except (OSError, ValueError, SyntaxError) as error:
-            fix = "give a PNG, JPEG or WebP to begin from"
+            fix = "give a PNG, JPEG or WebP"
             raise PictureError(f"{self.source} is not a picture that can be read", fix) from error
 
 

@@ -34,7 +34,7 @@ class RunBrush:
         painting = settings.painting
         self.brush = GenerationParams(
             steps=settings.training.sample_inference_steps,
-            guidance=painting.guidance,
+            guidance=painting.guidance_scale,
             sampler=painting.sampler,
             schedule=painting.schedule,
             negative=painting.negative,
@@ -66,7 +66,7 @@ class RunBrush:
         Args:
             image: the picture.
             prompt: as it was painted.
-            seed: where its chance came from.
+            seed: the random seed.
             checkpoint: the file that keeps what painted it; None: none does.
         """
         text = prompt if checkpoint is None else add_lora_tag(prompt, checkpoint, 1.0)

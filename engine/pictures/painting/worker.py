@@ -296,12 +296,12 @@ class Painter:
         if not self.wanted_elsewhere():
             return
         self._unload()
-        why = "a run trains on the card: the pictures wait for it (painting.share_card = true paints beside it)"
+        why = "a run trains on the card: the pictures wait for it (painting.share_card = true paints at the same time)"
         self._context.emit(events.Job(JobState.PAUSED, pid=os.getpid(), reason=why))
         while self.wanted_elsewhere() and not self._context.should_stop():
             time.sleep(LOOK_SECONDS)
         self._idle_since = time.monotonic()
-        self._context.emit(events.Job(JobState.RUNNING, pid=os.getpid(), reason="the card is free again"))
+        self._context.emit(events.Job(JobState.RUNNING, pid=os.getpid(), reason="the GPU is free again"))
 
     def _tell_fit(self, changed: str, why: str) -> None:
         self._context.emit(events.Fit(changed, why))

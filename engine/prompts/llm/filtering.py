@@ -135,7 +135,7 @@ class VariationFilter:
         if _key(text) in self._seen or not new:
             return "a copy"
         if any(_alike(new, other) for other in self._new):
-            return "alike another"
+            return "too similar to another"
         low, high = REACH[wish.size]
         far = distance(self._parent, text)
         if not low <= far <= high:

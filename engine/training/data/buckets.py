@@ -29,7 +29,7 @@ def resolution_of(settings: TrainingSettings, shape: BaseShape) -> int:
     resolution = settings.resolution or shape.resolution
     if resolution % shape.grain:
         raise TrainingError(
-            f"training.resolution {resolution} won't do", f"this base wants a multiple of {shape.grain}"
+            f"training.resolution {resolution} is invalid", f"this base model needs a multiple of {shape.grain}"
         )
     return resolution
 
@@ -44,7 +44,8 @@ def step_of(settings: TrainingSettings, shape: BaseShape) -> int:
         return max(1, round(resolution_of(settings, shape) / 16 / shape.grain)) * shape.grain
     if settings.bucket_step % shape.grain:
         raise TrainingError(
-            f"training.bucket_step {settings.bucket_step} won't do", f"this base wants a multiple of {shape.grain}"
+            f"training.bucket_step {settings.bucket_step} is invalid",
+            f"this base model needs a multiple of {shape.grain}",
         )
     return settings.bucket_step
 

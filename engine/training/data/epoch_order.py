@@ -87,11 +87,11 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
         step: counted from 1.
         steps: how many there are in all.
     """
-    warmup = round(settings.warmup * steps)
+    warmup = round(settings.lr_warmup * steps)
     if step <= warmup:
         return settings.learning_rate * step / warmup
     share = (step - 1 - warmup) / max(1, steps - warmup)
-    match settings.schedule:
+    match settings.lr_scheduler:
         case Schedule.CONSTANT:
             factor = 1.0
         case Schedule.LINEAR:

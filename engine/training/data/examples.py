@@ -23,7 +23,7 @@ from engine.faces.photo.loading import BrokenImage, upright_size
 from engine.project import Project
 
 _FOLDER = re.compile(r"(\d+)_(.+)")
-"""kohya's way to name a folder of images: how often an epoch sees each, and what they show."""
+"""kohya's way to name a folder of images: uses of each image per epoch, and what they show."""
 
 
 @dataclass(frozen=True)

@@ -65,11 +65,6 @@ class TrainingSet:
             told.append(f"{_images(self.small)} small and trained smaller, since training.bucket_upscale is off")
         return told
 
-    def bucket_counts(self) -> dict[str, int]:
-        """Images trained on by bucket: ``1024x1024`` to how many."""
-        counts = Counter(each.bucket for each in self.seen if not each.held_out)
-        return {f"{width}x{height}": counts[number] for number, (width, height) in enumerate(self.buckets)}
-
 
 def line_up(examples: Sequence[Example], settings: TrainingSettings, shape: BaseShape) -> TrainingSet:
     """Decides which images are held out, which bucket each goes into, and how often each is seen.
@@ -100,11 +95,13 @@ def line_up(examples: Sequence[Example], settings: TrainingSettings, shape: Base
 def _held_out(examples: Sequence[Example], settings: TrainingSettings) -> frozenset[int]:
     """The numbers of the images that are held out: another seed, other images."""
     candidates = [number for number, each in enumerate(examples) if not each.regularisation]
-    wanted = settings.held_out if settings.held_out >= 1 else settings.held_out * len(candidates)
+    wanted = (
+        settings.validation_split if settings.validation_split >= 1 else settings.validation_split * len(candidates)
+    )
     count = round(wanted) if wanted >= 1 else int(wanted > 0)
     if count >= len(candidates) > 0 and count:
         raise DatasetError(
-            f"training.held_out takes {count} of {len(candidates)} images, and none is left to train on",
+            f"training.validation_split takes {count} of {len(candidates)} images, and none is left to train on",
             "lower it, or add images",
         )
     return frozenset(random.Random(f"{settings.seed}/held out").sample(candidates, count))

@@ -71,6 +71,6 @@ def check_budget(settings: TrainingSettings) -> None:
     """Raises TrainingError for a budget that nothing could be held against."""
     if settings.budget is not None and not settings.price_per_hour:
         raise TrainingError(
-            f"training.budget is {settings.budget:g}, and what an hour costs is not known",
+            f"training.budget is {settings.budget:g}, but the price per hour is not known",
             "set training.price_per_hour, or training.budget_hours instead",
         )

@@ -65,8 +65,8 @@ class Rhythm:
         return cls(
             plan.steps_per_epoch,
             plan.held_out,
-            settings.checkpoint_steps,
-            settings.sample_steps,
+            settings.save_every_n_steps,
+            settings.sample_every_n_steps,
             prompts,
             settings.sample_inference_steps,
         )

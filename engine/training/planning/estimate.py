@@ -119,7 +119,7 @@ class RunEstimate:
 
     @property
     def noise(self) -> NoiseKind | None:
-        """What the base model predicts; None: it is not here yet. Raises BaseModelError."""
+        """What the base model predicts; None: it is not downloaded yet. Raises BaseModelError."""
         return find_base(self.settings.base).noise
 
 
@@ -154,7 +154,7 @@ def estimate_run(
     Raises:
         DatasetError: there are no images, or one has no caption.
         BaseModelError: the base model is not there.
-        ProjectError, TrainingError: a setting won't do.
+        ProjectError, TrainingError: a setting is invalid.
     """
     what_if = what_if or WhatIf()
     ground = ground or ground_of(project, what_if.card)
@@ -188,8 +188,8 @@ def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Settin
         dtype="bfloat16" if half else "float32",
         optimizer=training.optimizer.value,
         resolution=resolution,
-        batch=training.batch,
-        accumulation=training.gradient_accumulation,
+        batch=training.batch_size,
+        accumulation=training.gradient_accumulation_steps,
         rank=training.rank,
         checkpointing=fitting.checkpointing,
         text_encoders=training.train_text_encoders,

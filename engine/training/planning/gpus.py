@@ -92,7 +92,7 @@ def named_card(name: str) -> Card:
         return _card(plainest[0], plainest[1])
     near = difflib.get_close_matches(name.upper(), [sheet for sheet, *_ in _SHEETS], n=3, cutoff=0.3)
     such = ", ".join(near) or "RTX 4090, H100"
-    raise TrainingError(f"no card called {name} is known", f"give one such as {such}, or its memory with --memory")
+    raise TrainingError(f"no GPU called {name} is known", f"give one such as {such}, or its memory with --memory")
 
 
 def card_of_memory(gib: float) -> Card:

@@ -46,7 +46,7 @@ def plan_for(settings: TrainingSettings, images: int | Sequence[Seen]) -> events
         sets=[[number, repeats] for repeats, number in sorted(sets.items())] if len(sets) > 1 else None,
         regularisation=sum(counts.values()) - person,
         held_out=sum(each.held_out for each in seen),
-        accumulation=settings.gradient_accumulation,
+        accumulation=settings.gradient_accumulation_steps,
     )
 
 

@@ -52,6 +52,10 @@ class Choice:
 
 YOURS = "you set it"
 
+FORMER = {new: old for old, new in TrainingSettings.renamed.items()}
+"""Settings by their old names, under which ``--json`` lists them."""
+
+
 _ONCE = "everything the step needs is kept, and computed once"
 _TWICE = "memory for arithmetic: what the step needs is computed twice"
 _EIGHT = "the optimizer's memory in 8 bits, a quarter of it"
@@ -60,38 +64,38 @@ _FUSED = "the optimizer's memory is small against the card"
 PRESETS: tuple[Preset, ...] = (
     Preset(8, (
         ("rank", 8, "the weights of the base leave little room"),
-        ("batch", 1, "one image at a time is all that fits"),
+        ("batch_size", 1, "one image at a time is all that fits"),
         ("resolution", 768, "at 1024 the step would not fit"),
         ("gradient_checkpointing", True, _TWICE),
         ("optimizer", Optimizer.ADAMW_8BIT, _EIGHT),
     )),
     Preset(12, (
         ("rank", 16, "what a person's face needs"),
-        ("batch", 2, "two images fit while activations are computed twice"),
+        ("batch_size", 2, "two images fit while activations are computed twice"),
         ("gradient_checkpointing", True, _TWICE),
         ("optimizer", Optimizer.ADAMW_8BIT, _EIGHT),
     )),
     Preset(16, (
         ("rank", 16, "what a person's face needs"),
-        ("batch", 4, "four images fit while activations are computed twice"),
+        ("batch_size", 4, "four images fit while activations are computed twice"),
         ("gradient_checkpointing", True, _TWICE),
         ("optimizer", Optimizer.ADAMW_8BIT, _EIGHT),
     )),
     Preset(24, (
         ("rank", 32, "there is room for more detail"),
-        ("batch", 1, "one image fits with nothing computed twice; 4 with checkpointing would, too"),
+        ("batch_size", 1, "one image fits with nothing computed twice; 4 would also fit with checkpointing"),
         ("gradient_checkpointing", False, _ONCE),
         ("optimizer", Optimizer.ADAMW, _FUSED),
     )),
     Preset(48, (
         ("rank", 32, "there is room for more detail"),
-        ("batch", 3, "three images fit with nothing computed twice"),
+        ("batch_size", 3, "three images fit with nothing computed twice"),
         ("gradient_checkpointing", False, _ONCE),
         ("optimizer", Optimizer.ADAMW, _FUSED),
     )),
     Preset(80, (
         ("rank", 32, "there is room for more detail"),
-        ("batch", 4, "small batches wait for the CPU on a card like this; larger ones would fit"),
+        ("batch_size", 4, "small batches wait for the CPU on a card like this; larger ones would fit"),
         ("gradient_checkpointing", False, _ONCE),
         ("optimizer", Optimizer.ADAMW, _FUSED),
     )),
@@ -113,8 +117,14 @@ class Chosen:
         return {
             "memory_gb": self.preset.gb if self.preset else None,
             "why": self.why,
+            # Scripts know these settings by the names that they had first.
             "choices": [
-                {"key": each.key, "value": each.value, "reason": each.reason, "preset_value": each.preset_value}
+                {
+                    "key": FORMER.get(each.key, each.key),
+                    "value": each.value,
+                    "reason": each.reason,
+                    "preset_value": each.preset_value,
+                }
                 for each in self.choices
             ],
         }
@@ -157,7 +167,7 @@ def step_shape(training: TrainingSettings, base: BaseShape) -> StepShape:
     """What a step's arithmetic and memory depend on; left-open checkpointing is off."""
     return StepShape(
         resolution=training.resolution or base.resolution,
-        batch=training.batch,
+        batch=training.batch_size,
         rank=training.rank,
         gradient_checkpointing=bool(training.gradient_checkpointing),
         text_encoders=training.train_text_encoders,
@@ -181,7 +191,7 @@ def _filled(settings: Settings, preset: Preset, base: BaseShape, images: int, ro
     for key, value, reason in _until_it_fits(fitted.training, base, room, free.keys()):
         values[key] = value, reason
         fitted = _with(fitted, {key: value})
-    batch = fitted.training.batch * fitted.training.gradient_accumulation
+    batch = fitted.training.batch_size * fitted.training.gradient_accumulation_steps
     if batch > 1 and not {"learning_rate", "optimizer"} & set_by_hand:
         rate = float(f"{settings.training.learning_rate * math.sqrt(batch):.2g}")
         values["learning_rate"] = rate, f"{settings.training.learning_rate:g} × √{batch}: fewer, surer steps"
@@ -200,8 +210,8 @@ def _without_bitsandbytes(values: dict[str, tuple[Any, str]]) -> None:
 
 def _for_a_small_set(values: dict[str, tuple[Any, str]], images: int) -> None:
     most = max(1, images // 4)
-    if 0 < images < SMALL_SET and values["batch"][0] > most:
-        values["batch"] = most, f"a quarter of {images} images: larger batches hurt small sets"
+    if 0 < images < SMALL_SET and values["batch_size"][0] > most:
+        values["batch_size"] = most, f"a quarter of {images} images: larger batches hurt small sets"
 
 
 def _until_it_fits(training: TrainingSettings, base: BaseShape, room: float, free: Any) -> list[tuple[str, Any, str]]:
@@ -209,7 +219,7 @@ def _until_it_fits(training: TrainingSettings, base: BaseShape, room: float, fre
     changes: list[tuple[str, Any, str]] = []
     steps: tuple[tuple[str, Callable[[TrainingSettings], Any], str], ...] = (
         ("gradient_checkpointing", lambda _: True, f"the rest would take more than {room:.0f} GB"),
-        ("batch", lambda each: each.batch // 2, f"more would take more than {room:.0f} GB"),
+        ("batch_size", lambda each: each.batch_size // 2, f"more would take more than {room:.0f} GB"),
         ("optimizer", lambda _: Optimizer.ADAFACTOR, f"the rest would take more than {room:.0f} GB"),
     )
     for key, smaller, reason in steps:

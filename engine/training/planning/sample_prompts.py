@@ -33,7 +33,7 @@ def told_of_samples(settings: Settings) -> list[str]:
     for text in texts:
         if names_a_lora(text):
             fix = "leave <lora:…> out of training.sample_prompts"
-            raise PromptError("a run's pictures wear what it learns and no other LoRA", fix)
+            raise PromptError("a run's sample pictures use its own LoRA and no other", fix)
     steps = training.sample_inference_steps
     return remarks_on(texts, settings.person, steps, training.sample_seed, None, [painting.negative])
 

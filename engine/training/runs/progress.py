@@ -96,7 +96,7 @@ class Progress:
         for each, (loss, gradient) in zip(pending, values, strict=True):
             if not (math.isfinite(loss) and math.isfinite(gradient)):
                 raise TrainingError(
-                    f"the {'gradient' if math.isfinite(loss) else 'loss'} is no number any more at step {each.step}",
+                    f"the {'gradient' if math.isfinite(loss) else 'loss'} is NaN or infinite at step {each.step}",
                     "lower training.learning_rate; the checkpoints of earlier epochs are good",
                 )
             self.epoch_loss += loss

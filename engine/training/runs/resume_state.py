@@ -106,4 +106,4 @@ def read_state(folder: Path) -> tuple[TrainingPosition, OptimizerState] | None:
         place = TrainingPosition(**record, fitting=MicrobatchPlan.read(fitting) if fitting else None)
         return place, OptimizerState(tensors, parse_json(about["optimizer"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise LoraFileError(f"{path} is no state of a run", "start the run anew") from error
+        raise LoraFileError(f"{path} is not a run's state", "start a new run") from error

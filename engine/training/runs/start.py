@@ -47,7 +47,7 @@ def start_training(project: Project, changes: dict[str, Any] | None = None) -> J
         JobError: a run of this project is alive.
         LoraFileError: the LoRA to start from can't be read.
         TrainingError: it has another rank; a budget in money, and no price.
-        ProjectError: a setting won't do.
+        ProjectError: a setting is invalid.
     """
     args = _args(project, changes or {})
     with _one_at_a_time(project):
@@ -142,7 +142,7 @@ def _refuse_second(project: Project) -> None:
 
 def _check_start(settings: Settings) -> None:
     """Whether the run can go on from the LoRA file that it is to start from; cheap, by the file's header."""
-    path, rank = settings.training.start_from, settings.training.rank
+    path, rank = settings.training.network_weights, settings.training.rank
     if path is None:
         return
     header = read_header(path)
@@ -153,7 +153,7 @@ def _check_start(settings: Settings) -> None:
         )
     ranks = _ranks(header, settings.training.train_text_encoders)
     if not ranks:
-        raise TrainingError(f"{path.name} has no module that this run trains", "look into it with: limner lora show")
+        raise TrainingError(f"{path.name} has no module that this run trains", "see: limner lora show")
     if max(ranks) != rank:
         has = f"rank {max(ranks)}" if len(ranks) == 1 else f"ranks from {min(ranks)} to {max(ranks)}"
         raise TrainingError(f"{path.name} has {has}, and training.rank is {rank}", f"set training.rank to {max(ranks)}")
@@ -175,8 +175,8 @@ def _ranks(header: LoraHeader, texts: bool) -> set[int]:
 
 def _grounded(settings: Settings) -> Settings:
     """The settings with the base model's path made absolute: a job runs in a folder of its own."""
-    if (start_from := settings.training.start_from) is not None:
-        settings = with_changes(settings, {"training.start_from": expand_home(start_from).resolve()})
+    if (start_from := settings.training.network_weights) is not None:
+        settings = with_changes(settings, {"training.network_weights": expand_home(start_from).resolve()})
     base = find_base(settings.base)
     if base.vae is not None:
         settings = with_changes(settings, {"base.vae": base.vae})

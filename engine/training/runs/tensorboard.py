@@ -26,7 +26,7 @@ class Board:
             from accelerate.tracking import TensorBoardTracker
         except ImportError as error:
             raise TrainingError(
-                "training.tensorboard needs tensorboard, which is not there",
+                "training.tensorboard needs tensorboard, which is not installed",
                 "install it with: pip install tensorboard, or set training.tensorboard to false",
             ) from error
         PartialState()

@@ -25,7 +25,7 @@ class CompiledBlocks:
         backend: what compiles, by name or as a function; None: ``BACKEND``.
 
     Raises:
-        Exception: there are none, or no compiler, as diffusers and torch say it.
+        Exception: there are none, or no compiler, as diffusers and torch rate them.
     """
 
     def __init__(self, unet: Any, backend: Any = None) -> None:

@@ -83,7 +83,7 @@ class DistributedProcess(SingleProcess):
         from accelerate.utils import reduce
 
         if os.getppid() != self._parent:
-            raise TrainingError("the job's process is gone", "go on with: limner resume")
+            raise TrainingError("the job's process is gone", "resume it with: limner resume")
         if self._message is None:
             self._message = torch.zeros(len(gradient) + 2, device=gradient.device)
         self._message[:-2] = gradient
@@ -147,7 +147,7 @@ def launch(context: Context, processes: int, work: str) -> None:
     try:
         elastic_launch(config, _one_of_them)(str(context.folder.path), work)
     except ChildFailedError as error:
-        log = f"the whole story is in {context.folder.log_path}"
+        log = f"the traceback is in {context.folder.log_path}"
         raise TrainingError(*_words(said, ("one of the processes ended without a word", log))) from error
     else:
         context.reason = _words(said, ("", ""))[0] or context.reason
@@ -173,7 +173,7 @@ def _one_of_them(folder: str, work: str) -> None:
         raise
     except Exception as error:
         print(story_of(error), file=sys.stderr)
-        _say(job, without_secrets(f"{type(error).__name__}: {error}"), f"the whole story is in {job.log_path}")
+        _say(job, without_secrets(f"{type(error).__name__}: {error}"), f"the traceback is in {job.log_path}")
         raise
 
 

@@ -69,7 +69,7 @@ class LossWeights:
     gamma: float | None = None
     """Min-SNR's γ; None: all timesteps weigh alike."""
     prior: float = 1.0
-    """What the loss of regularisation images is multiplied with."""
+    """The loss weight of regularisation images."""
 
 
 def diffusion_loss(

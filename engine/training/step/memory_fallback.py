@@ -66,7 +66,9 @@ def fitting_for(settings: TrainingSettings, resolution: int, total_gb: float | N
     checkpointing = settings.gradient_checkpointing
     if checkpointing is None:
         checkpointing = total_gb is not None and total_gb < NO_CHECKPOINTING_GB
-    return MicrobatchPlan(checkpointing, settings.batch, settings.gradient_accumulation, settings.optimizer, resolution)
+    return MicrobatchPlan(
+        checkpointing, settings.batch_size, settings.gradient_accumulation_steps, settings.optimizer, resolution
+    )
 
 
 def replays(settings: TrainingSettings, fitting: MicrobatchPlan, total_gb: float | None) -> bool:
@@ -132,6 +134,6 @@ def next_fallback(
     if smaller >= asked * SMALLEST and smaller >= grain:
         return replace(now, resolution=smaller), f"resolution {smaller} instead of {now.resolution}"
     raise TrainingError(
-        "a step does not fit into memory, with all given up that can be",
+        "a step does not fit into memory, whatever was given up",
         "free memory and resume the run, or start one with a lower training.rank",
     )

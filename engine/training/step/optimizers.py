@@ -92,8 +92,8 @@ def remember(optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tenso
         place[path[-1]] = value
     if max(slots, default=-1) >= sum(len(group["params"]) for group in optimizer.param_groups):
         raise TrainingError(
-            "this run's state was written by an older Limner, in a form that is not read any more",
-            "start a new run from its last checkpoint: limner train --set training.start_from=FILE",
+            "this run's state was written by an older Limner, in a format that is no longer read",
+            "start a new run from its last checkpoint: limner train --set training.network_weights=FILE",
         )
     groups = [
         {**group, **plain.get(f"group/{number}", {})}

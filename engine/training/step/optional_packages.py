@@ -20,7 +20,7 @@ def check_packages(training: TrainingSettings) -> None:
         raise missing(*OF_OPTIMIZERS[training.optimizer])
     if training.tensorboard and not _is_there("tensorboard"):
         raise TrainingError(
-            "training.tensorboard needs tensorboard, which is not there",
+            "training.tensorboard needs tensorboard, which is not installed",
             "install it with: pip install tensorboard, or set training.tensorboard to false",
         )
 
@@ -33,7 +33,9 @@ def missing(what: str, package: str, said: str = "") -> TrainingError:
         package: its name.
         said: why it can't be used, where it is there.
     """
-    return TrainingError(f"{what} needs {package}, which is not there{said}", f"install it with: pip install {package}")
+    return TrainingError(
+        f"{what} needs {package}, which is not installed{said}", f"install it with: pip install {package}"
+    )
 
 
 def _is_there(package: str) -> bool:

@@ -1,4 +1,4 @@
-"""One pass of a step, forward and backward: as it comes, or from buffers that never move, replayed. Needs torch.
+"""One pass of a step, forward and backward: plain, or replayed from buffers that never move. Needs torch.
 
 At small batches a card waits for the CPU, which launches thousands of kernels a step. A CUDA graph launches all of a
 pass at once; it needs its tensors to stay where they are, so each batch is copied into the graph's own. One graph is
@@ -131,7 +131,7 @@ class PassRunner:
         except Exception as error:
             if is_out_of_memory(error) or not self._give_up():
                 raise
-            self._tell(events.Warning(f"training goes on without compiling, which failed: {_words(error)}"))
+            self._tell(events.Warning(f"training continues without compiling, which failed: {_words(error)}"))
         return self._work(batch, chance, share)
 
     def _make(self, key: Key, batch: Batch, chance: StepRandomness, share: float) -> GraphedPass | None:
@@ -144,13 +144,13 @@ class PassRunner:
                 made.capture(self._pool)
                 replayed = _seconds(made.run)
                 if replayed >= plain:
-                    why = f"a replayed pass takes {replayed * 1000:.0f} ms, one as it comes {plain * 1000:.0f}"
+                    why = f"a replayed pass takes {replayed * 1000:.0f} ms, an ordinary one {plain * 1000:.0f}"
                     raise _Slower(why)
         except Exception as error:
             self._replay = False
             self.forget()
             what = "" if isinstance(error, _Slower) else "capturing one failed: "
-            self._tell(events.Warning(f"training goes on without CUDA graphs: {what}{_words(error)}"))
+            self._tell(events.Warning(f"training continues without CUDA graphs: {what}{_words(error)}"))
             return None
         self._kept[key] = made
         return made

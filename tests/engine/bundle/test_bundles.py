@@ -175,7 +175,7 @@ def test_a_run_that_went_on_is_brought_up_to_date_and_an_older_one_changes_nothi
     trained.events_path.write_text("".join(lines[:4]))
     (trained.path / "checkpoints/jx265.safetensors").unlink()
     bundle_runs(home, tmp_path / "older.limner")
-    with alive(trained), pytest.raises(BundleError, match="is under way here"):
+    with alive(trained), pytest.raises(BundleError, match="is still running here"):
         unbundle(tmp_path / "whole.limner", home.root)
     assert _how(unbundle(tmp_path / "whole.limner", home.root)) == [(trained.id, Merged.UPDATED)]
     now = files_of(trained.path)
@@ -202,7 +202,7 @@ def test_a_run_that_can_not_come_home_keeps_none_of_the_others_away(
         opened = unbundle(runs, home.root)
     told = dict(zip((each.id for each in opened.runs), names_of(opened.runs), strict=True))
     assert told["a"].startswith("a: left out: ")
-    assert "is under way here" in told[trained.id]
+    assert "is still running here" in told[trained.id]
     assert (told["b"], told["z"]) == ("b: new", "z: new")
     assert {"b", "z"} <= {run.id for run in home.run_folders()}
     assert not (home.runs / "a").exists()
@@ -215,7 +215,7 @@ def _how(opened: Unbundled) -> list[tuple[str, Merged]]:
 def test_a_run_that_is_under_way_stays_where_it_is(home: Project, trained: JobFolder, file: Path) -> None:
     log = trained.events_path.read_text()
     trained.events_path.write_text("".join(log.splitlines(keepends=True)[:-1]))
-    with alive(trained), pytest.raises(BundleError, match="is under way: wait for its end"):
+    with alive(trained), pytest.raises(BundleError, match="is under way: wait until it ends"):
         bundle_runs(home, file)
     assert not file.exists()
     trained.events_path.write_text(log)
@@ -224,7 +224,7 @@ def test_a_run_that_is_under_way_stays_where_it_is(home: Project, trained: JobFo
 
 
 def test_what_can_not_be_is_told_and_leaves_nothing(home: Project, file: Path, tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="no dataset to take along: build it first"):
+    with pytest.raises(BundleError, match="no dataset to bundle: build it first"):
         bundle_project(create_project(tmp_path / "new"), file)
     with pytest.raises(BundleError, match="has no runs"):
         bundle_runs(home, file)
@@ -252,7 +252,7 @@ def test_a_bundle_that_was_copied_in_part_or_damaged_is_refused_and_leaves_nothi
     whole = file.read_bytes()
     for length in (len(whole) // 3, len(whole) - 200):
         file.write_bytes(whole[:length])
-        with pytest.raises(BundleError, match=r"is cut off: copy it once more"):
+        with pytest.raises(BundleError, match=r"is cut off: copy it again"):
             unbundle(file, tmp_path / "b")
     raw = bytearray(gzip.decompress(whole))
     raw[raw.index(b"red shirt")] ^= 1
@@ -454,7 +454,7 @@ def test_paths_out_of_a_bundles_project_are_set_aside_and_told(tmp_path: Path) -
         "captions.wd14": "file:../tagger",
         "captions.blip": "~/blip",
         "captions.florence": "/opt/florence",
-        "training.start_from": "../other/lora.safetensors",
+        "training.network_weights": "../other/lora.safetensors",
     }
     text = "".join(f'{key} = "{value}"\n' for key, value in outside.items())
     inside = 'training.rank = 8\nbase.vae = "models/vae.safetensors"\n'
@@ -464,4 +464,4 @@ def test_paths_out_of_a_bundles_project_are_set_aside_and_told(tmp_path: Path) -
     settings = opened.project.settings
     assert settings.base.model == Settings().base.model
     assert settings.base.vae == Path("models/vae.safetensors")
-    assert (settings.captions.blip, settings.training.start_from) == (Settings().captions.blip, None)
+    assert (settings.captions.blip, settings.training.network_weights) == (Settings().captions.blip, None)

@@ -64,7 +64,7 @@ def test_an_image_changed_by_hand_stays_until_it_is_overwritten(
         report, words = told(built, framing)
         assert image(built).read_bytes() == own
         assert report.by_hand == ("0001.png",)
-        assert "changed by hand, and left so: 0001.png; limner dataset build --overwrite replaces them" in words
+        assert "changed by hand, left unchanged: 0001.png; limner dataset build --overwrite replaces them" in words
     report, words = told(built, Framing.CLOSE, overwrite=True)
     assert image(built).read_bytes() == original
     assert (report.by_hand, words) == ((), "")
@@ -183,4 +183,4 @@ def test_a_photo_turned_after_it_was_indexed_is_not_cut_silently(turned: Project
 def test_a_changed_photo_that_nobody_looked_at_is_told(turned: Project) -> None:
     report, words = told(turned)
     assert report.cut == 3
-    assert "face 1: its photo was changed after it was indexed, its box may be off" in words
+    assert "face 1: its photo was changed after it was indexed, its box may be wrong" in words

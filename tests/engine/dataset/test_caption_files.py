@@ -21,7 +21,6 @@ from engine.dataset.files.manifest import read_manifest
 from engine.errors import DatasetError
 from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
-from engine.settings import Captioner
 from tests.rows import usual
 
 FILES = {
@@ -68,7 +67,7 @@ def type_letters(project: Project) -> None:
 
 
 def overwrite(project: Project) -> None:
-    write_captions(project, Captioner.TEMPLATE, overwrite=True)
+    write_captions(project, "template", overwrite=True)
 
 
 def change_trigger(project: Project) -> None:
@@ -133,9 +132,9 @@ def test_what_somebody_wrote_since_stays_also_where_only_a_byte_differs(built: P
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("jx265, man, Übung".encode("latin-1"), r"0001.txt is no UTF-8 text \(byte 12\)"),
-        ("jx265, man".encode("utf-16-le"), "0001.txt holds NUL bytes: it is no text, or UTF-16 without"),
-        (codecs.BOM_UTF16_LE + b"j\x00x", "0001.txt is no UTF-16 text"),
+        ("jx265, man, Übung".encode("latin-1"), r"0001.txt is not UTF-8 text \(byte 12\)"),
+        ("jx265, man".encode("utf-16-le"), "0001.txt holds NUL bytes: not a text file, or UTF-16 without"),
+        (codecs.BOM_UTF16_LE + b"j\x00x", "0001.txt is not UTF-16 text"),
     ],
 )
 def test_an_encoding_that_cant_be_told_is_refused_by_name(built: Project, data: bytes, words: str) -> None:

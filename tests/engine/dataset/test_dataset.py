@@ -22,7 +22,6 @@ from engine.faces.photo.geometry import Box, Cut, Framing, crop_square
 from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.project import Project
-from engine.settings import Captioner
 from tests.astronaut import FACE, astronaut, save
 
 LARGE = 4
@@ -263,7 +262,7 @@ def test_captioning_fills_gaps_and_overwrites_only_when_asked(scanned: Project) 
         "jx265, man, close-up",
         "jx265, man, smiling",
     ]
-    assert write_captions(scanned, Captioner.TEMPLATE, overwrite=True).written == ["0002.png"]
+    assert write_captions(scanned, "template", overwrite=True).written == ["0002.png"]
     assert DatasetFolder(scanned).images()[1].caption == "jx265, man, close-up"
 
 

@@ -16,7 +16,6 @@ from engine.dataset.files.layout import DatasetFolder
 from engine.dataset.regularisation import add_regularisation, passed_over, regularisation_folders
 from engine.errors import DatasetError
 from engine.project import Project
-from engine.settings import Captioner
 from engine.training.data.examples import read_examples
 from engine.training.data.images import fit
 from tests.astronaut import astronaut, save
@@ -45,7 +44,7 @@ def test_a_mask_beside_an_image_is_no_portrait_and_is_used_as_a_mask(built: Proj
     masked(folder(built) / "0001.png")
     assert [image.path.name for image in DatasetFolder(built).images()] == ["0001.png", "0002.png", "0003.png"]
     assert len(read_examples(built)) == 3
-    write_captions(built, Captioner.TEMPLATE, overwrite=True)
+    write_captions(built, "template", overwrite=True)
     assert not (folder(built) / "0001-masklabel.txt").exists()
     alpha = fit(folder(built) / "0001.png", (64, 64)).alpha
     assert alpha is not None
@@ -53,7 +52,7 @@ def test_a_mask_beside_an_image_is_no_portrait_and_is_used_as_a_mask(built: Proj
     assert fit(folder(built) / "0002.png", (64, 64)).alpha is None
     done = export(built, tmp_path / "out", ExportFormat.KOHYA)
     assert done.images == 3
-    assert "1 mask is left out: neither format has a place for them" in done.warnings
+    assert "1 mask is left out: neither format supports them" in done.warnings
     assert len(list((done.folder / folder(built).name).glob("*.png"))) == 3
 
 
@@ -96,9 +95,9 @@ def test_what_is_not_used_is_named_with_the_reason(built: Project) -> None:
     assert unused_in(place) == [
         ("0001.caption", "0001.txt is read"),
         ("0099.txt", "no image of that name"),
-        ("a.gif", "no format that trainers read"),
+        ("a.gif", "not a format that trainers read"),
         ("more/", "a folder inside"),
-        ("notes.md", "no format that trainers read"),
+        ("notes.md", "not a format that trainers read"),
     ]
     assert DatasetFolder(built).checks()[-1].startswith("not used: 0001.caption (0001.txt is read), 0099.txt (no image")
 

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
-from engine.dataset.captions.blip_florence import Blip, Florence
+from engine.dataset.captions.blip import Blip
+from engine.dataset.captions.florence import Florence
 from engine.dataset.captions.job import write_captions
 from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project
-from engine.settings import Captioner, FlorenceTask
+from engine.settings import FlorenceTask
 from tests.sentence_models import WORDS, save_blip, save_florence
 
 
@@ -36,7 +37,7 @@ def test_blip_says_what_the_model_itself_says(blip: Path) -> None:
     model, processor = BlipForConditionalGeneration.from_pretrained(blip), BlipProcessor.from_pretrained(blip)
     with torch.inference_mode():
         made = model.generate(**processor(images=picture, return_tensors="pt"), max_new_tokens=50, num_beams=3)
-    said = Blip(str(blip)).say(picture)
+    said = Blip(str(blip)).describe(picture)
     assert said == processor.decode(made[0], skip_special_tokens=True).strip()
     assert set(said.split()) <= set(WORDS)
     assert said
@@ -44,7 +45,7 @@ def test_blip_says_what_the_model_itself_says(blip: Path) -> None:
 
 def test_a_sentence_model_s_words_follow_the_person_s(built: Project, blip: Path) -> None:
     built.change({"captions.blip": str(blip)})
-    report = write_captions(built, Captioner.BLIP, images=["0001.png"])
+    report = write_captions(built, "blip", images=["0001.png"])
     assert report.written == ["0001.png"]
     caption = DatasetFolder(built).images()[0].caption
     assert caption.startswith("jx265, man, close-up, ")
@@ -53,8 +54,8 @@ def test_a_sentence_model_s_words_follow_the_person_s(built: Project, blip: Path
 
 def test_florence_is_asked_for_as_much_as_is_wanted(florence: Path) -> None:
     picture = Image.new("RGB", (80, 60), "red")
-    short = Florence(str(florence), FlorenceTask.SHORT).say(picture)
-    detailed = Florence(str(florence)).say(picture)
+    short = Florence(str(florence), FlorenceTask.SHORT).describe(picture)
+    detailed = Florence(str(florence)).describe(picture)
     assert 0 < len(short.split()) <= 40
     assert len(short.split()) < len(detailed.split()) <= 120
 
@@ -69,7 +70,7 @@ def test_no_pickle_is_loaded_and_no_code_of_the_model_s_folder_runs(blip: Path, 
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {"AutoModelForVision2Seq": "evil.Evil", "AutoProcessor": "evil.Evil"}
     (folder / "config.json").write_text(json.dumps(config))
-    assert Blip(str(folder)).say(Image.new("RGB", (32, 32)))
+    assert Blip(str(folder)).describe(Image.new("RGB", (32, 32)))
     assert not marker.exists()
     torch.save({}, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()

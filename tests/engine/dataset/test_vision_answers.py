@@ -14,7 +14,6 @@ from engine.dataset.captions.vision_answer import answer_of, is_refusal
 from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project
-from engine.settings import Captioner
 from tests.model_server import Said, answering
 
 CAPTION = "smiling, wearing a navy suit, standing at a window, soft daylight"
@@ -136,7 +135,7 @@ def test_refused_pictures_keep_their_captions_and_are_counted(built: Project) ->
     told: list[events.Event] = []
     with answering(answer) as asked:
         built.change({"captions.url": asked.url})
-        report = write_captions(built, Captioner.SERVER, tell=told.append)
+        report = write_captions(built, "server", tell=told.append)
     assert (report.written, report.refused) == (["0001.png", "0003.png"], ["0002.png"])
     assert captions(built) == [
         "jx265, man, close-up, smiling, in a garden",
@@ -146,7 +145,7 @@ def test_refused_pictures_keep_their_captions_and_are_counted(built: Project) ->
     said = [each.message for each in told if isinstance(each, events.Warning)]
     assert said == [
         "0002.png keeps its caption: tiny refused: I'm sorry, but I can't help with that.",
-        "no caption for 1 of 3 pictures: what was there stays",
+        "no caption for 1 of 3 pictures: the old caption stays",
     ]
     assert len(asked.questions) == 4, "a model that refuses is asked once more"
 
@@ -158,7 +157,7 @@ def test_a_server_is_asked_for_a_form_that_it_knows(built: Project) -> None:
 
     with answering(answer) as asked:
         built.change({"captions.url": asked.url})
-        write_captions(built, Captioner.SERVER)
+        write_captions(built, "server")
     kinds = [question.get("response_format", {}).get("type") for question in asked.questions]
     assert kinds == ["json_schema", "json_object", "json_object", "json_object"], "what it does not know is asked once"
     assert captions(built) == ["jx265, man, close-up, smiling"] * 3
@@ -173,12 +172,12 @@ def test_a_refusal_in_its_own_field_is_understood(built: Project, streamed: bool
         body = json.dumps({"choices": [{"message": {"content": None, "refusal": "I can't help."}}]})
     with answering(Said(body=body, streamed=False)) as asked:
         built.change({"captions.url": asked.url})
-        report = write_captions(built, Captioner.SERVER, images=["0001.png"])
+        report = write_captions(built, "server", images=["0001.png"])
     assert report.refused == ["0001.png"]
 
 
 def test_a_model_that_only_thinks_is_told(built: Project) -> None:
     with answering(Said("<think>hm, a man")) as asked:
         built.change({"captions.url": asked.url})
-        with pytest.raises(DatasetError, match="said nothing about the picture"):
-            write_captions(built, Captioner.SERVER)
+        with pytest.raises(DatasetError, match="returned no caption"):
+            write_captions(built, "server")

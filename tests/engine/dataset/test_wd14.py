@@ -80,7 +80,7 @@ def test_what_is_no_tagger_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(DatasetError, match=r"holds no selected_tags\.csv: check captions\.wd14"):
         Tagger(str(folder))
     (folder / "selected_tags.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(DatasetError, match="is no list of tags"):
+    with pytest.raises(DatasetError, match="is not a list of tags"):
         Tagger(str(folder))
     (folder / "model.onnx").write_bytes(b"nothing")
     with pytest.raises(DatasetError, match=r"model\.onnx can't be loaded"):

@@ -159,7 +159,7 @@ class TestTheBaseModel:
         weights = model / "snapshots/abc/vae/diffusion_pytorch_model.safetensors"
         weights.unlink()
         weights.symlink_to(tmp_path / "blobs/never-fetched")
-        assert "fetched in part: the weights in vae" in base_check(settings).detail
+        assert "partly downloaded: the weights in vae" in base_check(settings).detail
 
 
 class TestTheLibrary:

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from engine.errors import FaceError
 from engine.faces.detection.detector import LONGEST, SURE, DetectedFace, Detector, model_file
 from engine.faces.detection.embedding import GROUP, Identity, square_of
-from engine.faces.detection.pose import NOSE, Points, roll_of, yaw_of
+from engine.faces.detection.pose import NOSE, Points, yaw_of
 from engine.faces.photo.geometry import Box
 from engine.faces.photo.loading import open_upright
 from tests.astronaut import FACE, astronaut, save
@@ -137,6 +137,12 @@ def test_identity_of_the_same_person_from_several_threads_is_one(detector: Detec
     assert np.array_equal(one, other)
     assert one.shape == (128,)
     assert float(np.linalg.norm(one)) == pytest.approx(1.0, abs=1e-5)
+
+
+def roll_of(points: Points) -> float:
+    """Degrees that a head is tilted, positive clockwise as it is looked at."""
+    (left_x, left_y), (right_x, right_y) = points.left_eye, points.right_eye
+    return math.degrees(math.atan2(right_y - left_y, right_x - left_x))
 
 
 def test_chip_holds_the_face_laid_straight(detector: Detector, identity: Identity) -> None:

@@ -169,6 +169,7 @@ def test_an_undo_takes_a_move_back_and_it_is_not_made_again(prism: Prism) -> Non
     assert [prism.undo() for _ in range(4)] == ["move 4 faces", "crop 2", "reject 4", "keep 3 faces"]
 
 
+@pytest.mark.long
 def test_what_an_earlier_scan_lost_is_found_again(prism: Prism) -> None:
     with prism.project.store() as store:
         # As a Limner left it that knew faces by their markers alone: the faces twice, the old ones gone.
@@ -195,7 +196,7 @@ def test_a_face_that_is_gone_keeps_its_decision_and_its_image(prism: Prism) -> N
     report = prism.scan(told=heard)
     assert (report.faces, report.gone) == (3, 2)
     last = [each for each in heard if isinstance(each, events.Warning)][-1]
-    assert last.message == "2 decided faces are gone from the library: what was decided is kept"
+    assert last.message == "2 decided faces are gone from the library: their decisions are kept"
     faces = list(prism.faces(gone=True).values())
     assert [face.id for face in select(faces, "")] == [1, 3, 5]
     assert [face.id for face in select(faces, "is:gone")] == [2, 4]
@@ -215,6 +216,7 @@ def test_a_face_that_is_gone_keeps_its_decision_and_its_image(prism: Prism) -> N
     assert prism.faces()[2].decision is Decision.REJECT
 
 
+@pytest.mark.long
 def test_a_face_that_became_somebody_elses_is_not_taken_for_its_neighbour(prism: Prism) -> None:
     bob = prism.index.person("Bob")
     row = next(each for each in prism.index.rows["markers"] if each["marker_uid"] == prism.faces()[1].marker_uid)
@@ -239,6 +241,7 @@ def test_a_face_found_elsewhere_on_the_same_content_is_known(prism: Prism) -> No
     assert prism.scan().moved == 4
 
 
+@pytest.mark.long
 def test_another_photo_of_the_same_name_is_another_face(prism: Prism) -> None:
     faces_reset(prism.index)
     for photo, file in zip(prism.index.rows["photos"], prism.index.rows["files"], strict=True):
@@ -285,6 +288,7 @@ def test_a_person_twice_on_one_photo_is_told_until_one_is_decided(tmp_path: Path
     assert flagged() == both
 
 
+@pytest.mark.long
 def test_a_photo_turned_by_180_degrees_since_is_doubted(prism: Prism) -> None:
     path = prism.here / "originals/2019/IMG_1.jpg"
     with Image.open(path) as opened:

@@ -100,6 +100,7 @@ def test_the_pick_meets_the_drawn_library_s_truth(drawn: tuple[list[Face], dict[
     assert len({shot.taken_at.year for shot in chosen}) >= 5
 
 
+@pytest.mark.long
 def test_the_other_faces_of_a_photo_are_known(drawn: tuple[list[Face], dict[str, Shot], Project]) -> None:
     faces, shots, _ = drawn
     for face, shot in _truth(faces, shots):

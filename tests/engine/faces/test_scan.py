@@ -77,7 +77,7 @@ def test_every_kind_of_file_becomes_a_face_with_its_reason(photos: Photos) -> No
         "/ text.jpg": "the file is not an image",
         "/ empty.jpg": "the file is empty",
         "/ gone.jpg": "the file is missing",
-        "/ ../index.db": "the file's name leads out of its folder",
+        "/ ../index.db": "the file's name points out of its folder",
         "import x.jpg": "the import folder is not set",
         "examples y.jpg": "PhotoPrism's examples folder is not one that Limner reads",
     }
@@ -159,7 +159,7 @@ def test_another_scan_keeps_what_was_decided(photos: Photos) -> None:
 def test_nobody_of_that_name_leaves_the_project_as_it_was(photos: Photos) -> None:
     photos.index.face(photos.index.photo("a.jpg"), photos.index.person("James"))
     photos.connect()
-    with pytest.raises(LibraryError, match=r"nobody in the library is called Jmaes: did you mean James\?"):
+    with pytest.raises(LibraryError, match=r"there is nobody in the library called Jmaes: did you mean James\?"):
         scan(photos.project, "Jmaes")
     assert photos.project.settings.person.uid is None
 
@@ -194,12 +194,12 @@ def test_a_scan_runs_as_a_job_of_its_own(photos: Photos) -> None:
 
 def test_a_scan_that_fails_says_why_in_its_log(photos: Photos) -> None:
     photos.connect()
-    with pytest.raises(JobError, match="nobody in the library is called James: see who is there"):
+    with pytest.raises(JobError, match="there is nobody in the library called James: list them with"):
         wait(start_scan(photos.project, "James"))
 
 
 def test_a_connection_that_others_can_read_is_told_once(photos: Photos, monkeypatch: pytest.MonkeyPatch) -> None:
-    caution = "the connection to nas:3306 is not encrypted: others on the way can read what is asked"
+    caution = "the connection to nas:3306 is not encrypted: others on the network can read it"
     monkeypatch.setattr(PhotoPrismLibrary, "cautions", lambda _: (caution,))
     save(photos.folder / "originals/a.jpg", astronaut(width=200))
     photos.index.face(photos.index.photo("a.jpg", (200, 256)), photos.index.person("James"), FACE)

@@ -110,17 +110,17 @@ class TestAProcessThatIsGone:
         running = events.Job(JobState.RUNNING, 4242, host=this_machine(), boot="another start of this machine")
         job = told(JobFolder(tmp_path / "20261121-1403-jx265"), running)
         assert follow.state(job).state is JobState.FAILED
-        said = "the machine was restarted while it ran; go on with: limner resume 20261121-1403-jx265"
+        said = "the machine was restarted while it was running; resume it with: limner resume 20261121-1403-jx265"
         assert (follow.state(job).reason, run_status(job).reason) == (said, said)
 
     def test_of_this_start_of_the_machine_is_not_blamed_on_a_restart(self, tmp_path: Path) -> None:
         assert boot_id()
         job = told(JobFolder(tmp_path / "run"), events.Job(JobState.RUNNING, 1, host=this_machine(), boot=boot_id()))
-        assert "without a word" in (follow.state(job).reason or "")
+        assert "without a message" in (follow.state(job).reason or "")
 
     def test_of_another_machine_is_not_blamed_on_a_restart_of_this_one(self, tmp_path: Path) -> None:
         there = events.Job(JobState.RUNNING, 1, host="another-machine", boot="a start of that machine")
-        assert "without a word" in (follow.state(told(JobFolder(tmp_path / "run"), there)).reason or "")
+        assert "without a message" in (follow.state(told(JobFolder(tmp_path / "run"), there)).reason or "")
 
     def test_is_known_by_its_lock_whoever_has_its_pid_now(self, tmp_path: Path) -> None:
         other = subprocess.Popen(["sleep", "60"])

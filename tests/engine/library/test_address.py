@@ -145,7 +145,7 @@ def test_a_file_that_is_named_like_a_login_is_a_file(tmp_path: Path) -> None:
 
 
 def test_a_login_without_a_scheme_is_no_path() -> None:
-    with pytest.raises(LibraryError, match="of what kind it is: give mysql://"):
+    with pytest.raises(LibraryError, match="what kind it is: give mysql://"):
         parse_address("james@nas:3306/photos")
 
 

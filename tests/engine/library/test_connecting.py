@@ -74,7 +74,7 @@ def test_a_port_where_nothing_listens_is_told() -> None:
 
 
 def test_an_unknown_host_is_told() -> None:
-    with pytest.raises(HostUnreachable, match=r"no machine is called nowhere\.invalid: check the host"):
+    with pytest.raises(HostUnreachable, match=r"there is no host called nowhere\.invalid: check the host"):
         _connect("mysql://reader@nowhere.invalid/photoprism")
 
 

@@ -105,9 +105,9 @@ def test_a_link_out_of_originals_names_the_mount_that_mends_it(tmp_path: Path) -
     with pytest.raises(RootsDoNotFit) as refused:
         check_roots(files, Roots(originals))
     assert (
-        refused.value.what == f"{originals / 'family'} is a link that leads out of {originals}, to {tmp_path / 'nas'}"
+        refused.value.what == f"{originals / 'family'} is a link that points out of {originals}, to {tmp_path / 'nas'}"
     )
-    assert refused.value.fix == f"say that it belongs there: --mount family={tmp_path / 'nas'}"
+    assert refused.value.fix == f"set where it is mounted: --mount family={tmp_path / 'nas'}"
     with pytest.raises(ClimbsOut, match=f"--mount family={tmp_path / 'nas'}"):
         Roots(originals).path("/", "family/a.jpg")
     mounted = Roots(originals, mounts=(("family", tmp_path / "nas"),))
@@ -190,13 +190,13 @@ def test_a_project_inside_the_photo_folder_hides_only_what_is_its_own(tmp_path: 
     [
         (
             ["IMG_1.CR2", "IMG_2.nef", "notes.txt"],
-            "2 raw files lie in .*, and no photos that Limner reads",
+            "2 raw files in .*, and no photos that Limner reads",
         ),
         (
             ["a.mp4", "b.mp4", "c.jp2"],
-            r"no photos that Limner reads lie in .*, but 2 \.mp4, 1 \.jp2: give",
+            r"there are no photos in .* that Limner reads, but 2 \.mp4, 1 \.jp2: give",
         ),
-        ([], "no photos lie in .*: give the folder that holds them, or one above"),
+        ([], "there are no photos in .*: give the folder that holds them, or its parent"),
     ],
 )
 def test_a_folder_without_photos_says_what_lies_there(tmp_path: Path, names: list[str], words: str) -> None:

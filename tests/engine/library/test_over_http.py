@@ -198,7 +198,7 @@ def test_a_busy_or_failing_server_is_asked_again_and_left_alone_as_long_as_it_wa
     library.people()
     assert time.monotonic() - began >= 0.3
     prism.before("subjects", *[BUSY] * http_session.TRIES)
-    with pytest.raises(HostUnreachable, match="asked too often: try again in a few minutes"):
+    with pytest.raises(HostUnreachable, match="limits requests: try again in a few minutes"):
         library.people()
 
 
@@ -210,7 +210,7 @@ def test_a_download_token_that_ran_out_is_renewed(prism: Prism, library: HttpLib
     path.unlink()
     prism.before("config", *[Fault(200, body=b'{"version": "1", "downloadToken": "never"}')] * 3)
     prism.download_token = "dl3"
-    with pytest.raises(NoPhotosNow, match="look at photos, not download them"):
+    with pytest.raises(NoPhotosNow, match="view photos, not download them"):
         library.roots.path(*first)
 
 
@@ -279,9 +279,7 @@ def test_a_user_is_logged_in_and_out_and_in_again_when_the_session_ends(prism: P
 
 
 def test_who_is_not_let_in_is_told_what_to_do(prism: Prism) -> None:
-    with pytest.raises(
-        WrongPassword, match=r"lets nobody in without a password: set LIMNER_DB_PASSWORD to an app pass"
-    ):
+    with pytest.raises(WrongPassword, match=r"requires a password: set LIMNER_DB_PASSWORD to an app pass"):
         opened(prism, None, None)
     with pytest.raises(WrongPassword, match=r"refused the app password, .*http://USER@127.0.0.1"):
         opened(prism, None, "wrong")
@@ -305,12 +303,12 @@ def test_a_library_that_is_open_to_all_needs_no_password(prism: Prism, tmp_path:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (Fault(200, body=b"<html>router</html>"), "is no PhotoPrism: give the address"),
-        (Fault(200, body=b'{"some": "json"}'), "is no PhotoPrism: give the address"),
+        (Fault(200, body=b"<html>router</html>"), "is not PhotoPrism: give the address"),
+        (Fault(200, body=b'{"some": "json"}'), "is not PhotoPrism: give the address"),
         (Fault(404), "answered 404: check the address"),
         (
             Fault(308, {"Location": "https://photos.example.com/x"}),
-            "sends on to https://photos.example.com: limner connect",
+            "redirects to https://photos.example.com: limner connect",
         ),
     ],
 )
@@ -322,7 +320,7 @@ def test_what_is_no_photoprism_is_told(prism: Prism, fault: Fault, words: str) -
 
 def test_a_list_that_is_none_is_told(prism: Prism, library: HttpLibrary) -> None:
     prism.before("subjects", Fault(200, body=b'{"error": "x"}'))
-    with pytest.raises(NotALibrary, match="answers otherwise than PhotoPrism does"):
+    with pytest.raises(NotALibrary, match="does not answer as PhotoPrism does"):
         library.people()
 
 
@@ -358,7 +356,7 @@ def test_a_server_that_goes_away_in_mid_scan_leaves_what_was_known(prism: Prism,
     scan(project, "James Café", APP_PASSWORD)
     shutil.rmtree(project.cache)
     prism.before(DL, *[Fault(503)] * 100)
-    with pytest.raises(NoPhotosNow, match=r"is not up \(503\)"):
+    with pytest.raises(NoPhotosNow, match=r"is not running \(503\)"):
         scan(project, "James Café", APP_PASSWORD)
     with project.store() as store:
         assert [face.problem for face in Ledger(store).faces()] == [None, None, None]
@@ -402,7 +400,7 @@ def test_https_is_verified_and_what_to_do_is_told(
             far = replace(library.address, host="photos.example.com")
             from engine.library.tls import told_of
 
-            assert "nobody verified" in told_of(far, True)[0]
+            assert "it was not verified" in told_of(far, True)[0]
             assert "not encrypted" in told_of(far, False)[0]
 
 

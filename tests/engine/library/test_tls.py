@@ -123,7 +123,7 @@ def test_a_far_server_that_nobody_vouches_for_is_refused_with_what_to_do(secure_
 def test_what_is_not_verified_by_wish_is_told(secure_url: str) -> None:
     with _opened(f"{_far(secure_url)}?ssl=unverified") as library:
         assert encrypted(library.connection)
-        assert "nobody verified" in library.describe().notes[0]
+        assert "it was not verified" in library.describe().notes[0]
     with _opened(f"{_far(secure_url)}?ssl=off") as library:
         assert not encrypted(library.connection)
         assert "is not encrypted" in library.describe().notes[0]
@@ -222,7 +222,7 @@ def test_a_containers_name_is_told_to_be_one(monkeypatch: pytest.MonkeyPatch) ->
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(HostUnreachable, match=r"a container's name is known inside Docker alone: ssh -N -L 3306:127"):
+    with pytest.raises(HostUnreachable, match=r"a container's name only works inside Docker: ssh -N -L 3306:127"):
         _opened("mysql://photoprism@mariadb/photoprism")
 
 

@@ -71,7 +71,7 @@ def test_what_is_laid_back_has_soft_edges_and_nothing_else_changes() -> None:
 
 @pytest.mark.parametrize(
     ("fix", "says"),
-    [(FaceFix(denoise=0.0), "denoise 0 won't do"), (FaceFix(context=9), "context 9"), (FaceFix(only=True), "--from")],
+    [(FaceFix(denoise=0.0), "denoise 0 is invalid"), (FaceFix(context=9), "context 9"), (FaceFix(only=True), "--from")],
 )
 def test_what_nobody_can_paint_is_refused(tmp_path: Path, fix: FaceFix, says: str) -> None:
     order = order_for(drawn_project(tmp_path / "james", images=1), "a man", seed=1)

@@ -245,7 +245,7 @@ class TestVerdicts:
 
     @pytest.mark.parametrize("stars", [-1, 6])
     def test_no_other_number_of_stars_is_taken(self, project: Project, store: Store, stars: int) -> None:
-        with pytest.raises(PictureError, match="no rating"):
+        with pytest.raises(PictureError, match="not a valid rating"):
             Ratings(store).rate(painted(project, store, 1), stars)
 
     def test_one_that_can_not_be_judged_leaves_the_others_as_they_were(self, project: Project, store: Store) -> None:

@@ -194,7 +194,7 @@ def test_drawings_and_photographs_are_each_compared_by_what_knows_them() -> None
     assert identity_for(BaseSettings(model="demo")) == "drawn"
     assert identity_for(BaseSettings()) == "photographs"
     assert [load_identity(name).name for name in ("drawn", "photographs")] == ["drawn", "photographs"]
-    with pytest.raises(PictureError, match="nothing called x"):
+    with pytest.raises(PictureError, match="there is no identity model called x"):
         load_identity("x")
 
 
@@ -274,10 +274,10 @@ def test_likeness_needs_a_run_with_a_checkpoint_and_images(tmp_path: Path) -> No
 
 OVERTRAINED = {
     "training__learning_rate": 0.02,
-    "training__schedule": "constant",
+    "training__lr_scheduler": "constant",
     "training__rank": 8,
     "training__alpha": 8.0,
-    "training__batch": 4,
+    "training__batch_size": 4,
     "training__repeats": 10,
     "training__epochs": 4,
     "painting__steps": 8,

@@ -25,7 +25,7 @@ from engine.pictures.orders.orders import order_for, ready_to_queue
 from engine.pictures.orders.queue import Queue
 from engine.project import Project, open_project
 from engine.settings import BaseSettings
-from engine.storage.database import MIGRATIONS
+from engine.storage.migrations import MIGRATIONS
 from engine.storage.project_paths import ProjectPaths
 from tests.old_projects import FOLDER
 from tests.small_project import random_lora, run_with, small_project
@@ -170,12 +170,12 @@ def test_a_base_model_inside_is_the_projects_wherever_one_stands(
     project = small_project(tmp_path / "james", images=0)
     shutil.copytree(find_base(project.settings.base).source, project.root / "models/tiny")
     (project.root / "vae").mkdir()
-    project.change({"base.model": "models/tiny", "base.vae": "vae", "training.start_from": "vae"})
+    project.change({"base.model": "models/tiny", "base.vae": "vae", "training.network_weights": "vae"})
     (tmp_path / "elsewhere/models/tiny").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "elsewhere")
 
     assert find_base(replace_vae(project)).source == str(project.root / "models/tiny")
-    assert (project.settings.base.vae, project.settings.training.start_from) == (project.root / "vae",) * 2
+    assert (project.settings.base.vae, project.settings.training.network_weights) == (project.root / "vae",) * 2
     assert 'model = "models/tiny"' in project.settings_path.read_text(), "nothing is rewritten"
     with project.store() as store:
         order = ready_to_queue(project, order_for(project, "a", seed=1, path=project.pictures / "1.png"))

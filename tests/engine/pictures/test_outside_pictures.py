@@ -127,7 +127,7 @@ class TestPicturesFromElsewhere:
     def test_more_like_it_are_ordered_as_far_as_it_tells_and_else_as_the_settings_say(
         self, project: Project, store: Store
     ) -> None:
-        project.change({"painting.steps": 33, "painting.guidance": 4.0})
+        project.change({"painting.steps": 33, "painting.guidance_scale": 4.0})
         png(project.pictures / "a.png", A1111)
         png(project.pictures / "b.png", "only words")
         png(project.pictures / "c.png")
@@ -137,7 +137,7 @@ class TestPicturesFromElsewhere:
         assert (order.schedule.value, order.width, order.height) == ("Karras", 64, 96)
         order = order_like(project, store, known["b.png"], 7)
         assert (order.prompt, order.steps, order.guidance) == ("only words", 33, 4.0)
-        with pytest.raises(PictureError, match=r"c\.png does not tell its prompt"):
+        with pytest.raises(PictureError, match=r"c\.png does not say its prompt"):
             order_like(project, store, known["c.png"], 7)
 
 

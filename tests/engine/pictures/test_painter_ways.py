@@ -152,7 +152,7 @@ def test_a_lora_that_does_not_fit_is_refused_and_the_next_picture_is_as_before(
     tensors = {name: each.repeat(1, 2) if "lora_down" in name else each for name, each in load_file(loras[0]).items()}
     save_file(tensors, str(wide), read_metadata(loras[0]))
     wanted = painting.paint(PROMPT, [5], replace(BARE, lora=loras[0]))[0]
-    with pytest.raises(LoraFileError, match=r"wide.safetensors does not fit .*: look into it with: limner lora show"):
+    with pytest.raises(LoraFileError, match=r"wide.safetensors does not fit .*: see: limner lora show"):
         painting.paint(PROMPT, [5], replace(BARE, lora=wide))
     with pytest.raises(LoraFileError, match="there is no LoRA at"):
         painting.paint(PROMPT, [5], replace(BARE, lora=tmp_path / "none.safetensors"))
@@ -315,7 +315,7 @@ def test_the_painter_gives_the_card_to_training_says_so_and_goes_on_after_it(pro
             wait_until(lambda: _last_job(project).state is events.JobState.PAUSED)
             quicker(project, number)
         wait_until(lambda: state_of(project, number) is PictureState.DONE)
-    assert said == ["waiting for the painter to give the card back"]
+    assert said == ["waiting for the painter to free the GPU"]
     told = [entry.event for entry in painter_folder(project).entries() if isinstance(entry.event, events.Job)]
     assert [each.state for each in told] == [events.JobState.PAUSED, events.JobState.RUNNING]
     assert "a run trains on the card" in (told[0].reason or "")

@@ -125,9 +125,9 @@ def test_a_picture_says_all_that_made_it(painted: dict[str, Picture], lora: Path
     [
         ("no such lora", "there is no LoRA"),
         ("no lora of that name", "no LoRA of this project is called nobody: no run has a checkpoint yet"),
-        ("no weight", "'much' is no weight for a LoRA"),
+        ("no weight", "'much' is not a valid LoRA weight"),
         ("no lora at all", "not a safetensors file"),
-        ("odd size", "66x64 won't do"),
+        ("odd size", "66x64 is invalid"),
         ("no folder", "can't be written"),
     ],
 )

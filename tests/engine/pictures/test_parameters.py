@@ -14,9 +14,10 @@ from PIL import Image
 
 from engine.errors import PictureError
 from engine.pictures.orders.picture import Hires, LoraWeight
-from engine.pictures.orders.png_parameters import Parameters, add_lora_tag, png_text, read_parameters, split_lora_tags
+from engine.pictures.orders.png_parameters import Parameters, add_lora_tag, png_text, read_parameters
 from engine.pictures.painting.png_metadata import describe
 from engine.pictures.painting.request import GenerationParams
+from engine.prompts.extra_networks import strip
 from engine.settings.samplers import Sampler
 
 A1111 = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
@@ -160,10 +161,10 @@ def test_a_png_that_says_nothing_and_a_file_that_is_no_picture(tmp_path: Path) -
 def test_a_lora_stands_in_the_prompt_and_is_taken_out_again() -> None:
     tagged = add_lora_tag("photo of jx265 man", "jx265", 0.8)
     assert tagged == "photo of jx265 man <lora:jx265:0.8>"
-    assert split_lora_tags(tagged) == ("photo of jx265 man", [("jx265", 0.8)])
-    assert split_lora_tags("a <lora:b> c") == ("a c", [("b", 1.0)])
-    with pytest.raises(PictureError, match="no number"):
-        split_lora_tags("a <lora:b:much>")
+    found = strip(tagged)
+    assert found.text.strip() == "photo of jx265 man"
+    assert [(each.name, each.unet, each.te) for each in found.loras] == [("jx265", 0.8, 0.8)]
+    assert found.remarks == ()
 
 
 def test_a_painted_picture_says_its_passes_its_loras_and_its_prompt_so_that_a1111_reads_them() -> None:

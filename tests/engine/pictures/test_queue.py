@@ -29,7 +29,7 @@ def test_only_up_to_five_stars_are_given(project: Project, stars: int) -> None:
         queue = Queue(store)
         (picture,) = queue.add([order_for(project, "photo of jx265 man")])
         queue.finish(picture.id, picture.path, 1.0)
-        with pytest.raises(PictureError, match="no rating"):
+        with pytest.raises(PictureError, match="not a valid rating"):
             queue.rate(picture.id, stars)
         assert queue.picture(picture.id).rating == 0
 

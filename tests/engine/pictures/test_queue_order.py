@@ -298,9 +298,9 @@ def test_the_key_changes_with_all_that_makes_a_picture_and_with_nothing_else(pro
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"denoise": 0.0}, "denoise 0 won't do"),
+        ({"denoise": 0.0}, "denoise 0 is invalid"),
         ({"source": Path("/nowhere.png")}, "there is no picture at /nowhere.png"),
-        ({"hires": Hires(scale=1.0)}, "second pass at 1 won't do"),
+        ({"hires": Hires(scale=1.0)}, "second pass at 1 is invalid"),
         ({"hires": Hires(denoise=1.5)}, "second pass's denoise 1.5"),
         ({"sampler": Sampler.DDIM, "schedule": NoiseSchedule.KARRAS}, "DDIM has no Karras schedule"),
     ],

@@ -158,7 +158,7 @@ def test_settings_take_a_sampler_in_either_form(project: Project) -> None:
     assert (painting.sampler, painting.schedule) == (Sampler.DPMPP_2M_SDE, NoiseSchedule.KARRAS)
     painting = project.change({"painting.sampler": "Euler", "painting.schedule": "exponential"}).painting
     assert (painting.sampler, painting.schedule) == (Sampler.EULER, NoiseSchedule.EXPONENTIAL)
-    with pytest.raises(ProjectError, match=r"painting\.sampler = 'Magic' won't do: .*there is no sampler"):
+    with pytest.raises(ProjectError, match=r"painting\.sampler = 'Magic' is invalid: .*there is no sampler"):
         project.change({"painting.sampler": "Magic"})
     with pytest.raises(ProjectError, match="ddim has no exponential schedule"):
         project.change({"painting.sampler": "DDIM"})

@@ -51,6 +51,8 @@ def test_the_command_takes_pixels_or_a_name_and_says_which_there_are(tmp_path: P
     settings = small_project(tmp_path / "james", images=0).settings
     assert in_pixels(Size().convert("832x1216", None, None), settings) == (832, 1216)
     assert in_pixels(Size().convert("Tall", None, None), settings) == (52, 76)
-    with pytest.raises(click.BadParameter, match="'big' is no size; write it as 832x1216, or square, portrait"):
+    with pytest.raises(
+        click.BadParameter, match="'big' is not a valid size; write it as 832x1216, or square, portrait"
+    ):
         Size().convert("big", None, None)
     assert set(PIXELS) == set(SizeName)

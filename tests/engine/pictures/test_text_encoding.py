@@ -138,5 +138,5 @@ def test_a_lora_named_in_the_prompt_is_the_one_given_by_file(painting: Painting,
 def test_what_cannot_be_painted_is_refused_with_its_place(encoding: TextEncoding) -> None:
     with pytest.raises(PromptError, match="character 3 of the prompt: AND joins prompts"):
         seen(encoding, "a AND b")
-    with pytest.raises(PromptError, match="'much' is no weight"):
+    with pytest.raises(PromptError, match="'much' is not a valid LoRA weight"):
         seen(encoding, "a", "b <lora:x:much>")

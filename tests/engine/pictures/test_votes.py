@@ -107,7 +107,7 @@ def test_a_vote_is_undone_and_done_again_in_its_turn_after_a_restart_too(painted
 def test_only_pictures_are_voted_on(painted: Project) -> None:
     with painted.store() as store:
         waiting = Queue(store).add([order_for(painted, "a", seed=1)])[0]
-        for number, vote, says in ((waiting.id, 1, "not painted"), (999, 1, "not painted"), (1, 2, "no vote")):
+        for number, vote, says in ((waiting.id, 1, "not painted"), (999, 1, "not painted"), (1, 2, "not a valid vote")):
             with pytest.raises(PictureError, match=says):
                 Votes(store).cast(number, vote)
 

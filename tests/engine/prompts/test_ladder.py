@@ -74,7 +74,7 @@ def test_wrong_axes_and_empty_prompts_are_refused() -> None:
     with pytest.raises(PromptError, match="there is no axis weather") as caught:
         vary(PARENT, 3, 0, axes=["weather"])
     assert "light" in caught.value.fix
-    with pytest.raises(PromptError, match="nothing is to vary"):
+    with pytest.raises(PromptError, match="there is nothing to vary"):
         vary(PARENT, 3, 0, axes=[])
     with pytest.raises(PromptError, match="empty"):
         vary(" , ", 3, 0)

@@ -118,7 +118,10 @@ def test_a_prompt_that_will_not_do_is_dropped_and_it_is_said_why(said: str, why:
     wish = replace(WISH, stored=("portrait of jx265 man, on the moon, silver spacesuit",))
     dropped = VariationFilter(wish).sift(said)
     assert isinstance(dropped, Dropped)
-    assert dropped.why.startswith(why.partition(" (")[0] if why == "a copy" else why) or dropped.why == "alike another"
+    assert (
+        dropped.why.startswith(why.partition(" (")[0] if why == "a copy" else why)
+        or dropped.why == "too similar to another"
+    )
 
 
 def test_what_the_user_wrote_is_not_banned_and_what_is_locked_is_put_back() -> None:
@@ -230,7 +233,7 @@ def test_nothing_at_the_address_is_told() -> None:
         with pytest.raises(PromptError, match="nothing answers at"):
             vary_by_model(ModelServer(url), "tiny", WISH)
     for wrong in ("", "127.0.0.1:11434", "ftp://x", "http://", "http://x:99999"):
-        with pytest.raises(PromptError, match="is no address"):
+        with pytest.raises(PromptError, match="is not a server address"):
             ModelServer(wrong)
 
 
@@ -275,7 +278,7 @@ def test_a_prompt_without_the_person_gets_them_once() -> None:
     assert [each.text.split().count("jx265") for each in outcome.variations] == [1, 1, 1, 1]
 
 
-def test_a_thousand_mixed_variations_are_valid_distinct_and_name_the_person_once() -> None:
+def test_many_mixed_variations_are_valid_distinct_and_name_the_person_once() -> None:
     chance = random.Random(4)
 
     def talkative(_question: dict[str, Any]) -> Said:
@@ -283,14 +286,14 @@ def test_a_thousand_mixed_variations_are_valid_distinct_and_name_the_person_once
         noise = ("", "SUBJECT, ", "a young SUBJECT, ", "portrait of SUBJECT and SUBJECT, ", "(", "jx265 man, ")
         return prompts(*(chance.choice(noise) + text for text in drawn))
 
-    wish = replace(WISH, parent="photo of jx265 man", count=400, axes=NAMES)
+    wish = replace(WISH, parent="photo of jx265 man", count=150, axes=NAMES)
     outcome = varied(talkative, wish=wish)
     texts = [each.text for each in outcome.variations]
-    assert len(texts) == 400
-    assert engines(outcome).count("llm") > 30
+    assert len(texts) == 150
+    assert engines(outcome).count("llm") > 12
     texts += variations("photo of jx265 man, {2$$__place__|__light__|__clothes__}, {3::smiling|laughing|}", 350, 1)
     texts += [each.text for each in vary(WISH.parent, 350, 2, NAMES, known=texts)]
-    assert len(set(texts)) >= 1000
+    assert len(set(texts)) >= 800
     for text in set(texts):
         assert text.split().count("jx265") == 1
         assert take_apart(text, 30).remarks == ()

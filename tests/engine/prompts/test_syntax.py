@@ -132,19 +132,19 @@ def test_a_second_pass_counts_on() -> None:
 @pytest.mark.parametrize(
     ("text", "at", "says"),
     [
-        ("a (time 12:30)", 11, "a weight of 30 was hardly meant"),
-        ("a (b:-1)", 5, "a weight of -1 was hardly meant"),
-        ("(a:1.2.3)", 3, "1.2.3 is no number"),
+        ("a (time 12:30)", 11, "a weight of 30 is probably a mistake"),
+        ("a (b:-1)", 5, "a weight of -1 is probably a mistake"),
+        ("(a:1.2.3)", 3, "1.2.3 is not a number"),
         ("ab (c", 4, "( is never closed"),
         ("ab [c", 4, "[ is never closed"),
         ("<lora:x:0.8> (a:9)", 16, "a weight of 9"),
         ("# note\n(a:9)", 10, "a weight of 9"),
         ("a, #ff0000", 4, "is a comment"),
-        ("a | [b:3]", 3, "turns every schedule of this prompt off"),
+        ("a | [b:3]", 3, "turns off every schedule of this prompt"),
         ("a AND b", 3, "AND joins prompts"),
-        ("<hypernet:x:1>", 1, "is not known here"),
-        ("a <lora:x:much>", 3, "'much' is no weight"),
-        ("a <lora:x:40>", 3, "'40' is no weight"),
+        ("<hypernet:x:1>", 1, "is not supported"),
+        ("a <lora:x:much>", 3, "'much' is not a valid LoRA weight"),
+        ("a <lora:x:40>", 3, "'40' is not a valid LoRA weight"),
         ("a <lora::1>", 3, "names no LoRA"),
         ("a <lora:nobody:1>", 3, "no LoRA of this project is called nobody"),
     ],
@@ -169,7 +169,7 @@ def test_loras_have_a_weight_for_the_text_and_one_for_the_picture() -> None:
 
 def test_a_prompt_with_a_fatal_remark_is_refused_by_the_painter_in_one_line() -> None:
     refuse_what_cannot_be_painted(take_apart("a (time 12:30)", 10))
-    with pytest.raises(PromptError, match="character 3 of the prompt: 'much' is no weight"):
+    with pytest.raises(PromptError, match="character 3 of the prompt: 'much' is not a valid LoRA weight"):
         refuse_what_cannot_be_painted(take_apart("a <lora:x:much>", 10))
 
 

@@ -177,7 +177,7 @@ def test_a_base_of_another_architecture_is_refused(folder: Path) -> None:
     config = json.loads((folder / "unet" / "config.json").read_text())
     config |= {"addition_embed_type": None, "projection_class_embeddings_input_dim": None}
     (folder / "unet" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(BaseModelError, match="not of SDXL's architecture"):
+    with pytest.raises(BaseModelError, match="not have SDXL's architecture"):
         load(folder)
 
 

@@ -124,26 +124,26 @@ class TestPresets:
         assert found.preset is not None
         assert found.preset.gb == gb
         assert predicted_gb(found.settings.training, SDXL) <= gb * GIB / 1e9 * ROOM
-        assert {each.key for each in found.choices} >= {"rank", "batch", "gradient_checkpointing", "optimizer"}
+        assert {each.key for each in found.choices} >= {"rank", "batch_size", "gradient_checkpointing", "optimizer"}
         assert all(each.reason and not each.own for each in found.choices)
         for choice in found.choices:
             assert getattr(found.settings.training, choice.key) == choice.value
 
     def test_what_a_person_set_wins_and_is_told_even_where_it_is_the_default(self) -> None:
-        own = with_changes(Settings(), {"training.rank": 16, "training.batch": 2})
+        own = with_changes(Settings(), {"training.rank": 16, "training.batch_size": 2})
         found = choose(own, SDXL, card_of_memory(80), images=25)
         choices = {each.key: each for each in found.choices}
         assert (choices["rank"].value, choices["rank"].preset_value, choices["rank"].own) == (16, 32, True)
-        assert found.settings.training.batch == 2
+        assert found.settings.training.batch_size == 2
         assert not choices["gradient_checkpointing"].own
 
     def test_the_rest_makes_room_for_what_a_person_set(self) -> None:
-        found = choose(with_changes(Settings(), {"training.batch": 4}), SDXL, card_of_memory(24), images=25)
+        found = choose(with_changes(Settings(), {"training.batch_size": 4}), SDXL, card_of_memory(24), images=25)
         assert found.settings.training.gradient_checkpointing is True
         assert "more than" in {each.key: each for each in found.choices}["gradient_checkpointing"].reason
 
     def test_a_small_set_gets_a_small_batch(self) -> None:
-        assert choose(Settings(), SDXL, card_of_memory(80), images=8).settings.training.batch == 2
+        assert choose(Settings(), SDXL, card_of_memory(80), images=8).settings.training.batch_size == 2
 
     def test_a_larger_batch_gets_a_higher_learning_rate_unless_one_was_set(self) -> None:
         def rate(settings: Settings) -> float:
@@ -323,11 +323,11 @@ class TestBudget:
 class TestWholeEstimates:
     @pytest.fixture
     def sdxl(self, tmp_path: Path) -> Project:
-        """A project of a rented card's: SDXL itself, which is not there yet."""
+        """A project of a rented card's: SDXL itself, which is not installed yet."""
         return small_project(tmp_path / "james", base__model="stabilityai/stable-diffusion-xl-base-1.0")
 
     def test_a_card_that_is_not_here_is_planned_for(self, sdxl: Project) -> None:
-        sdxl.change({f"training.{key}": None for key in ("batch", "rank", "alpha", "learning_rate")})
+        sdxl.change({f"training.{key}": None for key in ("batch_size", "rank", "alpha", "learning_rate")})
         sdxl.change({"training.epochs": 40, "training.price_per_hour": 0.4, "training.budget": 0.05})
         found = estimate_run(sdxl, {}, WhatIf(images=25, card=named_card("4090")))
         assert (found.source, found.images, found.batch) == ("model", 25, 1)

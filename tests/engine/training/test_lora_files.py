@@ -173,7 +173,7 @@ def test_the_header_alone_tells_modules_rank_alpha_and_what_each_program_makes_o
     assert told["Forge"] == "loads 986 of 986 modules"
     assert told["ComfyUI"] == "loads 986 of 986 modules"
     assert told["diffusers"] == "loads 986 modules, at scale 0.5"
-    assert told["sd-scripts"] == "goes on with 986 of 986 modules"
+    assert told["sd-scripts"] == "continues 986 of 986 modules"
 
 
 def test_an_alpha_that_half_precision_would_change_stays_exact(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_file_that_is_no_lora_is_refused_in_one_line(tmp_path: Path, content: 
 def test_a_file_that_was_cut_short_is_refused(full_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "short.safetensors"
     path.write_bytes(full_file.read_bytes()[:-100])
-    with pytest.raises(LoraFileError, match="cut short"):
+    with pytest.raises(LoraFileError, match="is truncated"):
         read_header(path)
 
 

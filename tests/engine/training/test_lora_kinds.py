@@ -62,8 +62,8 @@ FILES: dict[str, tuple[dict[str, torch.Tensor], str, str]] = {
          "unet.mid_block.attentions.0.proj_out.lora.up.weight": torch.zeros(1280, 4)},
         "diffusers", "loads 1 of 2 modules"),
     "diffusers' blocks in kohya's names": (
-        pair("lora_unet_mid_block_attentions_0_proj_in", 1280, 1280), "sd-scripts", "goes on with 0 of 1 modules"),
-    "kohya's names": (pair(QUERY), "sd-scripts", "goes on with 1 of 1 modules"),
+        pair("lora_unet_mid_block_attentions_0_proj_in", 1280, 1280), "sd-scripts", "continues 0 of 1 modules"),
+    "kohya's names": (pair(QUERY), "sd-scripts", "continues 1 of 1 modules"),
     "another size": (pair(QUERY, 320, 320), "A1111", "other sizes than SDXL's"),
     "Flux in kohya's names": (
         pair("lora_unet_double_blocks_0_img_attn_qkv", 3072, 9216), "ComfyUI", "without a U-Net"),

@@ -31,7 +31,7 @@ CUDA_SAYS = "CUDA out of memory. Tried to allocate 2.50 GiB"
 
 def train(root: Path) -> tuple[JobFolder, RunStatus]:
     """A run of 4 images, 4 a step, 2 steps an epoch, 4 epochs, in this process."""
-    project = small_project(root, images=4, training__batch=4, training__epochs=4, training__rank=16)
+    project = small_project(root, images=4, training__batch_size=4, training__epochs=4, training__rank=16)
     job = ordered(project)
     return job, run_here(job)
 
@@ -178,7 +178,7 @@ def test_a_resumed_run_keeps_what_was_given_up(tmp_path: Path, monkeypatch: pyte
         (RuntimeError("FIND was unable to find an engine to execute this computation"), True),
         (MemoryError(), True),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-        (TrainingError("the loss is no number"), False),
+        (TrainingError("the loss is not a number"), False),
     ],
 )
 def test_what_counts_as_out_of_memory(error: Exception, is_it: bool) -> None:

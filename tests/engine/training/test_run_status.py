@@ -60,7 +60,7 @@ def test_a_run_whose_process_is_gone_is_not_said_to_run(job: JobFolder) -> None:
     write(job, events.Job(JobState.RUNNING, pid=1), step(1, 0.5))
     status = run_status(job)
     assert status.state is JobState.FAILED
-    assert "gone" in (status.reason or "")
+    assert "the process ended without a message" in (status.reason or "")
 
 
 def test_each_look_adds_only_what_is_new(job: JobFolder) -> None:

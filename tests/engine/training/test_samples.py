@@ -49,7 +49,7 @@ def plain(project: Project) -> JobFolder:
 
 @pytest.fixture(scope="module")
 def painted(project: Project) -> JobFolder:
-    job = ordered(project, "painted", training__sample_steps=2, training__dropout=0.2, **SAMPLES)
+    job = ordered(project, "painted", training__sample_every_n_steps=2, training__dropout=0.2, **SAMPLES)
     return done(job)
 
 
@@ -119,9 +119,9 @@ def test_a_sample_is_painted_again_from_its_parameters(tmp_path: Path) -> None:
     ("prompt", "says"),
     [
         ("a man AND a dog", "AND joins prompts"),
-        ("a man <lora:jx265:0.8>", "no other LoRA"),
-        ("a man <lora:nobody>", "no other LoRA"),
-        ("a man <hypernet:x:1>", "is not known here"),
+        ("a man <lora:jx265:0.8>", "its own LoRA and no other"),
+        ("a man <lora:nobody>", "its own LoRA and no other"),
+        ("a man <hypernet:x:1>", "is not supported"),
         ("a {man", "never closed"),
     ],
 )
@@ -154,7 +154,7 @@ def test_the_likeness_of_samples_is_told_where_the_photos_can_be_compared(tmp_pa
         Image.new("RGB", (96, 96), "teal").save(image)
     job = done(ordered(project, "unjudged", **samples))
     assert [each.likeness for each in of_kind(job, events.Sample)] == [None, None]
-    assert any("likeness is not measured" in each.message for each in of_kind(job, events.Warning))
+    assert any("likeness was not measured" in each.message for each in of_kind(job, events.Warning))
 
 
 def test_painting_changes_nothing_of_what_is_learnt(plain: JobFolder, painted: JobFolder) -> None:
@@ -192,7 +192,7 @@ def test_memory_that_does_not_suffice_for_samples_does_not_end_the_run(
     job = done(ordered(project, "no-room", **SAMPLES))
     assert not of_kind(job, events.Sample)
     assert [each.message for each in of_kind(job, events.Warning)] == [
-        "memory does not suffice to paint samples: the run goes on without them"
+        "not enough memory to paint samples: the run continues without them"
     ]
     assert not list(Path(job.path).rglob("*.png"))
 

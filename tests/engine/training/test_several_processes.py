@@ -23,7 +23,7 @@ from tests.patience import Patience, wait_until
 from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
-TWO = {"training.batch": 1, "training.processes": 2}
+TWO = {"training.batch_size": 1, "training.processes": 2}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def alone(project: Project) -> JobFolder:
-    job = ordered(project, "alone", training__batch=2)
+    job = ordered(project, "alone", training__batch_size=2)
     assert run_here(job).state is JobState.DONE
     return job
 
@@ -115,7 +115,7 @@ def test_a_probe_takes_its_steps_in_as_many_processes_as_the_run_will_have(proje
     estimate = estimate_run(project, TWO)
     assert (estimate.source, estimate.steps_per_epoch) == ("probe", 5)
     assert estimate.seconds_per_step == found.seconds_per_step
-    assert estimate_run(project, {"training.batch": 1}).source != "probe"
+    assert estimate_run(project, {"training.batch_size": 1}).source != "probe"
 
 
 def apart(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor], kind: str) -> float:

@@ -108,7 +108,7 @@ def test_a_capture_that_fails_is_told_once_and_training_goes_on_plainly(plain: l
     trained._passes = PassRunner(trained._pass, True, True, trained._give_compiling_up, told.append)
     assert steps(trained) == plain
     assert [each.message.partition(":")[0] for each in told if isinstance(each, events.Warning)] == [
-        "training goes on without CUDA graphs"
+        "training continues without CUDA graphs"
     ]
 
 

@@ -130,7 +130,7 @@ def test_the_next_estimate_is_measured_by_the_run(project: Project, run: JobFold
 
 
 def test_settings_that_change_the_pace_are_scaled_and_said_to_be(project: Project, run: JobFolder) -> None:
-    like, found = estimate_run(project), estimate_run(project, {"training.batch": 1})
+    like, found = estimate_run(project), estimate_run(project, {"training.batch_size": 1})
     assert (found.source, found.steps) == ("run", 12)
     assert found.detail == f"scaled from {run.id}: batch 2 → 1"
     assert found.seconds_per_step == pytest.approx(like.seconds_per_step / 2)
@@ -221,7 +221,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_what_was_good_stays(project: 
     status = run_status(finish(resume_training(project, halted.id)))
     assert status.state is JobState.FAILED
     assert status.error is not None
-    assert status.error.message == "the loss is no number any more at step 4"
+    assert status.error.message == "the loss is NaN or infinite at step 4"
     assert "learning_rate" in status.error.fix
     assert [path.name for path in status.checkpoints] == ["jx265-000001.safetensors"]
     assert all(torch.isfinite(tensor).all() for tensor in load_file(status.checkpoints[0]).values())

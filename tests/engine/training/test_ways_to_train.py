@@ -80,7 +80,7 @@ def stopped_at(job: JobFolder, step: int) -> JobFolder:
         pytest.param({"training__optimizer": "adafactor"}, marks=pytest.mark.long),
         pytest.param({"training__optimizer": "prodigy", "training__learning_rate": 1.0}, marks=pytest.mark.long),
         pytest.param({"training__optimizer": "adamw8bit", "training__rank": 16}, marks=pytest.mark.long),
-        {"training__ema_decay": 0.9, "training__dropout": 0.3, "training__gradient_accumulation": 2},
+        {"training__ema_decay": 0.9, "training__dropout": 0.3, "training__gradient_accumulation_steps": 2},
     ],
     ids=["adafactor", "prodigy", "adamw8bit", "average, dropout and accumulation"],
 )
@@ -98,16 +98,17 @@ def test_each_way_to_train_learns_and_goes_on_bit_for_bit_after_a_stop(
     assert losses(whole)[1] == pytest.approx(losses(plain)[1], rel=0.5)
 
 
+@pytest.mark.long
 def test_two_passes_of_two_images_are_one_step_of_four(project: Project) -> None:
-    at_once = done(ordered(project, "at-once", training__batch=4))
-    in_two = done(ordered(project, "in-two", training__batch=2, training__gradient_accumulation=2))
+    at_once = done(ordered(project, "at-once", training__batch_size=4))
+    in_two = done(ordered(project, "in-two", training__batch_size=2, training__gradient_accumulation_steps=2))
     assert losses(in_two) == pytest.approx(losses(at_once), rel=1e-4)
     plan = of_kind(in_two, events.Plan)[0]
     assert (plan.batch, plan.accumulation, plan.steps_per_epoch, plan.image_steps) == (4, 2, 2, 16)
 
 
 def test_checkpoints_by_steps_come_besides_those_of_epochs_and_only_the_newest_are_kept(project: Project) -> None:
-    job = ordered(project, "steps", training__checkpoint_steps=1, training__keep_checkpoints=2)
+    job = ordered(project, "steps", training__save_every_n_steps=1, training__keep_checkpoints=2)
     status = run_here(job)
     kept = ["jx265-000001", "jx265-step00000006", "jx265-step00000007", "jx265"]
     assert sorted(each.stem for each in (job.path / "checkpoints").iterdir()) == sorted(kept)
@@ -169,7 +170,7 @@ def test_a_run_starts_from_a_lora_in_whatever_naming_and_with_the_same_effect(
     project: Project, plain: JobFolder, made: Path, tmp_path: Path, spelling: str
 ) -> None:
     path = made if spelling == "kohya" else respelt(made, tmp_path / "other.safetensors", spelling)
-    job = ordered(project, f"from-{spelling}", training__start_from=path, training__alpha=8.0, training__epochs=1)
+    job = ordered(project, f"from-{spelling}", training__network_weights=path, training__alpha=8.0, training__epochs=1)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(f"{REQUESTS}.to_stop", lambda _self: True)
         run_here(job)
@@ -245,14 +246,14 @@ def test_a_dora_is_not_started_from_as_if_it_were_a_lora(project: Project, made:
     name = "lora_unet_middle_block_1_proj_in"
     save_file({**load_file(made), f"{name}.dora_scale": torch.ones(128, 1)}, path)
     with pytest.raises(TrainingError, match="is a DoRA"):
-        start_training(project, {"training.start_from": str(path), "training.rank": 4})
+        start_training(project, {"training.network_weights": str(path), "training.rank": 4})
 
 
 def test_a_lora_of_another_rank_is_refused_before_the_run_and_says_what_to_set(project: Project, made: Path) -> None:
     with pytest.raises(TrainingError, match=r"has rank 4, and training\.rank is 8: set training\.rank to 4"):
-        start_training(project, {"training.start_from": str(made), "training.rank": 8})
+        start_training(project, {"training.network_weights": str(made), "training.rank": 8})
     with pytest.raises(LoraFileError, match="there is no"):
-        start_training(project, {"training.start_from": "/nowhere/lora.safetensors"})
+        start_training(project, {"training.network_weights": "/nowhere/lora.safetensors"})
 
 
 def test_a_lora_of_many_ranks_wants_the_largest_and_loses_nothing(project: Project, made: Path, tmp_path: Path) -> None:
@@ -266,7 +267,7 @@ def test_a_lora_of_many_ranks_wants_the_largest_and_loses_nothing(project: Proje
     save_file(tensors, path)
     for rank in (1, 2, 8):
         with pytest.raises(TrainingError, match=rf"ranks from 1 to 4, and training\.rank is {rank}: .* to 4"):
-            start_training(project, {"training.start_from": str(path), "training.rank": rank})
+            start_training(project, {"training.network_weights": str(path), "training.rank": rank})
     begun = read_start(path, {Part.UNET: [module for _, module in pairs]}, 4, 2, 1)
     assert (begun.left_out, begun.fresh) == ((), 0)
     for number, ((_, module), pair) in enumerate(pairs.items()):
@@ -310,7 +311,7 @@ def test_a_package_that_is_missing_is_told_before_a_run_folder_is_left(
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     before = list(project.run_folders())
-    with pytest.raises(TrainingError, match=f"needs {package}, which is not there: install it with: pip install"):
+    with pytest.raises(TrainingError, match=f"needs {package}, which is not installed: install it with: pip install"):
         start_training(project, change)
     assert list(project.run_folders()) == before
 

@@ -111,5 +111,5 @@ def test_a_state_of_an_older_form_is_refused_with_what_to_do() -> None:
     model.backward(0)
     old.step()
     kind = Optimizer.ADAMW
-    with pytest.raises(TrainingError, match=r"older Limner.*training\.start_from"):
+    with pytest.raises(TrainingError, match=r"older Limner.*training\.network_weights"):
         remember(make_optimizer(kind, model.weights().moved(kind), SETTINGS, "cpu"), *memory_of(old))

@@ -63,14 +63,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     portrait(5).save(others / "other.png")
     project.change(
         {
-            "training.held_out": 1,
+            "training.validation_split": 1,
             "training.caption_shuffle": True,
             "training.caption_dropout": 0.3,
             "training.masked_loss": True,
             "training.noise_offset": 0.05,
             "training.prior_loss_weight": 0.5,
-            "training.gradient_accumulation": 2,
-            "training.batch": 1,
+            "training.gradient_accumulation_steps": 2,
+            "training.batch_size": 1,
             "training.train_text_encoders": True,
             "training.text_encoder_learning_rate": 5e-3,
         }

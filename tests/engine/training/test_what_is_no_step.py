@@ -34,7 +34,7 @@ from tests.run_here import losses, of_kind, ordered, run_here
 from tests.small_project import small_project
 
 PROMPTS = ["photo of jx265 man, red shirt", "photo of jx265 man, blue shirt"]
-ASIDES = {"training__sample_prompts": PROMPTS, "training__sample_inference_steps": 2, "training__held_out": 1}
+ASIDES = {"training__sample_prompts": PROMPTS, "training__sample_inference_steps": 2, "training__validation_split": 1}
 
 every = st.none() | st.integers(1, 12)
 
@@ -232,7 +232,7 @@ class TestARun:
         assert more.fixed_seconds.painting == pytest.approx(1.5 * fixed.painting)
         assert more.seconds_per_epoch == found.seconds_per_epoch
         assert more.seconds_total - found.seconds_total == pytest.approx(0.5 * fixed.painting)
-        none = estimate_run(project, {"training.sample_prompts": [], "training.held_out": 0})
+        none = estimate_run(project, {"training.sample_prompts": [], "training.validation_split": 0})
         assert (none.fixed_seconds.validating, none.fixed_seconds.painting) == (0, 0)
 
     @pytest.mark.long
@@ -264,7 +264,7 @@ class TestARun:
         assert run_here(job).state is JobState.DONE
         assert [each.validation_loss for each in of_kind(job, events.Epoch)] == [None, None]
         assert [each.message for each in of_kind(job, events.Warning)] == [
-            "memory does not suffice to look at the held-out images: the run goes on without a validation loss"
+            "not enough memory for the held-out images: the run continues without a validation loss"
         ]
         assert len(run_status(job).checkpoints) == 2
 

@@ -22,12 +22,17 @@ _path = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("-o", "--output", type=_path, help="The file; left out: named by the project and the day, here.")
-@click.option("--runs", is_flag=True, help="The runs instead: what they logged, their checkpoints and samples.")
-@click.option("--run", "names", metavar="RUN", multiple=True, help="Only this run; give it once for each.")
-@click.option("--state", is_flag=True, help="With the runs, also what they can be resumed from.")
-@click.option("--pictures", is_flag=True, help="The pictures instead, with stars, votes and grids.")
-@click.option("--with-library", is_flag=True, help="Also where the library is, and paths of this machine.")
+@click.option(
+    "-o",
+    "--output",
+    type=_path,
+    help="The file to write; default: named after the project and the day, in this folder.",
+)
+@click.option("--runs", is_flag=True, help="Pack the runs instead: logs, checkpoints and samples.")
+@click.option("--run", "names", metavar="RUN", multiple=True, help="Only this run; may be repeated.")
+@click.option("--state", is_flag=True, help="With the runs, also the state to resume them from.")
+@click.option("--pictures", is_flag=True, help="Pack the pictures instead, with stars, votes and grids.")
+@click.option("--with-library", is_flag=True, help="Also the library's address, and paths of this machine.")
 @json_option
 @click.pass_obj
 def bundle(
@@ -40,7 +45,7 @@ def bundle(
     with_library: bool,
     as_json: bool,
 ) -> None:
-    """Make one file of this project, to train it on another machine; or of its runs or pictures, to bring them home.
+    """Pack this project into one file, to train it on another machine; or its runs or pictures, to bring them home.
 
     Settings, dataset, captions and prompts travel. The library, its photos, the person's name in it, passwords and this
     machine's paths stay here.
@@ -67,9 +72,9 @@ def bundle(
         return
     echo(str(made.path))
     for name in made.alive:
-        narrate(f"{name} is under way and stays here: bundle it when it is done.")
+        narrate(f"{name} is still running and was left out: bundle it when it is done.")
     if made.left_out:
-        narrate(f"Left out, for they are this machine's alone: {', '.join(made.left_out)}. Set them there.")
+        narrate(f"Left out, as they only apply to this machine: {', '.join(made.left_out)}. Set them there.")
     there = project.root.name if part else "DIR"
     narrate(
         f"{_megabytes(made.path.stat().st_size)} MB. On the other machine: limner unbundle {made.path.name} {there}"
@@ -79,7 +84,7 @@ def bundle(
 @click.command()
 @click.argument("file", type=_path)
 @click.argument("target", metavar="DIR", type=_path)
-@click.option("--with-addresses", is_flag=True, help="Also the servers and paths that its settings name.")
+@click.option("--with-addresses", is_flag=True, help="Also apply the servers and paths in its settings.")
 @json_option
 def unbundle(file: Path, target: Path, with_addresses: bool, as_json: bool) -> None:
     """Open a bundle: a project becomes the folder DIR; runs and pictures go into the project DIR.

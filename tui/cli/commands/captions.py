@@ -12,6 +12,8 @@ from engine.counting import many
 from engine.dataset.captions.bulk_edits import Edit, added, cleaned, having, removed, renamed, tag_counts
 from engine.dataset.captions.cleanup_rules import RULES, Rule, is_on
 from engine.dataset.captions.journal import CaptionJournal, Change
+from engine.dataset.captions.registry import TEMPLATE, captioners
+from engine.dataset.captions.registry import captioner as find_captioner
 from engine.dataset.captions.start import start_captioning
 from engine.dataset.files.layout import DatasetFolder, TrainingImage
 from engine.errors import DatasetError, JobError
@@ -20,7 +22,7 @@ from engine.jobs.follow import follow
 from engine.llm.server import canonical_address
 from engine.project import Project, open_project
 from engine.security.trust import confirm
-from engine.settings import Captioner, CaptionsSettings
+from engine.settings import CaptionsSettings
 from tui.cli.dataset_records import image_records
 from tui.cli.progress import Narrator
 from tui.cli.report import document, json_option, narrate, say, table
@@ -28,22 +30,14 @@ from tui.cli.report import document, json_option, narrate, say, table
 SHOWN = 8
 """Captions that a preview shows one by one; the rest is counted."""
 
-_MODELS = {
-    Captioner.WD14: "captions.wd14",
-    Captioner.BLIP: "captions.blip",
-    Captioner.FLORENCE: "captions.florence",
-    Captioner.SERVER: "captions.model",
-}
-"""Which setting names a captioner's model."""
-
 
 @click.command()
-@click.option("--with", "with_", type=click.Choice([each.value for each in Captioner]), default="template", help="Who.")
-@click.option("--model", help="The model this time: a folder, a hub name, or its name on the server.")
-@click.option("--url", help="The vision model's server this time: http://127.0.0.1:11434/v1")
-@click.option("--image", "images", multiple=True, metavar="NAME", help="Only this image; can be given again.")
-@click.option("--overwrite", is_flag=True, help="Also those that were written or edited by hand.")
-@click.option("--rules", "show_rules", is_flag=True, help="Show the rules that clean captions, and write nothing.")
+@click.option("--with", "with_", type=click.Choice(list(captioners())), default=TEMPLATE, help="Captioner to use.")
+@click.option("--model", help="The model for this call: a folder, a hub name, or its name on the server.")
+@click.option("--url", help="The vision model's server for this call, such as http://127.0.0.1:11434/v1")
+@click.option("--image", "images", multiple=True, metavar="NAME", help="Only this image; may be repeated.")
+@click.option("--overwrite", is_flag=True, help="Also captions that were written or edited by hand.")
+@click.option("--rules", "show_rules", is_flag=True, help="Show the clean-up rules, and write nothing.")
 @json_option
 @click.pass_obj
 def caption(
@@ -56,7 +50,7 @@ def caption(
     show_rules: bool,
     as_json: bool,
 ) -> None:
-    """Write captions where there are none, or only the template's.
+    """Write captions for images that have none, or only the template's.
 
     \b
     template   what is measured and what the library knows (the default)
@@ -71,28 +65,29 @@ def caption(
     if show_rules:
         _show_rules(project, as_json)
         return
-    captioner = Captioner(with_)
+    captioner = find_captioner(with_)
     changes = {"captions.url": url} if url else {}
     if url:
         # Typed just now, which confirms it.
         confirm(project.root, canonical_address(url))
     if model:
-        if captioner not in _MODELS:
-            raise click.UsageError("--model needs --with wd14, blip, florence or server.")
-        changes[_MODELS[captioner]] = model
+        if captioner.model_setting is None:
+            having = [name for name, each in captioners().items() if each.model_setting is not None]
+            raise click.UsageError(f"--model needs --with {', '.join(having[:-1])} or {having[-1]}.")
+        changes[captioner.model_setting] = model
     before = {each.path.name: each.caption for each in DatasetFolder(project).images()}
     names = [_image_name(name, before) for name in images]
-    job = start_captioning(project, captioner, overwrite, names or None, changes)
+    job = start_captioning(project, captioner.name, overwrite, names or None, changes)
     _follow(job)
     now = DatasetFolder(project).images()
     written = sum(each.caption != before.get(each.path.name) for each in now)
     if as_json:
-        document({"written": written, "captioner": captioner.value, "images": image_records(now)})
+        document({"written": written, "captioner": captioner.name, "images": image_records(now)})
         return
     captions = many(written, "caption")
-    narrate(f"{captions} written, {len(now) - written} left as they were.")
+    narrate(f"{captions} written, {len(now) - written} left unchanged.")
     if written:
-        narrate("See them with: limner dataset list; take them back with: limner captions undo")
+        narrate("See them with: limner dataset list; undo with: limner captions undo")
 
 
 @click.group()
@@ -128,7 +123,7 @@ def tags(folder: Path, as_json: bool) -> None:
 @_changing
 @click.pass_obj
 def rename(folder: Path, old: str, new: str, where: str | None, dry_run: bool, as_json: bool) -> None:
-    """Give a tag another name wherever it stands."""
+    """Rename a tag in every caption."""
     project = open_project(folder)
     _make(project, renamed(_images(project, where), old, new, project.settings), dry_run, as_json)
 
@@ -138,7 +133,7 @@ def rename(folder: Path, old: str, new: str, where: str | None, dry_run: bool, a
 @_changing
 @click.pass_obj
 def remove(folder: Path, names: tuple[str, ...], where: str | None, dry_run: bool, as_json: bool) -> None:
-    """Take tags out of every caption."""
+    """Remove tags from every caption."""
     project = open_project(folder)
     _make(project, removed(_images(project, where), names, project.settings), dry_run, as_json)
 
@@ -149,7 +144,7 @@ def remove(folder: Path, names: tuple[str, ...], where: str | None, dry_run: boo
 @_changing
 @click.pass_obj
 def add(folder: Path, tag: str, first: bool, where: str | None, dry_run: bool, as_json: bool) -> None:
-    """Put a tag into every caption that lacks it."""
+    """Add a tag to every caption that lacks it."""
     project = open_project(folder)
     _make(project, added(_images(project, where), tag, project.settings, first), dry_run, as_json)
 
@@ -158,7 +153,7 @@ def add(folder: Path, tag: str, first: bool, where: str | None, dry_run: bool, a
 @_changing
 @click.pass_obj
 def clean(folder: Path, where: str | None, dry_run: bool, as_json: bool) -> None:
-    """Use the rules of cleaning on the captions that are there."""
+    """Apply the clean-up rules to the existing captions."""
     project = open_project(folder)
     _make(project, cleaned(_images(project, where), project.settings), dry_run, as_json)
 
@@ -182,7 +177,7 @@ def set_(folder: Path, image: str, text: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def undo(folder: Path, as_json: bool) -> None:
-    """Take the last change of captions back, of an earlier day too."""
+    """Undo the last caption change, even from an earlier day."""
     project = open_project(folder)
     with project.store() as store:
         change = CaptionJournal(store, DatasetFolder(project)).undo()
@@ -195,13 +190,13 @@ def undo(folder: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def redo(folder: Path, as_json: bool) -> None:
-    """Do again what was undone."""
+    """Redo what was undone."""
     project = open_project(folder)
     with project.store() as store:
         change = CaptionJournal(store, DatasetFolder(project)).redo()
     if change is None:
         raise DatasetError("there is nothing to redo", "")
-    _report(change, as_json, "done again: ")
+    _report(change, as_json, "redone: ")
 
 
 def _make(project: Project, edit: Edit, dry_run: bool, as_json: bool) -> None:
@@ -220,7 +215,7 @@ def _make(project: Project, edit: Edit, dry_run: bool, as_json: bool) -> None:
         steps = [{"image": step.image, "before": step.before, "after": step.after} for step in edit.steps]
         document({"label": edit.label, "changed": not dry_run, "captions": steps})
     elif edit.steps and not dry_run:
-        narrate("Take it back with: limner captions undo")
+        narrate("Undo with: limner captions undo")
 
 
 def _report(change: Change, as_json: bool, word: str = "") -> None:
@@ -229,7 +224,7 @@ def _report(change: Change, as_json: bool, word: str = "") -> None:
         return
     narrate(f"{word}{change.label}, {len(change.images)} caption{'' if len(change.images) == 1 else 's'}")
     if change.left:
-        narrate(f"left as they are, changed by others since: {', '.join(change.left)}")
+        narrate(f"left unchanged, edited outside of Limner since: {', '.join(change.left)}")
 
 
 def _images(project: Project, where: str | None = None) -> list[TrainingImage]:
@@ -258,7 +253,7 @@ def _show_rules(project: Project, as_json: bool) -> None:
         own = {"drop": list(settings.drop), "keep": list(settings.keep), "replace": settings.replace}
         document({"rules": [rule.record(is_on(rule, settings)) for rule in RULES], **own})
         return
-    table(("rule", "", "what it takes out or changes"), [_rule_row(rule, settings) for rule in RULES])
+    table(("rule", "", "what it removes or changes"), [_rule_row(rule, settings) for rule in RULES])
     for words, own_words in (("drop", settings.drop), ("keep", settings.keep)):
         if own_words:
             narrate(f"captions.{words}: {', '.join(own_words)}")

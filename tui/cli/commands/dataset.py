@@ -27,7 +27,7 @@ def dataset() -> None:
 @click.option(
     "--framing",
     type=click.Choice([each.value for each in Framing]),
-    help="The same for all; left out: each face as it was chosen.",
+    help="The same for all; default: as chosen for each face.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace also images and captions that were changed by hand.")
 @json_option
@@ -55,7 +55,7 @@ def build(folder: Path, framing: str | None, overwrite: bool, as_json: bool) -> 
         return
     narrate(f"{report.folder}: {' · '.join(DatasetFolder(project).checks())}")
     if report.upscaled:
-        narrate(f"{report.upscaled} have fewer than 1024 pixels in their photo and were enlarged.")
+        narrate(f"{report.upscaled} are smaller than 1024 pixels in their photo and were upscaled.")
     narrate("Next: limner dataset list, then limner train")
 
 
@@ -83,7 +83,7 @@ def list_(folder: Path, as_json: bool) -> None:
 
 
 def _missing(project: Project, images: list[TrainingImage]) -> list[Finding]:
-    """What is missing before training; tokens are counted where the base model's tokenizer is on this machine."""
+    """Check what is missing before training; tokens are counted where the base model's tokenizer is on this machine."""
     from engine.models.locate import find_base
     from engine.prompts.tokenizer import find_words
 
@@ -99,7 +99,9 @@ def _missing(project: Project, images: list[TrainingImage]) -> list[Finding]:
 
 @dataset.command()
 @click.argument("source", required=False, type=click.Path(path_type=Path), metavar="[DIR]")
-@click.option("--repeats", type=click.IntRange(1, 1000), default=1, show_default=True, help="Times an epoch, at most.")
+@click.option(
+    "--repeats", type=click.IntRange(1, 1000), default=1, show_default=True, help="At most this many times per epoch."
+)
 @json_option
 @click.pass_obj
 def reg(folder: Path, source: Path | None, repeats: int, as_json: bool) -> None:
@@ -142,14 +144,14 @@ def _mark(image: TrainingImage) -> str:
 @click.command()
 @click.argument("to", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--format", "form", type=click.Choice(["kohya", "imagefolder"]), default="kohya", show_default=True)
-@click.option("--force", is_flag=True, help="Write into a folder that holds something.")
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
 @click.option(
     "--caption-extension",
     "extension",
     type=click.Choice([".txt", ".caption"]),
     default=".txt",
     show_default=True,
-    help="Of kohya's caption files.",
+    help="The extension of kohya's caption files.",
 )
 @json_option
 @click.pass_obj

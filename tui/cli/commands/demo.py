@@ -17,7 +17,7 @@ from tui.cli.report import document, json_option, narrate
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--run", is_flag=True, help="Do the whole job unattended, to the portrait and its likeness.")
+@click.option("--run", is_flag=True, help="Run all steps unattended, up to the portraits and their likeness.")
 @json_option
 def demo(folder: Path, run: bool, as_json: bool) -> None:
     """Make the demo project in FOLDER and open it.

@@ -14,7 +14,7 @@ from tui.cli.report import document, json_option, say
 @json_option
 @click.pass_obj
 def doctor(folder: Path, as_json: bool) -> int:
-    """What this machine and this terminal can do, and the command that mends what they can't.
+    """Check this machine and this terminal, with a command that fixes each problem.
 
     Exit status 1 where something is missing that nothing works without; what only slows or narrows is a warning.
     """

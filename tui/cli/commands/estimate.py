@@ -20,9 +20,9 @@ from tui.cli.run_options import changes, run_options
 
 
 @click.command()
-@click.option("--probe", is_flag=True, help="Take a few real steps on this device first, and go by them.")
-@click.option("--card", metavar="NAME", help="On this GPU, whatever is in this machine: 4090, h100, rtx 3060 …")
-@click.option("--images", type=click.IntRange(1, 100_000), help="With so many images, whatever the dataset has.")
+@click.option("--probe", is_flag=True, help="Measure a few real steps on this device first.")
+@click.option("--card", metavar="NAME", help="For this GPU, whatever this machine has: 4090, h100, rtx 3060 …")
+@click.option("--images", type=click.IntRange(1, 100_000), help="For this many images, whatever the dataset has.")
 @run_options
 @json_option
 @click.pass_obj
@@ -36,7 +36,7 @@ def estimate(
     sets: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """What a run will take: images, image-steps, time, money and memory."""
+    """Estimate a run: images, image-steps, time, money and memory."""
     if probe and (card is not None or images is not None):
         raise click.UsageError("a probe takes real steps on this device: leave --card and --images out")
     project, wanted = open_project(folder), changes(sets, options)
@@ -102,7 +102,7 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
         ("an epoch", f"{clock(found.seconds_per_epoch)}{off}"),
         ("before it", f"loading {clock(fixed.loading)}, encoding {clock(fixed.caching)}"),
         ("besides", _besides(found)),
-        ("in all", f"{clock(found.seconds_total)}{off}"),
+        ("total", f"{clock(found.seconds_total)}{off}"),
         ("memory", memory_words(found)),
     ]
     if found.cost is not None:
@@ -114,7 +114,7 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
 
 def base_words(found: RunEstimate) -> str:
     """``demo predicts the noise (epsilon), by its scheduler's configuration``."""
-    says = found.noise.words() if found.noise else "says what it predicts once it is here"
+    says = found.noise.words() if found.noise else "what it predicts is known once it is downloaded"
     return f"{found.settings.base.model} {says}"
 
 
@@ -145,9 +145,9 @@ def budget_words(found: RunEstimate) -> str | None:
     if not limits:
         return None
     if budget.epochs is None and budget.hours is None and not found.settings.training.price_per_hour:
-        return f"{', '.join(limits)}: there is nothing to hold it against without training.price_per_hour (--price)"
+        return f"{', '.join(limits)}: it needs training.price_per_hour (--price)"
     if budget.epochs is None:
-        return f"{', '.join(limits)}: held against the run's own pace"
+        return f"{', '.join(limits)}: checked against the run's own pace"
     if not budget.passes:
         return f"{', '.join(limits)}: enough for all {found.epochs} epochs"
     return f"{', '.join(limits)}: stops after epoch {budget.epochs} of {found.epochs}"

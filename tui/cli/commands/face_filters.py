@@ -19,7 +19,7 @@ from tui.cli.report import document, json_option, narrate, table
 @json_option
 @click.pass_obj
 def target(folder: Path, close: int | None, half: int | None, full: int | None, as_json: bool) -> None:
-    """The mix of the kept faces against the one that is wanted; the options set it."""
+    """Compare the mix of the kept faces with the target mix; the options set the target."""
     from engine.faces.selection.pick import target_of
     from engine.faces.selection.target_mix import mix_of
 
@@ -50,21 +50,21 @@ def target(folder: Path, close: int | None, half: int | None, full: int | None, 
 @click.command()
 @json_option
 def words(as_json: bool) -> None:
-    """Every word that a filter understands."""
+    """List every word that a filter understands."""
     from engine.faces.selection.filter import explain
 
     known = explain()
     if as_json:
         document({"words": [{"word": word, "about": about} for word, about in known]})
         return
-    table(("word", "what it selects"), known)
+    table(("word", "the faces it selects"), known)
 
 
 @click.command()
 @json_option
 @click.pass_obj
 def filters(folder: Path, as_json: bool) -> None:
-    """The filters that were saved; @name stands for one in a filter."""
+    """List the saved filters; @name inserts one into a filter."""
     from engine.faces.selection.saved_filters import SavedFilters
 
     with open_project(folder).store() as store:
@@ -80,7 +80,7 @@ def filters(folder: Path, as_json: bool) -> None:
 @click.command(cls=FilterCommand)
 @click.argument("name")
 @click.argument("words", nargs=-1, metavar="FILTER")
-@click.option("--forget", is_flag=True, help="Take the saved one away.")
+@click.option("--forget", is_flag=True, help="Delete the saved filter.")
 @click.pass_obj
 def save(folder: Path, name: str, words: tuple[str, ...], forget: bool) -> None:
     """Save a filter under a name."""
@@ -94,4 +94,4 @@ def save(folder: Path, name: str, words: tuple[str, ...], forget: bool) -> None:
             saved.forget(name)
         else:
             saved.save(name, " ".join(words))
-    narrate(f"Forgotten: @{name}" if forget else f"Saved: @{name}")
+    narrate(f"Deleted: @{name}" if forget else f"Saved: @{name}")

@@ -38,12 +38,12 @@ def faces() -> None:
 
 
 @faces.command()
-@click.option("--person", help="A name or an id; left out: the person scanned before.")
-@click.option("--measure/--no-measure", "measured", default=True, help="Also measure the faces that are new.")
+@click.option("--person", help="A name or an id; default: the person scanned before.")
+@click.option("--measure/--no-measure", "measured", default=True, help="Also measure new faces.")
 @json_option
 @click.pass_obj
 def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> None:
-    """Take all faces of a person in, and measure them; goes on in the background if you leave."""
+    """Import a person's faces and measure them; continues in the background if you leave."""
     # Only here: the database's driver takes half a second to import, and keeping a face needs none of it.
     from engine.faces.scan import start_scan
     from engine.library.address import parse_address
@@ -53,7 +53,7 @@ def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> Non
     settings = project.settings
     wanted = person or settings.person.uid
     if not wanted:
-        raise click.UsageError("Missing option '--person'. See who is there with: limner people")
+        raise click.UsageError("Missing option '--person'. List the people with: limner people")
     url = settings.library.url
     typed = ask_password(parse_address(url, project.root), project.root)[1] if url else None
     moves = _moves(project)
@@ -79,22 +79,22 @@ def scan(folder: Path, person: str | None, measured: bool, as_json: bool) -> Non
     if moved:
         narrate(
             f"{len(moved):,} {'face has another id' if len(moved) == 1 else 'faces have other ids'} in the library now:"
-            " decisions, crops, images and captions moved over. Take it back with: limner faces undo"
+            " decisions, crops, images and captions moved over. Undo with: limner faces undo"
         )
     narrate("Next: limner faces pick --count 24, or limner faces list")
     if gone:
         narrate(
-            f"{len(gone):,} decided {'face is' if len(gone) == 1 else 'faces are'} gone from the library, what was"
-            " decided is kept: limner faces list is:gone"
+            f"{len(gone):,} decided {'face is' if len(gone) == 1 else 'faces are'} gone from the library,"
+            " their decisions are kept: limner faces list is:gone"
         )
 
 
 @faces.command()
-@click.option("--again", is_flag=True, help="Measure also what is known.")
+@click.option("--again", is_flag=True, help="Measure known faces again.")
 @json_option
 @click.pass_obj
 def measure(folder: Path, again: bool, as_json: bool) -> None:
-    """Measure the faces: sharpness, light, bursts, copies, who is somebody else. Nothing is measured twice."""
+    """Measure the faces: sharpness, light, bursts, copies, other people. Nothing is measured twice."""
     project = open_project(folder)
     _measure(project, again)
     found = _of_person(project)
@@ -115,7 +115,7 @@ def measure(folder: Path, again: bool, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def list_(folder: Path, words: tuple[str, ...], sort: str | None, as_json: bool) -> None:
-    """The faces of the person, all or those that a filter selects.
+    """List the person's faces, all or those that a filter selects.
 
     \b
     A filter: px>512 sharp>40 year:2015..2023 framing:close is:confirmed -is:duplicate lake sort:sharp
@@ -137,20 +137,20 @@ def list_(folder: Path, words: tuple[str, ...], sort: str | None, as_json: bool)
 @click.argument("face_id", metavar="ID", type=int)
 @click.option("-o", "output", type=click.Path(path_type=Path), required=True, help="The file to write: .png or .jpg.")
 @click.option("--framing", type=click.Choice([each.value for each in Framing]), default="close", show_default=True)
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
 @click.pass_obj
 def show(folder: Path, face_id: int, output: Path, framing: str, force: bool, as_json: bool) -> None:
-    """Cut one face out of its photo into a file."""
+    """Crop one face from its photo into a file."""
     from engine.faces.crop import cut
     from engine.faces.photo.loading import read_header
 
     project = open_project(folder)
     kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(output.suffix.lower())
     if kind is None:
-        raise FaceError(f"{output} is of no kind that can be written", "end it in .png, .jpg or .webp")
+        raise FaceError(f"{output} has no supported image extension", "end it in .png, .jpg or .webp")
     if output.exists() and not force:
-        raise FaceError(f"{output} is there already", "choose another name, or write over it with --force")
+        raise FaceError(f"{output} is there already", "choose another name, or overwrite it with --force")
     with project.store() as store:
         face = Ledger(store).face(face_id)
     square = cut(face, Framing(framing))
@@ -197,7 +197,7 @@ def clear(folder: Path, ids: tuple[int, ...], line: str | None, yes: bool, as_js
 @json_option
 @click.pass_obj
 def undo(folder: Path, as_json: bool) -> None:
-    """Take the last decision back, also one of an earlier day."""
+    """Undo the last decision, even from an earlier day."""
     with open_project(folder).store() as store:
         _tell(Ledger(store).undo(), "Undone", as_json)
 
@@ -206,18 +206,24 @@ def undo(folder: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def redo(folder: Path, as_json: bool) -> None:
-    """Do the last undone decision again."""
+    """Redo the last undone decision."""
     with open_project(folder).store() as store:
-        _tell(Ledger(store).redo(), "Done again", as_json)
+        _tell(Ledger(store).redo(), "Redone", as_json)
 
 
 @faces.command()
-@click.option("--count", type=click.IntRange(1, 10_000), default=24, show_default=True, help="How many to have kept.")
-@click.option("--dry-run", is_flag=True, help="Only say which faces it would be, and why.")
+@click.option(
+    "--count",
+    type=click.IntRange(1, 10_000),
+    default=24,
+    show_default=True,
+    help="How many faces to have kept in total.",
+)
+@click.option("--dry-run", is_flag=True, help="Only show which faces it would pick, and why.")
 @json_option
 @click.pass_obj
 def pick(folder: Path, count: int, dry_run: bool, as_json: bool) -> None:
-    """Keep a mix of sharp and varied faces, with a reason for each; one undo takes all of it back."""
+    """Keep a mix of sharp and varied faces, with a reason for each; one undo reverts all of it."""
     from engine.faces.selection.pick import keep_picked, target_of
     from engine.faces.selection.pick import pick as pick_faces
     from engine.faces.start_measuring import unmeasured
@@ -245,9 +251,9 @@ def pick(folder: Path, count: int, dry_run: bool, as_json: bool) -> None:
     table(("id", "file", "why"), [(each.face.id, each.face.file_name, each.why) for each in chosen])
     if dry_run:
         new = sum(each.face.decision is Decision.UNDECIDED for each in chosen)
-        narrate(f"{new} more would be kept, {len(chosen)} in all. Nothing was changed.")
+        narrate(f"{new} more would be kept, {len(chosen)} in total. Nothing was changed.")
         return
-    narrate(f"{len(kept)} more kept, {len(chosen)} in all. Take it back with: limner faces undo")
+    narrate(f"{len(kept)} more kept, {len(chosen)} in total. Undo with: limner faces undo")
 
 
 for each in (target, words, filters, save):

@@ -46,15 +46,15 @@ AT_ONCE = 64
 @click.argument("run", required=False)
 @click.option("--x", "x", metavar="AXIS", help="Columns: checkpoint, or KIND=VALUES.")
 @click.option("--y", "y", metavar="AXIS", help="Rows.")
-@click.option("--z", "pages", metavar="AXIS", multiple=True, help="Pages; may be given again.")
+@click.option("--z", "pages", metavar="AXIS", multiple=True, help="Pages; may be repeated.")
 @click.option("--prompt", "prompts", multiple=True, help="Left out: the project's own; several are pages.")
-@click.option("--negative", help="What the pictures are not to show.")
+@click.option("--negative", help="The negative prompt.")
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="Of every cell.  [default: 1]")
 @click.option("--steps", type=click.IntRange(1, 500))
 @click.option("--guidance", type=click.FloatRange(0, 50), help="Guidance scale (CFG).")
-@click.option("--sampler", type=SamplerName(), help="By A1111's name.")
+@click.option("--sampler", type=SamplerName(), help="A1111's name of the sampler.")
 @click.option("--size", type=Size(), help=SIZE_HELP)
-@click.option("--name", help="What it is called; alone, that grid goes on.")
+@click.option("--name", help="The grid's name; given alone, that grid is continued.")
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="The sheet, a PNG.")
 @click.option("--cell", "cell_pixels", type=click.IntRange(16, 4096), help="A cell's longer side in the sheet.")
 @click.option(
@@ -62,7 +62,7 @@ AT_ONCE = 64
     default=MOST_MEGAPIXELS,
     show_default=True,
     type=click.FloatRange(1, 500),
-    help="Of one file; what is larger is split.",
+    help="The largest sheet; a larger one is split.",
 )
 @click.option("--wait/--no-wait", default=True, help="Wait until it is painted, or only queue it.")
 @json_option
@@ -135,7 +135,7 @@ def grid(
 @json_option
 @click.pass_obj
 def grids(folder: Path, as_json: bool) -> None:
-    """The grids of this project: what each compares, and how far it is."""
+    """List the grids of this project: what each compares, and how far it is."""
     project = open_project(folder)
     with project.store() as store:
         shelf = GridShelf(store)
@@ -169,7 +169,7 @@ def votes(folder: Path, run: str | None, by: str | None, as_json: bool) -> None:
         document({f"{each}s": [row.record() for row in rows] for each, rows in found.items()})
         return
     if not any(found.values()):
-        narrate("Nobody voted yet; + and - vote on the grid's screen.")
+        narrate("No votes yet; + and - vote on the grid screen.")
         return
     for each, rows in found.items():
         measured = any(row.likeness is not None for row in rows)
@@ -261,7 +261,7 @@ def _wait(project: Project, grid: Grid, pictures: list[Picture]) -> None:
     except KeyboardInterrupt:
         with project.store() as store:
             GridShelf(store).cancel(grid)
-        narrate("The rest is off the queue; the same command goes on with it.")
+        narrate("The rest was taken off the queue; the same command continues it.")
         raise click.Abort from None
     for reason, count in failed.items():
         narrate(f"{count} not painted: {reason}")

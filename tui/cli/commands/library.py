@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import click
 from engine.counting import many
 from engine.errors import LibraryError, LimnerError, WrongPassword
 from engine.library import password as passwords
-from engine.library.address import LibraryAddress, ServerKind, parse_address
+from engine.library.address import LibraryAddress, parse_address
 from engine.library.base import Description, Library
-from engine.library.folder.library import FolderLibrary
 from engine.library.folder.walk import no_photos
+from engine.library.kind import EditablePeople
 from engine.library.paths import RootCheck, check_roots
 from engine.library.people import Person
 from engine.library.registry import connect as open_library
+from engine.library.registry import kind_of
 from engine.project import Project, open_project
 from engine.security.trust import NotConfirmed, confirm
 from engine.settings import LibrarySettings
@@ -26,8 +29,6 @@ from tui.cli.report import document, echo, json_option, narrate, say, table
 from tui.text.sanitize import sanitize
 
 _folder = click.Path(path_type=Path)
-
-NOBODY_IN_FOLDER = "No faces were found in the folder yet. Look for them with: limner connect"
 
 
 @click.command()
@@ -40,7 +41,7 @@ NOBODY_IN_FOLDER = "No faces were found in the folder yet. Look for them with: l
     "mounted",
     metavar="PLACE=DIR",
     multiple=True,
-    help="What is mounted below originals, family=/mnt/nas/family; give it once for each.",
+    help="A folder mounted below originals: family=/mnt/nas/family; may be repeated.",
 )
 @click.option("--private/--no-private", default=None, help="Whether private photos may be used.")
 @click.option("--check", is_flag=True, help="Only check; save nothing.")
@@ -59,7 +60,7 @@ def connect(
     save_password: bool,
     as_json: bool,
 ) -> None:
-    """Say where the photos are: PhotoPrism's database and its folders, PhotoPrism itself, or a plain folder.
+    """Connect a photo library: PhotoPrism's database and folders, PhotoPrism's server, or a plain folder.
 
     URL is mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host where neither database nor
     photos are seen from here (photos are fetched as they are needed), or folder:///… for photos without an index, where
@@ -85,14 +86,15 @@ def connect(
         description, people = library.describe(), library.people()
         roots = check_roots(library.files(), library.roots)
         address = library.address
-    if address.kind is ServerKind.FOLDER and not description.photos:
+    finds_faces = kind_of(address).finds_faces
+    if finds_faces and not description.photos:
         raise no_photos(address.where)
     saved = project is not None and not check
     if project is not None and saved:
         project.change({f"library.{name}": _plain(getattr(settings, name)) for name in wanted})
-    if project is not None and saved and address.kind is ServerKind.FOLDER:
+    if project is not None and saved and finds_faces:
         # Told before anything else can fail: who reads an error next knows that the folder is connected all the same.
-        narrate(f"Saved: the photos lie in {address.where}.")
+        narrate(f"Saved: the photos are in {address.where}.")
         _look_for_faces(project)
         with open_library(settings, None, base) as library:
             description, people = library.describe(), library.people()
@@ -101,7 +103,7 @@ def connect(
         _keep(address, password)
     _report(description, people, roots, saved, as_json)
     if typed and not save_password:
-        narrate("The password is not kept: set LIMNER_DB_PASSWORD, or connect again with --save-password.")
+        narrate("The password was not saved: set LIMNER_DB_PASSWORD, or connect again with --save-password.")
     if saved:
         narrate("Saved. Next: limner people, then limner faces scan --person NAME")
 
@@ -110,18 +112,18 @@ def connect(
 @json_option
 @click.pass_context
 def people(context: click.Context, as_json: bool) -> None:
-    """The people that the library knows, with their faces."""
+    """List the library's people, with the number of their faces."""
     if context.invoked_subcommand is not None:
         return
     folder: Path = context.obj
     with opened_library(open_project(folder)) as library:
         found = library.people()
-        plain = library.address.kind is ServerKind.FOLDER
+        kind = kind_of(library.address)
     if as_json:
         document({"people": [_person(person) for person in found]})
         return
     if not found:
-        narrate(NOBODY_IN_FOLDER if plain else "PhotoPrism has no named faces yet: name some under People there.")
+        narrate(kind.nobody or f"{kind.title} has no people with faces yet.")
         return
     rows = [(each.name, each.faces, _confirmed(each), _years(each), each.id) for each in found]
     table(("name", "faces", "confirmed", "years", "id"), rows)
@@ -133,9 +135,9 @@ def people(context: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def rename(folder: Path, person: str, name: str, as_json: bool) -> None:
-    """Give a person of a plain folder a name; it is kept in the project."""
+    """Name a person of a plain folder; the name is kept in the project."""
     project = open_project(folder)
-    with _grouped(project) as library:
+    with _editable(project) as library:
         was, now = library.rename(person, name)
     _follow(project, {was.id}, was.id, now)
     if as_json:
@@ -150,18 +152,16 @@ def rename(folder: Path, person: str, name: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def merge(folder: Path, person: str, others: tuple[str, ...], as_json: bool) -> None:
-    """Make one person of several of a plain folder: the first one, with the faces of all."""
+    """Merge several people of a plain folder into the first one."""
     project = open_project(folder)
-    with _grouped(project) as library:
+    with _editable(project) as library:
         into, rest = library.merge(person, others)
     _follow(project, {each.id for each in rest}, into.id, into.name)
     faces = into.faces + sum(each.faces for each in rest)
     if as_json:
         document({"person": {"id": into.id, "name": into.name, "faces": faces}, "merged": [each.id for each in rest]})
         return
-    narrate(
-        f'{into.name} has {many(faces, "face")} now. Take them all in with: limner faces scan --person "{into.name}"'
-    )
+    narrate(f'{into.name} has {many(faces, "face")} now. Import them with: limner faces scan --person "{into.name}"')
 
 
 def opened_library(project: Project) -> Library:
@@ -184,14 +184,14 @@ def ask_password(address: LibraryAddress, root: Path | None) -> tuple[str | None
     """
     _ask_to_confirm(address, root)
     password = passwords.find_password(address, root)
-    if password is not None or address.kind not in passwords.NEEDING or not sys.stdin.isatty():
+    if password is not None or not address.is_server or not sys.stdin.isatty():
         return password, None
     whose = f"Password of {address.user} at" if address.user else "App password for"
     question = f"{whose} {address.where}"
     typed: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
     if not typed:
-        if address.kind is ServerKind.HTTP:
-            # PhotoPrism may be open to everybody.
+        if address.site:
+            # A web server may be open to everybody.
             return None, None
         raise WrongPassword("no password was typed", "type it, or set LIMNER_DB_PASSWORD")
     return typed, typed
@@ -210,13 +210,15 @@ def _ask_to_confirm(address: LibraryAddress, root: Path | None) -> None:
         confirm(error.root, error.address)
 
 
-def _grouped(project: Project) -> FolderLibrary:
-    """The project's library where it is a plain folder: PhotoPrism names its people itself."""
-    library = opened_library(project)
-    if isinstance(library, FolderLibrary):
-        return library
-    library.close()
-    raise LibraryError("PhotoPrism keeps these people, and Limner never writes to it", "name and merge them there")
+@contextmanager
+def _editable(project: Project) -> Iterator[EditablePeople]:
+    """The project's library, open, where its people are edited in Limner."""
+    with opened_library(project) as library:
+        if not isinstance(library, EditablePeople):
+            keeper = kind_of(library.address).title
+            what = f"{keeper} keeps these people, and Limner never writes to it"
+            raise LibraryError(what, "name and merge them there")
+        yield library
 
 
 def _follow(project: Project, ids: set[str], uid: str, name: str) -> None:
@@ -229,7 +231,7 @@ def _look_for_faces(project: Project) -> None:
     from engine.faces.scan import start_index
     from tui.cli.follow_job import follow_job
 
-    narrate("Looking for faces; it goes on in the background if you leave.")
+    narrate("Looking for faces; continues in the background if you leave.")
     follow_job(start_index(project), "scan")
 
 
@@ -277,7 +279,7 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
     if not as_json:
         say(description.line)
         if description.unseen:
-            echo(f"not looked at for faces yet: {many(description.unseen, 'photo')}")
+            echo(f"not searched for faces yet: {many(description.unseen, 'photo')}")
         for check in roots:
             say(check.line)
         echo(many(len(found), "person", "people"))

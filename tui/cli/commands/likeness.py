@@ -29,11 +29,11 @@ from tui.cli.report import document, echo, json_option, narrate, table
     "strengths",
     multiple=True,
     type=click.FloatRange(-4, 4),
-    help="A LoRA weight to try; may be given again.",
+    help="A LoRA weight to try; may be repeated.",
 )
-@click.option("--checkpoint", "checkpoints", multiple=True, help="Only this one; may be given again.")
-@click.option("--prompt", "prompts", multiple=True, help="What is painted; may be given again.")
-@click.option("--last", is_flag=True, help="Show what was measured last, without measuring.")
+@click.option("--checkpoint", "checkpoints", multiple=True, help="Only this one; may be repeated.")
+@click.option("--prompt", "prompts", multiple=True, help="A prompt to paint; may be repeated.")
+@click.option("--last", is_flag=True, help="Show the last result without measuring.")
 @json_option
 @click.pass_obj
 def likeness(
@@ -46,7 +46,7 @@ def likeness(
     last: bool,
     as_json: bool,
 ) -> None:
-    """How much the portraits of RUN (the newest) are the person, and which checkpoint to paint with.
+    """Measure how much the portraits of RUN (default: the newest) look like the person, and which checkpoint is best.
 
     Pictures that were painted before are not painted again: a measurement that was stopped goes on.
     """
@@ -109,7 +109,7 @@ def _tell(found: Likeness, *, told: bool) -> None:
     echo(
         f"paint with {name}: {best.why}"
         if best.advised
-        else f"nothing is recommended; the likest is {name}, but {best.why}"
+        else f"nothing is recommended; the closest match is {name}, but {best.why}"
     )
 
 

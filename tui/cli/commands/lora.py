@@ -14,20 +14,20 @@ from tui.cli.report import document, json_option, table
 
 _TROUBLE = {
     "no pair": "belong to no whole pair of matrices",
-    "no numbers": "hold NaN or endless values: pictures come out black",
+    "no numbers": "hold NaN or infinite values: pictures come out black",
 }
 
 
 @click.group()
 def lora() -> None:
-    """Look into a LoRA file."""
+    """Inspect a LoRA file."""
 
 
 @lora.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def show(file: Path, as_json: bool) -> None:
-    """Modules, rank, alpha, base, trigger, and what each program will make of FILE."""
+    """Show FILE's modules, rank, alpha, base model and trigger, and which programs can load it."""
     header = read_header(file, any_network=True)
     record = describe(header)
     if as_json:
@@ -58,7 +58,7 @@ def _span(usual: float | None, values: list[float]) -> str:
     """What most modules have, and from where to where the others go."""
     if not values:
         return ""
-    ends = f" in most, {values[0]:g} to {values[-1]:g} in all" if len(values) > 1 else ""
+    ends = f" in most, {values[0]:g} to {values[-1]:g} overall" if len(values) > 1 else ""
     return f"{usual if usual is not None else values[0]:g}{ends}"
 
 

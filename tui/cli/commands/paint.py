@@ -35,25 +35,33 @@ Lora = tuple[Path | None, float | None]
 
 @click.command()
 @click.argument("prompt", required=False)
-@click.option("--negative", help="What the picture is not to show.")
+@click.option("--negative", help="The negative prompt.")
 @click.option(
     "--lora",
     "loras",
     type=LoraAtStrength(),
     multiple=True,
-    help="FILE:STRENGTH or none; may be given again; left out: the newest run's last checkpoint.",
+    help="FILE:STRENGTH or none; may be repeated; default: the newest run's last checkpoint.",
 )
 @click.option("--seed", type=click.IntRange(0, SEEDS - 1), help="The same seed gives the same picture.")
-@click.option("--count", default=1, show_default=True, type=click.IntRange(1, 1000), help="Pictures, seed after seed.")
+@click.option(
+    "--count",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="How many pictures, with consecutive seeds.",
+)
 @click.option("--steps", type=click.IntRange(1, 500))
 @click.option("--guidance", type=click.FloatRange(0, 50), help="Guidance scale (CFG).")
 @click.option("--sampler", type=SamplerName(), help="By A1111's name: “Euler a”, “DPM++ 2M Karras” …")
 @click.option("--schedule", type=ScheduleName(), help="Noise schedule: Karras, Exponential, SGM Uniform, Uniform.")
 @click.option("--size", type=Size(), help=SIZE_HELP)
-@click.option("--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="A picture to begin from.")
-@click.option("--denoise", type=click.FloatRange(0, 1, min_open=True), help="How much of it is painted anew.")
-@click.option("--hires", type=SecondPass(), help="A second, larger pass.")
-@click.option("--face-fix", is_flag=True, help="Paint small faces anew, larger; the likelier one is kept.")
+@click.option(
+    "--from", "source", type=click.Path(path_type=Path, dir_okay=False), help="A picture to start from (img2img)."
+)
+@click.option("--denoise", type=click.FloatRange(0, 1, min_open=True), help="Denoising strength, above 0 to 1.")
+@click.option("--hires", type=SecondPass(), help="The scale of a second pass (hires fix).")
+@click.option("--face-fix", is_flag=True, help="Fix small faces; the closer likeness is kept.")
 @click.option("--face-fix-with", "face_fixes", type=FaceFixSetting(), multiple=True, help="Such as denoise=0.3.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="Higher ones are painted first.")
 @click.option("--wait/--no-wait", default=True, help="Wait until it is painted, or only queue it.")
@@ -72,7 +80,7 @@ def paint(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Paint a picture of PROMPT (the project's own prompt where left out)."""
+    """Paint a picture of PROMPT (default: the project's own prompt)."""
     project = open_project(folder)
     remarks: dict[str, None] = {}
     if options["size"] is not None:

@@ -53,7 +53,7 @@ def pictures() -> None:
 @json_option
 @click.pass_obj
 def list_(folder: Path, words: tuple[str, ...], as_json: bool) -> None:
-    """The pictures, newest first, all or those that a filter selects.
+    """List the pictures, newest first, all or those that a filter selects.
 
     \b
     A filter: rating:>=4 lora:jx265-000008 -is:rejected sort:likeness oil
@@ -77,7 +77,7 @@ def list_(folder: Path, words: tuple[str, ...], as_json: bool) -> None:
 @pictures.command()
 @json_option
 def words(as_json: bool) -> None:
-    """Every word of the filter line, and what it means."""
+    """List every word of the filter line, with its meaning."""
     explained = explain_picture_words()
     if as_json:
         document({"words": [{"word": word, "about": about} for word, about in explained]})
@@ -90,7 +90,7 @@ def words(as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(folder: Path, which: str, as_json: bool) -> None:
-    """What a picture's file says of how it was made, as A1111 reads it; of a file from anywhere, too."""
+    """Show a picture's generation parameters, as A1111 writes them; FILE may come from anywhere."""
     from engine.pictures.gallery.import_external import what_it_tells
 
     if which.isdecimal():
@@ -108,7 +108,7 @@ def show(folder: Path, which: str, as_json: bool) -> None:
         return
     narrate(str(path))
     if text is None:
-        raise PictureError(f"{path.name} does not tell how it was made", "limner pictures show ID --json says more")
+        raise PictureError(f"{path.name} has no generation parameters", "see: limner pictures show ID --json")
     # Whoever reads it by a program gets it to the letter; a terminal is not to be steered by it.
     echo("\n".join(map(sanitize, text.split("\n"))) if sys.stdout.isatty() else text, color=True)
 
@@ -119,13 +119,13 @@ def show(folder: Path, which: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def rate(folder: Path, stars: int, ids: tuple[int, ...], line: str | None, yes: bool, as_json: bool) -> None:
-    """Give pictures 1 to 5 STARS; 0 takes them back."""
+    """Rate pictures with 1 to 5 STARS; 0 removes the rating."""
     wanted = _wanted(folder, ids, line, yes, "Rate")
     _say(folder, lambda verdicts: verdicts.rate(wanted, stars), as_json)
 
 
 @pictures.command()
-@click.option("--not", "back", is_flag=True, help="Not any more.")
+@click.option("--not", "back", is_flag=True, help="Remove the mark.")
 @_which
 @json_option
 @click.pass_obj
@@ -141,7 +141,7 @@ def favourite(folder: Path, back: bool, ids: tuple[int, ...], line: str | None, 
 @json_option
 @click.pass_obj
 def reject(folder: Path, back: bool, ids: tuple[int, ...], line: str | None, yes: bool, as_json: bool) -> None:
-    """Reject pictures: lists leave them out, nothing is deleted."""
+    """Reject pictures: they are hidden from lists, nothing is deleted."""
     wanted = _wanted(folder, ids, line, yes, "Take back" if back else "Reject")
     _say(folder, lambda verdicts: verdicts.reject(wanted, not back), as_json)
 
@@ -150,7 +150,7 @@ def reject(folder: Path, back: bool, ids: tuple[int, ...], line: str | None, yes
 @json_option
 @click.pass_obj
 def undo(folder: Path, as_json: bool) -> None:
-    """Take the last rating, favourite or rejection back, also one of an earlier day."""
+    """Undo the last rating, favourite or rejection, even from an earlier day."""
     _say(folder, lambda verdicts: verdicts.undo(), as_json, "Undone")
 
 
@@ -158,8 +158,8 @@ def undo(folder: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def redo(folder: Path, as_json: bool) -> None:
-    """Do again what was undone last."""
-    _say(folder, lambda verdicts: verdicts.redo(), as_json, "Done again")
+    """Redo what was undone last."""
+    _say(folder, lambda verdicts: verdicts.redo(), as_json, "Redone")
 
 
 @pictures.command()
@@ -168,7 +168,7 @@ def redo(folder: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def again(folder: Path, number: int, count: int, as_json: bool) -> None:
-    """Queue more like a picture, with new seeds."""
+    """Queue more of a picture, with new seeds."""
     project = open_project(folder)
     with project.store() as store:
         seeds = [random.SystemRandom().randrange(SEEDS) for _ in range(count)]
@@ -181,7 +181,7 @@ def again(folder: Path, number: int, count: int, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def fix(folder: Path, ids: tuple[int, ...], as_json: bool) -> None:
-    """Queue the face fix of pictures; each becomes a picture of its own, the likelier one of before and after."""
+    """Queue a face fix of pictures; each becomes a new picture, with the closer likeness of before and after."""
     project = open_project(folder)
     with project.store() as store:
         orders = [order_face_fix(project, store, number) for number in ids]
@@ -191,7 +191,7 @@ def fix(folder: Path, ids: tuple[int, ...], as_json: bool) -> None:
 @pictures.command(cls=FilterCommand)
 @click.argument("out", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("words", nargs=-1, metavar="[FILTER]")
-@click.option("--metadata/--no-metadata", default=True, help="With what made them, or the pixels alone as PNG.")
+@click.option("--metadata/--no-metadata", default=True, help="With generation parameters, or the image only, as PNG.")
 @json_option
 @click.pass_obj
 def export(folder: Path, out: Path, words: tuple[str, ...], metadata: bool, as_json: bool) -> None:
@@ -213,10 +213,10 @@ def export(folder: Path, out: Path, words: tuple[str, ...], metadata: bool, as_j
     else:
         for path in done.written:
             echo(path)
-        there = f", {len(done.there):,} were there" if done.there else ""
+        there = f", {len(done.there):,} existed already" if done.there else ""
         narrate(f"{len(done.written):,} copied to {out}{there}.")
     if done.failed and not done.written and not done.there:
-        raise PictureError("no picture could be copied", "look for those that are gone: limner pictures list is:gone")
+        raise PictureError("no picture could be copied", "list missing files with: limner pictures list is:gone")
 
 
 def picture_record(picture: Shown) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def new(folder: Path, trigger: str, class_word: str) -> None:
 @click.command()
 @json_option
 def keys(as_json: bool) -> None:
-    """Every key of the app, by screen: yours, where your config.toml gives others (limner locate says where it is)."""
+    """List the app's keys by screen, with your own from config.toml (see limner locate)."""
     from tui.actions import ACTIONS
     from tui.places import config_folder
     from tui.theming.keymap import keymap_of
@@ -44,7 +44,7 @@ def keys(as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def locate(folder: Path, as_json: bool) -> None:
-    """Where Limner keeps things on this machine."""
+    """Show where Limner keeps its files on this machine."""
     from tui.places import places
 
     found = places(folder)

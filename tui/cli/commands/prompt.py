@@ -20,7 +20,7 @@ from tui.cli.report import document, echo, json_option, narrate, say, table
 
 @click.group()
 def prompt() -> None:
-    """What a prompt says, and the library of prompts."""
+    """Inspect a prompt; the library of prompts."""
 
 
 for command in (list_, add, rate, import_):
@@ -29,11 +29,11 @@ for command in (list_, add, rate, import_):
 
 @prompt.command()
 @click.argument("text")
-@click.option("--steps", type=click.IntRange(1, 500), help="Steps of the schedule; left out: the project's.")
+@click.option("--steps", type=click.IntRange(1, 500), help="Sampling steps; default: the project's.")
 @json_option
 @click.pass_obj
 def show(folder: Path, text: str, steps: int | None, as_json: bool) -> None:
-    """Weights, schedule, LoRAs and tokens of TEXT, read as A1111 reads it.
+    """Show the weights, schedule, LoRAs and tokens of TEXT, as A1111 reads it.
 
     {trigger} and {class} are the person's words; of choices {a|b} the first is shown. What is odd about it is said on
     standard error.

@@ -19,12 +19,12 @@ shared_option = click.option("--shared", is_flag=True, help="For all projects, i
 
 
 @click.command("list")
-@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be given again.")
-@click.option("--from", "source", type=click.Choice(["project", "shared", "starter"]), help="Only from there.")
+@click.option("--tag", "tags", multiple=True, help="Only with this tag; may be repeated.")
+@click.option("--from", "source", type=click.Choice(["project", "shared", "starter"]), help="Only from this source.")
 @json_option
 @click.pass_obj
 def list_(folder: Path, tags: tuple[str, ...], source: str | None, as_json: bool) -> None:
-    """The prompts of this project, your own and those that Limner comes with; the best first."""
+    """List the prompts of this project, your own and Limner's, best first."""
     records = [*_of_project(folder), *_of_all("shared", shared_prompts()), *_of_all("starter", starter_prompts())]
     found = [
         each for each in records if set(tags) <= set(each["tags"]) and (source is None or each["source"] == source)
@@ -41,14 +41,14 @@ def list_(folder: Path, tags: tuple[str, ...], source: str | None, as_json: bool
 
 @click.command()
 @click.argument("text")
-@click.option("--negative", default="", help="What the picture is not to show.")
+@click.option("--negative", default="", help="The negative prompt.")
 @click.option("--name", default="", help="A short name.")
-@click.option("--tag", "tags", multiple=True, help="A tag; may be given again.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be repeated.")
 @shared_option
 @json_option
 @click.pass_obj
 def add(folder: Path, text: str, negative: str, name: str, tags: tuple[str, ...], shared: bool, as_json: bool) -> None:
-    """Keep TEXT in the project, or for all projects. TEXT may be empty where --negative is given."""
+    """Save TEXT in the project, or for all projects. TEXT may be empty if --negative is given."""
     added = _added(None if shared else open_project(folder), [SharedPrompt(text, negative, name, tags)])
     _tell(added, shared, as_json)
 
@@ -59,7 +59,7 @@ def add(folder: Path, text: str, negative: str, name: str, tags: tuple[str, ...]
 @json_option
 @click.pass_obj
 def rate(folder: Path, number: int, stars: int, as_json: bool) -> None:
-    """Give the project's prompt ID 1 to 5 STARS; 0 takes them back. To drop it: limner prompt rate -- ID -1."""
+    """Rate the project's prompt ID with 1 to 5 STARS; 0 removes the rating. To drop it: limner prompt rate -- ID -1."""
     with open_project(folder).store() as store:
         rated = PromptStore(store).rate(number, stars)
     if as_json:
@@ -74,7 +74,7 @@ def rate(folder: Path, number: int, stars: int, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def import_(folder: Path, files: Sequence[Path], shared: bool, as_json: bool) -> None:
-    """Take prompts out of FILES: A1111's styles.csv, or PNGs of A1111, Forge and ComfyUI."""
+    """Import prompts from FILES: A1111's styles.csv, or PNGs of A1111, Forge and ComfyUI."""
     project = None if shared else open_project(folder)
     found: list[SharedPrompt] = []
     for file in files:

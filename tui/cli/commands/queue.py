@@ -19,11 +19,11 @@ SHOWN = 60
 
 
 @click.group(invoke_without_command=True)
-@click.option("--all", "everything", is_flag=True, help="Those that are painted, failed and cancelled, too.")
+@click.option("--all", "everything", is_flag=True, help="Include painted, failed and cancelled pictures.")
 @json_option
 @click.pass_context
 def queue(context: click.Context, everything: bool, as_json: bool) -> None:
-    """What the painter paints, and what waits, in this order."""
+    """List what is being painted and what is queued, in order."""
     if context.invoked_subcommand is not None:
         return
     project = open_project(context.obj)
@@ -35,7 +35,7 @@ def queue(context: click.Context, everything: bool, as_json: bool) -> None:
         document({"painter": state.value if state else None, "pictures": [record(picture) for picture in pictures]})
         return
     if not pictures:
-        narrate("Nothing waits.")
+        narrate("Nothing is queued.")
         return
     head = ("id", "state", "priority", "seed", "steps", "prompt", "why")
     rows = [
@@ -47,10 +47,10 @@ def queue(context: click.Context, everything: bool, as_json: bool) -> None:
 
 @queue.command()
 @click.argument("numbers", metavar="ID…", type=int, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that wait, and the one that is being painted.")
+@click.option("--all", "everything", is_flag=True, help="All queued pictures, and the one being painted.")
 @click.pass_obj
 def cancel(folder: Path, numbers: tuple[int, ...], everything: bool) -> None:
-    """Take pictures off the queue, the one that is being painted too."""
+    """Cancel pictures, even the one being painted."""
     if everything == bool(numbers):
         raise click.UsageError("give the numbers of pictures, or --all")
     with open_project(folder).store() as store:
@@ -61,7 +61,7 @@ def cancel(folder: Path, numbers: tuple[int, ...], everything: bool) -> None:
         for number in numbers:
             if not found.cancel(_picture(found, number).id):
                 raise PictureError(
-                    f"picture {number} is {found.state(number).value}", "only what waits can be cancelled"
+                    f"picture {number} is {found.state(number).value}", "only queued pictures can be cancelled"
                 )
 
 
@@ -70,11 +70,11 @@ def cancel(folder: Path, numbers: tuple[int, ...], everything: bool) -> None:
 @click.argument("where", type=click.Choice([each.value for each in Move]))
 @click.pass_obj
 def move(folder: Path, number: int, where: str) -> None:
-    """Paint a waiting picture earlier or later."""
+    """Move a queued picture forward or back."""
     with open_project(folder).store() as store:
         found = Queue(store)
         if _picture(found, number).state is not PictureState.QUEUED:
-            raise PictureError(f"picture {number} is {found.state(number).value}", "only what waits can be moved")
+            raise PictureError(f"picture {number} is {found.state(number).value}", "only queued pictures can be moved")
         if not found.move(number, Move(where)):
             narrate(f"Picture {number} is there already.")
 
@@ -90,7 +90,7 @@ def retry(folder: Path, numbers: tuple[int, ...]) -> None:
             picture = _picture(Queue(store), number)
             if picture.state not in (PictureState.FAILED, PictureState.CANCELLED):
                 what = f"picture {number} is {picture.state.value}"
-                raise PictureError(what, "only what failed or was cancelled can be tried again")
+                raise PictureError(what, "only failed or cancelled pictures can be retried")
     retry_pictures(project, numbers)
 
 

@@ -18,7 +18,7 @@ from tui.cli.report import document, echo, json_option, narrate, table
 @json_option
 @click.pass_obj
 def runs(folder: Path, as_json: bool) -> None:
-    """The training runs of this project, newest first."""
+    """List the training runs of this project, newest first."""
     found = [run_status(job) for job in reversed(open_project(folder).run_folders())]
     if as_json:
         document({"runs": [run_record(status) for status in found]})
@@ -37,11 +37,11 @@ def runs(folder: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--log", "by_powers", is_flag=True, help="Losses by powers of ten instead of linear.")
-@click.option("--time", "by_time", is_flag=True, help="By time instead of by step.")
+@click.option("--log", "by_powers", is_flag=True, help="Logarithmic loss axis.")
+@click.option("--time", "by_time", is_flag=True, help="Time on the x axis instead of steps.")
 @click.pass_obj
 def watch(folder: Path, run: str | None, by_powers: bool, by_time: bool) -> None:
-    """Follow a run (the newest) until it ends; leaving does not end it.
+    """Follow a run (default: the newest) until it ends; leaving does not stop it.
 
     RUN is a run's name, or the path of a run's folder: one copied or mounted from another machine, too.
     """

@@ -22,14 +22,14 @@ from tui.cli.run_options import changes, run_options
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Follow the run until it ends.")
-@click.option("--resume", metavar="RUN", help="Go on with a run that was stopped or died.")
+@click.option("--resume", metavar="RUN", help="Resume a run that was stopped or died.")
 @run_options
 @json_option
 @click.pass_obj
 def train(
     folder: Path, /, wait: bool, resume: str | None, as_json: bool, sets: tuple[str, ...], **options: Any
 ) -> None:
-    """Train a LoRA on the dataset; it goes on when the terminal closes."""
+    """Train a LoRA on the dataset; the run continues when the terminal closes."""
     project = open_project(folder)
     wanted = changes(sets, options)
     if resume is not None:
@@ -43,7 +43,7 @@ def train(
     if wait:
         follow(job)
     else:
-        narrate(f"Training goes on by itself. Follow it with: limner watch {job.id}")
+        narrate(f"Training continues in the background. Follow it with: limner watch {job.id}")
     if as_json:
         document({"run": job.id, "path": str(job.path), **run_record(run_status(job))})
 
@@ -52,7 +52,7 @@ def train(
 @click.argument("run", required=False)
 @click.pass_obj
 def pause(folder: Path, run: str | None) -> None:
-    """Pause a run (the living one) after its step; it stays in memory and keeps the card."""
+    """Pause a run (default: the running one) after its step; it stays in memory and keeps the GPU."""
     job = _living(open_project(folder), run)
     job.answered(Request.RESUME)
     job.ask(Request.PAUSE)
@@ -63,7 +63,7 @@ def pause(folder: Path, run: str | None) -> None:
 @click.argument("run", required=False)
 @click.pass_obj
 def resume(folder: Path, run: str | None) -> None:
-    """Go on with a run (the newest): one that is paused, or one that was stopped or died."""
+    """Resume a run (default: the newest) that was paused, was stopped or died."""
     project = open_project(folder)
     job = (live_run(project) or project.run()) if run is None else project.run(run)
     # One that has told its end may take a moment to be gone: that is waited for.
@@ -73,27 +73,27 @@ def resume(folder: Path, run: str | None) -> None:
         job.ask(Request.RESUME)
     else:
         raise JobError(f"{job.id} is being trained already", f"follow it with: limner watch {job.id}")
-    narrate(f"{job.id} goes on. Follow it with: limner watch {job.id}")
+    narrate(f"{job.id} continues. Follow it with: limner watch {job.id}")
 
 
 @click.command()
 @click.argument("run", required=False)
 @click.pass_obj
 def sample(folder: Path, run: str | None) -> None:
-    """Paint the prompts of a run (the living one) after its step, as each epoch does."""
+    """Paint the sample prompts of a run (default: the running one) after its step."""
     job = _living(open_project(folder), run)
     if not sample_prompts(run_settings(job)):
-        raise JobError(f"{job.id} has no prompts to paint", "set training.sample_prompts for the next run")
+        raise JobError(f"{job.id} has no sample prompts", "set training.sample_prompts for the next run")
     job.ask(Request.SAMPLE)
     narrate(f"{job.id} paints into {job.path / 'samples'} after its step.")
 
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--after-epoch", is_flag=True, help="When the epoch under way is done, with its checkpoint.")
+@click.option("--after-epoch", is_flag=True, help="After the current epoch and its checkpoint.")
 @click.pass_obj
 def stop(folder: Path, run: str | None, after_epoch: bool) -> None:
-    """Stop a run (the living one), now or after the epoch; it can be resumed."""
+    """Stop a run (default: the running one), now or after the epoch; it can be resumed."""
     job = _living(open_project(folder), run)
     job.ask(Request.STOP_AFTER_EPOCH if after_epoch else Request.STOP)
     when = "after this epoch" if after_epoch else "now"
@@ -103,5 +103,5 @@ def stop(folder: Path, run: str | None, after_epoch: bool) -> None:
 def _living(project: Project, run: str | None) -> JobFolder:
     job = (live_run(project) or project.run()) if run is None else project.run(run)
     if not job.alive():
-        raise JobError(f"{job.id} is not running", "see what is: limner runs")
+        raise JobError(f"{job.id} is not running", "list the runs with: limner runs")
     return job

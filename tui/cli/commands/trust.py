@@ -17,12 +17,12 @@ from tui.cli.report import document, json_option, narrate, table
 
 @click.command()
 @click.argument("address", required=False)
-@click.option("--forget", "take_back", is_flag=True, help="Take ADDRESS back: it is not asked any more.")
+@click.option("--forget", "take_back", is_flag=True, help="Withdraw the confirmation of ADDRESS.")
 @click.option("--folder", "whole_folder", is_flag=True, help="Open this project although it belongs to another user.")
 @json_option
 @click.pass_obj
 def trust(folder: Path, address: str | None, take_back: bool, whole_folder: bool, as_json: bool) -> None:
-    """Confirm the servers that a project's file names.
+    """Confirm the servers that a project's limner.toml names.
 
     A project may come from somebody else, and a server that it names would get your photos or a password. What you type
     (with connect, in the app's fields, or here) is confirmed; what only stands in limner.toml is not asked until you

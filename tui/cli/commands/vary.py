@@ -14,13 +14,13 @@ from engine.llm.server import Cancelled, ModelServer, find_key, project_server
 from engine.project import Project, open_project
 from engine.prompts.axes import DEFAULT_AXES, NAMES
 from engine.prompts.axis_variation import Size, Variation
-from engine.prompts.axis_variation import vary as vary_along
-from engine.prompts.grammar import distance, fill, has_choices, plain, variations
+from engine.prompts.grammar import fill, plain
 from engine.prompts.llm.request import VariationRequest
 from engine.prompts.llm.variations import ENGINE as BY_MODEL
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
 from engine.prompts.store import PromptStore
 from engine.prompts.to_paint import read_prompt
+from engine.prompts.word_variation import vary_by_words
 from engine.settings import LanguageModelSettings, PersonSettings
 from tui.cli.report import document, json_option, narrate, table
 
@@ -43,7 +43,7 @@ class Along:
 @click.argument("prompt")
 @click.option("--count", default=8, show_default=True, type=click.IntRange(1, 1000), help="How many.")
 @click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same variations.")
-@click.option("--axes", default=",".join(DEFAULT_AXES), show_default=True, help=f"What may change: {', '.join(NAMES)}.")
+@click.option("--axes", default=",".join(DEFAULT_AXES), show_default=True, help=f"What may vary: {', '.join(NAMES)}.")
 @click.option(
     "--size",
     type=click.Choice([each.value for each in Size]),
@@ -51,17 +51,17 @@ class Along:
     show_default=True,
     help="How much of a plain prompt changes.",
 )
-@click.option("--lock", "locked", multiple=True, help="A part of a plain prompt that stays; may be given again.")
+@click.option("--lock", "locked", multiple=True, help="A part of a plain prompt to keep; may be repeated.")
 @click.option(
     "--with",
     "engine",
     type=click.Choice([BY_GRAMMAR, BY_MODEL]),
     default=BY_GRAMMAR,
     show_default=True,
-    help="What varies it: our lists of words, or a language model.",
+    help="Vary by word lists, or by a language model.",
 )
-@click.option("--url", help="The language model's server, as http://127.0.0.1:11434/v1; left out: the project's.")
-@click.option("--model", help="The model's name there; left out: the project's, or the first there is.")
+@click.option("--url", help="The language model's server, such as http://127.0.0.1:11434/v1; default: the project's.")
+@click.option("--model", help="The model's name there; default: the project's, or the server's first.")
 @json_option
 @click.pass_obj
 def vary(
@@ -78,7 +78,7 @@ def vary(
     model: str | None,
     as_json: bool,
 ) -> None:
-    """Variations of PROMPT.
+    """List variations of PROMPT.
 
     {a|b|c} in it is one of a, b and c, {2$$a|b|c} two of them, {3::a|b} a three times as often, __place__ a line of a
     list; {trigger} and {class} are the person's words. A prompt without choices is varied along axes. A language
@@ -97,10 +97,8 @@ def vary(
         outcome, extra = _by_model(project, url, model, wish)
         found = outcome.variations
         about["model"] = extra["model"]
-    elif has_choices(template):
-        found = [Variation(text, distance(parent, text), engine) for text in variations(template, count, seed)]
     else:
-        found = vary_along(parent, count, seed, along.axes, along.size, locked)
+        found = vary_by_words(template, count, seed, along.axes, along.size, locked)
     if project:
         _save(project, parent, found, about)
     # Only told: what can't be painted is varied all the same.

@@ -18,8 +18,8 @@ FIELDS = (
     ("address", "mysql://host:3306/photoprism, index.db, https://…, folder:///…"),
     ("user", "photoprism"),
     ("password", "from the keyring, or LIMNER_DB_PASSWORD"),
-    ("originals", "PhotoPrism's originals folder, as this machine sees it"),
-    ("sidecar", "PhotoPrism's sidecar folder, where converted files lie"),
+    ("originals", "PhotoPrism's originals folder, as seen from this machine"),
+    ("sidecar", "PhotoPrism's sidecar folder, where converted files are"),
 )
 
 
@@ -34,11 +34,11 @@ class Entered:
     sidecar: str
 
     def settings(self, private: bool, base: Path | None, before: LibrarySettings | None = None) -> LibrarySettings:
-        """As settings; what has no field stays as it was before. Raises LibraryError where the address won't do."""
-        from engine.library.address import ServerKind, parse_address
+        """As settings; what has no field stays as it was before. Raises LibraryError where the address is invalid."""
+        from engine.library.address import parse_address
 
         address = parse_address(self.address, base)
-        if address.kind in (ServerKind.MYSQL, ServerKind.HTTP) and self.user:
+        if address.is_server and self.user:
             address = replace(address, user=self.user)
         fields = {
             "url": address.url,
@@ -59,6 +59,8 @@ class Checked:
     photos: LimnerError | None
     """Why the photos can't be opened; None: they can."""
     people: tuple[Person, ...]
+    editable: bool
+    """Whether its people are named and merged in Limner."""
 
 
 def look(entered: Entered, private: bool, base: Path | None) -> Checked:
@@ -68,6 +70,7 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
         LibraryError: it can't be read.
         NotConfirmed: the address is the project's, not one that was typed, and nobody confirmed it.
     """
+    from engine.library.kind import EditablePeople
     from engine.library.paths import check_roots
     from engine.library.registry import connect
 
@@ -77,6 +80,7 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
     password = password_of(entered, settings, None if typed else base)
     with connect(settings, password, base, typed=typed) as library:
         about, people = library.describe(), tuple(library.people())
+        editable = isinstance(library, EditablePeople)
         photos: LimnerError | None = None
         try:
             roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
@@ -84,9 +88,20 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
             photos, roots = error, ((False, error.one_line()),)
         roots = (*roots, *((False, note) for note in about.notes))
         if about.unseen:
-            unseen = f"{many(about.unseen, 'photo')} not looked at for faces yet: save, and Limner does"
+            unseen = f"{many(about.unseen, 'photo')} not searched for faces yet: save, and Limner does"
             roots = (*roots, (False, unseen))
-    return Checked(settings, about, roots, photos, people)
+    return Checked(settings, about, roots, photos, people, editable)
+
+
+def finds_faces(entered: Entered, base: Path | None) -> bool:
+    """Whether Limner looks for the faces in such a library itself, as in a plain folder."""
+    from engine.library.address import parse_address
+    from engine.library.registry import kind_of
+
+    try:
+        return kind_of(parse_address(entered.address, base)).finds_faces
+    except LimnerError:
+        return False
 
 
 def _before(base: Path | None) -> LibrarySettings | None:

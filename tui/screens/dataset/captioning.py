@@ -9,7 +9,6 @@ from textual.timer import Timer
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder, Request
 from engine.security.trust import NotConfirmed
-from engine.settings import Captioner
 from tui.app.job_watcher import JobFollower, JobStatus
 from tui.screens.connect.confirm_server import ask_to_confirm
 from tui.widgets.ink import Ink, Line
@@ -55,7 +54,7 @@ class Captioning:
             if job.alive() and not state(job).state.ended:
                 self._begun(job)
 
-    def start(self, captioner: Captioner, overwrite: bool) -> None:
+    def start(self, captioner: str, overwrite: bool) -> None:
         """Starts the job."""
         project = self._screen.project
 
@@ -110,9 +109,9 @@ class Captioning:
 
 def _told(status: JobStatus) -> str:
     if status.phase is None or not status.phase.total:
-        return "All captions were there; yours stay as they are."
+        return "No captions were missing; yours stay as they are."
     doubtful = f", {status.warnings} images may be no good" if status.warnings else ""
     if status.told:
         # The last one sums up.
         doubtful += f"; {status.told[-1]}"
-    return f"Captions: {status.phase.done} of {status.phase.total} looked at{doubtful}. {{dataset.undo}} takes it back."
+    return f"Captions: {status.phase.done} of {status.phase.total} looked at{doubtful}. {{dataset.undo}} undoes it."

@@ -1,4 +1,4 @@
-"""The rules that clean captions, each switched on or off by a key; ``limner.toml`` holds what differs from usual."""
+"""Clean-up rules: switch each on or off by a key; ``limner.toml`` holds what differs from usual."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CleanUpRules(Overlay[None]):
     def compose(self) -> ComposeResult:
         """The rules, the user's own words, the keys."""
         with Vertical() as box:
-            box.border_title = "What is taken out of captions"
+            box.border_title = "Clean-up rules for captions"
             yield Rows["Rule"](self._line)
             yield Static(id="own")
             yield Hints(

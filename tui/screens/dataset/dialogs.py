@@ -9,7 +9,6 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from engine.counting import many
-from engine.settings import Captioner, CaptionsSettings
 from tui.actions import Scope
 from tui.screens.dataset.text import finding_line, step_line
 from tui.screens.shared.overlay import Hints, Overlay, overlay_bindings
@@ -38,7 +37,7 @@ class Preview(Overlay[bool]):
             box.border_title = f"{self._edit.label[:1].upper()}{self._edit.label[1:]}"
             box.border_subtitle = f"{many(len(self._edit.steps), 'caption')} would change"
             yield Rows(step_line)
-            yield Hints("{answer.yes} change them   {answer.no} leave it")
+            yield Hints("{answer.yes} change them   {answer.no} cancel")
 
     def on_mount(self) -> None:
         """Fills the list."""
@@ -53,23 +52,18 @@ class Preview(Overlay[bool]):
         self.dismiss(False)
 
 
-class AskCaptioner(Overlay["tuple[Captioner, bool] | None"]):
+class AskCaptioner(Overlay["tuple[str, bool] | None"]):
     """Asks who shall write captions, and whether also over those that are there."""
 
     CSS_PATH = "dialogs.tcss"
     SCOPES = (Scope.CAPTIONER, Scope.CHOICE)
     BINDINGS = overlay_bindings(*SCOPES)
 
-    def __init__(self, settings: CaptionsSettings, server: str | None) -> None:
+    def __init__(self, choices: list[tuple[str, str, str]]) -> None:
+        """Takes each captioner's name, what it writes, and what it uses."""
         super().__init__()
         self._overwrite = False
-        self._choices: list[tuple[Captioner, str, str]] = [
-            (Captioner.TEMPLATE, "tags", "what was measured and the library knows"),
-            (Captioner.WD14, "tags", settings.wd14),
-            (Captioner.BLIP, "a sentence", settings.blip),
-            (Captioner.FLORENCE, "sentences", settings.florence),
-            (Captioner.SERVER, "sentences", server or "set captions.url in limner.toml"),
-        ]
+        self._choices = choices
 
     def compose(self) -> ComposeResult:
         """The captioners, the keys."""
@@ -77,7 +71,7 @@ class AskCaptioner(Overlay["tuple[Captioner, bool] | None"]):
             box.border_title = "Who writes the captions?"
             yield Rows(_choice_line)
             yield Static(id="over")
-            yield Hints("{choice.take} begin   {captioner.overwrite} overwrite   {choice.leave} leave it")
+            yield Hints("{choice.take} start   {captioner.overwrite} overwrite   {choice.leave} cancel")
 
     def on_mount(self) -> None:
         """Fills the list."""
@@ -99,8 +93,8 @@ class AskCaptioner(Overlay["tuple[Captioner, bool] | None"]):
         self.dismiss(None)
 
     def _say(self) -> None:
-        mine: Line = [("captions that are there stay, except the template's", Ink.MUTED)]
-        over: Line = [("every caption is written anew, those written by hand, too", Ink.ATTENTION)]
+        mine: Line = [("existing captions stay, except the template's", Ink.MUTED)]
+        over: Line = [("every caption is written again, even those written by hand", Ink.ATTENTION)]
         self.query_one("#over", Static).update(content_of(over if self._overwrite else mine))
 
 
@@ -120,7 +114,7 @@ class Missing(Overlay["str | None"]):
         with Vertical(classes="small") as box:
             box.border_title = "Before training"
             yield Rows(finding_line)
-            yield Hints("{choice.take} to the image   {choice.leave} close")
+            yield Hints("{choice.take} go to the image   {choice.leave} close")
 
     def on_mount(self) -> None:
         """Fills the list."""
@@ -136,6 +130,6 @@ class Missing(Overlay["str | None"]):
         self.dismiss(None)
 
 
-def _choice_line(choice: tuple[Captioner, str, str], width: int) -> Line:  # noqa: ARG001
+def _choice_line(choice: tuple[str, str, str], width: int) -> Line:  # noqa: ARG001
     """Who writes, what comes of it, and by what."""
-    return [(f" {choice[0].value:<10}", Ink.ACTIVE), (f"{choice[1]:<12}", Ink.PLAIN), (choice[2], Ink.MUTED)]
+    return [(f" {choice[0]:<10}", Ink.ACTIVE), (f"{choice[1]:<12}", Ink.PLAIN), (choice[2], Ink.MUTED)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,10 +18,10 @@ from engine.errors import LimnerError
 from engine.storage.database import Store
 from tui.actions import Scope
 from tui.app.session_state import Left
+from tui.screens.dataset.caption_pane import CaptionPane
 from tui.screens.dataset.captioning import Captioning
 from tui.screens.dataset.dialogs import AskCaptioner, Missing
-from tui.screens.dataset.editor import CaptionArea
-from tui.screens.dataset.tags import add_tag, clean_captions, remove_tag, rename_tag
+from tui.screens.dataset.tags import TagCommands
 from tui.screens.dataset.text import (
     findings_line,
     image_facts,
@@ -30,9 +29,7 @@ from tui.screens.dataset.text import (
     open_picture,
     picture_key,
     tag_line,
-    token_words,
 )
-from tui.screens.shared.base import explained
 from tui.screens.shared.build_dataset import build_dataset
 from tui.screens.shared.searchable import Seeking
 from tui.theming.bindings import bindings_for
@@ -48,7 +45,6 @@ if TYPE_CHECKING:
     from engine.dataset.files.layout import TrainingImage
     from engine.dataset.readiness import Finding
     from engine.prompts.tokenizer import Words
-    from engine.settings import Captioner
 
 AHEAD = 2
 
@@ -70,15 +66,15 @@ class DatasetScreen(Seeking):
     SCOPE = Scope.DATASET
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings_for(Scope.DATASET)
-    QUESTION = "What will it learn from?"
+    QUESTION = "Training images"
     AUTO_FOCUS = "#images"
     EMPTY = (
-        [("Here lie the training images, each with a caption.", Ink.PLAIN)],
+        [("The training images, one caption each.", Ink.PLAIN)],
         [("A caption names what differs; what is always there becomes the person.", Ink.MUTED)],
         [],
         [("No images have been built yet.", Ink.ATTENTION)],
         [],
-        key_line("{dataset.build}", "builds them from the faces that are kept."),
+        key_line("{dataset.build}", "builds them from the kept faces."),
         key_line("{app.faces}", "goes to Faces, to keep some."),
     )
 
@@ -88,8 +84,7 @@ class DatasetScreen(Seeking):
         self._was_read = False
         self._captioning = Captioning(self)
         self._store: Store | None = None
-        self._typing: tuple[str, int] | None = None
-        self._unsaved: tuple[TrainingImage, str] | None = None
+        self._tag_commands = TagCommands(self, lambda: self.images, lambda: self.journal)
         self.filter = ""
         """The tag that the images shown have; empty: all are shown."""
 
@@ -106,8 +101,7 @@ class DatasetScreen(Seeking):
                 with Vertical(id="picture-pane", classes="pane"):
                     yield Portrait(id="picture")
                     yield Static(id="facts")
-                with Vertical(id="caption-pane", classes="pane"):
-                    yield CaptionArea(self._typed, id="caption")
+                yield CaptionPane(lambda: self.journal, self._caption_saved, self.show_error)
 
     def shown(self) -> None:
         """Reads the folder anew: other tools may have changed it."""
@@ -143,6 +137,10 @@ class DatasetScreen(Seeking):
         return self.query_one("#images", Rows)
 
     @property
+    def _caption(self) -> CaptionPane:
+        return self.query_one(CaptionPane)
+
+    @property
     def journal(self) -> CaptionJournal:
         """What was done to the captions. Raises ProjectError."""
         from engine.dataset.captions.journal import CaptionJournal
@@ -169,8 +167,8 @@ class DatasetScreen(Seeking):
 
     def focus_list(self) -> None:
         """The images; what was typed is saved already, and now counted."""
-        self._save_the_rest()
-        self._typing = None
+        self._caption.save_the_rest()
+        self._caption.end_typing()
         self._show_image()
         self.set_focus(self.rows)
         self.shown()
@@ -190,7 +188,7 @@ class DatasetScreen(Seeking):
             self.action_filter()
         elif self.rows.item is not None:
             # At once, so that what is typed right after the key goes there.
-            self.set_focus(self.query_one("#caption", CaptionArea))
+            self.set_focus(self._caption.area)
 
     def action_build(self) -> None:
         """Builds the images from the kept faces."""
@@ -198,14 +196,16 @@ class DatasetScreen(Seeking):
 
     def action_captions(self) -> None:
         """Asks who shall write captions, and starts the job."""
+        from engine.dataset.captions.registry import captioners
+
         settings = self.project.settings
 
-        def chosen(answer: tuple[Captioner, bool] | None) -> None:
+        def chosen(answer: tuple[str, bool] | None) -> None:
             if answer is not None:
                 self._captioning.start(*answer)
 
-        server = settings.captions.url or settings.language_model.url
-        self.app.push_screen(AskCaptioner(settings.captions, server), chosen)
+        choices = [(each.name, each.writes, each.source(settings)) for each in captioners().values()]
+        self.app.push_screen(AskCaptioner(choices), chosen)
 
     def action_stop(self) -> None:
         """Stops the job that writes captions."""
@@ -223,19 +223,19 @@ class DatasetScreen(Seeking):
 
     def action_rename(self) -> None:
         """Renames the tag under the cursor."""
-        rename_tag(self)
+        self._tag_commands.rename(self.tag)
 
     def action_remove(self) -> None:
         """Removes the tag under the cursor."""
-        remove_tag(self)
+        self._tag_commands.remove(self.tag)
 
     def action_add(self) -> None:
         """Adds a tag."""
-        add_tag(self)
+        self._tag_commands.add(f"the captions with {self.filter}" if self.filter else "all captions")
 
     def action_clean(self) -> None:
         """Cleans all captions by the rules."""
-        clean_captions(self)
+        self._tag_commands.clean()
 
     def action_rules(self) -> None:
         """Shows the rules of cleaning; each is switched by a key."""
@@ -251,7 +251,7 @@ class DatasetScreen(Seeking):
 
     def action_redo(self) -> None:
         """Does it again."""
-        self._turn(lambda: self.journal.redo(), "Did again", "There is nothing to redo.")
+        self._turn(lambda: self.journal.redo(), "Redone", "There is nothing to redo.")
 
     def action_missing(self) -> None:
         """Lists what is missing, and goes to an image of it."""
@@ -265,7 +265,7 @@ class DatasetScreen(Seeking):
                 )
 
         if not self._read.findings:
-            self.say("Nothing is missing before training.")
+            self.say("Ready to train: nothing is missing.")
             return
         self.app.push_screen(Missing(self._read.findings), chosen)
 
@@ -292,52 +292,21 @@ class DatasetScreen(Seeking):
 
     @on(Rows.Moved, "#images")
     def _moved(self) -> None:
-        self._save_the_rest()
+        self._caption.save_the_rest()
         self._show_image()
 
     @on(Rows.Chosen, "#images")
     def _chosen(self) -> None:
         self.action_edit()
 
-    def _typed(self) -> None:
-        """Every key is saved; the whole of what is typed about one image is one action."""
-        image, area = self.rows.item, self.query_one("#caption", CaptionArea)
-        text = " ".join(area.text.split())
-        if image is None or not area.has_focus or not text:
-            return
-        if text != image.caption:
-            self._save(image, text)
-        else:
-            self._unsaved = None
-        self._title_caption(self.rows.item)
-
-    def _save(self, image: TrainingImage, text: str) -> None:
-        """Saves a caption; that it can't be is told once and not with every key, and stands over it until it is."""
-        action = self._typing[1] if self._typing and self._typing[0] == image.path.name else None
-        try:
-            made = self.journal.amend(action, image.path.name, text)
-        except (LimnerError, OSError, sqlite3.Error) as error:
-            if self._unsaved is None:
-                self.show_error(explained(error))
-            self._unsaved = image, text
-            return
-        self._unsaved = None
-        self._typing = (image.path.name, made)
-        changed = replace(image, caption=text)
-        images = [changed if each.path == image.path else each for each in self._read.images]
+    def _caption_saved(self, changed: TrainingImage) -> None:
+        images = [changed if each.path == changed.path else each for each in self._read.images]
         self._read = replace(self._read, images=images)
         for at, shown in enumerate(self.rows.items):
-            if shown.path == image.path:
+            if shown.path == changed.path:
                 self.rows.items = [*self.rows.items[:at], changed, *self.rows.items[at + 1 :]]
                 self.rows.redraw(at)
                 break
-
-    def _save_the_rest(self) -> None:
-        """Tries once more, before it goes from the screen, what could not be saved while it was typed."""
-        if self._unsaved is not None:
-            rest, self._unsaved = self._unsaved, None
-            self._save(*rest)
-            self._unsaved = None
 
     def _turn(self, turn: Callable[[], Change | None], done: str, nothing: str) -> None:
         try:
@@ -364,7 +333,7 @@ class DatasetScreen(Seeking):
         if changed:
             self._show_list()
         else:
-            self._title_caption(self.rows.item)
+            self._caption.count_by(read.words)
         self.show_empty(None if read.images else self.EMPTY)
         if had != bool(read.images):
             self.keys_changed()
@@ -386,25 +355,15 @@ class DatasetScreen(Seeking):
     def _show_image(self) -> None:
         image = self.rows.item
         portrait, facts = self.query_one("#picture", Portrait), self.query_one("#facts", Static)
-        area = self.query_one("#caption", CaptionArea)
         self.query_one("#picture-pane").border_title = image.path.name if image else ""
-        self._title_caption(image)
+        self._caption.show(image, self._read.words)
         if image is None:
             portrait.show(None)
             facts.update("")
-            area.show("")
             return
-        if not area.has_focus or " ".join(area.text.split()) != image.caption:
-            area.show(image.caption)
         after = self.rows.items[self.rows.cursor + 1 : self.rows.cursor + 1 + AHEAD]
         portrait.show(_subject(image.path), [_subject(other.path) for other in after])
         facts.update(content_of(image_facts(image)))
-
-    def _title_caption(self, image: TrainingImage | None) -> None:
-        words = self._read.words
-        tokens = len(words.of(image.caption)) if words is not None and image is not None else None
-        unsaved = "" if self._unsaved is None else " · not saved"
-        self.query_one("#caption-pane").border_title = f"{token_words(tokens)}{unsaved}"
 
 
 def _read(screen: DatasetScreen) -> Read:

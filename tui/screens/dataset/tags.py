@@ -6,71 +6,82 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tui.screens.dataset.dialogs import Preview
-from tui.screens.faces.dialogs import AskName
+from tui.screens.shared.ask_text import AskText
 
 if TYPE_CHECKING:
     from engine.dataset.captions.bulk_edits import Edit
-    from tui.screens.dataset.screen import DatasetScreen
+    from engine.dataset.captions.journal import CaptionJournal
+    from engine.dataset.files.layout import TrainingImage
+    from tui.screens.shared.base import WorkScreen
 
 
-def rename_tag(screen: DatasetScreen) -> None:
-    """Asks for another name of the tag under the tags' cursor."""
-    tag = screen.tag
-    if tag is None:
-        screen.say("There is no tag to rename: {dataset.tags} goes to the tags.")
-        return
+class TagCommands:
+    """Renames, removes and adds tags, and cleans captions.
 
-    def named(new: str | None) -> None:
-        from engine.dataset.captions.bulk_edits import renamed
+    Args:
+        screen: where it is asked.
+        images: the images whose captions are changed: those that are shown.
+        journal: the captions' journal; asked for when something is written.
+    """
 
-        if new and new != tag:
-            _look(screen, lambda: renamed(screen.images, tag, new, screen.project.settings))
+    def __init__(
+        self, screen: WorkScreen, images: Callable[[], list[TrainingImage]], journal: Callable[[], CaptionJournal]
+    ) -> None:
+        self._screen, self._images, self._journal = screen, images, journal
 
-    screen.app.push_screen(AskName("Rename the tag to", f"{tag}, wherever it stands", tag), named)
+    def rename(self, tag: str | None) -> None:
+        """Asks for another name of a tag."""
+        screen = self._screen
+        if tag is None:
+            screen.say("There is no tag to rename: {dataset.tags} goes to the tags.")
+            return
 
+        def named(new: str | None) -> None:
+            from engine.dataset.captions.bulk_edits import renamed
 
-def remove_tag(screen: DatasetScreen) -> None:
-    """Takes the tag under the tags' cursor out of every caption shown."""
-    tag = screen.tag
-    if tag is None:
-        screen.say("There is no tag to remove: {dataset.tags} goes to the tags.")
-        return
-    from engine.dataset.captions.bulk_edits import removed
+            if new and new != tag:
+                self._preview(lambda: renamed(self._images(), tag, new, screen.project.settings))
 
-    _look(screen, lambda: removed(screen.images, [tag], screen.project.settings))
+        screen.app.push_screen(AskText("Rename the tag to", f"{tag}, wherever it stands", tag), named)
 
+    def remove(self, tag: str | None) -> None:
+        """Removes a tag from every caption shown."""
+        from engine.dataset.captions.bulk_edits import removed
 
-def add_tag(screen: DatasetScreen) -> None:
-    """Asks for a tag that every caption shown is to have."""
+        if tag is None:
+            self._screen.say("There is no tag to remove: {dataset.tags} goes to the tags.")
+            return
+        self._preview(lambda: removed(self._images(), [tag], self._screen.project.settings))
 
-    def named(tag: str | None) -> None:
-        from engine.dataset.captions.bulk_edits import added
+    def add(self, where: str) -> None:
+        """Asks for a tag that every caption shown is to have; ``where`` says which captions these are."""
 
-        if tag:
-            _look(screen, lambda: added(screen.images, tag, screen.project.settings))
+        def named(tag: str | None) -> None:
+            from engine.dataset.captions.bulk_edits import added
 
-    where = f"the captions with {screen.filter}" if screen.filter else "all captions"
-    screen.app.push_screen(AskName("Add a tag", f"to {where} that lack it"), named)
+            if tag:
+                self._preview(lambda: added(self._images(), tag, self._screen.project.settings))
 
+        self._screen.app.push_screen(AskText("Add a tag", f"to {where} that lack it"), named)
 
-def clean_captions(screen: DatasetScreen) -> None:
-    """Uses the rules of cleaning on every caption shown."""
-    from engine.dataset.captions.bulk_edits import cleaned
+    def clean(self) -> None:
+        """Applies the clean-up rules to every caption shown."""
+        from engine.dataset.captions.bulk_edits import cleaned
 
-    _look(screen, lambda: cleaned(screen.images, screen.project.settings))
+        self._preview(lambda: cleaned(self._images(), self._screen.project.settings))
 
+    def _preview(self, make: Callable[[], Edit]) -> None:
+        screen = self._screen
+        edit = screen.attempt(make)
+        if edit is None:
+            return
+        if not edit.steps:
+            screen.say("Nothing would change.")
+            return
 
-def _look(screen: DatasetScreen, make: Callable[[], Edit]) -> None:
-    edit = screen.attempt(make)
-    if edit is None:
-        return
-    if not edit.steps:
-        screen.say("Nothing would change.")
-        return
+        def answered(yes: bool | None) -> None:
+            if yes and screen.attempt(lambda: self._journal().write(edit.captions, edit.label)) is not None:
+                screen.say(f"Done: {edit.label}. {{dataset.undo}} undoes it.")
+                screen.shown()
 
-    def answered(yes: bool | None) -> None:
-        if yes and screen.attempt(lambda: screen.journal.write(edit.captions, edit.label)) is not None:
-            screen.say(f"Done: {edit.label}. {{dataset.undo}} takes it back.")
-            screen.shown()
-
-    screen.app.push_screen(Preview(edit), answered)
+        screen.app.push_screen(Preview(edit), answered)

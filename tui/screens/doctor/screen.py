@@ -77,7 +77,7 @@ class DoctorScreen(Reading[None]):
         with Vertical() as box:
             box.border_title = "doctor"
             box.border_subtitle = self.keyed(
-                "{reading.down} {reading.up} scroll · {doctor.look} looks again · {reading.close} closes"
+                "{reading.down} {reading.up} scroll · {doctor.look} check again · {reading.close} close"
             )
             with Horizontal():
                 with VerticalScroll(can_focus=False):

@@ -27,7 +27,7 @@ FRAMINGS = (Framing.CLOSE, Framing.HALF, Framing.FULL)
 KEYS = (
     "{crop.left} {crop.down} {crop.up} {crop.right} move  {crop.far_left} {crop.far_down} {crop.far_up} "
     "{crop.far_right} far  {crop.tighter} {crop.wider} size  {crop.framing} framing  {crop.reset} reset  "
-    "{crop.take} take  {crop.leave} leave"
+    "{crop.take} ok  {crop.leave} cancel"
 )
 
 
@@ -107,7 +107,7 @@ class CropScreen(Overlay[Cut | None]):
         self._show()
 
     def action_reset(self) -> None:
-        """As the framing alone would be cut."""
+        """Reset the crop to its framing."""
         self._cut = Cut(self._cut.framing)
         self._show()
 
@@ -148,7 +148,7 @@ def crop_facts(face: Face, crop: Crop | None) -> list[Line]:
     told = f"↑ {crop.side:,} of {SIDE:,} px, enlarged" if small else f"✓ {crop.side:,} px, {SIDE:,} are needed"
     share = face.box.clamped().h * (face.image_height or 0) / crop.side
     others = others_inside(face, crop)
-    beside: Line = [("not known who else is in it" if others is None else "nobody else in it", Ink.MUTED)]
+    beside: Line = [("unknown whether others are in it" if others is None else "no other face in it", Ink.MUTED)]
     if others:
         beside = [(f"{others} more in it", Ink.ATTENTION)]
     return [[(told, Ink.ATTENTION if small else Ink.GOOD)], [(f"the face is {share:.0%} of it", Ink.PLAIN)], beside]

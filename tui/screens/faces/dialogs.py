@@ -1,4 +1,4 @@
-"""Small questions of the Faces and the Dataset screen: what was chosen and why, and a name."""
+"""The Faces screen's question before a pick is kept: which faces, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tui.actions import Scope
 from tui.screens.shared.overlay import Hints, Overlay, overlay_bindings
 from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.rows import Rows
-from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
     from engine.faces.selection.pick import Picked
@@ -38,7 +37,7 @@ class Chosen(Overlay[bool]):
             box.border_title = self._question
             yield Rows["Picked"](_picked_line)
             yield Static(id="why")
-            yield Hints("{answer.yes} keep them   {answer.no} leave it")
+            yield Hints("{answer.yes} keep them   {answer.no} cancel")
 
     def on_mount(self) -> None:
         """Fills the list."""
@@ -58,41 +57,6 @@ class Chosen(Overlay[bool]):
     def action_no(self) -> None:
         """Closes with the other."""
         self.dismiss(False)
-
-
-class AskName(Overlay[str | None]):
-    """Asks for one word."""
-
-    CSS_PATH = "dialogs.tcss"
-    SCOPES = (Scope.CHOICE,)
-    BINDINGS = overlay_bindings(Scope.CHOICE)
-
-    def __init__(self, question: str, detail: str, value: str = "") -> None:
-        super().__init__()
-        self._question = question
-        self._detail = detail
-        self._value = value
-
-    def compose(self) -> ComposeResult:
-        """The question and a field."""
-        with Vertical() as box:
-            box.border_title = self._question
-            box.border_subtitle = self.keyed("{field.submit} takes it · {field.leave} leaves it")
-            yield Static(self._detail, markup=False)
-            yield TextLine(self._value)
-
-    def leave_field(self, field: TextLine) -> None:
-        """Esc in the field leaves the question."""
-        self.action_leave()
-
-    @on(TextLine.Submitted)
-    def action_take(self) -> None:
-        """Closes with the words."""
-        self.dismiss(self.query_one(TextLine).value.strip() or None)
-
-    def action_leave(self) -> None:
-        """Leaves it."""
-        self.dismiss(None)
 
 
 def _picked_line(picked: Picked, width: int) -> Line:  # noqa: ARG001

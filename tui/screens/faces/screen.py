@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import on
 
 from engine.errors import LimnerError
-from engine.faces.photo.geometry import Cut, Framing
-from engine.faces.records.decisions import Decision, Face, Ledger
-from engine.storage.database import Store
+from engine.faces.photo.geometry import Framing
+from engine.faces.records.decisions import Decision, Ledger
 from tui.actions import Scope, verbs_of
-from tui.screens.faces import choices as face_choices
+from tui.screens.faces import commands
+from tui.screens.faces.decisions import FaceDecisions
 from tui.screens.faces.measuring import Measuring
-from tui.screens.faces.view import FaceSight
+from tui.screens.faces.view import FacesPanes
 from tui.theming.bindings import bindings_for
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.ink import Ink, Line, key_line
@@ -32,7 +30,7 @@ HINTS = 6
 """How many completions of the word being typed are shown."""
 
 
-class FacesScreen(FaceSight):
+class FacesScreen(FacesPanes):
     """The faces of the person, filtered, decided on one by one."""
 
     SCOPE = Scope.FACES
@@ -42,7 +40,7 @@ class FacesScreen(FaceSight):
     AUTO_FOCUS = "#faces"
     COMES_BACK = ("#filter",)
     EMPTY = (
-        [("Here you say which faces are good enough to learn from: some twenty do.", Ink.PLAIN)],
+        [("Choose the faces that are good enough to train on: about twenty.", Ink.PLAIN)],
         [],
         [("No faces have been scanned yet.", Ink.ATTENTION)],
         [],
@@ -51,16 +49,15 @@ class FacesScreen(FaceSight):
 
     def __init__(self) -> None:
         super().__init__()
-        self._store: Store | None = None
         self._version: int | None = None
-        self._filter_error: LimnerError | None = None
+        self._decisions = FaceDecisions(self)
         self._hints: list[str] = []
         self._measuring = Measuring(self)
 
     def shown(self) -> None:
         """Reads the faces anew where a scan, a job or a command changed the project."""
         project = self.project
-        version = self.ledger.version()
+        version = self._decisions.ledger.version()
         if version == self._version:
             return
         self._version = version
@@ -86,9 +83,9 @@ class FacesScreen(FaceSight):
 
     def status(self) -> Line:
         """``214 of 1,098 · 18 kept``, how measuring goes, or what is wrong with the filter."""
-        if self._filter_error is not None:
-            return [(self._filter_error.one_line(), Ink.ATTENTION)]
-        columns = self._columns
+        if self.filter_error is not None:
+            return [(self.filter_error.one_line(), Ink.ATTENTION)]
+        columns = self.columns
         if columns is None:
             return []
         kept, shown = int(columns.states["keep"].sum()), len(self._selection or ())
@@ -107,10 +104,10 @@ class FacesScreen(FaceSight):
         """Without faces there is nothing to decide; in a field a slash is a letter."""
         if action == "filter" and isinstance(self.focused, TextLine):
             return False
-        if action == "filter" and self._columns is None and self.limner.project is not None:
+        if action == "filter" and self.columns is None and self.limner.project is not None:
             # They are still being read; what is typed behind a slash must not become decisions on them.
             return True
-        return bool(self._columns) or action not in verbs_of(Scope.FACES)
+        return bool(self.columns) or action not in verbs_of(Scope.FACES)
 
     def action_keep(self) -> None:
         """Keeps, and goes on."""
@@ -126,31 +123,31 @@ class FacesScreen(FaceSight):
 
     def action_keep_all(self) -> None:
         """Keeps all that is shown and can be used, once its number was agreed to."""
-        face_choices.decide_all(self, Decision.KEEP)
+        commands.decide_all(self, self._decisions, Decision.KEEP)
 
     def action_reject_all(self) -> None:
         """Rejects all that is shown, once its number was agreed to."""
-        face_choices.decide_all(self, Decision.REJECT)
+        commands.decide_all(self, self._decisions, Decision.REJECT)
 
     def action_undo(self) -> None:
         """Takes the last decision back."""
-        self._turn(undo=True)
+        self._decisions.undo()
 
     def action_redo(self) -> None:
         """Does it again."""
-        self._turn(undo=False)
+        self._decisions.redo()
 
     def action_next_undecided(self) -> None:
         """To the next face without a decision, from the top again after the last."""
-        face_choices.go_to_undecided(self)
+        commands.go_to_undecided(self)
 
     def action_previous_undecided(self) -> None:
         """To the face before without a decision, from the bottom again after the first."""
-        face_choices.go_to_undecided(self, backwards=True)
+        commands.go_to_undecided(self, backwards=True)
 
     def action_best(self) -> None:
         """To the best of the burst that the face is one of."""
-        face_choices.go_to_best(self)
+        commands.go_to_best(self)
 
     def action_filter(self) -> None:
         """Into the filter line."""
@@ -159,40 +156,41 @@ class FacesScreen(FaceSight):
     def action_group(self) -> None:
         """Groups what is shown by burst, by day, by framing, or not at all: the filter line says so."""
         field = self.query_one("#filter", FilterLine)
-        field.value = face_choices.next_grouping(field.value)
+        field.value = commands.next_grouping(field.value)
 
     def action_save_filter(self) -> None:
         """Asks for the name that the filter is saved under."""
-        face_choices.save_filter(self, self.query_one("#filter", TextLine).value.strip())
+        commands.save_filter(self, self._decisions, self.query_one("#filter", TextLine).value.strip())
 
     def action_framing(self) -> None:
-        """Cuts the face closer or with more around it; part of the journal, so that u takes it back."""
-        face_choices.next_framing(self)
+        """Cuts the face closer or with more around it; part of the journal, so that u undoes it."""
+        commands.next_framing(self, self._decisions)
 
     def action_crop(self) -> None:
         """Into the crop editor."""
-        face_choices.crop_by_hand(self)
+        commands.crop_by_hand(self, self._decisions)
 
     def action_compare(self) -> None:
         """Two faces side by side."""
         from tui.screens.faces.compare import CompareScreen
 
         if len(self.rows.items) < 2:
-            self.say("Two faces are compared, and there is only one here.")
+            self.say("There is only one face here, nothing to compare it with.")
             return
 
         def done(face_id: int | None) -> None:
-            place = self._place(face_id) if face_id is not None else None
+            place = self.place_of(face_id) if face_id is not None else None
             if place is not None:
                 self.rows.cursor = place
 
         faces, place = self.rows.items, self.rows.cursor
-        self.app.push_screen(CompareScreen(faces, place, self._decide_on, self.subject, self._turn), done)
+        compare = CompareScreen(faces, place, self._decisions.decide, self.subject, self._decisions.turn)
+        self.app.push_screen(compare, done)
 
     def action_pick(self) -> None:
         """Shows what would be picked and why; agreed to, it is kept as one action that one undo takes back."""
-        if self._columns is not None:
-            face_choices.pick_faces(self, list(self._columns.faces), dict(self._target))
+        if self.columns is not None:
+            commands.pick_faces(self, self._decisions, list(self.columns.faces), dict(self._target))
 
     def action_measure(self) -> None:
         """Measures what is new."""
@@ -210,66 +208,44 @@ class FacesScreen(FaceSight):
 
     @on(TextLine.Submitted, "#filter")
     def _filtered(self) -> None:
-        if self._filter_error is not None:
+        if self.filter_error is not None:
             # Over the list there is room for its beginning only.
-            self.show_error(self._filter_error)
+            self.show_error(self.filter_error)
         self.focus_list()
 
     def on_unmount(self) -> None:
         """Closes the database."""
-        if self._store is not None:
-            self._store.close()
-
-    @property
-    def filter_error(self) -> LimnerError | None:
-        """What can't be understood of the filter line; the faces shown are then those of the line before."""
-        return self._filter_error
-
-    def remember(self, saved: dict[str, str]) -> None:
-        """Other filters are saved now."""
-        self._saved = saved
-
-    @property
-    def store(self) -> Store:
-        """The database of the app's own thread; opened once, for a decision must cost no more than its write."""
-        if self._store is None:
-            self._store = Store(self.project.root / "limner.db")
-        return self._store
-
-    @property
-    def ledger(self) -> Ledger:
-        """Faces and decisions."""
-        return Ledger(self.store)
+        self._decisions.close()
 
     def _refused(self, error: LimnerError) -> None:
         self._version = None
         self.could_not_read(error)
 
     def _take(self, read: tuple[FaceColumns, dict[str, str], dict[Framing, int], int]) -> None:
-        if self._columns is None:
+        if self.columns is None:
             # Once, and after what is looked at: the folder of thumbnails is held to its size.
             self.do("sweep", ThumbnailCache(self.project.cache).sweep, lambda _: None)
-        self._columns, self._saved, self._target, unmeasured = read
-        self.show_empty(None if len(self._columns) else self.EMPTY)
+        self.columns, self.saved, self._target, unmeasured = read
+        self.show_empty(None if len(self.columns) else self.EMPTY)
         self.keys_changed()
         self._select()
         if unmeasured:
-            self._measuring.once_for(face.id for face in self._columns.faces)
+            self._measuring.once_for(face.id for face in self.columns.faces)
 
     def _select(self) -> None:
         """Filters: a few milliseconds for a hundred thousand faces, so that every key shows its count at once."""
         from engine.faces.selection.filter import filter_as_typed
         from engine.filter_line import FilterError
 
-        if self._columns is None:
+        if self.columns is None:
             return
         field = self.query_one("#filter", FilterLine)
         try:
-            self._selection, self._hints = filter_as_typed(field.value, self._columns, self._saved)
-            self._filter_error = None
+            self._selection, self._hints = filter_as_typed(field.value, self.columns, self.saved)
+            self.filter_error = None
             field.point_at(0, 0)
         except FilterError as error:
-            self._filter_error = error
+            self.filter_error = error
             field.point_at(error.start, error.end)
             self.ask()
             return
@@ -282,60 +258,5 @@ class FacesScreen(FaceSight):
 
     def _decide(self, decision: Decision, go_on: bool = True) -> None:
         face = self.rows.item
-        if face is not None and self._decide_on(face, decision) and go_on:
+        if face is not None and self._decisions.decide(face, decision) and go_on:
             self.rows.cursor += 1
-
-    def _decide_on(self, face: Face, decision: Decision) -> bool:
-        """Decides on one face, saved before this returns; whether it could be."""
-        if face.problem and decision is Decision.KEEP:
-            self.notify(f"{face.problem}: it can't become a training image", severity="warning", markup=False)
-            return False
-        if self.attempt(lambda: self.ledger.decide([face.id], decision)) is None:
-            return False
-        self.update_faces([face.id])
-        return True
-
-    def cut_as(self, face: Face, cut: Cut) -> None:
-        """Saves how a face is to be cut, and shows it."""
-        if self.attempt(lambda: self.ledger.cut(face.id, cut)) is not None:
-            self.update_faces([face.id])
-            self.show_picture()
-
-    def _turn(self, undo: bool) -> None:
-        try:
-            ledger = self.ledger
-            action = ledger.undo() if undo else ledger.redo()
-        except LimnerError as error:
-            self.show_error(error)
-            return
-        word = "undo" if undo else "redo"
-        if action is None:
-            self.say(f"There is nothing to {word}.")
-            return
-        self.update_faces(action.faces)
-        place = self._place(action.faces[0]) if action.faces else None
-        if place is not None:
-            self.rows.cursor = place
-        self.say(f"{'Undid' if undo else 'Redid'}: {action.label}")
-
-    def update_faces(self, ids: Sequence[int]) -> None:
-        """Takes the decisions and cuts of some faces from the database into what is shown."""
-        columns, ledger = self._columns, self.ledger
-        if columns is None:
-            return
-        others = False
-        for face_id in ids:
-            row = columns.row(face_id)
-            if row is not None:
-                now = ledger.face(face_id)
-                others |= columns.update(replace(columns.faces[row], decision=now.decision, cut=now.cut))
-        if len(ids) == 1 and not others and (place := self._place(ids[0])) is not None:
-            self.rows.redraw(place)
-        else:
-            self.rows.show(self.rows.items)
-        self.show_facts()
-        self.show_meter()
-        self.ask()
-
-    def _place(self, face_id: int) -> int | None:
-        return self._selection.place(face_id) if self._selection is not None else None

@@ -11,6 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.errors import LimnerError
 from engine.faces.photo.geometry import Framing
 from engine.faces.records.decisions import Face
 from tui.app.session_state import Left
@@ -40,14 +41,17 @@ AHEAD = 3
 FacesView = Rows[Face] | Thumbnails[Face]
 
 
-class FaceSight(WorkScreen):
+class FacesPanes(WorkScreen):
     """Shows faces as a list or as thumbnails; what is decided about them is the subclass's."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._columns: FaceColumns | None = None
+        self.columns: FaceColumns | None = None
         self._selection: Selection | None = None
-        self._saved: dict[str, str] = {}
+        self.saved: dict[str, str] = {}
+        """The filters that were saved, by name."""
+        self.filter_error: LimnerError | None = None
+        """What is not understood of the filter line; the faces shown are then those of the line before."""
         self._target: dict[Framing, int] = {}
         self._whole = False
         self._left_on: int | None = None
@@ -57,7 +61,7 @@ class FaceSight(WorkScreen):
         with Horizontal(id="filter-line"):
             yield Static("/", classes="slash")
             hint = "px>512 sharp>40 year:2015..2024 -is:duplicate sort:sharp, or part of a name"
-            yield FilterLine(lambda: self._saved, placeholder=hint, id="filter")
+            yield FilterLine(lambda: self.saved, placeholder=hint, id="filter")
         with Horizontal(id="panes"):
             with Vertical(id="list-pane", classes="pane"):
                 yield Rows[Face](self._line, id="faces")
@@ -151,6 +155,10 @@ class FaceSight(WorkScreen):
     def _chosen(self) -> None:
         self.action_view()
 
+    def place_of(self, face_id: int) -> int | None:
+        """Where a face is among those shown."""
+        return self._selection.place(face_id) if self._selection is not None else None
+
     def show_faces(self, faces: Sequence[Face], cursor: int) -> None:
         """Other faces are selected."""
         self.rows.show(faces, cursor)
@@ -172,7 +180,7 @@ class FaceSight(WorkScreen):
         face, rows = self.rows.item, self.rows
         portrait = self.query_one("#picture", Portrait)
         if face is None:
-            portrait.show(None, words=[("no face fits the filter", Ink.MUTED)] if self._columns else [])
+            portrait.show(None, words=[("no face fits the filter", Ink.MUTED)] if self.columns else [])
         elif face.problem:
             portrait.show(None, words=[(face.problem, Ink.ATTENTION)])
         else:
@@ -196,7 +204,7 @@ class FaceSight(WorkScreen):
         """Writes the mix of what is kept."""
         from engine.faces.selection.target_mix import mix_of
 
-        columns = self._columns
+        columns = self.columns
         if columns is None:
             return
         kept = [columns.faces[row] for row in columns.states["keep"].nonzero()[0]]

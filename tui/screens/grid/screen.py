@@ -71,7 +71,7 @@ class GridScreen(GridSight):
             grid, new = result
             self._open(grid)
             if new:
-                self.say("Queued. It is painted while you look, and when this terminal closes.")
+                self.say("Queued. Painting continues when this terminal closes.")
 
         self.carry_out(make, made, self._refused)
 
@@ -81,7 +81,7 @@ class GridScreen(GridSight):
 
     def action_make(self) -> None:
         """Asks for axes, makes the grid and has it painted."""
-        from tui.screens.faces.dialogs import AskName
+        from tui.screens.shared.ask_text import AskText
 
         project = self.project
 
@@ -99,13 +99,13 @@ class GridScreen(GridSight):
 
         def ask(line: str = "") -> None:
             detail = "columns x rows x pages:\ncheckpoint x strength=0.6-1.0 (+0.2) x seed=1-4"
-            self.app.push_screen(AskName("A new grid", detail, line), answered)
+            self.app.push_screen(AskText("A new grid", detail, line), answered)
 
         ask()
 
     def action_extend(self) -> None:
         """Asks for more values; only the new cells are painted."""
-        from tui.screens.faces.dialogs import AskName
+        from tui.screens.shared.ask_text import AskText
 
         project, grid = self.project, self._grid
         if grid is None:
@@ -124,12 +124,12 @@ class GridScreen(GridSight):
             self.carry_out(extend, self._open, lambda error: self._ask_again(error, lambda: ask(line)))
 
         def ask(line: str = "") -> None:
-            self.app.push_screen(AskName("More values", "strength=1.2 · seed=2-4 · checkpoint=all", line), answered)
+            self.app.push_screen(AskText("More values", "strength=1.2 · seed=2-4 · checkpoint=all", line), answered)
 
         ask()
 
     def _ask_again(self, error: LimnerError, ask: Callable[[], None]) -> None:
-        """What can't be understood is there to be mended."""
+        """What is not understood is there to be mended."""
         self._refused(error)
         if self.is_current:
             ask()
@@ -180,7 +180,7 @@ class GridScreen(GridSight):
                 return GridShelf(store).cancel(grid)
 
         def cancelled(count: int) -> None:
-            self.say(f"{count:,} taken off the queue; {{plot.paint}} goes on with them.")
+            self.say(f"{count:,} cancelled; {{plot.paint}} paints them again.")
             self._look()
 
         self.carry_out(cancel, cancelled)
@@ -294,7 +294,7 @@ class GridScreen(GridSight):
     def _vote(self, vote: int) -> None:
         cell = self.cells.item
         if cell is None or cell.picture is None or not cell.painted:
-            self.say("Only a painted picture can be voted on.")
+            self.say("Only painted pictures can be voted on.")
             return
         number = cell.picture
 
@@ -367,9 +367,12 @@ class GridScreen(GridSight):
 
 def axes_of(line: str) -> list[str]:
     """The axes of one line: ``checkpoint x strength=0.6,0.8 x seed=1-3``; an x in quotes is a letter."""
-    found, begin, quotes = [], 0, line.count('"')
+    found, begin, counted, quotes = [], 0, 0, line.count('"')
     for between in _BETWEEN.finditer(line):
-        if line.count('"', begin, between.start()) % 2 == quotes % 2:
+        quotes -= line.count('"', counted, between.start())
+        counted = between.start()
+        # As many quotes open as close from here on: this x is in none.
+        if quotes % 2 == 0:
             found.append(line[begin : between.start()])
-            begin, quotes = between.end(), quotes - line.count('"', begin, between.end())
+            begin = between.end()
     return [each.strip() for each in (*found, line[begin:]) if each.strip()]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from engine.pictures.gallery.votes import Ranked
     from engine.pictures.grid.painting import Progress
     from engine.pictures.grid.plan import Grid
     from engine.pictures.grid.store import Cell
@@ -32,8 +31,8 @@ _SAID = (AxisKind.CHECKPOINT, AxisKind.STRENGTH, AxisKind.PROMPT, AxisKind.NEGAT
 """What stands elsewhere beside the picture."""
 
 STATES: dict[PictureState, tuple[Piece, str]] = {
-    PictureState.QUEUED: (("○", Ink.MUTED), "waits"),
-    PictureState.PAINTING: (("●", Ink.ATTENTION), "is painted"),
+    PictureState.QUEUED: (("○", Ink.MUTED), "queued"),
+    PictureState.PAINTING: (("●", Ink.ATTENTION), "painting…"),
     PictureState.FAILED: (("✗", Ink.BAD), "failed"),
     PictureState.CANCELLED: (("–", Ink.FAINT), "cancelled"),
 }
@@ -98,30 +97,15 @@ def cell_words(grid: Grid, cell: Cell) -> Line:
 
 
 def progress_line(progress: Progress) -> Line:
-    """``33 cells · 12 painted · 21 waiting · about 1:40 left``."""
+    """``33 cells · 12 painted · 21 queued · about 1:40 left``."""
     line: Line = [(f"{progress.painted:,} of {progress.cells:,} painted", Ink.MUTED)]
     if progress.waiting:
-        line.append((f" · {progress.waiting:,} waiting", Ink.ATTENTION))
+        line.append((f" · {progress.waiting:,} queued", Ink.ATTENTION))
     if progress.failed:
         line.append((f" · {progress.failed:,} not", Ink.BAD))
     if progress.waiting and progress.seconds_left is not None:
         line.append((f" · about {clock(progress.seconds_left)} left", Ink.MUTED))
     return line
-
-
-RANKED_HEAD = f" {'score':>6}{'for':>7} of {'votes':<5}{'likeness':>10}"
-"""What stands over the rows of a ranking, the cursor's column first."""
-
-
-def ranked_line(ranked: Ranked, width: int) -> Line:  # noqa: ARG001
-    """A checkpoint's or a prompt's row: its score, the votes, the likeness."""
-    likeness = f"{ranked.likeness:.0f}" if ranked.likeness is not None else "–"
-    return [
-        (f"{ranked.score:>6.2f}", Ink.STRONG),
-        (f"{ranked.share:>7.0%} of {ranked.votes:<5,}", Ink.MUTED),
-        (f"{likeness:>10}  ", Ink.PLAIN),
-        (ranked.label, Ink.PLAIN),
-    ]
 
 
 def _said(cell: Cell) -> Line:

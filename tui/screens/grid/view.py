@@ -45,14 +45,14 @@ class GridSight(WorkScreen):
 
     SCOPE = Scope.PLOT
     CSS_PATH = "screen.tcss"
-    QUESTION = "Which one is it?"
+    QUESTION = "Which is best?"
     AUTO_FOCUS = "#cells"
     EMPTY = (
-        [("Here checkpoints, strengths and prompts are seen side by side.", Ink.PLAIN)],
+        [("Compare checkpoints, weights and prompts side by side.", Ink.PLAIN)],
         [],
         [("There is no grid yet.", Ink.ATTENTION)],
         [],
-        key_line("{plot.usual}", "makes the newest run's: its checkpoints by three strengths."),
+        key_line("{plot.usual}", "makes the default one: the newest run's checkpoints at three LoRA weights."),
         key_line("{plot.make}", "makes another: strength=0.6-1.0 (+0.2) x seed=1-4"),
     )
 

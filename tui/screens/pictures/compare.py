@@ -130,11 +130,11 @@ class PicturesCompare(Overlay[int | None]):
         self._say(lambda picture, verdicts: verdicts.rate_by([picture.id], -1))
 
     def action_favourite(self) -> None:
-        """A favourite, or not any more."""
+        """Toggles favourite."""
         self._say(lambda picture, verdicts: verdicts.favourite([picture.id], not picture.favourite))
 
     def action_reject(self) -> None:
-        """Rejected, or not any more."""
+        """Toggles rejected."""
         self._say(lambda picture, verdicts: verdicts.reject([picture.id], not picture.rejected))
 
     def action_choose(self) -> None:

@@ -41,7 +41,7 @@ class Stars(Overlay[int | None]):
         """The stars, the keys."""
         with Vertical() as box:
             box.border_title = "How many stars?"
-            box.border_subtitle = self.keyed("{choice.take} gives them · {choice.leave} leaves it")
+            box.border_subtitle = self.keyed("{choice.take} rate · {choice.leave} cancel")
             yield _StarRows(_stars_line)
 
     def on_mount(self) -> None:
@@ -88,7 +88,7 @@ class ParametersScreen(Reading[bool]):
         """The text and the keys."""
         with Vertical() as box:
             box.border_title = title_of(self._file)
-            box.border_subtitle = self.keyed("{pictures.copy} copies it · {reading.close} closes")
+            box.border_subtitle = self.keyed("{pictures.copy} copy · {reading.close} close")
             with VerticalScroll(can_focus=False):
                 yield Static(content_of(*[_parameter_line(line) for line in self._text.split("\n")]))
 
@@ -121,7 +121,7 @@ class ExportScreen(Overlay[tuple[str, bool] | None]):
         """A field and a choice."""
         with Vertical() as box:
             box.border_title = self._question
-            box.border_subtitle = self.keyed("{field.submit} copies · {field.leave} leaves it")
+            box.border_subtitle = self.keyed("{field.submit} copy · {field.leave} cancel")
             yield TextLine(TO_EXPORT)
             yield Static(id="choice")
             yield Hints("{choice.turn} changes it")
@@ -150,7 +150,7 @@ class ExportScreen(Overlay[tuple[str, bool] | None]):
         self.dismiss(None)
 
     def _show(self) -> None:
-        words = ("with what made them", "the pixels alone, without a word of it")
+        words = ("with generation parameters", "image only, no metadata")
         lines: list[Line] = [
             [(f"({'•' if here else ' '}) {word}", Ink.PLAIN if here else Ink.MUTED)]
             for word, here in zip(words, (self._metadata, not self._metadata), strict=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.pictures.orders.picture import Picture, PictureState
 from engine.pictures.orders.queue import Move, Queue
 from engine.storage.database import Store
-from tui.screens.pictures.view import Forming, PicturesSight
+from tui.screens.pictures.view import Forming, PicturesPanes
 
 if TYPE_CHECKING:
     from engine.project import Project
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NOT_THERE = "{pictures.queue} goes to the queue; there, it acts on the picture under the cursor."
 
 
-class PicturesQueue(PicturesSight):
+class PicturesQueue(PicturesPanes):
     """Acts on what waits and is being painted."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class PicturesQueue(PicturesSight):
         if picture is None:
             self.say(NOT_THERE)
         elif self.attempt(lambda: Queue(self.store).cancel(picture.id)):
-            self.say("Taken off the queue; is:cancelled shows it.")
+            self.say("Cancelled; the filter is:cancelled shows it.")
             self.reread()
 
     def action_earlier(self) -> None:
@@ -82,7 +82,7 @@ class PicturesQueue(PicturesSight):
         elif picture.state is PictureState.PAINTING:
             self.say("It is being painted already.")
         elif self.attempt(lambda: Queue(self.store).move(picture.id, where)) is False:
-            self.say("It is there already.")
+            self.say("It exists already.")
         else:
             self.show_queue(self.attempt(Queue(self.store).waiting_pictures) or [])
 

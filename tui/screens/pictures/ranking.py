@@ -1,4 +1,4 @@
-"""Which checkpoints and prompts were liked best, beside how like the person their pictures are."""
+"""Rank checkpoints and prompts by ratings, beside how like the person their pictures are."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PicturesRanking(Overlay[str | None]):
         """The list and the keys."""
         with Vertical() as box:
             box.border_subtitle = self.keyed(
-                "{choice.turn} checkpoints or prompts · {choice.take} shows its pictures · {choice.leave} closes"
+                "{choice.turn} checkpoints or prompts · {choice.take} show its pictures · {choice.leave} close"
             )
             yield Static(id="head")
             yield Rows["Ranked"](self._line)
@@ -82,10 +82,10 @@ class PicturesRanking(Overlay[str | None]):
         with self._project.store() as store:
             found = Votes(store).ranking(by)
         what = "Prompts" if self._prompts else "Checkpoints"
-        self.query_one(Vertical).border_title = f"{what}, those liked best first"
+        self.query_one(Vertical).border_title = f"{what}, best first"
         head = f" {'sure':>5} {'liked':>6} {'of':>5} {'likeness':>9}  {what.lower()[:-1]}"
         say_it = keyed("{pictures.favourite}, {pictures.reject} and {pictures.more_stars} say it", self.keymap)
-        nothing: Line = [(f"Nothing is said of pictures yet: {say_it}.", Ink.MUTED)]
+        nothing: Line = [(f"No pictures are rated yet: {say_it}.", Ink.MUTED)]
         self.query_one("#head", Static).update(content_of([(head, Ink.MUTED)] if found else nothing))
         self.query_one(Rows).show(found, 0)
 

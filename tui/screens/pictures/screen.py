@@ -15,7 +15,7 @@ from engine.pictures.orders.picture import Picture, PictureState
 from engine.pictures.orders.queue import Queue
 from tui.actions import Action as KeyAction
 from tui.actions import Scope, verbs_of
-from tui.screens.pictures import choices as pictures_choices
+from tui.screens.pictures import commands
 from tui.screens.pictures.dialogs import Stars
 from tui.screens.pictures.queue import PicturesQueue
 from tui.screens.pictures.view import as_shown
@@ -45,7 +45,7 @@ class PicturesScreen(PicturesQueue):
     SCOPE = Scope.PICTURES
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings_for(Scope.PICTURES)
-    QUESTION = "What was painted?"
+    QUESTION = "Painted pictures"
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,22 +65,6 @@ class PicturesScreen(PicturesQueue):
         """Nobody looks."""
         if self._timer is not None:
             self._timer.pause()
-
-    @property
-    def pictures(self) -> list[Shown]:
-        """All of them, newest first, whatever the filter shows."""
-        return self._all
-
-    @property
-    def marked(self) -> bool:
-        """Whether keys act on pictures that are marked."""
-        return bool(self._marked)
-
-    def targets(self) -> list[Shown]:
-        """What a key acts on: all that is marked, else the picture under the cursor."""
-        if self._marked:
-            return [picture for picture in self._all if picture.id in self._marked]
-        return [self.grid.item] if self.grid.item is not None else []
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that have nothing to act on are not offered; in a field a letter is a letter."""
@@ -190,44 +174,44 @@ class PicturesScreen(PicturesQueue):
             self.app.push_screen(PicturesCompare(pictures, chosen, self._judge, self._now, self.subject), done)
 
     def action_next_open(self) -> None:
-        """To the next picture that nothing is said of."""
-        pictures_choices.go_to_open(self)
+        """Next unrated picture."""
+        commands.go_to_open(self)
 
     def action_previous_open(self) -> None:
         """To the one before."""
-        pictures_choices.go_to_open(self, backwards=True)
+        commands.go_to_open(self, backwards=True)
 
     def action_another(self) -> None:
         """Orders the same with another seed."""
-        pictures_choices.paint_more(self, 1)
+        commands.paint_more(self, 1)
 
     def action_more(self) -> None:
         """Asks how many."""
-        pictures_choices.ask_how_many(self)
+        commands.ask_how_many(self)
 
     def action_face_fix(self) -> None:
         """Has the faces painted anew, as a picture of its own."""
-        pictures_choices.fix_faces(self)
+        commands.fix_faces(self)
 
     def action_prompt(self) -> None:
         """Takes the prompt to the Prompts screen."""
-        pictures_choices.to_prompts(self)
+        commands.to_prompts(self)
 
     def action_settings(self) -> None:
         """Takes the prompt there, and how it was painted into the settings."""
-        pictures_choices.settings_to_prompts(self)
+        commands.settings_to_prompts(self)
 
     def action_parameters(self) -> None:
         """Shows what the file says."""
-        pictures_choices.show_parameters(self)
+        commands.show_parameters(self)
 
     def action_copy(self) -> None:
         """Copies it."""
-        pictures_choices.copy_parameters(self)
+        commands.copy_parameters(self)
 
     def action_export(self) -> None:
         """Asks for the folder."""
-        pictures_choices.export(self)
+        commands.export(self)
 
     def action_ranking(self) -> None:
         """What was liked best."""
@@ -241,7 +225,7 @@ class PicturesScreen(PicturesQueue):
 
     def action_retry(self) -> None:
         """Queues failed and cancelled ones again."""
-        pictures_choices.retry(self)
+        commands.retry(self)
 
     @on(TextLine.Changed, "#filter")
     def _typed(self) -> None:

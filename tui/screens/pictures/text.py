@@ -136,7 +136,7 @@ def without_folders(reason: str) -> str:
 
 
 def _seed(picture: Shown) -> str:
-    return "seed not told" if picture.seed is None else f"seed {picture.seed}"
+    return "seed unknown" if picture.seed is None else f"seed {picture.seed}"
 
 
 def _lora(picture: Shown) -> str:

@@ -67,19 +67,19 @@ class Forming:
     """By number: when what is seen of it was written last."""
 
 
-class PicturesSight(WorkScreen):
+class PicturesPanes(WorkScreen):
     """Shows pictures; what is done with them is the subclass's."""
 
     AUTO_FOCUS = "#pictures"
     COMES_BACK = ("#filter",)
     EMPTY = (
-        [("Here are the portraits, newest first, each with all that made it.", Ink.PLAIN)],
+        [("The pictures, newest first, each with its generation parameters.", Ink.PLAIN)],
         [],
         [("Nothing has been painted yet.", Ink.ATTENTION)],
         [],
         key_line("{app.prompts}", "goes to Prompts; there, {prompts.paint} paints."),
         [],
-        [("Pictures from elsewhere are shown, too, once they lie in pictures/", Ink.MUTED)],
+        [("Pictures from other programs are also shown, if you put them into pictures/", Ink.MUTED)],
     )
 
     def __init__(self) -> None:
@@ -110,6 +110,22 @@ class PicturesSight(WorkScreen):
                 yield Portrait(id="picture")
                 yield Static(id="facts")
         yield Static(id="prompt-line")
+
+    @property
+    def pictures(self) -> list[Shown]:
+        """All of them, newest first, whatever the filter shows."""
+        return self._all
+
+    @property
+    def marked(self) -> bool:
+        """Whether keys act on pictures that are marked."""
+        return bool(self._marked)
+
+    def targets(self) -> list[Shown]:
+        """What a key acts on: all that is marked, else the picture under the cursor."""
+        if self._marked:
+            return [picture for picture in self._all if picture.id in self._marked]
+        return [self.grid.item] if self.grid.item is not None else []
 
     @property
     def grid(self) -> Thumbnails[Shown]:
@@ -143,7 +159,7 @@ class PicturesSight(WorkScreen):
         self.set_class(left.get("folded") is True, "-folded")
 
     def status(self) -> Line:
-        """``214 of 1,098 · 3 waiting · about 0:15 left``, or what is wrong with the filter."""
+        """``214 of 1,098 · 3 queued · about 0:15 left``, or what is wrong with the filter."""
         if self._filter_error is not None:
             return [(self._filter_error.one_line(), Ink.ATTENTION)]
         hints = "  ".join(self._hints[:HINTS])
@@ -154,7 +170,7 @@ class PicturesSight(WorkScreen):
         some = self._found != total
         line.append((f"{self._found:,} of {total:,}" if some else many(total, "picture"), Ink.MUTED))
         if self._waiting:
-            line.append((f" · {len(self._waiting)} waiting", Ink.ATTENTION))
+            line.append((f" · {len(self._waiting)} queued", Ink.ATTENTION))
             paces = [picture.seconds for picture in self._all[:20] if picture.seconds]
             if paces:
                 line.append((f" · about {clock(len(self._waiting) * sum(paces) / len(paces))} left", Ink.MUTED))
@@ -223,7 +239,7 @@ class PicturesSight(WorkScreen):
         facts.set_class(bool(picture.reason), "-reason")
         facts.update(content_of(*picture_facts(picture, self._told.get(picture.id))))
         without: Line = [("  without ", Ink.MUTED), (picture.negative, Ink.MUTED)] if picture.negative else []
-        prompt = (picture.prompt, Ink.PLAIN) if picture.prompt else ("it does not tell its prompt", Ink.MUTED)
+        prompt = (picture.prompt, Ink.PLAIN) if picture.prompt else ("no prompt in the file", Ink.MUTED)
         self.query_one("#prompt-line", Static).update(content_of([prompt, *without]))
 
     def action_fold(self) -> None:

@@ -86,11 +86,11 @@ class ChoosingTheBrush(MarkingVariations):
         self._take(max(1, self._brush.seeds - 1))
 
     def action_stronger(self) -> None:
-        """More of the LoRA."""
+        """Raise the LoRA weight."""
         self._strengthen(0.05)
 
     def action_weaker(self) -> None:
-        """Less of the LoRA."""
+        """Lower the LoRA weight."""
         self._strengthen(-0.05)
 
     def _take(self, seeds: int) -> None:

@@ -35,8 +35,8 @@ class Locks(Overlay[None]):
     def compose(self) -> ComposeResult:
         """The parts."""
         with Vertical() as box:
-            box.border_title = "What stays while the rest varies"
-            box.border_subtitle = self.keyed("{switches.switch} locks, or unlocks · {switches.leave} closes")
+            box.border_title = "Locked parts stay; the rest varies"
+            box.border_subtitle = self.keyed("{switches.switch} lock or unlock · {switches.leave} close")
             yield Rows[str](self._line)
 
     def on_mount(self) -> None:

@@ -63,8 +63,8 @@ class PromptsScreen(ChoosingTheBrush):
     SCOPE = Scope.PROMPTS
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings_for(Scope.PROMPTS)
-    QUESTION = "What shall be painted?"
-    EMPTY = ([("Here a prompt becomes many, and those that you keep are painted.", Ink.PLAIN)],)
+    QUESTION = "What to paint?"
+    EMPTY = ([("Vary a prompt, keep the variations you like, and paint them.", Ink.PLAIN)],)
     AUTO_FOCUS = "#variants"
 
     @dataclass
@@ -106,8 +106,8 @@ class PromptsScreen(ChoosingTheBrush):
                 yield Static("prompt", classes="label")
                 yield TextLine(id="prompt", placeholder="photo of jx265 man, {soft|hard} light")
             with Horizontal(classes="field"):
-                yield Static("without", classes="label")
-                yield TextLine(id="negative", placeholder="what must not be on it")
+                yield Static("negative", classes="label")
+                yield TextLine(id="negative", placeholder="what to keep out")
             yield Static(id="breakdown")
             yield Static(id="choice")
         with Vertical(id="variants-pane", classes="pane"):
@@ -186,7 +186,7 @@ class PromptsScreen(ChoosingTheBrush):
         self.do("variants", vary, self._varied, self._failed)
 
     def action_cancel(self) -> None:
-        """Takes the question to the language model back."""
+        """Cancels the request to the language model."""
         if self._server is not None:
             self._server.cancel()
 
@@ -208,7 +208,7 @@ class PromptsScreen(ChoosingTheBrush):
             field.cursor_position = len(field.value)
 
     def action_tree(self) -> None:
-        """Who came from whom; the one chosen becomes the prompt."""
+        """Variation tree; the one chosen becomes the prompt."""
         project = self.project
         self.do("tree", lambda: families(project), lambda found: self._offer(tree(found)))
 
@@ -221,10 +221,10 @@ class PromptsScreen(ChoosingTheBrush):
         if parts:
             self.app.push_screen(Locks(parts, self.choice.locked, self._lock))
         elif parts is not None:
-            self.say("The prompt has only one part, and that stays.")
+            self.say("The prompt has only one part, so nothing can be locked.")
 
     def action_library(self) -> None:
-        """Prompts to begin with; the one chosen becomes the prompt."""
+        """Prompts to start from; the one chosen becomes the prompt."""
         project = self.project
         self.do("library", lambda: library_of(project), lambda found: self._offer(library(found)))
 

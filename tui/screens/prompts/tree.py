@@ -54,7 +54,7 @@ class PromptList(Overlay[Taken | None], Generic[Entry]):
         """The prompts."""
         with Vertical() as box:
             box.border_title = title_of(self._title)
-            box.border_subtitle = self.keyed("{choice.take} takes it up · {choice.leave} closes")
+            box.border_subtitle = self.keyed("{choice.take} insert · {choice.leave} close")
             yield Rows[Entry](self._draw)
             yield Static(id="whole")
 
@@ -82,10 +82,10 @@ class PromptList(Overlay[Taken | None], Generic[Entry]):
 
 def tree(families: Sequence[tuple[int, Prompt]]) -> PromptList[tuple[int, Prompt]]:
     """Each prompt under the one that it came from."""
-    title = "Who came from whom" if families else "Nothing was varied yet"
+    title = "Variation tree" if families else "No variations yet"
     return PromptList(title, families, family_line, lambda entry: Taken(entry[1].text, entry[1].negative))
 
 
 def library(prompts: Sequence[SharedPrompt]) -> PromptList[SharedPrompt]:
     """The project's prompts, the user's own, and those that Limner comes with."""
-    return PromptList("Prompts to begin with", prompts, library_line, lambda each: Taken(each.text, each.negative))
+    return PromptList("Prompts to start from", prompts, library_line, lambda each: Taken(each.text, each.negative))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from engine.errors import PromptError
 from engine.prompts.axis_variation import Variation, parts_of
-from engine.prompts.axis_variation import vary as vary_along
 from engine.prompts.breakdown import Breakdown
-from engine.prompts.grammar import distance, escape, fill, has_choices, plain, tidy, variations
+from engine.prompts.grammar import distance, escape, fill, plain, tidy
 from engine.prompts.shared_prompts import SharedPrompt, shared_prompts, starter_prompts
 from engine.prompts.store import Mark, Prompt, PromptStore
 from engine.prompts.to_paint import names_a_lora, read_prompt
+from engine.prompts.word_variation import vary_by_words
 from tui.screens.prompts.text import Brush, Choice, Variant
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 VARIATIONS = 12
 """How many variations one V makes."""
-
-LOCKED_DRAWS = 8
-"""How many times more are drawn of a prompt with choices where a part is locked."""
 
 
 @dataclass(frozen=True)
@@ -185,17 +182,13 @@ def varied(
 
             outcome = vary_by_model(server, choice.model, wish, came)
             found, note = outcome.variations, " · ".join([outcome.summary(), *dict.fromkeys(outcome.notes)])
-        elif has_choices(template):
-            # A part with a choice in it may be locked at what the parent says: those that say otherwise are left out.
-            texts = variations(template, (VARIATIONS + len(known)) * (LOCKED_DRAWS if stay else 1), seed)
-            new = [text for text in texts if text not in known and text != parent and set(stay) <= _parts(text)]
-            found = [Variation(text, distance(parent, text)) for text in new[:VARIATIONS]]
         else:
-            found = vary_along(parent, VARIATIONS, seed, sorted(choice.axes), choice.size, stay, known)
+            had = [*known, parent]
+            found = vary_by_words(template, VARIATIONS, seed, sorted(choice.axes), choice.size, stay, had)
         made = keep(found)
         kept = [each for each in shelf.children(root.id) if each.mark is Mark.KEPT]
     if not found:
-        note = f"no more to be had of it: choose another axis or size{', or unlock a part' if stay else ''}"
+        note = f"no more variations: choose another axis or size{', or unlock a part' if stay else ''}"
     return replace(desk, variants=tuple(_variant(each, parent) for each in [*kept, *made]), note=note)
 
 
@@ -226,7 +219,7 @@ def rewritten(project: Project, variant: Variant, text: str, negative: str) -> V
 
 
 def families(project: Project) -> list[tuple[int, Prompt]]:
-    """The tree of who came from whom."""
+    """Variation tree."""
     with project.store() as store:
         return PromptStore(store).families()
 

@@ -30,7 +30,7 @@ LEFT_OUT = "–"
 
 
 def entry_line(entry: Entry, settings: Settings, width: int) -> Line:
-    """A setting's row: its name, whether the file sets it, its value, and what it comes as where that is another."""
+    """A setting's row: its name, whether the file sets it, its value, and the default where that differs."""
     section, dot, name = entry.key.partition(".")
     cells = min(KEY_CELLS, width * 11 // 20)
     if len(entry.key) >= cells:
@@ -43,15 +43,15 @@ def entry_line(entry: Entry, settings: Settings, width: int) -> Line:
     line: Line = [mark, (section + dot, Ink.MUTED), (f"{name}{gap}", Ink.STRONG if by_hand else Ink.PLAIN)]
     line.append((text or LEFT_OUT, Ink.STRONG if by_hand else Ink.MUTED))
     if by_hand and entry.default and text != entry.default:
-        line.append((f"  (comes as {entry.default})", Ink.MUTED))
+        line.append((f"  (default: {entry.default})", Ink.MUTED))
     return cut(line, width)
 
 
 def meaning_lines(entry: Entry, width: int, error: LimnerError | None) -> list[Line]:
-    """What a setting means, what it may be, what it comes as, and what is wrong with what was typed."""
+    """What a setting means, what it may be, its default, and what is wrong with what was typed."""
     width = max(20, width)
     lines: list[Line] = [[(row, Ink.PLAIN)] for row in wrap(entry.meaning, width)]
-    told = f"{entry.kind}; comes as {entry.default}" if entry.default else f"{entry.kind}; comes left out"
+    told = f"{entry.kind}; default: {entry.default}" if entry.default else f"{entry.kind}; not set by default"
     lines += [[(row, Ink.MUTED)] for row in wrap(told, width)]
     if error is None:
         return lines
@@ -81,9 +81,9 @@ class SettingsScreen(Overlay[None]):
             box.border_title = "settings"
             box.border_subtitle = self.keyed(
                 "{settings.edit} edit · {settings.previous_choice} {settings.next_choice} choices · "
-                "{settings.reset} as it comes · {settings.filter} filter · {settings.leave} closes"
+                "{settings.reset} reset · {settings.filter} filter · {settings.leave} close"
             )
-            yield TextLine(placeholder="words in a name or a meaning", id="words")
+            yield TextLine(placeholder="words in a name or description", id="words")
             yield Rows[Entry](self._line)
             yield Static(id="meaning")
             yield TextLine(id="value")
@@ -136,11 +136,11 @@ class SettingsScreen(Overlay[None]):
             self._write(entry, "")
 
     def action_next_section(self) -> None:
-        """To the first setting of the next section."""
+        """First setting of the next section."""
         self._go_to_section(1)
 
     def action_previous_section(self) -> None:
-        """To the first setting of the section before."""
+        """First setting of the section before."""
         self._go_to_section(-1)
 
     def action_filter(self) -> None:
@@ -207,7 +207,7 @@ class SettingsScreen(Overlay[None]):
         self.action_edit()
 
     def _wrong(self, entry: Entry, text: str) -> LimnerError | None:
-        """Why a value won't do; None where it does."""
+        """Why a value is invalid; None where it is valid."""
         value = entry.read(text)
         if value is None:
             return None
@@ -218,7 +218,7 @@ class SettingsScreen(Overlay[None]):
         return None
 
     def _write(self, entry: Entry, text: str) -> bool:
-        """Writes a value; what won't do is told, and the file stays as it was."""
+        """Writes a value; an invalid one is reported, and the file stays unchanged."""
         try:
             self._settings = self._project.change({entry.key: entry.read(text)})
         except LimnerError as error:

@@ -23,6 +23,7 @@ from engine.storage.os_errors import explain
 from tui.actions import Action, Scope
 from tui.app.run_watcher import Seen
 from tui.app.session_state import Left
+from tui.textual_internals import count_as_styled
 from tui.theming.keymap import keyed, keyed_line
 from tui.widgets.footer import KeyLine
 from tui.widgets.ink import Ink, Line, content_of, cut, key_line, spread, width_of
@@ -78,8 +79,7 @@ class WorkScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        # A screen that is made now is styled as the app is now. Textual would parse all stylesheets twice more for it.
-        self._css_update_count = self.app._css_update_count
+        count_as_styled(self)
         self._came_back = False
         self._beside: dict[str, int] = {}
         self._nothing: tuple[Line, ...] | None = None

@@ -28,7 +28,7 @@ def build_dataset(screen: WorkScreen) -> None:
         if report.skipped:
             told += f"; {many(len(report.skipped), 'face')} skipped: {report.skipped[0][1]}"
         if report.by_hand:
-            told += f"; changed by hand, and left so: {', '.join(report.by_hand)}"
+            told += f"; changed by hand, left unchanged: {', '.join(report.by_hand)}"
         if report.gone:
             told += f"; {many(report.gone, 'image')} of faces that are gone from the library"
         screen.say(told)

@@ -70,9 +70,9 @@ class NewProject(Overlay[NewWords | None]):
         """Two fields."""
         with Vertical() as box:
             box.border_title = "A new project"
-            box.border_subtitle = self.keyed("{field.submit} goes on · {field.leave} leaves it")
+            box.border_subtitle = self.keyed("{field.submit} next · {field.leave} cancel")
             yield Static(f"in {self._folder}\n", markup=False)
-            yield Static("a made-up word that comes to mean this person", classes="label")
+            yield Static("a made-up word that will stand for this person", classes="label")
             yield TextLine(self._words.trigger, id="trigger")
             yield Static("what the person is: man, woman, person", classes="label")
             yield TextLine(self._words.class_word, id="class")

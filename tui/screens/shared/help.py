@@ -1,4 +1,4 @@
-"""What the keys do here: written from the registry for the screen and what has the focus."""
+"""Help: the keys here: written from the registry for the screen and what has the focus."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class HelpScreen(Reading[None]):
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys"
             box.border_subtitle = self.keyed(
-                "{reading.down} {reading.up} scroll · {help.doctor} doctor · {reading.close} closes"
+                "{reading.down} {reading.up} scroll · {help.doctor} doctor · {reading.close} close"
             )
             stack = self.app.screen_stack
             below = type(stack[stack.index(self) - 1])

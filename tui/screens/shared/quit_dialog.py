@@ -30,9 +30,9 @@ class Leave(StrEnum):
 
 
 WORDS: dict[Leave, tuple[str, str]] = {
-    Leave.RUNNING: ("leave it running", "nothing is lost; limner watch follows it"),
-    Leave.AFTER_EPOCH: ("stop after this epoch", "with its checkpoint; limner resume goes on"),
-    Leave.NOW: ("stop now", "limner resume goes on with it"),
+    Leave.RUNNING: ("leave it running", "follow it with limner watch"),
+    Leave.AFTER_EPOCH: ("stop after this epoch", "resume it with limner resume"),
+    Leave.NOW: ("stop now", "resume it with limner resume"),
 }
 
 
@@ -56,7 +56,7 @@ class Leaving(Overlay[Leave | None]):
     def compose(self) -> ComposeResult:
         """The run, the ways, the keys."""
         with Vertical() as box:
-            box.border_subtitle = self.keyed("{leaving.take} leaves · {leaving.stay} stays")
+            box.border_subtitle = self.keyed("{leaving.take} confirm · {leaving.stay} cancel")
             yield Static()
             yield Rows[Leave](self._line)
 
@@ -73,7 +73,9 @@ class Leaving(Overlay[Leave | None]):
 
     def _tell(self) -> None:
         live = self._run.live
-        self.query_one(Vertical).border_title = "A run is alive" if live else f"The run {how_it_ended(self._run)[1]}"
+        self.query_one(Vertical).border_title = (
+            "A run is still going" if live else f"The run {how_it_ended(self._run)[1]}"
+        )
         self.query_one(Static).update(content_of(_run_line(self._run), []), layout=False)
         ways, rows = list(Leave) if live else [Leave.RUNNING], self.query_one(Rows)
         if list(rows.items) != ways:
@@ -88,7 +90,7 @@ class Leaving(Overlay[Leave | None]):
         self.action_take()
 
     def action_running(self) -> None:
-        """It goes on."""
+        """Resumed."""
         self.dismiss(Leave.RUNNING)
 
     def action_after_epoch(self) -> None:

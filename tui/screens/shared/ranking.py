@@ -10,12 +10,14 @@ from textual.widgets import Static
 
 from engine.pictures.gallery.votes import Ranked, Ranking
 from tui.actions import Scope
-from tui.screens.grid.text import RANKED_HEAD, ranked_line
 from tui.screens.shared.overlay import Hints, Overlay, overlay_bindings
-from tui.widgets.ink import Ink, content_of
+from tui.widgets.ink import Ink, Line, content_of
 from tui.widgets.rows import Rows
 
-TITLES = {Ranking.CHECKPOINT: "Liked best: checkpoints by votes", Ranking.PROMPT: "Liked best: prompts by votes"}
+RANKED_HEAD = f" {'score':>6}{'for':>7} of {'votes':<5}{'likeness':>10}"
+"""What stands over the rows of a ranking, the cursor's column first."""
+
+TITLES = {Ranking.CHECKPOINT: "Checkpoints by votes", Ranking.PROMPT: "Prompts by votes"}
 
 
 class RankingScreen(Overlay[None]):
@@ -38,7 +40,7 @@ class RankingScreen(Overlay[None]):
         """A heading, the list, the keys."""
         with Vertical():
             yield Static(content_of([(RANKED_HEAD, Ink.MUTED)]), id="head")
-            yield Rows[Ranked](ranked_line)
+            yield Rows[Ranked](_ranked_line)
             yield Hints("{choice.turn} checkpoints or prompts   {choice.leave} back")
 
     def on_mount(self) -> None:
@@ -61,7 +63,18 @@ class RankingScreen(Overlay[None]):
     def _show(self) -> None:
         found = self._rankings[self._shown]
         self.query_one(Vertical).border_title = TITLES[self._shown]
-        nobody = self.keyed("nobody voted yet: {plot.vote_for} and {plot.vote_against} vote")
+        nobody = self.keyed("no votes yet: {plot.vote_for} and {plot.vote_against} vote")
         self.query_one(Vertical).border_subtitle = "" if found else nobody
         self.query_one(Rows).show(found, 0)
         self.query_one(Rows).focus()
+
+
+def _ranked_line(ranked: Ranked, width: int) -> Line:  # noqa: ARG001
+    """A checkpoint's or a prompt's row: its score, the votes, the likeness."""
+    likeness = f"{ranked.likeness:.0f}" if ranked.likeness is not None else "–"
+    return [
+        (f"{ranked.score:>6.2f}", Ink.STRONG),
+        (f"{ranked.share:>7.0%} of {ranked.votes:<5,}", Ink.MUTED),
+        (f"{likeness:>10}  ", Ink.PLAIN),
+        (ranked.label, Ink.PLAIN),
+    ]

@@ -99,17 +99,17 @@ class Seeking(WorkScreen):
         if not words:
             self._go(1)
         elif rows.find(words, -1) is None:
-            self.say(f"No row has “{words}”.")
+            self.say(f"No match for “{words}”.")
 
     def _go(self, by: int) -> None:
         rows = self._list()
         if not self._words:
-            self.say("Nothing was looked for yet.")
+            self.say("Nothing was searched for yet.")
             return
         for _ in range(rows.counted(1)):
             at = rows.find(self._words, rows.cursor, by)
             if at is None:
-                self.say(f"No row has “{self._words}”.")
+                self.say(f"No match for “{self._words}”.")
                 return
             rows.cursor = at
 

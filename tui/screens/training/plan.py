@@ -33,13 +33,13 @@ SIDES = (0.5, 0.625, 0.75, 0.875, 1, 1.25, 1.5)
 """Resolutions, in that which the base was made for."""
 
 DIALS = (
-    Dial(IMAGES, "photos", COUNTS, "what if there were more, or fewer"),
-    Dial("training.repeats", "repeats", COUNTS, "how often an epoch sees each"),
+    Dial(IMAGES, "photos", COUNTS, "try more or fewer"),
+    Dial("training.repeats", "repeats", COUNTS, "uses of each image per epoch"),
     Dial("training.epochs", "epochs", COUNTS, "each ends with a checkpoint"),
-    Dial("training.resolution", "resolution", (512, 768, 1024), "pixels a side", "{:}".format),
-    Dial("training.batch", "batch", (1, 2, 3, 4, 6, 8, 12, 16, 24, 32), "images at a time"),
-    Dial("training.rank", "rank", (2, 4, 8, 16, 24, 32, 48, 64, 96, 128), "the size of what is learnt"),
-    Dial("training.learning_rate", "learning rate", RATES, "how boldly each step moves", "{:g}".format),
+    Dial("training.resolution", "resolution", (512, 768, 1024), "pixels per side", "{:}".format),
+    Dial("training.batch_size", "batch", (1, 2, 3, 4, 6, 8, 12, 16, 24, 32), "images per batch"),
+    Dial("training.rank", "rank", (2, 4, 8, 16, 24, 32, 48, 64, 96, 128), "size of the LoRA"),
+    Dial("training.learning_rate", "learning rate", RATES, "how large each step is", "{:g}".format),
 )
 
 
@@ -68,7 +68,7 @@ def estimate_lines(estimate: RunEstimate, width: int) -> list[Line]:
         ("checkpoints", clock(fixed.saving), Ink.MUTED),
         *([("held-out images", clock(fixed.validating), Ink.MUTED)] if fixed.validating else []),
         *([("pictures", clock(fixed.painting), Ink.MUTED)] if fixed.painting else []),
-        ("in all", f"{clock(estimate.seconds_total)}{off}", Ink.STRONG),
+        ("total", f"{clock(estimate.seconds_total)}{off}", Ink.STRONG),
     ]
     if estimate.cost is not None:
         rows.append(("cost", f"{estimate.cost:,.2f}", Ink.STRONG))
@@ -91,7 +91,7 @@ def memory_lines(estimate: RunEstimate, width: int) -> list[Line]:
     lines: list[Line] = [spread([("memory", Ink.MUTED)], [(words, ink)], width)]
     full = bar(estimate.memory_gb / estimate.room_gb, width)
     lines.append(full if estimate.fits else [(text, Ink.BAD) for text, _ in full])
-    return lines if estimate.fits else [*lines, [("too much: the run steps down", Ink.BAD)]]
+    return lines if estimate.fits else [*lines, [("too much: the run falls back", Ink.BAD)]]
 
 
 def source_lines(estimate: RunEstimate) -> list[Line]:
@@ -106,7 +106,7 @@ def choice_words(choice: Choice) -> Line:
     if not choice.own:
         return [("by the preset: ", Ink.ACTIVE), (choice.reason, Ink.MUTED)]
     if choice.value == choice.preset_value:
-        return [("yours, as the preset has it", Ink.MUTED)]
+        return [("yours, same as the preset", Ink.MUTED)]
     return [("yours; ", Ink.PLAIN), (f"the preset has {shown(choice.preset_value)}", Ink.MUTED)]
 
 
@@ -163,7 +163,7 @@ class TrainingPlan(Horizontal):
             yield Dials(DIALS, id="dials")
             yield Sheet(id="about")
         with Vertical(id="takes-pane", classes="pane") as pane:
-            pane.border_title = "what it takes"
+            pane.border_title = "cost"
             yield Sheet(id="takes")
 
     @property

@@ -64,7 +64,7 @@ class Probing:
 
     def _begun(self, job: JobFolder) -> None:
         self._job, self._follower, self._steps, self._taken = job, JobFollower(job), EventTail(job.events_path), 0
-        self._tell([("measuring: getting ready", Ink.ATTENTION)])
+        self._tell([("measuring: preparing", Ink.ATTENTION)])
         self._timer = self._screen.set_interval(POLL_SECONDS, self._poll)
         self._screen.keys_changed()
 
@@ -82,7 +82,7 @@ class Probing:
         status, steps = looked
         self._taken += steps
         if not status.state.ended:
-            doing = f"step {self._taken:,}" if self._taken else status.phase.name if status.phase else "getting ready"
+            doing = f"step {self._taken:,}" if self._taken else status.phase.name if status.phase else "preparing"
             self._tell([(f"measuring: {doing}", Ink.ATTENTION)])
             return
         if self._timer is not None:

@@ -39,7 +39,7 @@ class TrainingScreen(WorkScreen):
     BINDINGS = bindings_for(Scope.TRAINING)
     AUTO_FOCUS = ""
     EMPTY = (
-        [("Here the LoRA is trained: settings first, then the loss as it falls.", Ink.PLAIN)],
+        [("Train the LoRA: first its settings, then its progress.", Ink.PLAIN)],
         [],
         [("There are no training images yet.", Ink.ATTENTION)],
         [],
@@ -155,7 +155,7 @@ class TrainingScreen(WorkScreen):
         """A run that stands still goes on by the key that pauses one that goes on."""
         run = self.shown_run
         stands = run is not None and (not run.live or run.state is JobState.PAUSED)
-        return "go on" if action.verb == "pause" and stands else super().label_of(action)
+        return "resume" if action.verb == "pause" and stands else super().label_of(action)
 
     def runs_seen(self, seen: Seen) -> None:
         """Attaches to a run that lives, and shows what is new."""
@@ -182,7 +182,7 @@ class TrainingScreen(WorkScreen):
             self._want(None)
             self._switch(planning=False)
             self.limner.look_now()
-            self.say("Started. It goes on when this terminal closes.")
+            self.say("Started. It continues when this terminal closes.")
 
         self.do("start", begin, begun)
 
@@ -207,15 +207,15 @@ class TrainingScreen(WorkScreen):
         job = JobFolder(run.folder)
         if run.live and run.state is not JobState.PAUSED:
             self.attempt(lambda: job.answered(Request.RESUME))
-            self._ask(Request.PAUSE, "It pauses after this step, and keeps the card. {training.pause} goes on.")
+            self._ask(Request.PAUSE, "Pausing after this step; the GPU stays in use. {training.pause} resumes.")
         elif run.live:
-            self._ask(Request.RESUME, "It goes on.")
+            self._ask(Request.RESUME, "Resumed.")
         else:
             self._resume(run.id)
 
     def action_sample(self) -> None:
         """Asks the run to paint its prompts."""
-        self._ask(Request.SAMPLE, "It paints its prompts after this step.")
+        self._ask(Request.SAMPLE, "Painting samples after this step.")
 
     def action_log(self) -> None:
         """Checkpoints, what happened, what was printed."""
@@ -243,7 +243,7 @@ class TrainingScreen(WorkScreen):
         if run is not None and watch is not None:
             watch.marked = watch.marked ^ {run.id}
             if watch.marked == {run.id}:
-                self.say("Marked: the runs that you go to now are drawn beside it.")
+                self.say("Marked: runs that you select now are drawn beside it.")
             self.limner.look_now()
 
     def action_view(self) -> None:
@@ -266,14 +266,14 @@ class TrainingScreen(WorkScreen):
 
     def action_stop_after_epoch(self) -> None:
         """Asks the run to end with this epoch."""
-        self._ask(Request.STOP_AFTER_EPOCH, "It stops when this epoch ends, with its checkpoint.")
+        self._ask(Request.STOP_AFTER_EPOCH, "Stopping after this epoch and its checkpoint.")
 
     def action_stop_now(self) -> None:
         """Asks first, then asks the run to end."""
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._ask(Request.STOP, "It stops after this step. {training.pause} goes on from there.")
+                self._ask(Request.STOP, "Stopping after this step. {training.pause} resumes from there.")
 
         self.app.push_screen(Confirm("Stop training now?", "Checkpoints of finished epochs stay."), answered)
 
@@ -344,7 +344,7 @@ class TrainingScreen(WorkScreen):
 
         def gone_on(_: JobFolder) -> None:
             self.limner.look_now()
-            self.say("It goes on from what it last kept.")
+            self.say("Resuming from the last saved state.")
 
         self.do("start", go_on, gone_on)
 
@@ -371,7 +371,7 @@ class TrainingScreen(WorkScreen):
         self._planning = planning
         self._plan.display = planning
         self._run_view.display = not planning
-        self.QUESTION = "What will it take?" if planning else "How does it go?"
+        self.QUESTION = "Plan a run" if planning else "Progress"
         if not planning:
             self.show_empty(None)
         self.focus_list()

@@ -1,4 +1,4 @@
-"""A run as it goes, or as it went: curves, figures, checkpoints and samples, what happened, what it printed."""
+"""A run as it goes, or as it went: curves, figures, checkpoints, samples, events and log."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Below(StrEnum):
     PRINTED = "printed"
 
 
-TITLES = {Below.CHECKPOINTS: "checkpoints", Below.HAPPENED: "what happened", Below.PRINTED: "what it printed"}
+TITLES = {Below.CHECKPOINTS: "checkpoints", Below.HAPPENED: "events", Below.PRINTED: "log"}
 
 NEXT_BELOW = {
     Below.CHECKPOINTS: Below.HAPPENED,
@@ -138,7 +138,7 @@ class RunView(Vertical):
         self.query_one("#bars", Sheet).draw(lambda width: [*bar_lines(run, width), *trouble_lines(run, width)])
         self._fill(Below.CHECKPOINTS, kept_of(run, seen.curves))
         self._fill(Below.HAPPENED, happened_lines(run.happened))
-        self._fill(Below.PRINTED, seen.printed or (f"{run.folder.name}/worker.log says nothing",))
+        self._fill(Below.PRINTED, seen.printed or (f"{run.folder.name}/worker.log is empty",))
         self._show_sample()
 
     def samples(self) -> Sequence[events.Sample]:

@@ -202,8 +202,8 @@ def _strips(trace: Trace, view: View, height: int) -> list[tuple[str, Measure]]:
     """What has a line of its own under the loss."""
     if view.measure is not Measure.LOSS or height < TALL:
         return []
-    alike = [("alike", Measure.LIKENESS)] if trace.curves.likenesses and height >= TALLER else []
-    return [("rate", Measure.RATE), *alike]
+    alike = [("like.", Measure.LIKENESS)] if trace.curves.likenesses and height >= TALLER else []
+    return [("lr", Measure.RATE), *alike]
 
 
 def _strip(name: str, measure: Measure, trace: Trace, view: View, across: Across, cells: int) -> Line:

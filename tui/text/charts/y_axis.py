@@ -1,4 +1,4 @@
-"""The axis upwards: round numbers at its ends, linear or by powers of ten, and its labels."""
+"""The axis upwards: round numbers at its ends, linear or logarithmic, and its labels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def span(raw: Sequence[float], smooth: Sequence[float] = (), logarithmic: bool =
     Args:
         raw: what may have spikes, of which the highest do not count on a linear scale.
         smooth: what must lie inside.
-        logarithmic: whether powers of ten have equal distances; values of 0 or less don't count then.
+        logarithmic: whether the axis is logarithmic; values of 0 or less don't count then.
     """
     if logarithmic and (positive := [each for each in (*raw, *smooth) if each > 0]):
         low, high = min(positive), max(positive)

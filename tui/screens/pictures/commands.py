@@ -10,21 +10,21 @@ from engine.counting import many
 from engine.pictures.gallery.rows import Shown
 from engine.pictures.orders.picture import PictureState
 from tui.actions import Scope
-from tui.screens.faces.dialogs import AskName
 from tui.screens.pictures.dialogs import ExportScreen, ParametersScreen
+from tui.screens.shared.ask_text import AskText
 from tui.screens.shared.dialogs import Confirm
 from tui.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from engine.pictures.gallery.export import Exported
-    from tui.screens.pictures.screen import PicturesScreen
+    from tui.screens.pictures.queue import PicturesQueue
     from tui.screens.prompts.screen import PromptsScreen
 
 SEVERAL, MOST_MORE = 4, 1000
 """How many more are offered, and how many there may be."""
 
 
-def paint_more(screen: PicturesScreen, count: int) -> None:
+def paint_more(screen: PicturesQueue, count: int) -> None:
     """Orders more like what keys act on, each with new seeds."""
     project, targets = screen.project, [each for each in screen.targets() if each.state != PictureState.QUEUED]
 
@@ -46,11 +46,11 @@ def paint_more(screen: PicturesScreen, count: int) -> None:
     screen.carry_out(order, ordered)
 
 
-def fix_faces(screen: PicturesScreen) -> None:
+def fix_faces(screen: PicturesQueue) -> None:
     """Orders the face fix of what keys act on; each becomes a picture of its own."""
     project, targets = screen.project, [each for each in screen.targets() if each.painted and not each.gone]
     if not targets:
-        screen.say("Only a painted picture has faces to fix.")
+        screen.say("Only painted pictures have faces to fix.")
         return
 
     def order() -> int:
@@ -68,7 +68,7 @@ def fix_faces(screen: PicturesScreen) -> None:
     screen.carry_out(order, ordered)
 
 
-def ask_how_many(screen: PicturesScreen) -> None:
+def ask_how_many(screen: PicturesQueue) -> None:
     """Asks how many more to paint of each."""
     targets = screen.targets()
 
@@ -81,11 +81,11 @@ def ask_how_many(screen: PicturesScreen) -> None:
         paint_more(screen, int(text))
 
     what = targets[0].prompt if len(targets) == 1 else f"of each of {len(targets)} that are marked"
-    screen.app.push_screen(AskName("Paint how many more like it?", sanitize(what), str(SEVERAL)), answered)
+    screen.app.push_screen(AskText("Paint how many more?", sanitize(what), str(SEVERAL)), answered)
 
 
-def go_to_open(screen: PicturesScreen, backwards: bool = False) -> None:
-    """Moves to the next picture that nothing is said of, or to the one before, going round."""
+def go_to_open(screen: PicturesQueue, backwards: bool = False) -> None:
+    """Moves to the next unrated picture, or the previous one, going round."""
     grid, by = screen.grid, -1 if backwards else 1
     count = len(grid.items)
     for step in range(1, count + 1):
@@ -94,10 +94,10 @@ def go_to_open(screen: PicturesScreen, backwards: bool = False) -> None:
         if picture.painted and not (picture.rating or picture.favourite or picture.rejected):
             grid.cursor = at
             return
-    screen.say("Something is said of every picture here.")
+    screen.say("Every picture here is rated.")
 
 
-def to_prompts(screen: PicturesScreen) -> None:
+def to_prompts(screen: PicturesQueue) -> None:
     """Goes to the Prompts screen with the prompt of the picture under the cursor."""
     picture = screen.grid.item
     if picture is None:
@@ -111,7 +111,7 @@ def to_prompts(screen: PicturesScreen) -> None:
     screen.app.call_later(go)
 
 
-def settings_to_prompts(screen: PicturesScreen) -> None:
+def settings_to_prompts(screen: PicturesQueue) -> None:
     """Shows which settings would change, changes them once that was agreed to, and goes to Prompts."""
     picture = screen.grid.item
     if picture is None:
@@ -129,10 +129,10 @@ def settings_to_prompts(screen: PicturesScreen) -> None:
             to_prompts(screen)
 
     lines = [f"{name:<9} {_told(before)} → {_told(after)}" for name, (before, after) in changes.items()]
-    screen.app.push_screen(Confirm("Paint with this picture's settings from now on?", "\n".join(lines)), answered)
+    screen.app.push_screen(Confirm("Use this picture's settings from now on?", "\n".join(lines)), answered)
 
 
-def settings_of(screen: PicturesScreen, picture: Shown) -> dict[str, tuple[Any, Any]]:
+def settings_of(screen: PicturesQueue, picture: Shown) -> dict[str, tuple[Any, Any]]:
     """What the picture was painted with otherwise than the settings say: names to before and after."""
     from engine.pictures.orders.queue import Queue
 
@@ -149,7 +149,7 @@ def settings_of(screen: PicturesScreen, picture: Shown) -> dict[str, tuple[Any, 
     }
 
 
-def show_parameters(screen: PicturesScreen) -> None:
+def show_parameters(screen: PicturesQueue) -> None:
     """Shows what the file says of itself."""
 
     def show(text: str) -> None:
@@ -163,12 +163,12 @@ def show_parameters(screen: PicturesScreen) -> None:
     _with_parameters(screen, show)
 
 
-def copy_parameters(screen: PicturesScreen) -> None:
+def copy_parameters(screen: PicturesQueue) -> None:
     """Copies them, to paste into A1111 and its like."""
     _with_parameters(screen, lambda text: _copy(screen, text))
 
 
-def _with_parameters(screen: PicturesScreen, then: Any) -> None:
+def _with_parameters(screen: PicturesQueue, then: Any) -> None:
     picture = screen.grid.item
     if picture is None:
         return
@@ -181,19 +181,19 @@ def _with_parameters(screen: PicturesScreen, then: Any) -> None:
 
     def took(text: str | None) -> None:
         if text is None:
-            screen.say(f"{sanitize(picture.name)} does not tell how it was made.")
+            screen.say(f"{sanitize(picture.name)} has no generation parameters.")
         else:
             then(text)
 
     screen.do("told", read, took)
 
 
-def _copy(screen: PicturesScreen, text: str) -> None:
+def _copy(screen: PicturesQueue, text: str) -> None:
     screen.app.copy_to_clipboard(text)
     screen.say("Copied its parameters.")
 
 
-def export(screen: PicturesScreen) -> None:
+def export(screen: PicturesQueue) -> None:
     """Asks for a folder, and copies what is marked, else the favourites."""
     marked = screen.targets() if screen.marked else []
     favourites = [picture for picture in screen.pictures if picture.favourite and not picture.rejected]
@@ -214,7 +214,7 @@ def export(screen: PicturesScreen) -> None:
             return export_pictures(project, chosen, folder, metadata)
 
         def copied(done: Exported) -> None:
-            there = f", {len(done.there)} were there" if done.there else ""
+            there = f", {len(done.there)} existed already" if done.there else ""
             failed = f", {len(done.failed)} could not be read" if done.failed else ""
             screen.say(f"{len(done.written)} copied to {folder}{there}{failed}.")
 
@@ -224,7 +224,7 @@ def export(screen: PicturesScreen) -> None:
     screen.app.push_screen(ExportScreen(what), answered)
 
 
-def retry(screen: PicturesScreen) -> None:
+def retry(screen: PicturesQueue) -> None:
     """Queues failed and cancelled ones again."""
     states = (PictureState.FAILED, PictureState.CANCELLED)
     numbers = [picture.id for picture in screen.targets() if picture.state in states]

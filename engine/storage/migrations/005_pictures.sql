@@ -1,0 +1,10 @@
+ALTER TABLE pictures ADD COLUMN details TEXT;
+ALTER TABLE pictures ADD COLUMN key TEXT;
+ALTER TABLE pictures ADD COLUMN place INTEGER;
+ALTER TABLE pictures ADD COLUMN claim TEXT;
+ALTER TABLE pictures ADD COLUMN staged TEXT;
+ALTER TABLE pictures ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+UPDATE pictures SET place = id;
+DROP INDEX pictures_waiting;
+CREATE INDEX pictures_in_order ON pictures (state, priority DESC, place, id);
+CREATE INDEX pictures_by_key ON pictures (key);
