@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from engine.jobs.work import WORK
+from engine.project import Project
 from tui.cli.main import COMMANDS
 
 HEAVY = ("torch", "diffusers", "transformers", "peft", "accelerate", "onnxruntime", "dlib", "cv2")
@@ -39,6 +40,12 @@ def test_asking_for_the_version_loads_hardly_anything() -> None:
 def test_the_first_frame_waits_for_nothing_that_checks_settings_or_draws_pictures() -> None:
     loaded = loaded_after("import tui.app.app, tui.theming.appearance_cache, tui.screens.faces.screen")
     assert not loaded & {"pydantic", "tomlkit", "sqlalchemy", "PIL", "numpy", *HEAVY}
+
+
+def test_looking_for_old_settings_takes_a_quick_command_no_longer(project: Project) -> None:
+    imports = "from pathlib import Path; from tui.cli.old_settings import tell_of_old_names"
+    loaded = loaded_after(f"{imports}; tell_of_old_names(Path({str(project.root)!r}))")
+    assert not loaded & {"pydantic", "sqlalchemy", "tomlkit"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from engine.renamed_settings import RENAMED
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler, read_schedule, refuse_unscheduled
 from engine.settings.section import Section
 from engine.settings.sizes import SizeName
@@ -18,7 +19,7 @@ class PaintingSettings(Section):
     """How portraits are painted unless the command says otherwise."""
 
     words: ClassVar[frozenset[str]] = frozenset({"negative", "style"})
-    renamed: ClassVar[Mapping[str, str]] = {"guidance": "guidance_scale"}
+    renamed: ClassVar[Mapping[str, str]] = RENAMED["painting"]
 
     steps: int = Field(30, ge=1, le=500)
     """Sampling steps: more are slower and, beyond some point, no better."""

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from engine.renamed_settings import RENAMED
 from engine.settings.section import Section
 
 
@@ -45,17 +46,7 @@ class TrainingSettings(Section):
     """How a LoRA is trained."""
 
     words: ClassVar[frozenset[str]] = frozenset({"sample_prompts"})
-    renamed: ClassVar[Mapping[str, str]] = {
-        "batch": "batch_size",
-        "gradient_accumulation": "gradient_accumulation_steps",
-        "max_gradient_norm": "max_grad_norm",
-        "schedule": "lr_scheduler",
-        "warmup": "lr_warmup",
-        "held_out": "validation_split",
-        "sample_steps": "sample_every_n_steps",
-        "checkpoint_steps": "save_every_n_steps",
-        "start_from": "network_weights",
-    }
+    renamed: ClassVar[Mapping[str, str]] = RENAMED["training"]
 
     repeats: int = Field(10, ge=1, le=1000)
     """How many times an epoch uses each image of the built dataset; folders that you add state theirs in their name

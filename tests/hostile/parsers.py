@@ -44,6 +44,7 @@ from engine.settings.samplers import read_sampler, read_schedule
 from engine.storage.guarded_sqlite import may_compute
 from engine.storage.toml_lines import line_of
 from engine.storage.untrusted_files import parse_json, parse_toml
+from tui.cli.old_settings import may_hold_old_names
 from tui.cli.paint_options import LoraAtStrength
 from tui.screens.grid.screen import axes_of
 from tui.terminal.output_filter import OutputFilter
@@ -121,6 +122,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.lora.key_formats": module_of,
     "tui.cli.paint_options": lambda text: LoraAtStrength().convert(text, None, None),
     "tui.theming.keymap": hint_line,
+    "tui.cli.old_settings": lambda text: may_hold_old_names(text.encode()),
     "tui.screens.grid.screen": axes_of,
     "tui.terminal.responses": lambda text: Answers().take(text.encode("utf-8", "replace")),
     "tui.text.sanitize": sanitize,
