@@ -5,7 +5,7 @@ After a change that is meant: ``pytest tests/tui/test_snapshots.py --snapshot-up
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,15 +55,16 @@ OVER_EACH_TIME = (
     "leaving_while_a_run_is_alive",
 )
 
-USUAL = {("limner-dark", (80, 24)), ("limner-light", (120, 40))}
+DARK = {("limner-dark", (80, 24))}
+USUAL = {*DARK, ("limner-light", (120, 40))}
 """Themes and sizes that are looked at each time; the others by ``make test-long``."""
 
 
-def looks(*themes: str) -> list[ParameterSet]:
-    """Each theme at each size, as parameters of a test."""
+def looks(*themes: str, each_time: Collection[tuple[str, tuple[int, int]]] = USUAL) -> list[ParameterSet]:
+    """Each theme at each size, as parameters of a test; ``each_time``: those that ``make test`` looks at."""
     return [
         pytest.param(
-            theme, size, marks=() if (theme, size) in USUAL else pytest.mark.long, id=f"{theme}-{size[0]}x{size[1]}"
+            theme, size, marks=() if (theme, size) in each_time else pytest.mark.long, id=f"{theme}-{size[0]}x{size[1]}"
         )
         for size in SIZES
         for theme in themes
@@ -273,14 +274,14 @@ def test_who_may_write_captions(snap_compare: Compare, whole_story: Project) -> 
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("3", "c"))
 
 
-@pytest.mark.parametrize(("theme", "size"), looks("limner-dark", "limner-light", "limner-16"))
+@pytest.mark.parametrize(("theme", "size"), looks("limner-dark", "limner-light", "limner-16", each_time=DARK))
 def test_faces_as_thumbnails(snap_compare: Compare, story: Project, theme: str, size: tuple[int, int]) -> None:
     app = LimnerApp(story.root, story)
     app.theme = theme
     assert snap_compare(app, terminal_size=size, run_before=pressing("t", "l", "l", "j", "o"))
 
 
-@pytest.mark.parametrize(("theme", "size"), looks("limner-dark", "limner-light", "limner-16"))
+@pytest.mark.parametrize(("theme", "size"), looks("limner-dark", "limner-light", "limner-16", each_time=DARK))
 def test_a_grid_while_it_is_painted(
     snap_compare: Compare, project_with_a_grid: Project, theme: str, size: tuple[int, int]
 ) -> None:

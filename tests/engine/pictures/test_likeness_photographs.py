@@ -83,6 +83,7 @@ def test_a_turned_face_is_not_scored() -> None:
     assert looked.box == seen.box
 
 
+@pytest.mark.long
 def test_likeness_of_photos_is_high_for_the_person_and_nothing_for_another(people: Photographs, tmp_path: Path) -> None:
     photos = []
     for number, (name, picture) in enumerate(variants().items()):
