@@ -11,6 +11,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from engine.errors import LimnerError
 from engine.project import Project
 from engine.settings import DEMO_BASE
 from tests.onnx_tagger import write_tagger
@@ -272,3 +273,18 @@ async def test_rules_that_clean_captions_are_switched_by_keys_and_hold_at_once(s
         assert first.read_text().strip() == "jx265, man, brown hair, outdoors"
         await press(pilot, "R", "g", "g", "j", "space", "G", "k", "k", "space")
         assert "rules_" not in six.settings_path.read_text(), "what is as usual is not written"
+
+
+async def test_a_captioner_that_can_not_be_loaded_is_told_and_the_app_stays(
+    whole_story: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(group: str, kind: type[object]) -> list[object]:
+        raise LimnerError("the plugin toy can't be loaded", "update it")
+
+    monkeypatch.setattr("engine.dataset.captions.registry.plugins", broken)
+    app = LimnerApp(whole_story.root, whole_story)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await press(pilot, "3", "c")
+        assert "The plugin toy can't be loaded" in shown(pilot)
+        await press(pilot, "2")
+        assert "Which faces are good?" in shown(pilot)

@@ -198,14 +198,18 @@ class DatasetScreen(Seeking):
         """Asks who shall write captions, and starts the job."""
         from engine.dataset.captions.registry import captioners
 
-        settings = self.project.settings
-
         def chosen(answer: tuple[str, bool] | None) -> None:
             if answer is not None:
                 self._captioning.start(*answer)
 
-        choices = [(each.name, each.writes, each.source(settings)) for each in captioners().values()]
-        self.app.push_screen(AskCaptioner(choices), chosen)
+        def offered() -> list[tuple[str, str, str]]:
+            settings = self.project.settings
+            return [(each.name, each.writes, each.source(settings)) for each in captioners().values()]
+
+        # A package whose captioner can't be loaded is told of, and the app stays.
+        choices = self.attempt(offered)
+        if choices is not None:
+            self.app.push_screen(AskCaptioner(choices), chosen)
 
     def action_stop(self) -> None:
         """Stops the job that writes captions."""
