@@ -45,6 +45,9 @@ def addresses_of(host: str, port: int) -> list[tuple[Any, ...]]:
             lookup.found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         except OSError as error:
             lookup.error = error
+        except UnicodeError as error:
+            # A part of the name that is too long, or empty.
+            lookup.error = socket.gaierror(socket.EAI_NONAME, str(error))
         finally:
             lookup.done.set()
 

@@ -136,7 +136,7 @@ def test_a_captioner_of_another_package_writes_captions(project: Project, instal
     ):
         done = limner(project, installed, *words)
         assert done.returncode == 0, done.stderr
-    assert "ruler" in limner(project, installed, "caption", "--help").stdout
+    assert "ruler      measures the image" in limner(project, installed, "caption", "--help").stdout
     done = limner(project, installed, "caption", "--with", "ruler", "--json")
     assert done.returncode == 0, done.stderr
     (image,) = json.loads(done.stdout)["images"]

@@ -20,6 +20,7 @@ from engine.library.photoprism_http import session as http_session
 from engine.library.photoprism_http.library import HttpLibrary
 from engine.library.photoprism_http.photos import RemoteFile, fetched, place_of
 from engine.library.registry import connect
+from engine.network.resolving import addresses_of
 from engine.settings import LibrarySettings
 from tests.astronaut import FACE, astronaut, save
 from tests.photoprism import Index
@@ -287,3 +288,8 @@ def test_a_checksum_that_is_none_names_no_file(prism: Prism, library: HttpLibrar
 def test_a_name_that_would_not_do_gives_a_copy_no_ending(tmp_path: Path, name: str) -> None:
     assert place_of(tmp_path, "a" * 40, name).name == "a" * 40
     assert place_of(tmp_path, "a" * 40, "a.JPG").name == "a" * 40 + ".jpg"
+
+
+def test_a_name_that_can_be_no_host_is_one() -> None:
+    with pytest.raises(OSError, match="label"):
+        addresses_of("a" * 70 + ".example", 80)

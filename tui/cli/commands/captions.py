@@ -31,7 +31,19 @@ SHOWN = 8
 """Captions that a preview shows one by one; the rest is counted."""
 
 
-@click.command()
+_WHO = "\n".join(f"{name:<10} {each.summary}" for name, each in captioners().items())
+
+_HELP = f"""Write captions for images that have none, or only the template's.
+
+\b
+{_WHO}
+
+Trigger and class word come first, once. What always shows of the person (eyes, hair, skin) is taken out, so that it is
+learned: --rules shows the rules. limner captions undo takes all of it back.
+"""
+
+
+@click.command(help=_HELP)
 @click.option("--with", "with_", type=click.Choice(list(captioners())), default=TEMPLATE, help="Captioner to use.")
 @click.option("--model", help="The model for this call: a folder, a hub name, or its name on the server.")
 @click.option("--url", help="The vision model's server for this call, such as http://127.0.0.1:11434/v1")
@@ -50,17 +62,7 @@ def caption(
     show_rules: bool,
     as_json: bool,
 ) -> None:
-    """Write captions for images that have none, or only the template's.
-
-    \b
-    template   what is measured and what the library knows (the default)
-    wd14       a tagger: a folder with model.onnx and selected_tags.csv, or a hub name
-    blip, florence   models that write sentences: a folder or a hub name
-    server     a vision model behind an OpenAI-compatible address, such as Ollama's
-
-    Trigger and class word come first, once. What always shows of the person (eyes, hair, skin) is taken out, so that
-    it is learned: --rules shows the rules. limner captions undo takes all of it back.
-    """
+    """Writes captions; its help names the captioners that there are."""
     project = open_project(folder)
     if show_rules:
         _show_rules(project, as_json)
