@@ -49,7 +49,7 @@ def gpu_results(tiny: bool) -> Iterator[Result]:
     if not torch.cuda.is_available():
         raise SystemExit("paint --gpu: there is no CUDA card here; try its code with: --gpu --tiny")
     if not (SDXL / "model_index.json").exists():
-        from engine.demo.sdxl_parts import make_sdxl
+        from tools.make_base.sdxl_parts import make_sdxl
 
         make_sdxl(SDXL)
     yield from _Bench(BaseModel(BaseKind.FOLDER, str(SDXL.resolve())), "full-size base", rounds=3).results()

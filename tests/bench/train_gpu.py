@@ -172,7 +172,7 @@ class _Base:
         self.source = DEMO_BASE if tiny else str((OUT / "sdxl-base").resolve())
         self._process: subprocess.Popen[bytes] | None = None
         if not tiny and not (Path(self.source) / "model_index.json").exists():
-            command = [sys.executable, "-m", "engine.demo.make_base", self.source, "--size", "sdxl"]
+            command = [sys.executable, "-m", "tools.make_base", self.source, "--size", "sdxl"]
             self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def wait(self, seconds: float) -> None:

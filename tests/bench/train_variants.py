@@ -19,8 +19,6 @@ from diffusers import DDPMScheduler
 from torch.nn.functional import mse_loss
 
 import engine.training.step.compile
-from engine.demo.sdxl_parts import untrained_parts
-from engine.demo.tiny_parts import BETAS
 from engine.models.device import Device, choose_device
 from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
@@ -33,6 +31,8 @@ from engine.training.step.lora_adapter import TARGETS
 from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for
 from engine.training.step.randomness import step_randomness
+from tools.make_base.sdxl_parts import untrained_parts
+from tools.make_base.tiny_parts import BETAS
 
 RANK = 32
 WARM = 4
@@ -177,7 +177,7 @@ def _unet(device: Device, tiny: bool) -> Any:
         return load_pipeline(find_base(BaseSettings(model="demo")), device.dtype).unet
     unet: Any = untrained_parts()["unet"].to(device.dtype).to_empty(device=device.name)
     for name, each in unet.named_parameters():
-        # As `engine.demo.make_base --size sdxl` draws them: norms keep what they get, biases add nothing.
+        # As `tools.make_base --size sdxl` draws them: norms keep what they get, biases add nothing.
         if each.dim() > 1:
             torch.nn.init.normal_(each, std=0.02)
         else:

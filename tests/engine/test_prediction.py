@@ -13,8 +13,6 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from engine.demo.single_file import write_single_file
-from engine.demo.tiny_parts import TinyBase
 from engine.doctor.base import base_check
 from engine.errors import BaseModelError, ProjectError
 from engine.models.locate import find_base
@@ -29,6 +27,8 @@ from tests.commands.conftest import Ran
 from tests.rows import usual
 from tests.run_here import of_kind, ordered, run_here
 from tests.small_project import random_lora, small_project
+from tools.make_base.single_file import write_single_file
+from tools.make_base.tiny_parts import TinyBase
 from tui.cli.main import main
 
 

@@ -63,7 +63,6 @@ FILES: dict[str, str] = {
     "engine.demo.faces": OURS,
     "engine.demo.identity": OURS,
     "engine.demo.index": OURS,
-    "engine.demo.tiny_parts": OURS,
     "engine.doctor.base": MODELS,
     "engine.doctor.card": OURS,
     "engine.doctor.room": OURS,
@@ -169,7 +168,6 @@ TEXTS: dict[str, str] = {
     "tui.screens.pictures.text": OURS,
     "tui.theming.user_config": FILES_TEST,
     # Source and output of this machine.
-    "engine.demo.single_file": OURS,
     "engine.doctor.card": OURS,
     "engine.jobs.start": OURS,
     "engine.settings.form": OURS,

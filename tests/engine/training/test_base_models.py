@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.demo.single_file import write_single_file
-from engine.demo.tiny_parts import TinyBase
 from engine.errors import BaseModelError
 from engine.models.locate import BaseKind, BaseModel, find_base
 from engine.models.sdxl.loading import load_pipeline, native_resolution, noise_schedule
 from engine.settings import BaseSettings
 from engine.training.data.latent_cache import fingerprint
 from tests.rows import usual
+from tools.make_base.single_file import write_single_file
+from tools.make_base.tiny_parts import TinyBase
 
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
 

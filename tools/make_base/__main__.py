@@ -1,7 +1,7 @@
 """Make a base model of SDXL's architecture: a tiny one that paints drawn people, or an untrained one in SDXL's size.
 
-    python -m engine.demo.make_base OUT                tiny: 64 px, below 10 MB, some 50 minutes on two CPU cores
-    python -m engine.demo.make_base OUT --size sdxl    SDXL's exact shapes with random weights, to measure with
+    python -m tools.make_base OUT                tiny: 64 px, below 10 MB, some 50 minutes on two CPU cores
+    python -m tools.make_base OUT --size sdxl    SDXL's exact shapes with random weights, to measure with
 
 OUT becomes a folder that `StableDiffusionXLPipeline.from_pretrained` loads. The tiny base uses SDXL's module names and
 parts (two text encoders, text_time conditioning, four latent channels), only fewer and narrower layers, and a VAE with
@@ -28,9 +28,9 @@ from torch.nn import functional as F  # noqa: N812
 from engine.demo.captions import caption
 from engine.demo.drawing import Scene, draw_portrait, random_scene
 from engine.demo.people import DrawnPerson, random_person
-from engine.demo.sdxl_parts import make_sdxl
-from engine.demo.single_file import write_single_file
-from engine.demo.tiny_parts import BETAS, NOISE_STEPS, PICTURE, TinyBase
+from tools.make_base.sdxl_parts import make_sdxl
+from tools.make_base.single_file import write_single_file
+from tools.make_base.tiny_parts import BETAS, NOISE_STEPS, PICTURE, TinyBase
 
 SNR_GAMMA = 5.0
 OFFSET_NOISE = 0.1

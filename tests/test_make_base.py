@@ -16,15 +16,16 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.demo import sdxl_parts, tiny_base_path
+from engine.demo import tiny_base_path
 from engine.demo.captions import caption, random_trigger, vocabulary
 from engine.demo.drawing import random_scene
 from engine.demo.identity import DrawnIdentity, jittered_portrait
-from engine.demo.make_base import make_tiny
 from engine.demo.people import CAST, JAMES, TRIGGER_WORD, DrawnPerson, traits
-from engine.demo.single_file import write_single_file
-from engine.demo.tiny_parts import TinyBase, make_tokenizers
 from tests.rows import usual
+from tools.make_base import sdxl_parts
+from tools.make_base.__main__ import make_tiny
+from tools.make_base.single_file import write_single_file
+from tools.make_base.tiny_parts import TinyBase, make_tokenizers
 
 
 @pytest.fixture(autouse=True, scope="module")

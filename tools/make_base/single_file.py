@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine.demo.tiny_parts import TinyBase
+from tools.make_base.tiny_parts import TinyBase
 
 RENAMED_UNET = {
     "time_embedding.linear_1": "time_embed.0",

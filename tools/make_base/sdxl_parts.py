@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from engine.demo.tiny_parts import CONTEXT, make_tokenizers, name_as_sdxl, scheduler
+from tools.make_base.tiny_parts import CONTEXT, make_tokenizers, name_as_sdxl, scheduler
 
 SHARD_BYTES = 1_000_000_000
 VOCABULARY = 49408

@@ -1,0 +1,1 @@
+"""What Limner is made with, and does not need to run."""
