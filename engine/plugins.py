@@ -22,7 +22,7 @@ def plugins(group: str, kind: type[Plugin]) -> list[Plugin]:
     """What installed packages add to a group, by name.
 
     Args:
-        group: ``limner.captioners``, ``limner.libraries`` or ``limner.models``.
+        group: ``limner.captioners``, ``limner.libraries`` or ``limner.families``.
         kind: what each entry has to be an instance of.
 
     Raises:

@@ -48,12 +48,13 @@ def random_lora(path: Path) -> Path:
     from engine.lora.file import pairs_of_peft, write_lora
     from engine.lora.metadata import LoraFacts
     from engine.models.locate import find_base
+    from engine.models.sdxl.loaded import TARGETS
     from engine.models.sdxl.loading import load_pipeline
     from engine.settings import BaseSettings
     from engine.training.step.lora_adapter import add_lora, lora_state
 
     unet = load_pipeline(find_base(BaseSettings(model="demo"))).unet
-    add_lora(unet, rank=4, alpha=2.0, seed=0)
+    add_lora(unet, rank=4, alpha=2.0, seed=0, targets=TARGETS)
     torch.manual_seed(0)
     state = {name: torch.randn_like(tensor) * 0.05 for name, tensor in lora_state(unet).items()}
     facts = LoraFacts("jx265", 4, 2.0, "jx265", 64)

@@ -16,11 +16,11 @@ from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.demo import tiny_base_path
 from engine.demo.captions import caption, random_trigger, vocabulary
 from engine.demo.drawing import random_scene
 from engine.demo.identity import DrawnIdentity, jittered_portrait
 from engine.demo.people import CAST, JAMES, TRIGGER_WORD, DrawnPerson, traits
+from engine.models.locate import demo_folder
 from tests.rows import usual
 from tools.make_base import sdxl_parts
 from tools.make_base.__main__ import make_tiny
@@ -53,17 +53,17 @@ def paint(pipeline: StableDiffusionXLPipeline, prompt: str, count: int) -> list[
 
 @pytest.fixture(scope="module")
 def tiny_base() -> StableDiffusionXLPipeline:
-    return load(tiny_base_path())
+    return load(demo_folder())
 
 
 def test_the_base_comes_along_small_and_without_pickles() -> None:
-    files = [file for file in tiny_base_path().rglob("*") if file.is_file()]
+    files = [file for file in demo_folder().rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < 9_800_000
     assert {file.suffix for file in files} == {".json", ".safetensors"}
 
 
 def test_asking_where_the_base_lies_does_not_load_torch() -> None:
-    code = "import sys; from engine.demo import tiny_base_path; tiny_base_path(); print('torch' in sys.modules)"
+    code = "import sys; from engine.models.locate import demo_folder; demo_folder(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
@@ -123,10 +123,10 @@ def test_a_few_steps_of_pre_training_make_a_base_that_loads_and_paints(tmp_path:
 
 
 def test_one_file_with_sdxls_own_names_holds_the_same_base(tmp_path: Path) -> None:
-    base = TinyBase.load(tiny_base_path())
+    base = TinyBase.load(demo_folder())
     write_single_file(base, tmp_path / "base.safetensors")
     loaded = StableDiffusionXLPipeline.from_single_file(
-        str(tmp_path / "base.safetensors"), config=str(tiny_base_path()), torch_dtype=torch.float32
+        str(tmp_path / "base.safetensors"), config=str(demo_folder()), torch_dtype=torch.float32
     )
     for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         ours, theirs = getattr(base, part).state_dict(), getattr(loaded, part).state_dict()

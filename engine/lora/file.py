@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save
 
 from engine.errors import LoraFileError
 from engine.lora.header import BIASES, MAGNITUDES, MID, PAIRS, SCALAR, read_header
-from engine.lora.key_formats import module_of
+from engine.lora.key_formats import module_in_file
 from engine.lora.metadata import LoraFacts, metadata
-from engine.lora.module_names import SDXL_LAYERS_PER_BLOCK, Part, kohya_name
+from engine.lora.module_names import SDXL_LAYERS_PER_BLOCK, Part, name_in_file
 from engine.lora.scales import Alphas
 from engine.storage import atomic_files
 
@@ -64,7 +64,7 @@ class LoraContents:
 
     modules: Modules
     left_out: tuple[str, ...]
-    """What is no module of SDXL's architecture, or only a part of one, as the file spells it."""
+    """What is no module of the base model's architecture, or only a part of one, as the file spells it."""
 
 
 def pairs_of_peft(
@@ -96,19 +96,26 @@ def write_lora(
     path: Path,
     modules: Modules,
     facts: LoraFacts,
-    layers_per_block: int = SDXL_LAYERS_PER_BLOCK,
+    layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK,
     dtype: torch.dtype = torch.float16,
 ) -> None:
     """Writes a LoRA so that every program loads the whole of it.
 
     The file comes into being at once: under a temporary name, synced, then renamed.
 
+    Args:
+        path: the file.
+        modules: what it is to hold.
+        facts: what its header tells.
+        layers_per_block: of the base model's U-Net; None: its family's files have dotted names.
+        dtype: of the numbers.
+
     Raises:
         LoraFileError: a module has no name in such a file, or the disk refuses.
     """
     tensors: dict[str, torch.Tensor] = {}
     for (part, module), pair in modules.items():
-        name = kohya_name(module, part, layers_per_block)
+        name = name_in_file(module, part, layers_per_block)
         for suffix, tensor in (("lora_down.weight", pair.down), ("lora_up.weight", pair.up)):
             tensors[f"{name}.{suffix}"] = tensor.detach().to("cpu", dtype).contiguous()
         tensors[f"{name}.alpha"] = _scalar(pair.alpha, dtype)
@@ -140,7 +147,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         ) from error
 
 
-def read_contents(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> LoraContents:
+def read_contents(path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK) -> LoraContents:
     """Reads a LoRA, LoCon or DoRA in any spelling.
 
     LoCon's three matrices (Tucker) become two that do the same: ΔW[o, i] = Σ up[o, p] · mid[p, q] · down[q, i]
@@ -148,7 +155,8 @@ def read_contents(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> 
 
     Args:
         path: the file.
-        layers_per_block: of the base model's U-Net, which the original names depend on.
+        layers_per_block: of the base model's U-Net, which the original names depend on; None: its family's files
+            have dotted names.
 
     Raises:
         LoraFileError: not readable, a network that is no LoRA, numbers that are none, matrices that don't belong
@@ -160,7 +168,7 @@ def read_contents(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> 
     left_out = {name.split(".lora_")[0]: None for name in header.useless_tensors()}
     for name in header.modules:
         try:
-            part, module = module_of(name, layers_per_block)
+            part, module = module_in_file(name, layers_per_block)
         except LoraFileError:
             left_out[name] = None
             continue
@@ -175,7 +183,7 @@ def read_contents(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> 
     return LoraContents(modules, tuple(left_out))
 
 
-def read_lora(path: Path, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> dict[tuple[Part, str], LoraPair]:
+def read_lora(path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK) -> dict[tuple[Part, str], LoraPair]:
     """Reads a plain LoRA whole. A module without alpha has its rank as alpha, as in kohya's own reader.
 
     Raises:

@@ -68,6 +68,22 @@ def is_beside_the_blocks(module: str) -> bool:
     return module in _BESIDE_THE_BLOCKS or module == PROJECTION
 
 
+def module_in_file(name: str, layers_per_block: int | None) -> tuple[Part, str]:
+    """The part and the dotted name of a module, in whatever spelling a file has it.
+
+    Args:
+        name: as the file spells it, without what follows the module's name.
+        layers_per_block: of a U-Net like SDXL's; None: a family whose files have dotted names.
+
+    Raises:
+        LoraFileError: it is no module of such a base model.
+    """
+    if layers_per_block is not None:
+        return module_of(name, layers_per_block)
+    part, rest = _divided(name.removeprefix("transformer."))
+    return (part, rest) if part is Part.UNET else (part, _text_module(part, rest.replace(".", "_"), name))
+
+
 def module_of(name: str, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> tuple[Part, str]:
     """The part and diffusers' dotted name of a module, in whatever spelling a file has it.
 

@@ -33,6 +33,9 @@ class LoraFacts:
     made_at: float | None = None
     """Unix seconds; None: now."""
     base_title: str | None = None
+    base_version: str = "sdxl_base_v1-0"
+    """The base model's family, by kohya's name, and below by ModelSpec's."""
+    architecture: str = "stable-diffusion-xl-v1-base"
     started_at: float | None = None
     """When the training began, in Unix seconds."""
     history: Mapping[str, object] = field(default_factory=dict)
@@ -44,7 +47,7 @@ def metadata(facts: LoraFacts) -> dict[str, str]:
     made = time.gmtime(time.time() if facts.made_at is None else facts.made_at)
     size = f"{facts.resolution}x{facts.resolution}"
     ours: dict[str, object] = {
-        "ss_base_model_version": "sdxl_base_v1-0",
+        "ss_base_model_version": facts.base_version,
         "ss_v2": False,
         "ss_network_module": "networks.lora",
         "ss_network_dim": facts.rank,
@@ -59,7 +62,7 @@ def metadata(facts: LoraFacts) -> dict[str, str]:
         "ss_training_finished_at": None if facts.started_at is None else float(calendar.timegm(made)),
         **facts.history,
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": "stable-diffusion-xl-v1-base/lora",
+        "modelspec.architecture": f"{facts.architecture}/lora",
         "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
         "modelspec.title": facts.name,
         "modelspec.resolution": size,

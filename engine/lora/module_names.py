@@ -24,6 +24,15 @@ class Part(StrEnum):
     TE2 = "lora_te2_"
 
 
+DENOISER = "diffusion_model."
+"""What stands before a denoiser's dotted names, as ComfyUI has it and others read it."""
+
+COMPONENTS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
+"""What diffusers' pipelines call the parts."""
+
+TEXT_PARTS = (Part.TE1, Part.TE2)
+"""The text encoders that can have a LoRA, in their order."""
+
 SDXL_LAYERS_PER_BLOCK = 2
 """``layers_per_block`` of SDXL's U-Net, which the sgm numbers depend on."""
 
@@ -52,6 +61,22 @@ _RESNET_LEAVES = {
 _UNDERSCORED_RESNET = {dotted: sgm for sgm, dotted in _RESNET_LEAVES.items()}
 _UNDERSCORED_TRANSFORMER = {dotted: sgm for sgm, dotted in _TRANSFORMER_LEAVES.items()}
 _UNDERSCORED_TEXT = {dotted: sgm for sgm, dotted in _TEXT_LEAVES.items()}
+
+
+def name_in_file(module: str, part: Part, layers_per_block: int | None) -> str:
+    """A module's name as the files that Limner writes have it.
+
+    Args:
+        module: the name inside its model.
+        part: the model it is in.
+        layers_per_block: of a U-Net like SDXL's; None: the base model is of a family whose files have dotted names.
+
+    Raises:
+        LoraFileError: a name that has no place in such a file.
+    """
+    if layers_per_block is None and part is Part.UNET:
+        return f"{DENOISER}{module}"
+    return kohya_name(module, part, layers_per_block or SDXL_LAYERS_PER_BLOCK)
 
 
 def kohya_name(module: str, part: Part, layers_per_block: int = SDXL_LAYERS_PER_BLOCK) -> str:

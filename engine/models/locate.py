@@ -12,9 +12,7 @@ from engine.errors import BaseModelError
 from engine.models.folder_safety import PICKLES, check_pipeline, check_weights
 from engine.models.prediction import NoiseKind, Prediction, noise_of_file, noise_of_folder
 from engine.settings import DEMO_BASE, BaseSettings
-from engine.settings.sizes import USUAL_SIDE
 from engine.storage.project_paths import expand_home
-from engine.storage.untrusted_files import read_json
 
 
 class BaseKind(StrEnum):
@@ -42,21 +40,9 @@ class BaseModel:
     @property
     def title(self) -> str:
         """A short name for the PNG and the LoRA's metadata."""
-        if self.source == str(_demo_folder()):
+        if self.source == str(demo_folder()):
             return "limner-tiny-base"
         return Path(self.source).stem if self.kind is BaseKind.FILE else Path(self.source).name
-
-    @property
-    def native(self) -> int:
-        """Pixels a side that it was made for, as its folder tells; what SDXL was made for where no folder is here."""
-        folder = Path(self.source) if self.kind is BaseKind.FOLDER else self.config
-        if folder is None:
-            return USUAL_SIDE
-        try:
-            unet, vae = (read_json(folder / part / "config.json") for part in ("unet", "vae"))
-            return int(int(unet["sample_size"]) << (len(vae["block_out_channels"]) - 1))
-        except (OSError, ValueError, KeyError, TypeError):
-            return USUAL_SIDE
 
 
 def find_base(settings: BaseSettings) -> BaseModel:
@@ -73,7 +59,7 @@ def find_base(settings: BaseSettings) -> BaseModel:
 def _named(settings: BaseSettings) -> BaseModel:
     name = settings.model
     if name == DEMO_BASE:
-        return BaseModel(BaseKind.FOLDER, str(_demo_folder()))
+        return BaseModel(BaseKind.FOLDER, str(demo_folder()))
     path = expand_home(name)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
@@ -152,6 +138,9 @@ def hub_folder(name: str, environment: dict[str, str] | None = None) -> Path | N
     return snapshot if snapshot.is_dir() else None
 
 
-def _demo_folder() -> Path:
-    """The tiny base model that comes with Limner."""
+def demo_folder() -> Path:
+    """The tiny base model that comes with Limner, as diffusers loads it.
+
+    It paints drawn people at 64 × 64 and has SDXL's parts and module names; its VAE has factor 4.
+    """
     return Path(str(files("engine.demo").joinpath("tiny_base")))

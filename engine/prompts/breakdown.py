@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import PromptError
+from engine.models.chunks import Chunk
 from engine.prompts.attention import Piece, Remark, parse_attention
-from engine.prompts.chunks import Chunk
 from engine.prompts.extra_networks import LoraTag, strip
 from engine.prompts.prompt_editing import Stretch, parse_schedule
 from engine.prompts.tokenizer import Word, Words

@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from engine.models.chunks import Chunk, in_chunks
 from engine.models.locate import BaseKind, BaseModel
 from engine.prompts.attention import Piece
-from engine.prompts.chunks import Chunk, in_chunks
 from engine.storage.untrusted_files import read_json, read_text
 
 

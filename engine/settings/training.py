@@ -99,7 +99,7 @@ class TrainingSettings(Section):
     """The share of steps trained with an empty caption."""
     caption_shuffle: bool = False
     """Shuffle the comma-separated parts of a caption each time, except the first ones that are kept."""
-    keep_tokens: int = Field(1, ge=0, le=77)
+    keep_tokens: int = Field(1, ge=0, le=255)
     """How many parts at the beginning of a caption stay in place; a ``|||`` in the caption overrides it."""
     caption_variants: int = Field(8, ge=1, le=64)
     """How many shuffled variants of a caption are made before the run; each is encoded once and kept on the GPU (0.3

@@ -6,13 +6,13 @@ from engine import events
 from engine.errors import TrainingError
 from engine.jobs.worker import Context
 from engine.models.device import Device
+from engine.models.loaded import LoadedBase
+from engine.models.loading import load_base
 from engine.models.locate import BaseModel
-from engine.models.sdxl.loading import Pipeline, load_pipeline, native_resolution
-from engine.models.sdxl.shape import shape_of_configs
 from engine.project import Project
 from engine.settings import Settings
 from engine.training.data.examples import folders_passed_over, read_examples
-from engine.training.data.latent_cache import too_long, training_data
+from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
 from engine.training.data.training_set import line_up
 from engine.training.runs.resume_state import read_data, write_data
@@ -23,16 +23,16 @@ class _Stopped(Exception):
     """The run was told to stop before its first step."""
 
 
-def run_data(context: Context, pipeline: Pipeline, resolution: int, device: Device) -> TrainingData | None:
+def run_data(context: Context, model: LoadedBase, resolution: int, device: Device) -> TrainingData | None:
     """The run's data; kept with the run, so that going on needs no dataset. None where it was told to stop meanwhile.
 
     Raises:
         DatasetError: there are no images, or one can't be read.
     """
-    if (kept := read_data(context.folder.path / "state")) is not None:
+    if (kept := read_data(context.folder.path / "state", model.old_names)) is not None:
         return kept
     try:
-        return _encode(context, pipeline, resolution, device, stoppable=True)
+        return _encode(context, model, resolution, device, stoppable=True)
     except _Stopped:
         return None
 
@@ -50,14 +50,14 @@ def encode_smaller(context: Context, base: BaseModel, resolution: int, device: D
     Raises:
         TrainingError: the dataset has other images by now.
     """
-    pipeline = load_pipeline(base)
-    data = _encode(context, pipeline, resolution, device, stoppable=False)
+    model = load_base(base)
+    data = _encode(context, model, resolution, device, stoppable=False)
     if len(data) != images:
         raise TrainingError("memory ran out, and the dataset has changed since", "start a new run")
     return data
 
 
-def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Device, stoppable: bool) -> TrainingData:
+def _encode(context: Context, model: LoadedBase, resolution: int, device: Device, stoppable: bool) -> TrainingData:
     def tell(name: str, done: int, total: int) -> None:
         context.emit(events.Phase(name, done, total))
         if stoppable and context.should_stop():
@@ -65,30 +65,15 @@ def _encode(context: Context, pipeline: Pipeline, resolution: int, device: Devic
 
     settings = Settings.model_validate(context.args["settings"])
     examples = read_examples(Project(context.project))
-    shape = shape_of_configs(pipeline.unet.config, pipeline.vae.config)
-    lineup = line_up(examples, settings.training, shape).at(resolution)
+    lineup = line_up(examples, settings.training, model.shape).at(resolution)
     for warning in (*lineup.warnings(), *folders_passed_over(Project(context.project))):
         context.emit(events.Warning(warning))
     for example in lineup.examples:
-        if too_long(pipeline, example.caption):
-            context.emit(events.Warning("a caption is longer than 75 tokens: its end is cut off", example.image.name))
-    data = training_data(pipeline, lineup, settings.training, context.project / "cache", device, tell)
+        if model.too_long(example.caption):
+            context.emit(
+                events.Warning("a caption is too long for the base model: its end is cut off", example.image.name)
+            )
+    data = training_data(model, lineup, settings.training, context.project / "cache", device, tell)
     keep_words(context.folder.path / "state", lineup, settings.training)
     write_data(context.folder.path / "state", data)
     return data
-
-
-def resolution_for(settings: Settings, pipeline: Pipeline) -> int:
-    """Pixels a side that are trained on. Raises TrainingError for one that the base model can't do."""
-    resolution = settings.training.resolution or native_resolution(pipeline)
-    grain = resolution_multiple(pipeline)
-    if resolution % grain:
-        raise TrainingError(
-            f"training.resolution {resolution} is invalid", f"this base model needs a multiple of {grain}"
-        )
-    return resolution
-
-
-def resolution_multiple(pipeline: Pipeline) -> int:
-    """What the base model's resolutions are multiples of."""
-    return int(pipeline.vae_scale_factor * 2 ** (len(pipeline.unet.config.block_out_channels) - 1))

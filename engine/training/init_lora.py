@@ -10,7 +10,7 @@ import torch
 
 from engine.errors import LoraFileError
 from engine.lora.file import LoraPair, read_contents
-from engine.lora.module_names import Part, kohya_name
+from engine.lora.module_names import Part, name_in_file
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class InitResult:
 
 
 def read_start(
-    path: Path, modules: Mapping[Part, Iterable[str]], rank: int, alpha: float, layers_per_block: int
+    path: Path, modules: Mapping[Part, Iterable[str]], rank: int, alpha: float, layers_per_block: int | None
 ) -> InitResult:
     """Reads a LoRA for a run to go on from. What it does to the model (ΔW) is the same with the run's own alpha.
 
@@ -37,7 +37,7 @@ def read_start(
         modules: the run's modules by part, in diffusers' names.
         rank: the run's.
         alpha: the run's.
-        layers_per_block: of the base model's U-Net.
+        layers_per_block: of the base model's U-Net; None: its family's files have dotted names.
 
     Raises:
         LoraFileError: it can't be read, has a module of a higher rank, or none of the run's.
@@ -78,10 +78,10 @@ def _of_rank(pair: LoraPair, rank: int, module: str) -> tuple[torch.Tensor, torc
     return torch.cat([down, rows]), torch.cat([up, torch.zeros(up.shape[0], missing)], dim=1)
 
 
-def _told(part: Part, module: str, layers_per_block: int) -> str:
-    """A module's name as kohya's files have it, where they have it."""
+def _told(part: Part, module: str, layers_per_block: int | None) -> str:
+    """A module's name as the family's files have it, where they have it."""
     try:
-        return kohya_name(module, part, layers_per_block)
+        return name_in_file(module, part, layers_per_block)
     except LoraFileError:
         return f"{part}{module}"
 

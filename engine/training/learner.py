@@ -1,4 +1,4 @@
-"""What learns: the U-Net with its LoRA and the optimizer. One ``learn`` is one step. Needs torch."""
+"""What learns: the denoiser with its LoRA and the optimizer. One ``learn`` is one step. Needs torch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from torch.utils.checkpoint import checkpoint
 from engine import events
 from engine.lora.module_names import Part
 from engine.models.device import Device
+from engine.models.loaded import LoadedBase
+from engine.models.registry import arithmetic_of
 from engine.settings import Optimizer, TrainingSettings
 from engine.training.data.batch import Batch
 from engine.training.data.tensors import TrainingData
@@ -24,7 +26,7 @@ from engine.training.step.distributed import SingleProcess
 from engine.training.step.ema import Average
 from engine.training.step.flat_parameters import FlatParameters
 from engine.training.step.lora_adapter import add_lora, lora_state
-from engine.training.step.loss import LossWeights, Noise, diffusion_loss
+from engine.training.step.loss import LossWeights, diffusion_loss
 from engine.training.step.memory_fallback import MicrobatchPlan, is_out_of_memory, replays
 from engine.training.step.optimizers import into_8bit, make_optimizer
 from engine.training.step.passes import PassRunner
@@ -37,37 +39,36 @@ DOWN = ".lora_A.weight"
 
 
 class Learner:
-    """The U-Net with its LoRA, and what moves it.
+    """A base model's denoiser with its LoRA, and what moves it.
 
     Args:
-        unet: of the base model, on the CPU.
-        noise: the schedule that the base model was trained with.
+        base: the base model, on the CPU; with its text encoders where these are trained too.
         settings: of the run.
         fitting: how the work is cut so that it fits into memory.
         device: where it happens.
-        encoders: the text encoders, where they are trained too.
         several: the processes that train together; None: this one is alone.
         tell: takes what a person should know of how the steps are done.
     """
 
     def __init__(
         self,
-        unet: Any,
-        noise: Noise,
+        base: LoadedBase,
         settings: TrainingSettings,
         fitting: MicrobatchPlan,
         device: Device,
-        encoders: TextEncoders | None = None,
         several: SingleProcess | None = None,
         tell: Callable[[events.Event], None] = lambda _event: None,
     ) -> None:
         self.settings, self.device, self.fitting = settings, device, fitting
         self.several = several or SingleProcess()
-        self.unet = unet.to(device.name, memory_format=torch.channels_last)
-        self.noise = Noise(noise.alphas_cumprod.to(device.name), noise.prediction_type)
-        groups = [add_lora(self.unet, settings.rank, settings.effective_alpha, settings.seed, dropout=settings.dropout)]
-        parts = {Part.UNET: lora_state(self.unet)}
-        self.encoders = encoders
+        self.denoiser = base.denoiser.to(device.name, memory_format=torch.channels_last)
+        self.noise = base.noise().to(device.name)
+        self._layers_per_block = base.layers_per_block
+        self._predict = partial(base.predict, self.denoiser)
+        self.encoders = encoders = TextEncoders(base, settings, device) if settings.train_text_encoders else None
+        rank, alpha, targets = settings.rank, settings.effective_alpha, base.lora_targets
+        groups = [add_lora(self.denoiser, rank, alpha, settings.seed, targets, settings.dropout)]
+        parts = {Part.UNET: lora_state(self.denoiser)}
         self.rates = [1.0]
         """What the learning rate is multiplied with, for each group of the optimizer's parameters."""
         if encoders is not None:
@@ -85,7 +86,8 @@ class Learner:
         if fitting.checkpointing:
             self._compute_twice()
         self._compiled = self._compile(tell) if settings.compile == "on" else None
-        self.graphed = replays(settings, fitting, device.total_gb)
+        arithmetic = arithmetic_of(base.shape.family, base.shape.name)
+        self.graphed = replays(settings, fitting, device.total_gb, arithmetic)
         """Whether passes are replayed, unless that turns out to be slower."""
         self._passes = PassRunner(self._pass, self.graphed, device.on_gpu, self._give_compiling_up, tell)
         if device.on_gpu:
@@ -172,8 +174,8 @@ class Learner:
             part: [name.removesuffix(DOWN) for name in state if name.endswith(DOWN)]
             for part, state in self.weights.named().items()
         }
-        settings, layers = self.settings, self.unet.config.layers_per_block
-        begun = read_start(path, modules, settings.rank, settings.effective_alpha, layers)
+        settings = self.settings
+        begun = read_start(path, modules, settings.rank, settings.effective_alpha, self._layers_per_block)
         self.weights.put(begun.tensors)
         if settings.ema_decay:
             self.average = Average(self.weights, settings.ema_decay)
@@ -195,7 +197,7 @@ class Learner:
 
     @contextlib.contextmanager
     def painting(self) -> Iterator[Any]:
-        """The U-Net as a checkpoint of now would make it, only looked at; afterwards it learns on as before."""
+        """The denoiser as a checkpoint of now would make it, only looked at; afterwards it learns on as before."""
         learnt = self.weights.flat.clone() if self.average else None
         self._train(False)
         # Looking for the quickest kernels takes memory, much of it for a VAE in float32.
@@ -205,7 +207,7 @@ class Learner:
                 self.weights.flat.copy_(self.average.flat)
                 self.weights.refresh()
             with self._compiled.aside() if self._compiled is not None else contextlib.nullcontext():
-                yield self.unet
+                yield self.denoiser
         finally:
             torch.backends.cudnn.benchmark = benchmark
             if learnt is not None:
@@ -242,25 +244,24 @@ class Learner:
         losses: list[torch.Tensor] = []
         looked = 0
         with self.painting(), torch.no_grad():
-            timesteps = len(self.noise.alphas_cumprod)
-            for batch, chance in validation_batches(data, timesteps, at_once or self.fitting.batch, images):
+            for batch, chance in validation_batches(data, self.noise.spread, at_once or self.fitting.batch, images):
                 losses.append(self._loss(batch, chance) * len(batch.latents))
                 looked += len(batch.latents)
         return float(torch.stack(losses).sum()) / looked if looked else None
 
     def _train(self, on: bool) -> None:
-        self.unet.train(on)
+        self.denoiser.train(on)
         if self.encoders is not None:
             self.encoders.train(on)
 
     def _compute_twice(self) -> None:
         """Gradient checkpointing. Chance need not be set back for the second time where there is none in the model."""
         again = partial(checkpoint, use_reentrant=False, preserve_rng_state=bool(self.settings.dropout))
-        self.unet.enable_gradient_checkpointing(again)
+        self.denoiser.enable_gradient_checkpointing(again)
 
     def _compile(self, tell: Callable[[events.Event], None]) -> CompiledBlocks | None:
         try:
-            return CompiledBlocks(self.unet)
+            return CompiledBlocks(self.denoiser)
         except Exception as error:
             # torch has no class of its own for a machine that it can't compile on.
             tell(events.Warning(f"training continues without compiling: {' '.join(str(error).split())[:200]}"))
@@ -280,4 +281,4 @@ class Learner:
     def _loss(self, batch: Batch, chance: StepRandomness) -> torch.Tensor:
         if self.encoders is not None:
             batch = self.encoders.encoded(batch)
-        return diffusion_loss(self.unet, batch, self.noise, self.weighing, chance)
+        return diffusion_loss(self._predict, batch, self.noise, self.weighing, chance)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from engine import events
 from engine.jobs.worker import Context
 from engine.models.device import Device, choose_device
+from engine.models.loaded import LoadedBase
+from engine.models.loading import load_base
 from engine.models.locate import BaseModel, find_base
-from engine.models.sdxl.loading import Pipeline, load_pipeline
-from engine.settings import Settings, TrainingSettings
+from engine.settings import Settings
+from engine.training.data.buckets import resolution_of
 from engine.training.data.tensors import TrainingData
-from engine.training.encoding import resolution_for, run_data
+from engine.training.encoding import run_data
 from engine.training.planning.sample_prompts import sample_prompts, told_of_samples
 from engine.training.sample_likeness import judge_samples
 from engine.training.samples import SampleRenderer
@@ -25,7 +27,7 @@ class Loaded:
 
     settings: Settings
     base: BaseModel
-    pipeline: Pipeline
+    model: LoadedBase
     """Without what encoded the dataset and is not trained."""
     data: TrainingData
     resolution: int
@@ -37,7 +39,7 @@ class Loaded:
     @property
     def scale(self) -> int:
         """Pixels a side that become one of a latent's."""
-        return int(self.pipeline.vae_scale_factor)
+        return self.model.latent_scale
 
 
 def load(context: Context, several: SingleProcess) -> Loaded | None:
@@ -50,31 +52,24 @@ def load(context: Context, several: SingleProcess) -> Loaded | None:
     device = choose_device(settings.training.precision)
     base = find_base(settings.base)
     context.emit(events.Phase("loading the base model", 0, 1))
-    pipeline = load_pipeline(base, device.dtype)
+    model = load_base(base, device.dtype)
     context.emit(events.Phase("loading the base model", 1, 1))
-    resolution = resolution_for(settings, pipeline)
-    data = several.in_turn(lambda: run_data(context, pipeline, resolution, device))
+    resolution = resolution_of(settings.training, model.shape)
+    data = several.in_turn(lambda: run_data(context, model, resolution, device))
     if data is None:
         return None
-    easel = _easel(context, pipeline, settings, device, base.title) if several.first else None
-    let_go(pipeline, settings.training)
+    easel = _easel(context, model, settings, device, base.title) if several.first else None
+    model.release(text_encoders=not settings.training.train_text_encoders)
     device.free()
-    return Loaded(settings, base, pipeline, data, resolution, device, easel)
+    return Loaded(settings, base, model, data, resolution, device, easel)
 
 
 def _easel(
-    context: Context, pipeline: Pipeline, settings: Settings, device: Device, title: str
+    context: Context, model: LoadedBase, settings: Settings, device: Device, title: str
 ) -> SampleRenderer | None:
     if not sample_prompts(settings):
         return None
     for remark in told_of_samples(settings):
         context.emit(events.Warning(f"a prompt to paint: {remark}"))
     judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
-    return SampleRenderer(pipeline, settings, device, judging, title)
-
-
-def let_go(pipeline: Pipeline, settings: TrainingSettings) -> None:
-    """Frees what encoded the dataset and is not trained."""
-    pipeline.vae = None
-    if not settings.train_text_encoders:
-        pipeline.text_encoder = pipeline.text_encoder_2 = None
+    return SampleRenderer(model, settings, device, judging, title)

@@ -1,7 +1,8 @@
 """Pictures painted while a run trains: the same prompts and seeds each time, so that the epochs can be compared.
 
-Needs torch. The U-Net that is being trained paints them between two steps; their noise comes from generators of their
-own, so that the run goes on as if nothing had been painted. They are saved by the run's keeper, in the background.
+Needs torch. The denoiser that is being trained paints them between two steps; their noise comes from generators of
+their own, so that the run goes on as if nothing had been painted. They are saved by the run's keeper, in the
+background.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from PIL import Image
 
 from engine.models.device import Device
-from engine.models.sdxl.loading import Pipeline, native_resolution
+from engine.models.loaded import LoadedBase
 from engine.settings import Settings
 from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.sample_likeness import Judging
@@ -24,9 +25,6 @@ from engine.training.step.memory_fallback import is_out_of_memory
 
 BRUSH = "engine.pictures.painting.run_samples:RunBrush"
 """Named as text: training comes before pictures, and a run that paints nothing loads nothing of it."""
-
-TEXT = ["prompt_embeds", "add_text_embeds"]
-"""What the pipeline's loop holds of the text."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +74,19 @@ class StepTimer:
 
 
 class SampleRenderer:
-    """Paints as ``limner paint`` does, with the U-Net that is being trained.
+    """Paints as ``limner paint`` does, with the denoiser that is being trained.
 
     Args:
-        pipeline: of the base model, whole; its text encoders are let go unless they are trained.
+        model: the base model, whole; its text encoders are not kept unless they are trained.
         settings: the project's.
-        device: where the U-Net is.
+        device: where the denoiser is.
         judging: tells how like the person a picture is.
         title: the base model's name.
     """
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        model: LoadedBase,
         settings: Settings,
         device: Device,
         judging: Judging | None = None,
@@ -96,32 +94,29 @@ class SampleRenderer:
     ) -> None:
         self.prompts = sample_prompts(settings)
         self._settings, self._device, self._judging = settings, device, judging
-        self._brush = _brush(settings, pipeline, title)
-        self._size = settings.training.resolution or native_resolution(pipeline)
-        self._type = type(pipeline)
+        self._brush = _brush(settings, model, title)
+        self._size = settings.training.resolution or model.shape.resolution
         # Trained text encoders read the prompts anew each time.
-        self._encoding = pipeline if settings.training.train_text_encoders else None
-        self._texts: list[Any] = [] if self._encoding else self._read(pipeline)
+        self._encoding = model if settings.training.train_text_encoders else None
+        self._texts: list[Any] = [] if self._encoding else self._read(model)
         # Nothing else of the model is held on to: the encoders are gigabytes on a card that is to train.
-        self._components = {**pipeline.components, "unet": None, "text_encoder": None, "text_encoder_2": None}
-        pipeline.vae.to("cpu")
+        self._model = model.without_text_encoders()
+        self._vae = model.vae.to("cpu")
 
     def paint(
-        self, unet: Any, but: Container[int] = (), most_steps: int | None = None, checkpoint: str | None = None
+        self, denoiser: Any, but: Container[int] = (), most_steps: int | None = None, checkpoint: str | None = None
     ) -> Iterator[Painted]:
-        """One picture a prompt, as the U-Net is now.
+        """One picture a prompt, as the denoiser is now.
 
         Args:
-            unet: in its evaluation mode.
+            denoiser: in its evaluation mode.
             but: the numbers of prompts that need no picture.
             most_steps: no more steps of the sampler than these, where only the pace is of interest.
-            checkpoint: the name of the file that keeps what the U-Net is now; None: none does.
+            checkpoint: the name of the file that keeps what the denoiser is now; None: none does.
         """
-        vae = self._components["vae"]
         texts = self._read(self._encoding) if self._encoding else self._texts
-        own = {"unet": unet, "vae": vae.to(self._device.name)}
-        pipeline = self._type(**{**self._components, **own}, add_watermarker=False)
-        pipeline.set_progress_bar_config(disable=True)
+        vae = self._vae.to(self._device.name)
+        pipeline = self._model.text_to_image(denoiser)
         painting, training = self._settings.painting, self._settings.training
         first, steps = training.sample_seed, training.sample_inference_steps
         if most_steps is not None:
@@ -142,7 +137,7 @@ class SampleRenderer:
                         generator=[torch.Generator().manual_seed(first + number)],
                         output_type="latent",
                         callback_on_step_end=ticks.following(text),
-                        callback_on_step_end_tensor_inputs=TEXT if text.changes else [],
+                        callback_on_step_end_tensor_inputs=text.held,
                     ).images
                     image = self._decode(vae, latents[0])
                 likeness = self._judging(image) if self._judging else None
@@ -152,16 +147,13 @@ class SampleRenderer:
         finally:
             vae.to("cpu")
 
-    def _read(self, pipeline: Pipeline) -> list[Any]:
-        for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
-            encoder.to(self._device.name)
-        texts: list[Any] = self._brush.read(pipeline, self._device.name, self.prompts)
+    def _read(self, model: LoadedBase) -> list[Any]:
+        texts: list[Any] = self._brush.read(model, self._device.name, self.prompts)
         return texts
 
     def _decode(self, vae: Any, latent: torch.Tensor) -> Image.Image:
         """In float32, since SDXL's VAE overflows in half precision; in tiles where memory does not suffice."""
-        shift = vae.config.get("shift_factor") or 0.0
-        scaled = latent[None].float() / vae.config.scaling_factor + shift
+        scaled = self._model.denormalise(latent[None])
         try:
             pixels = vae.decode(scaled).sample
         except (RuntimeError, MemoryError) as error:
@@ -177,6 +169,6 @@ class SampleRenderer:
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
-def _brush(settings: Settings, pipeline: Pipeline, title: str) -> Any:
+def _brush(settings: Settings, model: LoadedBase, title: str) -> Any:
     module, name = BRUSH.split(":")
-    return getattr(importlib.import_module(module), name)(settings, pipeline.scheduler.config, title)
+    return getattr(importlib.import_module(module), name)(settings, model, title)

@@ -20,12 +20,11 @@ from engine.errors import TrainingError
 from engine.jobs.worker import Context
 from engine.lora.metadata import LoraFacts
 from engine.models.device import Device
-from engine.models.sdxl.loading import noise_schedule
-from engine.models.sdxl.shape import shape_of
+from engine.models.registry import family_named
 from engine.settings import Optimizer
 from engine.training.data.epoch_order import epoch_batches, learning_rate, step_seed
 from engine.training.data.tensors import TrainingData
-from engine.training.encoding import encode_smaller, resolution_multiple
+from engine.training.encoding import encode_smaller
 from engine.training.evaluation import Evaluator, sample_path
 from engine.training.init_lora import InitResult
 from engine.training.learner import Learner
@@ -46,11 +45,9 @@ from engine.training.runs.resume_state import TrainingPosition, read_state
 from engine.training.runs.start import file_stem
 from engine.training.runs.training_history import history, kept_words, started_at
 from engine.training.step.distributed import SingleProcess
-from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for, is_out_of_memory, next_fallback
 from engine.training.step.optimizers import works
 from engine.training.step.randomness import step_randomness
-from engine.training.step.text_encoders import TextEncoders
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
@@ -61,21 +58,17 @@ class Trainer:
 
     def __init__(self, context: Context, loaded: Loaded, several: SingleProcess | None = None) -> None:
         self.several = several or SingleProcess()
-        pipeline, data, device, easel = loaded.pipeline, loaded.data, loaded.device, loaded.easel
+        model, data, device, easel = loaded.model, loaded.data, loaded.device, loaded.easel
         self.context, self.settings, self.base, self.device = context, loaded.settings.training, loaded.base, device
         self.resolution, self.trigger = loaded.resolution, loaded.settings.person.trigger
         self.stem = file_stem(self.trigger)
-        self.grain, self.scale = resolution_multiple(pipeline), loaded.scale
+        self.shape, self.scale, self.family = model.shape, loaded.scale, family_named(model.shape.family)
         self.plan = plan_for(self.settings, data.seen)
         kept = read_state(context.folder.path / "state")
         place = kept[0] if kept else TrainingPosition()
         self.data = data.to(device.name, device.dtype)
         fitting = place.fitting or fitting_for(self.settings, self.resolution, device.total_gb)
-        encoders = TextEncoders(pipeline, self.settings, device) if self.settings.train_text_encoders else None
-        noise = Noise.of(noise_schedule(pipeline))
-        self.learner = Learner(
-            pipeline.unet, noise, self.settings, fitting, device, encoders, self.several, context.emit
-        )
+        self.learner = Learner(model, self.settings, fitting, device, self.several, context.emit)
         if kept:
             self.learner.remember(kept[1])
         elif self.settings.network_weights:
@@ -88,9 +81,7 @@ class Trainer:
         self.progress = self._measures(place)
         self.requests = Requests(context)
         kept_checkpoints = RetentionPolicy(self.settings.keep_checkpoints, self.settings.keep_epochs)
-        self.keeper = CheckpointWriter(
-            context.folder.path, context.emit, kept_checkpoints, pipeline.unet.config.layers_per_block
-        )
+        self.keeper = CheckpointWriter(context.folder.path, context.emit, kept_checkpoints, model.layers_per_block)
         self.asides = Evaluator(self.learner, device, self.progress, self.keeper, context.emit, easel)
 
     def _measures(self, place: TrainingPosition) -> Progress:
@@ -144,8 +135,8 @@ class Trainer:
     def take_step(self) -> bool:
         """One step. Where it does not fit into memory, something is given up and False returned: it is still to do."""
         step, images = self.step + 1, self._images()
-        shape, timesteps = self.data.shape(images[0]), len(self.learner.noise.alphas_cumprod)
-        chance = step_randomness(self.settings, step, len(images), shape, timesteps)
+        shape, draw = self.data.shape(images[0]), self.learner.noise.draw
+        chance = step_randomness(self.settings, step, len(images), shape, draw)
         rate = learning_rate(self.settings, step, self.plan.steps)
         if self.settings.dropout:
             # What the LoRA's dropout draws from, on every device.
@@ -169,7 +160,7 @@ class Trainer:
         """What a step is like now, as its pace depends on it."""
         device = device_name(card_here() if self.device.on_gpu else None)
         dtype = str(self.device.dtype).removeprefix("torch.")
-        return setting_in(self.settings, self.learner.fitting, shape_of(self.base), device, dtype, self.learner.graphed)
+        return setting_in(self.settings, self.learner.fitting, self.shape, device, dtype, self.learner.graphed)
 
     @property
     def epoch(self) -> int:
@@ -195,7 +186,9 @@ class Trainer:
         if not self.learner.whole:
             self._go_back()
         before = self.learner.fitting
-        after, changed = next_fallback(before, self.resolution, self.grain, lambda kind: works(kind, self.device.name))
+        after, changed = next_fallback(
+            before, self.resolution, self.shape.grain, lambda kind: works(kind, self.device.name)
+        )
         self.context.emit(events.Fit(changed, f"out of memory at step {self.step + 1}: {why}"))
         if after.resolution != before.resolution:
             self.data = self._encode_smaller(after.resolution).to(self.device.name, self.device.dtype)
@@ -262,11 +255,13 @@ class Trainer:
             alpha=self.settings.effective_alpha,
             trigger=self.trigger,
             resolution=self.learner.fitting.resolution,
-            prediction_type="epsilon" if self.learner.noise.prediction_type == "epsilon" else "v",
+            prediction_type=self.learner.noise.prediction,
             epoch=self.epoch,
             epochs=self.plan.epochs,
             steps=self.step,
             base_title=self.base.title,
+            base_version=self.family.base_version,
+            architecture=self.family.architecture,
             started_at=started_at(self.context.folder.path / "run.toml"),
             history=self._history(),
         )

@@ -32,11 +32,11 @@ from engine.events import Step
 from engine.jobs.folder import JobFolder, JobKind, Order
 from engine.jobs.worker import Context
 from engine.models.locate import find_base
+from engine.models.sdxl.loaded import TARGETS
 from engine.models.sdxl.loading import load_pipeline
 from engine.settings import BaseSettings
 from engine.training.loading import load
 from engine.training.step.distributed import SingleProcess
-from engine.training.step.lora_adapter import TARGETS
 from engine.training.trainer import Trainer
 from tests.bench.result import Result
 from tests.small_project import small_project

@@ -25,7 +25,8 @@ from engine import events
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import wait
-from engine.models.sdxl.flops import StepShape, step_tflop
+from engine.models.sdxl.flops import step_tflop
+from engine.models.shape import StepShape
 from engine.settings import DEMO_BASE
 from engine.training.planning.benchmark_store import of_run
 from engine.training.planning.estimate import estimate_run

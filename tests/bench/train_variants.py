@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -21,14 +22,13 @@ from torch.nn.functional import mse_loss
 import engine.training.step.compile
 from engine.models.device import Device, choose_device
 from engine.models.locate import find_base
+from engine.models.sdxl.loaded import TARGETS, SdxlBase
 from engine.models.sdxl.loading import load_pipeline
 from engine.settings import BaseSettings, TrainingSettings
 from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
 from engine.training.runs.async_metrics import Reading
 from engine.training.runs.progress import AHEAD
-from engine.training.step.lora_adapter import TARGETS
-from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for
 from engine.training.step.randomness import step_randomness
 from tools.make_base.sdxl_parts import untrained_parts
@@ -114,10 +114,8 @@ def _ours(unet: Any, asked: dict[str, Any], device: Device, told: list[str]) -> 
         compile="on" if "compiled" in asked["way"] else "off",
         graph="on" if "graphed" in asked["way"] else "off",
     )
-    schedule = _schedule()
     learner = Learner(
-        unet,
-        Noise.of(schedule),
+        _base(unet),
         settings,
         fitting_for(settings, 1024, None),
         device,
@@ -129,7 +127,7 @@ def _ours(unet: Any, asked: dict[str, Any], device: Device, told: list[str]) -> 
     def step() -> Reading:
         number = next(steps)
         images = [(number * settings.batch + place) % len(data) for place in range(settings.batch)]
-        chance = step_randomness(settings, number, settings.batch, data.shape(0), schedule.config.num_train_timesteps)
+        chance = step_randomness(settings, number, settings.batch, data.shape(0), learner.noise.draw)
         return Reading(*learner.learn(data, images, chance, 1e-4))
 
     return step
@@ -197,12 +195,21 @@ def _data(unet: Any, device: Device) -> TrainingData:
         repeats=torch.ones(count, dtype=torch.int64),
         regularisation=torch.zeros(count, dtype=torch.bool),
         held_out=torch.zeros(count, dtype=torch.bool),
-        time_ids=torch.tensor([[1024.0, 1024, 0, 0, 1024, 1024]] * count),
         captions=torch.zeros(count, 1, dtype=torch.int64),
-        hidden=torch.randn(captions, 77, config.cross_attention_dim),
-        pooled=torch.randn(captions, pooled),
+        image={"time_ids": torch.tensor([[1024.0, 1024, 0, 0, 1024, 1024]] * count)},
+        text={
+            "prompt_embeds": torch.randn(captions, 77, config.cross_attention_dim),
+            "pooled_prompt_embeds": torch.randn(captions, pooled),
+        },
         tokens=None,
     ).to(device.name, device.dtype)
+
+
+def _base(unet: Any) -> SdxlBase:
+    """A U-Net alone as a base model, with a VAE of four stages that nothing asks for more."""
+    vae = SimpleNamespace(config={"block_out_channels": (1, 1, 1, 1)})
+    pipeline = SimpleNamespace(unet=unet, vae=vae, vae_scale_factor=8, scheduler=_schedule())
+    return SdxlBase(pipeline)
 
 
 def _schedule() -> Any:

@@ -1,17 +1,21 @@
-"""Another package adds a photo library and a captioner by an entry point; real commands use them."""
+"""Another package adds a photo library, a captioner and a family of base models; real commands use them."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from engine.lora.header import read_header
 from engine.project import Project
 from tests.astronaut import FACE, save
+from tests.small_project import small_project
 
 HERE = Path(__file__).parents[2]
 
@@ -77,7 +81,30 @@ def load(settings, project, should_stop):
 RULER = Captioner("ruler", "tags", "measures the image", load)
 """
 
-ENTRIES = """[limner.libraries]
+FAMILY = """
+from engine.models.family import Family
+from engine.models.registry import arithmetic_of
+from engine.models.shape import BaseShape
+
+TOY = Family(
+    "toy",
+    "Toy",
+    pipelines=frozenset({"ToyPipeline"}),
+    parts=(),
+    is_in_file=lambda names: False,
+    shape=lambda base: BaseShape("toy", 64, 8, "toy"),
+    arithmetic=lambda size: arithmetic_of("sdxl", "SDXL"),
+    counted=frozenset(),
+    base_version="toy",
+    architecture="toy",
+    loader="toy_additions.toy_family:Toy",
+)
+"""
+
+ENTRIES = """[limner.families]
+toy = toy_additions.family:TOY
+
+[limner.libraries]
 album = toy_additions.library:KIND
 
 [limner.captioners]
@@ -95,6 +122,8 @@ def installed(tmp_path: Path) -> Path:
     (package / "__init__.py").write_text("")
     (package / "library.py").write_text(LIBRARY)
     (package / "captioner.py").write_text(CAPTIONER)
+    (package / "family.py").write_text(FAMILY)
+    shutil.copy(HERE / "tests" / "toy_family.py", package)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-additions\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(ENTRIES)
     return site
@@ -142,6 +171,33 @@ def test_a_captioner_of_another_package_writes_captions(project: Project, instal
     (image,) = json.loads(done.stdout)["images"]
     assert image["caption"].endswith("1024 pixels wide")
     assert "brown hair" not in image["caption"], "what a captioner says of the person is cleaned like Limner's own"
+
+
+def test_a_family_of_another_package_is_trained_and_painted_with(tmp_path: Path, installed: Path) -> None:
+    base = tmp_path / "base"
+    (base / "scheduler").mkdir(parents=True)
+    index = {"_class_name": "ToyPipeline", "scheduler": ["diffusers", "DDPMScheduler"]}
+    (base / "model_index.json").write_text(json.dumps(index))
+    project = small_project(
+        tmp_path / "james", base__model=str(base), training__epochs=1, training__sample_prompts=["jx265 man, red"]
+    )
+    trained = limner(project, installed, "train", "--wait", "--json")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    assert len(list(project.runs.glob("*/samples/*.png"))) == 1
+    [checkpoint] = project.runs.glob("*/checkpoints/*.safetensors")
+    header = read_header(checkpoint)
+    assert header.metadata["modelspec.architecture"] == "toy/lora"
+    assert list(header.modules) == ["diffusion_model.to_q"]
+    looks = []
+    for strength in (0, 1):
+        out = tmp_path / f"{strength}.png"
+        words = ("paint", "jx265 man, red", "--lora", f"{checkpoint}:{strength}", "--seed", "3", "-o", out)
+        painted = limner(project, installed, *words)
+        assert painted.returncode == 0, painted.stderr
+        with Image.open(out) as image:
+            assert image.size == (64, 64)
+            looks.append(image.tobytes())
+    assert looks[0] != looks[1], "the LoRA changes what is painted"
 
 
 def test_without_the_package_its_library_and_captioner_are_unknown(project: Project, tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ from safetensors.torch import load_file, save_file
 from engine.doctor.base import base_check
 from engine.errors import BaseModelError, ProjectError
 from engine.models.locate import find_base
+from engine.models.noise import DiscreteNoise
 from engine.models.prediction import Prediction
 from engine.models.sdxl.loading import load_pipeline, noise_schedule
 from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project
 from engine.settings import BaseSettings
 from engine.training.runs.start import start_training
-from engine.training.step.loss import Noise
 from tests.commands.conftest import Ran
 from tests.rows import usual
 from tests.run_here import of_kind, ordered, run_here
@@ -89,7 +89,7 @@ def test_a_single_file_tells_what_it_predicts_by_its_header(
     assert (float(trained.alphas_cumprod[-1]) == 0) == zero
     # And what a step is to learn is that.
     x, eps, at = torch.ones(1, 1, 1, 1), torch.full((1, 1, 1, 1), 2.0), torch.tensor([999])
-    learnt = float(Noise.of(trained).target(x, eps, at))
+    learnt = float(DiscreteNoise.of(trained).target(x, eps, at))
     kept = float(trained.alphas_cumprod[-1])
     wanted = 2.0 if prediction == "epsilon" else kept**0.5 * 2 - (1 - kept) ** 0.5
     assert learnt == pytest.approx(wanted, abs=1e-5)

@@ -25,6 +25,7 @@ from engine.errors import BaseModelError, DatasetError, LoraFileError
 from engine.lora.file import read_lora
 from engine.lora.header import read_header, read_metadata
 from engine.models.locate import find_base
+from engine.models.sdxl.loaded import SdxlBase
 from engine.models.sdxl.loading import load_pipeline
 from engine.pictures.orders.picture import LoraWeight
 from engine.pictures.painting.lora_cache import LoraCache
@@ -282,7 +283,7 @@ def test_a_pickled_lora_is_refused_wherever_it_is_named(suffix: str, bomb: bytes
 def test_a_run_s_pickled_state_is_refused(bomb: bytes, tmp_path: Path) -> None:
     (tmp_path / "latest.safetensors").write_bytes(bomb)
     (tmp_path / "data.safetensors").write_bytes(bomb)
-    for read in (read_state, read_data):
+    for read in (read_state, lambda state: read_data(state, {})):
         with pytest.raises(LoraFileError, match="can't be read"):
             read(tmp_path)
 
@@ -360,7 +361,7 @@ def test_a_lora_of_numbers_that_are_none_is_refused_before_it_paints_black(
     save_file(tensors, path)
     pipeline = load_pipeline(find_base(BaseSettings(model="demo")))
     with pytest.raises(LoraFileError, match="NaN or infinite"):
-        LoraCache(pipeline, "base").wear([LoraWeight(path, 1.0, 1.0)])
+        LoraCache(SdxlBase(pipeline), "base").wear([LoraWeight(path, 1.0, 1.0)])
     with pytest.raises(LoraFileError, match="NaN or infinite"):
         read_start(path, {}, 4, 2.0, pipeline.unet.config.layers_per_block)
 

@@ -8,11 +8,8 @@ checkpointing and 1.5 for the block that is computed again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from engine.models.shape import GIB, MemoryParts, StepShape
 
-from engine.models.sdxl.flops import StepShape
-
-GIB = 2**30
 LORA_WEIGHTS_A_RANK = 2_659_840
 TEXT_LORA_WEIGHTS_A_RANK = 165_888 + 737_280
 """Weights of a LoRA for each unit of rank: on the U-Net's 722 linears, and on those of both text encoders."""
@@ -27,25 +24,6 @@ _KEPT_GIB = 0.62
 _BLOCK_GIB = 1.5
 _CONTEXT_GIB = 1.0
 """CUDA itself and the workspaces of its libraries."""
-
-
-@dataclass(frozen=True)
-class MemoryParts:
-    """Where the memory goes, in GB (10⁹ bytes)."""
-
-    base: float
-    """The frozen U-Net, and the text encoders where they are trained."""
-    lora: float
-    """The LoRA, its gradients and its optimizer."""
-    activations: float
-    """What the forward pass keeps for the backward pass."""
-    other: float
-    """CUDA itself."""
-
-    @property
-    def total(self) -> float:
-        """The most that is taken at a time."""
-        return self.base + self.lora + self.activations + self.other
 
 
 def memory_parts(

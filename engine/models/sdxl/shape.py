@@ -1,32 +1,14 @@
-"""How large a base model is, told from its configuration without loading it. No torch."""
+"""How large a base model of SDXL's kind is, told from its configuration without loading it. No torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.models.locate import BaseKind, BaseModel
+from engine.models.shape import BaseShape
 from engine.storage.untrusted_files import read_json
-
-
-@dataclass(frozen=True)
-class BaseShape:
-    """The size of a base model, which pace and memory depend on and nothing private."""
-
-    name: str
-    """``SDXL``, or the widths of another's U-Net."""
-    resolution: int
-    """Pixels a side that it was made for."""
-    grain: int
-    """What a training resolution must be a multiple of."""
-
-    @property
-    def is_sdxl(self) -> bool:
-        """Whether it is of SDXL's own size, so that what is known of SDXL holds."""
-        return self.name == SDXL.name
-
 
 SDXL = BaseShape("SDXL", 1024, 32)
 
@@ -37,12 +19,12 @@ _SDXL_DEPTHS = (1, 2, 10)
 def shape_of(base: BaseModel) -> BaseShape:
     """The size of a base model.
 
-    A single file and a hub's name are taken for SDXL's own size, which nearly all are: to know better they would
-    have to be opened or fetched.
+    A single file without a configuration beside it and a hub's name are taken for SDXL's own size, which nearly all
+    are: to know better they would have to be opened or fetched.
     """
-    if base.kind is not BaseKind.FOLDER:
+    folder = Path(base.source) if base.kind is BaseKind.FOLDER else base.config
+    if folder is None:
         return SDXL
-    folder = Path(base.source)
     try:
         unet = read_json(folder / "unet" / "config.json")
         vae = read_json(folder / "vae" / "config.json")

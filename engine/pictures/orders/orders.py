@@ -11,6 +11,7 @@ from pathlib import Path
 
 from engine.errors import BaseModelError
 from engine.models.locate import find_base
+from engine.models.registry import shape_of
 from engine.pictures.orders.face_fix import FaceFix
 from engine.pictures.orders.picture import LoraWeight, Picture, PictureOrder, checked, settled
 from engine.pictures.orders.prompt_loras import known_loras
@@ -75,7 +76,7 @@ def named_size(name: SizeName, settings: Settings) -> tuple[int, int]:
 def native_side(settings: Settings) -> int:
     """Pixels a side that the project's base model was made for."""
     try:
-        return find_base(settings.base).native
+        return shape_of(find_base(settings.base)).resolution
     except BaseModelError:
         # Told where the model is needed.
         return USUAL_SIDE

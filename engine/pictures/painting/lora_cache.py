@@ -15,7 +15,8 @@ from typing import Any
 from engine.errors import LoraFileError
 from engine.lora.file import LoraContents, read_contents
 from engine.lora.header import read_header
-from engine.lora.module_names import Part
+from engine.lora.module_names import COMPONENTS, TEXT_PARTS, Part
+from engine.models.loaded import LoadedBase
 from engine.pictures.orders.picture import LoraWeight
 from engine.pictures.painting.lora_layers import Garment, can_wear, dress
 
@@ -24,8 +25,6 @@ MOST_FITTED = 6
 
 MOST_READ_BYTES = 2 * 1024**3
 """Memory for files that were read."""
-
-PARTS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
 
 Mark = tuple[Path, int, int]
 """A file as it is now: path, time of change, size."""
@@ -64,15 +63,15 @@ class LeftOut:
 
 
 class LoraCache:
-    """The LoRAs of one pipeline.
+    """The LoRAs of one base model.
 
     Args:
-        pipeline: a diffusers ``StableDiffusionXLPipeline`` with its text encoders.
+        base: the base model, with its text encoders.
         title: the base model's name, for messages.
     """
 
-    def __init__(self, pipeline: Any, title: str) -> None:
-        self._pipeline = pipeline
+    def __init__(self, base: LoadedBase, title: str) -> None:
+        self._base = base
         self._title = title
         self._read: OrderedDict[Mark, LoraContents] = OrderedDict()
         self._fitted: OrderedDict[Mark, Fitted] = OrderedDict()
@@ -118,7 +117,7 @@ class LoraCache:
         for (part, module), pair in contents.modules.items():
             layer = self._layer((part, module))
             if not can_wear(layer):
-                left_out.append(f"{PARTS[part]}.{module}")
+                left_out.append(f"{COMPONENTS[part]}.{module}")
                 continue
             try:
                 garments[part, module] = Garment(pair, layer)
@@ -138,11 +137,13 @@ class LoraCache:
     def _layer(self, place: Place) -> Any:
         """The model's layer; None where it has none of that name."""
         part, module = place
-        model = getattr(self._pipeline, PARTS[part])
+        models = dict(zip(TEXT_PARTS, self._base.text_encoders, strict=False)) | {Part.UNET: self._base.denoiser}
+        if part not in models:
+            return None
         # transformers 5.6 dropped "text_model." from CLIPTextModel's names and kept it in the other's.
         for name in (module, module.removeprefix("text_model.")):
             try:
-                return model.get_submodule(name)
+                return models[part].get_submodule(name)
             except AttributeError:
                 continue
         return None
@@ -153,7 +154,7 @@ class LoraCache:
             self._read.move_to_end(mark)
             return self._read[mark]
         read_header(mark[0])
-        self._read[mark] = read_contents(mark[0], self._pipeline.unet.config.layers_per_block)
+        self._read[mark] = read_contents(mark[0], self._base.layers_per_block)
         while len(self._read) > 1 and sum(each[2] for each in self._read) > MOST_READ_BYTES:
             self._read.popitem(last=False)
         return self._read[mark]

@@ -11,21 +11,20 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionXLImg2ImgPipeline
 from PIL import Image
 from torch.nn import functional as F  # noqa: N812
 
 from engine.errors import PictureError
 from engine.models.device import choose_device
+from engine.models.loading import load_base
 from engine.models.locate import BaseModel
 from engine.models.prediction import noise_of_scheduler
-from engine.models.sdxl.loading import load_pipeline, native_resolution
 from engine.pictures.orders.picture import Hires, LoraWeight, Upscaler
 from engine.pictures.painting.lora_cache import LeftOut, LoraCache
 from engine.pictures.painting.memory import Tell, free_memory, keep_one_part_on_the_card, ran_out
 from engine.pictures.painting.preview import Looking, Preview
 from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed, Stopped
-from engine.pictures.painting.samplers import scheduler_for
+from engine.pictures.painting.samplers import scheduler_maker
 from engine.pictures.painting.text_encoding import Conditioning, TextEncoding, Together
 from engine.pictures.painting.vae import Vae, fitted, nearest_size
 from engine.training.step.compile import CompiledBlocks
@@ -33,9 +32,6 @@ from engine.training.step.compile import CompiledBlocks
 __all__ = ["Callbacks", "GenerationParams", "LoraWeight", "Painting", "PromptSeed", "Stopped"]
 
 NO_CALLBACKS = Callbacks()
-
-TEXT = ["prompt_embeds", "add_text_embeds"]
-"""What the pipeline's loop holds of the text."""
 
 MOST_TEXTS = 64
 """Encoded texts that are kept: a prompt over many seeds is read once."""
@@ -47,7 +43,7 @@ class Painting:
     Args:
         base: the base model.
         half_vae: whether to decode in the card's half precision first.
-        compiled: whether the U-Net's blocks are compiled, where that works.
+        compiled: whether the denoiser's blocks are compiled, where that works.
         tell: gets what was changed so that the work fits into memory, and why.
     """
 
@@ -57,19 +53,14 @@ class Painting:
         self.base = base
         self.device = choose_device()
         self._tell = tell
-        self._whole = load_pipeline(base, self.device.dtype).to(self.device.name)
-        # Text is encoded in float32 and handed over: a pipeline with text encoders of its own would paint in theirs.
-        parts = {**self._whole.components, "text_encoder": None, "text_encoder_2": None}
-        self._from_noise = type(self._whole)(**parts, add_watermarker=False)
-        self._from_picture = StableDiffusionXLImg2ImgPipeline(**parts, add_watermarker=False)
-        for pipeline in (self._from_noise, self._from_picture):
-            pipeline.set_progress_bar_config(disable=True)
-        self._noise = dict(self._whole.scheduler.config)
-        self._text = TextEncoding(self._whole, self.device.name)
+        self._model = load_base(base, self.device.dtype).to(self.device.name)
+        self._from_noise, self._from_picture = self._model.text_to_image(), self._model.image_to_image()
+        self._scheduler = scheduler_maker(self._model)
+        self._text = TextEncoding(self._model.prompt_encoder(self.device.name))
         self._texts: dict[tuple[object, ...], Conditioning] = {}
-        self._wardrobe = LoraCache(self._whole, base.title)
+        self._wardrobe = LoraCache(self._model, base.title)
         half = self.device.dtype if half_vae and self.device.dtype != torch.float32 else None
-        self._vae = Vae(self._whole.vae, self.device.name, half, tell)
+        self._vae = Vae(self._model, self.device.name, half, tell)
         self._preview: Preview | None = None
         self._most = 1_000_000
         """Pictures together that were found to fit."""
@@ -81,17 +72,17 @@ class Painting:
     @property
     def native(self) -> int:
         """Pixels a side that the base model was made for."""
-        return native_resolution(self._from_noise)
+        return self._model.shape.resolution
 
     @property
     def grain(self) -> int:
         """What the sides of a picture are multiples of, in pixels."""
-        return int(self._from_noise.vae_scale_factor)
+        return self._model.latent_scale
 
     @property
     def said(self) -> dict[str, str]:
         """What a picture's parameters tell of what the base model predicts."""
-        return noise_of_scheduler(self._noise, self.base.source).pairs()
+        return noise_of_scheduler(self._model.noise_config, self.base.source).pairs()
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -126,10 +117,10 @@ class Painting:
         return sized
 
     def compile(self) -> None:
-        """Has the U-Net's blocks compiled when they are first used, which takes a minute or so, and again for another
-        size, number of pictures together or strength of a LoRA. What fails then is done without, and told."""
+        """Has the denoiser's blocks compiled when they are first used, which takes a minute or so, and again for
+        another size, number of pictures together or strength of a LoRA. What fails then is done without, and told."""
         try:
-            self._compiled = self._compiled or CompiledBlocks(self._whole.unet)
+            self._compiled = self._compiled or CompiledBlocks(self._model.denoiser)
         except Exception as error:
             # torch and diffusers raise many kinds.
             self._tell("pictures are painted without compiling", _words(error))
@@ -216,8 +207,7 @@ class Painting:
             raise PictureError(f"there is not enough memory for a picture of {width}x{height}", fix)
 
     def _offload(self) -> None:
-        whole = self._whole
-        parts = [whole.text_encoder, whole.text_encoder_2, whole.unet, whole.vae]
+        parts = [*self._model.text_encoders, self._model.denoiser, self._model.vae]
         self._hooks = keep_one_part_on_the_card(parts, self.device.name)
 
     def _paint_at_once(
@@ -239,7 +229,7 @@ class Painting:
         return [self._vae.decode(latent) for latent in latents]
 
     def _enlarge(self, latents: torch.Tensor, hires: Hires, size: tuple[int, int]) -> torch.Tensor:
-        """The first pass's latents [n, 4, h, w], larger."""
+        """The first pass's latents [n, c, h, w], larger."""
         width, height = (round(side * hires.scale / self.grain) * self.grain for side in size)
         if hires.upscaler is Upscaler.LATENT:
             wanted = (height // self.grain, width // self.grain)
@@ -257,7 +247,7 @@ class Painting:
         steps: tuple[int, int],
         begin: dict[str, Any],
     ) -> torch.Tensor:
-        """One pass. Latents [n, 4, h, w].
+        """One pass. Latents [n, c, h, w].
 
         Args:
             text: what the pictures are to show.
@@ -271,7 +261,7 @@ class Painting:
         pipeline = self._from_noise
         if brush.denoise is not None:
             pipeline, begin = self._from_picture, {**begin, "strength": _strength(brush)}
-        pipeline.scheduler = scheduler_for(brush.sampler, brush.schedule, self._noise)
+        pipeline.scheduler = self._scheduler(brush.sampler, brush.schedule)
         # A text that changes on the way has come to its end in the first pass.
         changes = text.changes and not before
 
@@ -294,7 +284,7 @@ class Painting:
                 generator=[torch.Generator().manual_seed(subject.seed) for subject in subjects],
                 output_type="latent",
                 callback_on_step_end=between_steps,
-                callback_on_step_end_tensor_inputs=TEXT if changes else [],
+                callback_on_step_end_tensor_inputs=text.held if changes else [],
                 **begin,
             ).images
         finally:
@@ -307,7 +297,8 @@ class Painting:
             return None
         if self._preview is None:
             self._preview = Preview(self._vae, self.grain)
-        return self._whole.unet.register_forward_hook(Looking(self._preview, self._noise, guidance, watch.show))
+        looking = Looking(self._preview, self._model.clean(), guidance, watch.show)
+        return self._model.denoiser.register_forward_hook(looking)
 
     def _read(self, subject: PromptSeed, brush: GenerationParams) -> Conditioning:
         """A picture's texts, encoded; the LoRAs must be on."""

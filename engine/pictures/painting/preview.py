@@ -1,7 +1,7 @@
 """A picture seen while it forms, without the VAE. Needs torch.
 
-A latent's four numbers are nearly a colour: four weights and a constant for each of red, green and blue turn one into
-the other. They are fitted to the base model's own VAE by least squares, on colour patches that it encodes once (a
+A latent's few numbers are nearly a colour: a weight for each and a constant for each of red, green and blue turn one
+into the other. They are fitted to the base model's own VAE by least squares, on colour patches that it encodes once (a
 picture of 64 patches); so they fit any base model, and no table of constants is needed.
 """
 
@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from engine.models.loaded import Clean
 from engine.pictures.painting.vae import Vae
 from engine.storage.atomic_files import whole_file
 
@@ -40,46 +41,33 @@ class Preview:
         self._weights = _fit(vae, factor)
 
     def picture(self, latent: Tensor) -> Image.Image:
-        """A latent [4, h, w] as a picture of w × h pixels."""
+        """A latent [c, h, w] as a picture of w × h pixels."""
         flat = latent.detach().float().cpu().flatten(1)
-        colours = self._weights[:, :4] @ flat + self._weights[:, 4:]
+        colours = self._weights[:, :-1] @ flat + self._weights[:, -1:]
         levels = (colours.clamp(0, 1) * 255).round().to(torch.uint8).view(3, *latent.shape[1:])
         return Image.fromarray(levels.permute(1, 2, 0).contiguous().numpy())
 
 
 class Looking:
-    """Looks at what the U-Net takes a batch for, while it is painted: a forward hook on the U-Net.
-
-    What it is given is latents in the noise's own scale, whatever the sampler; what it says is the noise (or the
-    velocity). Both together make the picture as it stands, without its noise.
+    """Looks at what the denoiser takes a batch for, while it is painted: a forward hook on the denoiser.
 
     Args:
         preview: latents to pictures.
-        noise: the configuration of the noise that the base model was trained with.
+        clean: the base model's: makes the picture as it stands of a call.
         guidance: how far the prompt is followed.
         show: gets the pictures, one for each of the batch, at most every half second.
     """
 
-    def __init__(self, preview: Preview, noise: Any, guidance: float, show: Show) -> None:
-        first, last = float(noise["beta_start"]) ** 0.5, float(noise["beta_end"]) ** 0.5
-        betas = torch.linspace(first, last, int(noise["num_train_timesteps"])) ** 2
-        self._kept = torch.cumprod(1 - betas, 0)
-        self._velocity = noise.get("prediction_type") == "v_prediction"
-        self._preview, self._guidance, self._show = preview, guidance, show
+    def __init__(self, preview: Preview, clean: Clean, guidance: float, show: Show) -> None:
+        self._preview, self._clean, self._guidance, self._show = preview, clean, guidance, show
         self._next = 0.0
 
-    def __call__(self, _unet: Any, given: Sequence[Any], said: Any) -> None:
-        """Called after each look of the U-Net at the batch."""
+    def __call__(self, _denoiser: Any, given: Sequence[Any], said: Any) -> None:
+        """Called after each look of the denoiser at the batch."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SECONDS
-        sample, when, out = given[0].float(), given[1], said[0].float()
-        if self._guidance > 1:
-            nothing, prompt = out.chunk(2)
-            sample, out = sample.chunk(2)[1], nothing + self._guidance * (prompt - nothing)
-        kept = float(self._kept[min(len(self._kept) - 1, max(0, round(float(when))))])
-        signal, noise = kept**0.5, (1 - kept) ** 0.5
-        clean = signal * sample - noise * out if self._velocity else (sample - noise * out) / signal
+        clean = self._clean(given, said, self._guidance)
         self._show([self._preview.picture(latent) for latent in clean])
 
 
@@ -93,7 +81,7 @@ def write_preview(image: Image.Image, path: Path) -> None:
 
 @torch.inference_mode()
 def _fit(vae: Vae, factor: int) -> Tensor:
-    """float32 [3, 5]: the weights of the four numbers, and the constants; colours are 0 to 1."""
+    """float32 [3, c + 1]: the weights of a latent's numbers, and the constants; colours are 0 to 1."""
     chance = torch.Generator().manual_seed(0)
     patches = torch.rand(3, PATCHES, PATCHES, generator=chance)
     side = PATCHES * PATCH_LATENTS

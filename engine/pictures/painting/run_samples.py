@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from PIL import Image
 
+from engine.models.loaded import LoadedBase
 from engine.models.prediction import noise_of_scheduler
 from engine.pictures.orders.png_parameters import add_lora_tag, png_text
 from engine.pictures.painting.png_metadata import describe
 from engine.pictures.painting.request import GenerationParams
-from engine.pictures.painting.samplers import scheduler_for
+from engine.pictures.painting.samplers import scheduler_maker
 from engine.pictures.painting.text_encoding import TextEncoding, Together
 from engine.settings import Settings
 
@@ -26,11 +27,11 @@ class RunBrush:
 
     Args:
         settings: the run's.
-        noise: the base model's scheduler configuration.
+        model: the base model; only its noise and schedulers are kept.
         title: the base model's name.
     """
 
-    def __init__(self, settings: Settings, noise: Any, title: str) -> None:
+    def __init__(self, settings: Settings, model: LoadedBase, title: str) -> None:
         painting = settings.painting
         self.brush = GenerationParams(
             steps=settings.training.sample_inference_steps,
@@ -39,16 +40,16 @@ class RunBrush:
             schedule=painting.schedule,
             negative=painting.negative,
         )
-        self._noise, self._title = dict(noise), title
-        self._said = noise_of_scheduler(self._noise, title).pairs()
+        self._scheduler, self._title = scheduler_maker(model), title
+        self._said = noise_of_scheduler(model.noise_config, title).pairs()
 
-    def read(self, pipeline: Any, device: str, prompts: Sequence[str]) -> list[Together]:
-        """What the U-Net is to see of each prompt, by the pipeline's text encoders as they are now.
+    def read(self, model: LoadedBase, device: str, prompts: Sequence[str]) -> list[Together]:
+        """What the denoiser is to see of each prompt, by the base model's text encoders as they are now.
 
         Raises:
             PromptError: nothing can be painted from one of them.
         """
-        encoding = TextEncoding(pipeline, device)
+        encoding = TextEncoding(model.prompt_encoder(device))
         guided = self.brush.guidance > 1
         with torch.no_grad():
             return [
@@ -58,7 +59,7 @@ class RunBrush:
 
     def scheduler(self) -> Any:
         """A fresh one."""
-        return scheduler_for(self.brush.sampler, self.brush.schedule, self._noise)
+        return self._scheduler(self.brush.sampler, self.brush.schedule)
 
     def png(self, image: Image.Image, prompt: str, seed: int, checkpoint: str | None) -> bytes:
         """The picture's file, with the parameters that paint it again.

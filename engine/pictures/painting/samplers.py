@@ -8,6 +8,7 @@ whatever spacing a base model's own scheduler has: SDXL's begins at σ 11 instea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,7 @@ from diffusers import (
 )
 
 from engine.errors import PictureError
+from engine.models.loaded import LoadedBase
 from engine.pictures.painting.sigmas import Floats, kept_signal, sigmas_for, times_of
 from engine.settings.samplers import UNSCHEDULED, NoiseSchedule, Sampler, refuse_unscheduled, usual_schedule
 
@@ -111,6 +113,12 @@ NOISE = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trai
 
 SPACING = ("timestep_spacing", "steps_offset")
 """What it says of the steps, which samplers that know no schedule go by."""
+
+
+def scheduler_maker(model: LoadedBase) -> Callable[[Sampler, NoiseSchedule], Any]:
+    """What makes a base model's schedulers: its family's own, or those of its noise. Holds on to no weights."""
+    own, noise = model.make_scheduler, model.noise_config
+    return lambda sampler, schedule: (own or scheduler_for)(sampler, schedule, noise)
 
 
 def scheduler_for(sampler: Sampler, schedule: NoiseSchedule, base_config: Any) -> Any:

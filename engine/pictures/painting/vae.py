@@ -1,18 +1,18 @@
 """Pictures to latents and back, kept sound. Needs torch.
 
-The VAE is kept in float32, in which SDXL's never overflows. Decoding in half precision is quicker; a picture that came
+The VAE is kept in float32, in which none overflows. Decoding in half precision is quicker; a picture that came
 out as not-a-number there is decoded again in float32. Where memory runs out pictures are decoded in tiles.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from PIL import Image, ImageOps
 
 from engine.faces.photo.loading import upright_srgb
+from engine.models.loaded import LoadedBase
 from engine.pictures.painting.memory import Tell, free_memory, ran_out
 
 
@@ -20,34 +20,34 @@ class Vae:
     """A base model's VAE.
 
     Args:
-        model: a diffusers ``AutoencoderKL`` in float32.
+        base: the base model, its VAE in float32.
         device: where it is.
         half: the type to decode in first; None: float32 alone.
         tell: gets what was changed to fit memory.
     """
 
-    def __init__(self, model: Any, device: str, half: torch.dtype | None = None, tell: Tell = lambda *_: None) -> None:
-        self._model = model
+    def __init__(
+        self, base: LoadedBase, device: str, half: torch.dtype | None = None, tell: Tell = lambda *_: None
+    ) -> None:
+        self._base, self._model = base, base.vae
         self._device = device
         # A copy: weights that were rounded to half precision don't come back.
-        self._half = copy.deepcopy(model).to(half) if half is not None else None
+        self._half = copy.deepcopy(base.vae).to(half) if half is not None else None
         self._tell = tell
         self.tiled = False
 
     def decode(self, latent: torch.Tensor) -> Image.Image:
-        """A latent [4, h, w] as a picture. Raises torch.OutOfMemoryError when tiles are too much, too."""
+        """A latent [c, h, w] as a picture. Raises torch.OutOfMemoryError when tiles are too much, too."""
         pixels = self._in_tiles_if_need_be(latent[None].to(self._device))
         levels = ((pixels[0].float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
     def encode(self, image: Image.Image) -> torch.Tensor:
-        """A picture as a latent [4, h, w], the middle of what the VAE takes it for: the same each time."""
+        """A picture as a latent [c, h, w], the middle of what the VAE takes it for: the same each time."""
         raw = torch.frombuffer(bytearray(image.convert("RGB").tobytes()), dtype=torch.uint8)
         pixels = raw.view(image.height, image.width, 3).permute(2, 0, 1)[None].float() / 127.5 - 1
         latent = self._model.encode(pixels.to(self._device)).latent_dist.mode()
-        config = self._model.config
-        scaled: torch.Tensor = (latent[0] - (config.get("shift_factor") or 0.0)) * config.scaling_factor
-        return scaled
+        return self._base.normalise(latent)[0]
 
     def tile(self) -> None:
         """Decodes in tiles from now on: a little less exact at their seams."""
@@ -68,8 +68,7 @@ class Vae:
         return self._sound(latents)
 
     def _sound(self, latents: torch.Tensor) -> torch.Tensor:
-        config = self._model.config
-        latents = latents.float() / config.scaling_factor + (config.get("shift_factor") or 0.0)
+        latents = self._base.denormalise(latents)
         if self._half is not None:
             pixels = self._half.decode(latents.to(self._half.dtype)).sample
             if bool(torch.isfinite(pixels).all()):

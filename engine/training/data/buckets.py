@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from engine.errors import TrainingError
-from engine.models.sdxl.shape import BaseShape
+from engine.models.shape import BaseShape
 from engine.settings import TrainingSettings
 
 Size = tuple[int, int]

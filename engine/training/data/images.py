@@ -1,4 +1,4 @@
-"""Bringing a training image to its bucket's size, and what SDXL is told about it."""
+"""Bringing a training image to its bucket's size."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.dataset.files.file_roles import mask_of_image
 from engine.errors import DatasetError
 from engine.faces.photo.geometry import Box
 from engine.faces.photo.loading import open_header, upright_srgb
+from engine.models.placement import Placement
 from engine.training.data.buckets import Size
 
 
@@ -22,8 +23,8 @@ class Fitted:
     """RGB"""
     alpha: Image.Image | None
     """Its alpha channel, L, where it has one that hides something; else the mask that lies beside it."""
-    time_ids: tuple[int, int, int, int, int, int]
-    """Original height and width, crop top and left, target height and width."""
+    placement: Placement
+    """How it came to that size: some families tell their denoiser."""
     cut: tuple[float, float, float, float]
     """What of the upright image is seen: left, top, right, bottom in fractions of it."""
 
@@ -46,8 +47,8 @@ def _mask_beside(path: Path, size: Size) -> Image.Image | None:
 def fit(path: Path, size: Size) -> Fitted:
     """Scales an image until it covers its bucket, and cuts what is over evenly from both ends.
 
-    The time ids are SDXL's (https://arxiv.org/abs/2307.01952, section 2.2). The original size is told only where it
-    is smaller than the target: pictures that were scaled up look so, and the model is to know why.
+    The original size is told only where it is smaller than the target: pictures that were scaled up look so, and the
+    model is to know why.
 
     Raises:
         DatasetError: the image can't be read.
@@ -67,6 +68,6 @@ def fit(path: Path, size: Size) -> Fitted:
     return Fitted(
         picture.resize(size, Image.Resampling.LANCZOS, box),
         alpha.resize(size, Image.Resampling.BOX, box) if alpha and alpha.getextrema()[0] != 255 else None,
-        (seen_height, seen_width, round(box[1] * scale), round(box[0] * scale), height, width),
+        Placement((seen_height, seen_width), (round(box[1] * scale), round(box[0] * scale)), (height, width)),
         (box[0] / picture.width, box[1] / picture.height, box[2] / picture.width, box[3] / picture.height),
     )

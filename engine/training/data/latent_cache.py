@@ -8,7 +8,7 @@ model that made it. A changed crop, caption or base model simply has another nam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from engine.errors import DatasetError, LoraFileError
 from engine.faces.photo.loading import read_header
 from engine.lora.file import load_tensors, write_tensors
 from engine.models.device import Device
-from engine.models.sdxl.loading import Pipeline
+from engine.models.loaded import Embeds, LoadedBase
 from engine.settings import TrainingSettings
 from engine.training.data.caption_variants import orders
 from engine.training.data.images import fit
@@ -27,12 +27,15 @@ from engine.training.data.masks import mask_of
 from engine.training.data.tensors import TrainingData
 from engine.training.data.training_set import TrainingSet
 
+LATENT = "latent"
+"""What an image's file calls its latent; the rest is what the denoiser is told of it."""
+
 Tell = Callable[[str, int, int], None]
 """Is told the name of a stretch of work, how much is done, and of how much."""
 
 
 def training_data(
-    pipeline: Pipeline, lineup: TrainingSet, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
+    base: LoadedBase, lineup: TrainingSet, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
 ) -> TrainingData:
     """Encodes a dataset, or reads what was encoded before.
 
@@ -41,16 +44,17 @@ def training_data(
     Raises:
         DatasetError: an image can't be read.
     """
-    latents, masks, time_ids = _images(pipeline, lineup, settings, cache / "latents", device, tell)
+    latents, masks, image = _images(base, lineup, settings, cache / "latents", device, tell)
     own = [orders(example.caption, settings) for example in lineup.examples]
     captions = ["", *dict.fromkeys(caption for each in own for caption in each)]
     numbers = {caption: number for number, caption in enumerate(captions)}
     most = max(map(len, own))
-    hidden = pooled = tokens = None
+    text: Embeds = {}
+    tokens = None
     if settings.train_text_encoders:
-        tokens = torch.stack([tokens_of(pipeline, caption) for caption in captions])
+        tokens = torch.stack([base.tokens(caption) for caption in captions])
     else:
-        hidden, pooled = _texts(pipeline, captions, cache / "text", device, tell)
+        text = _texts(base, captions, cache / "text", device, tell)
     rows: list[int] = []
     for number, each in enumerate(lineup.seen):
         rows.append(sum(other.bucket == each.bucket for other in lineup.seen[:number]))
@@ -62,28 +66,12 @@ def training_data(
         repeats=torch.tensor([each.repeats for each in lineup.seen]),
         regularisation=torch.tensor([each.regularisation for each in lineup.seen]),
         held_out=torch.tensor([each.held_out for each in lineup.seen]),
-        time_ids=torch.tensor(time_ids, dtype=torch.float32),
         # A caption of fewer orders has each of them more than once.
         captions=torch.tensor([[numbers[each[place % len(each)]] for place in range(most)] for each in own]),
-        hidden=hidden,
-        pooled=pooled,
+        image=image,
+        text=text,
         tokens=tokens,
     )
-
-
-def too_long(pipeline: Pipeline, caption: str) -> bool:
-    """Whether a caption has more tokens than the text encoders read (75 and the two at the ends)."""
-    tokenizer = pipeline.tokenizer
-    return bool(len(tokenizer(caption).input_ids) > tokenizer.model_max_length)
-
-
-def tokens_of(pipeline: Pipeline, caption: str) -> torch.Tensor:
-    """A caption's tokens for both text encoders, [2, 77], cut and filled up as the encoders want them."""
-    both = [
-        each(caption, padding="max_length", max_length=each.model_max_length, truncation=True).input_ids
-        for each in (pipeline.tokenizer, pipeline.tokenizer_2)
-    ]
-    return torch.tensor(both)
 
 
 def _by_bucket(tensors: Sequence[torch.Tensor], lineup: TrainingSet) -> tuple[torch.Tensor, ...]:
@@ -94,10 +82,11 @@ def _by_bucket(tensors: Sequence[torch.Tensor], lineup: TrainingSet) -> tuple[to
 
 
 def _images(
-    pipeline: Pipeline, lineup: TrainingSet, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
-) -> tuple[list[torch.Tensor], list[torch.Tensor], list[list[int]]]:
-    maker = fingerprint(pipeline.vae)
-    latents, masks, time_ids = [], [], []
+    base: LoadedBase, lineup: TrainingSet, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
+) -> tuple[list[torch.Tensor], list[torch.Tensor], dict[str, torch.Tensor]]:
+    """The latent and, where it counts, the mask of each image, and what the denoiser is told of all."""
+    maker = fingerprint(base.vae)
+    latents, masks, told = [], [], []
     for number, (example, seen) in enumerate(zip(lineup.examples, lineup.seen, strict=True)):
         tell("latents", number, len(lineup.examples))
         width, height = lineup.buckets[seen.bucket]
@@ -107,63 +96,52 @@ def _images(
         kept = _kept(path)
         fitted = fit(example.image, (width, height)) if kept is None or settings.masked_loss else None
         if kept is None and fitted is not None:
-            latent = _encode(pipeline, fitted.picture, device)
-            kept = {"latent": latent, "time_ids": torch.tensor(fitted.time_ids)}
+            kept = {LATENT: _encode(base, fitted.picture, device), **base.image_conditions(fitted.placement)}
             write_tensors(path, kept, {})
         assert kept is not None
         if fitted is not None and settings.masked_loss:
-            shape = (int(kept["latent"].shape[1]), int(kept["latent"].shape[2]))
+            shape = (int(kept[LATENT].shape[1]), int(kept[LATENT].shape[2]))
             masks.append(mask_of(fitted, example.face, shape, settings.mask_outside))
-        latents.append(kept["latent"])
-        time_ids.append(kept["time_ids"].tolist())
+        latents.append(kept.pop(LATENT))
+        told.append(kept)
     tell("latents", len(lineup.examples), len(lineup.examples))
-    return latents, masks, time_ids
+    return latents, masks, {name: each.to(torch.float32) for name, each in _stacked(told).items()}
 
 
-def _encode(pipeline: Pipeline, picture: Image.Image, device: Device) -> torch.Tensor:
-    vae = pipeline.vae.to(device.name)
+def _encode(base: LoadedBase, picture: Image.Image, device: Device) -> torch.Tensor:
+    vae = base.vae.to(device.name)
     pixels = torch.from_numpy(np.array(picture, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)
     with torch.no_grad():
-        mean = vae.encode(pixels[None].to(device.name)).latent_dist.mean
-    shift = vae.config.get("shift_factor") or 0.0
-    latent: torch.Tensor = (mean[0] - shift) * vae.config.scaling_factor
-    return latent.float().cpu()
+        latents = base.normalise(vae.encode(pixels[None].to(device.name)).latent_dist.mean)
+    return latents[0].float().cpu()
 
 
 def _texts(
-    pipeline: Pipeline, captions: Sequence[str], folder: Path, device: Device, tell: Tell
-) -> tuple[torch.Tensor, torch.Tensor]:
-    maker = fingerprint(pipeline.text_encoder) + fingerprint(pipeline.text_encoder_2)
-    hidden, pooled = [], []
+    base: LoadedBase, captions: Sequence[str], folder: Path, device: Device, tell: Tell
+) -> dict[str, torch.Tensor]:
+    maker = "".join(fingerprint(each) for each in base.text_encoders)
+    found = []
     for number, caption in enumerate(captions):
         tell("captions", number, len(captions))
-        tokens = [each(caption).input_ids for each in (pipeline.tokenizer, pipeline.tokenizer_2)]
-        path = folder / f"{_key(maker, str(tokens), b'')}.safetensors"
+        path = folder / f"{_key(maker, base.text_key(caption), b'')}.safetensors"
         kept = _kept(path)
         if kept is None:
-            kept = _encode_text(pipeline, caption, device)
+            kept = base.encode_caption(caption, device.name)
             write_tensors(path, kept, {})
-        hidden.append(kept["hidden"])
-        pooled.append(kept["pooled"])
+        found.append({base.old_names.get(name, name): each for name, each in kept.items()})
     tell("captions", len(captions), len(captions))
-    return torch.stack(hidden), torch.stack(pooled)
+    return _stacked(found)
 
 
-def _encode_text(pipeline: Pipeline, caption: str, device: Device) -> dict[str, torch.Tensor]:
-    """Both encoders' last hidden state but one, side by side, and the second's pooled text."""
-    for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
-        encoder.to(device.name)
-    with torch.no_grad():
-        hidden, _, pooled, _ = pipeline.encode_prompt(
-            prompt=caption, device=device.name, num_images_per_prompt=1, do_classifier_free_guidance=False
-        )
-    return {"hidden": hidden[0].float().cpu().contiguous(), "pooled": pooled[0].float().cpu().contiguous()}
+def _stacked(each: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The tensors of each one, one above the other, by name."""
+    return {name: torch.stack([one[name] for one in each]) for name in each[0]}
 
 
 def fingerprint(model: torch.nn.Module) -> str:
     """A model's weights in a few letters: names, shapes and a spread of values of every tensor.
 
-    Cheap enough to take at each start (the text encoders of SDXL are gigabytes), and no model that was trained
+    Cheap enough to take at each start (text encoders are gigabytes), and no model that was trained
     further keeps all of these values.
     """
     digest = hashlib.sha256()

@@ -9,11 +9,15 @@ from functools import cached_property
 
 import torch
 
+from engine.models.loaded import Embeds
 from engine.training.data.batch import Batch
 from engine.training.data.training_set import Seen
 
 _LISTS = ("latents", "masks")
 """The fields that hold a tensor a bucket."""
+
+_NAMED = ("image", "text")
+"""The fields that hold tensors by names of the family's."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class TrainingData:
     """n images in b buckets, m different captions; the empty caption is number 0."""
 
     latents: tuple[torch.Tensor, ...]
-    """A bucket each [k, 4, h, w], scaled to unit variance as the U-Net wants them."""
+    """A bucket each [k, c, h, w], scaled to unit variance as the denoiser wants them."""
     masks: tuple[torch.Tensor, ...]
     """A bucket each [k, 1, h, w], how much each place counts; () where all count alike."""
     bucket: torch.Tensor
@@ -34,36 +38,38 @@ class TrainingData:
     """[n], bool"""
     held_out: torch.Tensor
     """[n], bool"""
-    time_ids: torch.Tensor
-    """[n, 6]"""
     captions: torch.Tensor
     """[n, v], int64: the captions of each image, in v orders of their parts."""
-    hidden: torch.Tensor | None
-    """[m, tokens, width]; None where the text encoders are trained."""
-    pooled: torch.Tensor | None
-    """[m, width]; None where the text encoders are trained."""
+    image: Embeds
+    """What the denoiser is told of each image, by the family's names; each [n, …]."""
+    text: Embeds
+    """What it sees of each caption, by the family's names, each [m, …]; none where the text encoders are trained."""
     tokens: torch.Tensor | None
-    """[m, 2, tokens], int64, for both encoders; None where they are not trained."""
+    """[m, encoders, tokens], int64; None where the text encoders are not trained."""
 
     @classmethod
     def of(cls, tensors: Mapping[str, torch.Tensor]) -> TrainingData:
         """From ``tensors``. Raises KeyError where something is missing."""
         found: dict[str, object] = {}
         for each in fields(cls):
+            inside = {key.partition("/")[2]: tensors[key] for key in tensors if key.startswith(f"{each.name}/")}
             if each.name in _LISTS:
-                names = sorted((key for key in tensors if key.startswith(f"{each.name}/")), key=_number)
-                found[each.name] = tuple(tensors[key] for key in names)
+                found[each.name] = tuple(inside[key] for key in sorted(inside, key=int))
+            elif each.name in _NAMED:
+                found[each.name] = inside
             else:
                 found[each.name] = tensors.get(each.name) if each.name in _OPTIONAL else tensors[each.name]
         return cls(**found)  # type: ignore[arg-type]
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """By name, as they are saved; ``latents/0`` is the first bucket's."""
+        """By name, as they are saved: ``latents/0`` is the first bucket's, ``text/NAME`` a family's."""
         found: dict[str, torch.Tensor] = {}
         for each in fields(self):
             value = getattr(self, each.name)
             if each.name in _LISTS:
                 found |= {f"{each.name}/{number}": tensor for number, tensor in enumerate(value)}
+            elif each.name in _NAMED:
+                found |= {f"{each.name}/{name}": tensor for name, tensor in value.items()}
             elif value is not None:
                 found[each.name] = value
         return found
@@ -72,11 +78,9 @@ class TrainingData:
         return len(self.bucket)
 
     def to(self, device: str, text_dtype: torch.dtype = torch.float32) -> TrainingData:
-        """All of it on a device, the encoded captions in the type that the U-Net takes them in."""
+        """All of it on a device, the encoded captions in the type that the denoiser takes them in."""
         moved = TrainingData.of({name: tensor.to(device) for name, tensor in self.tensors().items()})
-        if moved.hidden is None or moved.pooled is None:
-            return moved
-        return replace(moved, hidden=moved.hidden.to(text_dtype), pooled=moved.pooled.to(text_dtype))
+        return replace(moved, text={name: _in(each, text_dtype) for name, each in moved.text.items()})
 
     @cached_property
     def seen(self) -> tuple[Seen, ...]:
@@ -97,10 +101,10 @@ class TrainingData:
     @property
     def different_captions(self) -> int:
         """How many there are, orders of their parts and the empty one included."""
-        return len(self.hidden if self.hidden is not None else self.tokens if self.tokens is not None else ())
+        return len(self.tokens) if self.tokens is not None else len(next(iter(self.text.values()), ()))
 
     def shape(self, image: int) -> tuple[int, ...]:
-        """The shape of an image's latent, (4, h, w)."""
+        """The shape of an image's latent, (c, h, w)."""
         return tuple(self.latents[self.seen[image].bucket].shape[1:])
 
     def batch(
@@ -120,12 +124,11 @@ class TrainingData:
         ]
         # One small transfer a step, whatever is looked up with it.
         index = torch.tensor([list(images), [self._rows[each] for each in images], captions])
-        image, row, caption = index.to(self.time_ids.device, non_blocking=True)
+        image, row, caption = index.to(self.bucket.device, non_blocking=True)
         return Batch(
             latents=self.latents[number][row],
-            hidden=None if self.hidden is None else self.hidden[caption],
-            pooled=None if self.pooled is None else self.pooled[caption],
-            time_ids=self.time_ids[image],
+            image={name: each[image] for name, each in self.image.items()},
+            text=None if self.tokens is not None else {name: each[caption] for name, each in self.text.items()},
             regularisation=self.regularisation[image] if self._any_regularisation else None,
             mask=self.masks[number][row] if self.masks else None,
             tokens=None if self.tokens is None else self.tokens[caption],
@@ -144,8 +147,9 @@ class TrainingData:
         return any(each.regularisation for each in self.seen)
 
 
-_OPTIONAL = ("hidden", "pooled", "tokens")
+_OPTIONAL = ("tokens",)
 
 
-def _number(name: str) -> int:
-    return int(name.rpartition("/")[2])
+def _in(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """In a type; a mask or numbers of tokens stay what they are."""
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

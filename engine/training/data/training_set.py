@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engine.errors import DatasetError
-from engine.models.sdxl.shape import BaseShape
+from engine.models.shape import BaseShape
 from engine.settings import TrainingSettings
 from engine.training.data.buckets import Size, bucket_for, resolution_of, step_of
 from engine.training.data.examples import Example

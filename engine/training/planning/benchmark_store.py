@@ -18,7 +18,8 @@ from typing import Any
 import platformdirs
 
 from engine.errors import ProjectError
-from engine.models.sdxl.flops import StepShape
+from engine.models.registry import arithmetic_of, is_counted
+from engine.models.shape import FIRST_FAMILY, Arithmetic, StepShape
 from engine.storage.atomic_files import write_text
 from engine.storage.file_locks import file_lock
 from engine.storage.untrusted_files import parse_json, read_text
@@ -56,6 +57,18 @@ class Setting:
     """Whether the LoRA drops some of its inputs: then its linears are peft's own."""
     ema: bool = False
     """Whether an average of the LoRA is kept."""
+    family: str = FIRST_FAMILY
+    """The base model's."""
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """What a step of such a base model computes and keeps. Raises BaseModelError for an unknown family."""
+        return arithmetic_of(self.family, self.base)
+
+    @property
+    def counted(self) -> bool:
+        """Whether that was counted for such a base model. Raises BaseModelError for an unknown family."""
+        return is_counted(self.family, self.base)
 
     @property
     def shape(self) -> StepShape:

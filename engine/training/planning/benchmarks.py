@@ -8,7 +8,7 @@ from dataclasses import replace
 from engine import events
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
-from engine.models.sdxl.shape import BaseShape
+from engine.models.shape import BaseShape
 from engine.settings import TrainingSettings
 from engine.training.planning.benchmark_store import Costs, Measured, Setting, remember
 from engine.training.planning.eta import Pace
@@ -48,6 +48,7 @@ def setting_in(
         graphed=graphed,
         dropout=training.dropout > 0,
         ema=training.ema_decay is not None,
+        family=base.family,
     )
 
 

@@ -10,15 +10,11 @@ import math
 from dataclasses import dataclass
 
 from engine import events
-from engine.models.sdxl.flops import forward_tflop, step_tflop
 from engine.settings import TrainingSettings
 from engine.training.planning.benchmark_store import Costs, Setting
 
 HELD_OUT_TIMESTEPS = 8
 """At how many timesteps each held-out image is looked at, spread evenly."""
-
-DECODING_TFLOP = 10.5
-"""SDXL's VAE makes a picture of 1024 × 1024 from a latent, counted with PyTorch's own counter."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +128,9 @@ def reckoned(costs: Costs, setting: Setting, seconds_per_step: float | None) -> 
     if not seconds_per_step:
         return costs
     area = setting.shape.area
-    rate = step_tflop(setting.shape) / seconds_per_step
-    forward = forward_tflop(area) / rate
+    arithmetic = setting.arithmetic
+    rate = arithmetic.step_tflop(setting.shape) / seconds_per_step
+    forward = arithmetic.forward_tflop(area) / rate
     return Costs(
         costs.loading,
         costs.image,
@@ -142,7 +139,7 @@ def reckoned(costs: Costs, setting: Setting, seconds_per_step: float | None) -> 
         held_out=HELD_OUT_TIMESTEPS * forward if costs.held_out is None else costs.held_out,
         # With the prompt and without it: classifier-free guidance.
         sampling_step=2 * forward if costs.sampling_step is None else costs.sampling_step,
-        picture=DECODING_TFLOP * area / rate if costs.picture is None else costs.picture,
+        picture=arithmetic.decoding_tflop(area) / rate if costs.picture is None else costs.picture,
     )
 
 

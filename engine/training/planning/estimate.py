@@ -9,7 +9,8 @@ from typing import Any
 from engine import events
 from engine.models.locate import find_base
 from engine.models.prediction import NoiseKind
-from engine.models.sdxl.shape import BaseShape, shape_of
+from engine.models.registry import arithmetic_of, shape_of
+from engine.models.shape import BaseShape
 from engine.project import Project
 from engine.settings import Precision, Settings, with_changes
 from engine.training.data.buckets import resolution_of
@@ -195,9 +196,12 @@ def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Settin
         text_encoders=training.train_text_encoders,
         processes=training.processes,
         compiled=training.compile == "on",
-        graphed=replays(training, fitting, card.memory_gb if card is not None else None),
+        graphed=replays(
+            training, fitting, card.memory_gb if card is not None else None, arithmetic_of(base.family, base.name)
+        ),
         dropout=training.dropout > 0,
         ema=training.ema_decay is not None,
+        family=base.family,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from engine import events
 from engine.counting import many
 from engine.models.locate import find_base
-from engine.models.sdxl.shape import shape_of
+from engine.models.registry import shape_of
 from engine.project import Project
 from engine.settings import Settings, TrainingSettings
 from engine.training.data.epoch_order import epoch_counts

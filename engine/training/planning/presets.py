@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.models.sdxl.flops import StepShape
-from engine.models.sdxl.memory import memory_parts
-from engine.models.sdxl.shape import BaseShape
+from engine.models.registry import arithmetic_of, is_counted
+from engine.models.shape import FIRST_FAMILY, BaseShape, StepShape
 from engine.settings import Optimizer, Precision, Settings, TrainingSettings, with_changes
 from engine.training.planning.gpus import Card
 
@@ -149,7 +148,7 @@ def choose(settings: Settings, base: BaseShape, card: Card | None, images: int) 
         return Chosen(settings, None, (), "off, as training.preset says")
     if wanted == "auto" and card is None:
         return Chosen(settings, None, (), "none: there is no GPU here")
-    if not base.is_sdxl:
+    if base.family != FIRST_FAMILY or not is_counted(base.family, base.name):
         return Chosen(settings, None, (), f"none: they are for SDXL, and this base is {base.name}")
     if wanted == "auto" and card is not None:
         preset = preset_for(card.class_gb)
@@ -178,7 +177,9 @@ def predicted_gb(training: TrainingSettings, base: BaseShape) -> float:
     """The memory that these settings will take on a GPU, in GB (10⁹ bytes)."""
     weight_bytes = 4 if training.precision is Precision.FP32 else 2
     averaged, dropped = training.ema_decay is not None, training.dropout > 0
-    return memory_parts(step_shape(training, base), training.optimizer.value, weight_bytes, averaged, dropped).total
+    arithmetic = arithmetic_of(base.family, base.name)
+    shape, optimizer = step_shape(training, base), training.optimizer.value
+    return arithmetic.memory(shape, optimizer, weight_bytes, averaged, dropped).total
 
 
 def _filled(settings: Settings, preset: Preset, base: BaseShape, images: int, room: float, why: str) -> Chosen:

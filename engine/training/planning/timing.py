@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from engine.counting import many
-from engine.models.sdxl.flops import forward_tflop, step_tflop
-from engine.models.sdxl.memory import GIB, MemoryParts, memory_parts
-from engine.models.sdxl.shape import SDXL
+from engine.models.shape import GIB, MemoryParts
 from engine.training.planning.benchmark_store import NO_COSTS, Costs, Measured, Setting
 from engine.training.planning.gpus import Card
 
@@ -50,10 +48,6 @@ class Timing:
 UTILISATION = 0.30
 """The share of its data sheet's rate that a card reaches in training without compilation: users of other trainers
 report 24 % (RTX 3090) to 34 % (RTX 4090)."""
-
-LAUNCHES, LAUNCHES_AGAIN = 10_600, 4_200
-"""Kernels that a LoRA step of SDXL launches, as an H200 was seen to take them (10,566), and how many more with
-checkpointing, counted; the same for any batch."""
 
 LAUNCH_SECONDS = 8e-6
 """What the CPU takes for a launch: 5 to 10 µs; 40 in a slow virtual machine, which only a probe can tell."""
@@ -105,7 +99,7 @@ def _newest_of_weight(same: Sequence[Measured]) -> Measured:
 
 def modelled(need: Setting, card: Card | None) -> Timing:
     """By arithmetic and the card's data sheet; the source is ``none`` where nothing is known of base or card."""
-    if need.base != SDXL.name or card is None:
+    if not need.counted or card is None:
         return Timing(Source.NONE, NOT_MEASURED)
     memory = predicted_memory_gb(need)
     told = f"counted, ± {MEMORY_OFF:.0%}"
@@ -114,7 +108,8 @@ def modelled(need: Setting, card: Card | None) -> Timing:
         return Timing(Source.NONE, f"the speed of a {card.name} is not known", None, None, memory, told)
     launching = _launches(need) * (REPLAY_SECONDS if need.graphed else LAUNCH_SECONDS)
     bound = "arithmetic" if _arithmetic_seconds(need, card) >= launching else "launching kernels"
-    detail = f"{step_tflop(need.shape):,.1f} TFLOP a step, {UTILISATION:.0%} of the data sheet's rate; bound by {bound}"
+    tflop = need.arithmetic.step_tflop(need.shape)
+    detail = f"{tflop:,.1f} TFLOP a step, {UTILISATION:.0%} of the data sheet's rate; bound by {bound}"
     return Timing(Source.MODEL, detail, seconds, MODEL_OFF, memory, told)
 
 
@@ -138,7 +133,7 @@ def predicted_memory_gb(need: Setting) -> float:
 
 
 def _memory(need: Setting) -> MemoryParts:
-    return memory_parts(need.pass_shape, need.optimizer, _weight_bytes(need), need.ema, need.dropout)
+    return need.arithmetic.memory(need.pass_shape, need.optimizer, _weight_bytes(need), need.ema, need.dropout)
 
 
 def _as_measured(found: Measured, named: dict[float, str]) -> Timing:
@@ -157,7 +152,7 @@ def _scaled(found: Measured, need: Setting, card: Card | None, named: dict[float
     ratio = _ratio(found.setting, need, card)
     off = max(LEAST_OFF, found.spread) + SCALED_OFF * min(1.5, abs(math.log(ratio)) + _far(found.setting, need) / 4)
     memory, told = found.memory_gb, "measured with other settings"
-    if need.base == SDXL.name and card is not None:
+    if need.counted and card is not None:
         memory = found.memory_gb + predicted_memory_gb(need) - predicted_memory_gb(found.setting)
         told = "measured with other settings, and scaled"
     return Timing(
@@ -174,6 +169,7 @@ def _scaled(found: Measured, need: Setting, card: Card | None, named: dict[float
 def _costs_scaled(costs: Costs, before: Setting, after: Setting) -> Costs:
     """What pixels cost, at another resolution."""
     one, other = before.shape.area, after.shape.area
+    forward_tflop = after.arithmetic.forward_tflop
     pixels, forward = other / one, forward_tflop(other) / forward_tflop(one)
     return replace(
         costs,
@@ -198,15 +194,16 @@ def _who(found: Measured, named: dict[float, str]) -> str:
 
 def _ratio(measured: Setting, need: Setting, card: Card | None) -> float:
     """How much longer a step takes: as the model of the card says, else by arithmetic."""
-    if need.base == SDXL.name and card is not None:
+    if need.counted and card is not None:
         before, after = model_seconds(measured, card), model_seconds(need, card)
         if before and after:
             return after / before
-    return step_tflop(need.shape) / step_tflop(measured.shape)
+    return need.arithmetic.step_tflop(need.shape) / need.arithmetic.step_tflop(measured.shape)
 
 
 def _far(one: Setting, other: Setting) -> float:
     """How little one tells of the other."""
+    step_tflop = other.arithmetic.step_tflop
     work = abs(math.log(step_tflop(one.shape) / step_tflop(other.shape)))
     batch = abs(math.log(one.batch / other.batch))
     return work + 0.5 * batch + 0.3 * (one.checkpointing != other.checkpointing)
@@ -231,11 +228,11 @@ def _differs(before: Setting, after: Setting) -> str:
 
 def _arithmetic_seconds(need: Setting, card: Card) -> float:
     rate = (card.tflops or 1.0) * UTILISATION * (1.0 if need.dtype == "bfloat16" else 0.5)
-    return step_tflop(need.shape) / rate
+    return need.arithmetic.step_tflop(need.shape) / rate
 
 
 def _launches(need: Setting) -> int:
-    return (LAUNCHES + (LAUNCHES_AGAIN if need.checkpointing else 0)) * need.accumulation
+    return need.arithmetic.launches(need.checkpointing) * need.accumulation
 
 
 def _weight_bytes(need: Setting) -> int:

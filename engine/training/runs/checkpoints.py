@@ -60,11 +60,11 @@ class CheckpointWriter:
         folder: the run's.
         tell: takes the event of each checkpoint once it is whole.
         kept: how many checkpoints of steps and of epochs are kept; None: all.
-        layers_per_block: of the base model's U-Net, which the names in the LoRA file depend on.
+        layers_per_block: of the base model, which the names in the LoRA file depend on.
     """
 
     def __init__(
-        self, folder: Path, tell: Callable[[events.Event], None], kept: RetentionPolicy, layers_per_block: int
+        self, folder: Path, tell: Callable[[events.Event], None], kept: RetentionPolicy, layers_per_block: int | None
     ) -> None:
         self._folder, self._tell, self._kept, self._layers = folder, tell, kept, layers_per_block
         self._thread = ThreadPoolExecutor(1, "keeper")

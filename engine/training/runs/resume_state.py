@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,36 @@ def write_data(folder: Path, data: TrainingData) -> None:
     write_tensors(folder / DATA_NAME, {name: each.contiguous() for name, each in data.tensors().items()}, {})
 
 
-def read_data(folder: Path) -> TrainingData | None:
-    """The data of a run; None where it never got so far. Raises LoraFileError for a damaged file."""
+def read_data(folder: Path, old_names: Mapping[str, str]) -> TrainingData | None:
+    """The data of a run; None where it never got so far.
+
+    Args:
+        folder: the run's state.
+        old_names: what tensors of captions were called in earlier versions, and are called now.
+
+    Raises:
+        LoraFileError: a damaged file.
+    """
     path = folder / DATA_NAME
-    return TrainingData.of(load_tensors(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    tensors = load_tensors(path)
+    try:
+        return TrainingData.of(_brought_over(tensors, old_names))
+    except (KeyError, ValueError) as error:
+        raise LoraFileError(f"{path} is not a run's data", "start a new run") from error
+
+
+def _brought_over(tensors: Mapping[str, torch.Tensor], old_names: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Tensors by the names of now: earlier versions knew one family, and its tensors lay among all others."""
+    fields_of_now = {each.name for each in fields(TrainingData)}
+    found: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        if "/" in name or name in fields_of_now:
+            found[name] = tensor
+        else:
+            found[f"text/{old_names[name]}" if name in old_names else f"image/{name}"] = tensor
+    return found
 
 
 def write_state(folder: Path, place: TrainingPosition, memory: OptimizerState) -> None:

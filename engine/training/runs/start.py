@@ -17,7 +17,7 @@ from engine.lora.header import LoraHeader, read_header
 from engine.lora.key_formats import module_of
 from engine.lora.module_names import Part
 from engine.models.locate import BaseKind, find_base
-from engine.models.sdxl.shape import shape_of
+from engine.models.registry import shape_of
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.storage.file_locks import file_lock

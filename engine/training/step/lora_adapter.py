@@ -12,21 +12,19 @@ from peft.utils import get_peft_model_state_dict
 from engine.jobs.fast_imports import without_the_unasked
 from engine.training.step.fused_lora import ADAPTER, make_lean
 
-TARGETS = (
-    *("to_q", "to_k", "to_v", "to_out.0"),
-    *("ff.net.0.proj", "ff.net.2"),
-    *("proj_in", "proj_out"),
-)
-"""All linears of the U-Net's transformers: 722 in SDXL, the same that kohya's trainer takes."""
-
-TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
-"""All linears of a CLIP text encoder's layers: 72 and 192 in SDXL's two."""
-
 
 def add_lora(
-    model: Any, rank: int, alpha: float, seed: int, targets: Sequence[str] = TARGETS, dropout: float = 0.0
+    model: Any, rank: int, alpha: float, seed: int, targets: Sequence[str], dropout: float = 0.0
 ) -> list[torch.nn.Parameter]:
     """Freezes a model and puts a LoRA on it, in float32; ΔW is 0 at first.
+
+    Args:
+        model: a denoiser or a text encoder.
+        rank: the LoRA's.
+        alpha: the LoRA's.
+        seed: what its first matrices are drawn from.
+        targets: how the names of the modules end that get one.
+        dropout: the share of its inputs that is dropped by chance.
 
     Returns:
         The trainable parameters, always in the same order.

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.errors import TrainingError
-from engine.models.sdxl.flops import StepShape
-from engine.models.sdxl.memory import memory_parts
+from engine.models.shape import Arithmetic, StepShape
 from engine.settings import Optimizer, TrainingSettings
 
 NO_CHECKPOINTING_GB = 24
-"""From this much memory on, activations of SDXL fit without being computed twice."""
+"""From this much memory on, activations of SDXL fit without being computed twice; others are taken for as large."""
 
 SMALLER = 0.75
 """How much of the resolution's side stays when it is lowered: 1024, 768, 512 of SDXL."""
@@ -71,7 +70,9 @@ def fitting_for(settings: TrainingSettings, resolution: int, total_gb: float | N
     )
 
 
-def replays(settings: TrainingSettings, fitting: MicrobatchPlan, total_gb: float | None) -> bool:
+def replays(
+    settings: TrainingSettings, fitting: MicrobatchPlan, total_gb: float | None, arithmetic: Arithmetic
+) -> bool:
     """Whether passes are replayed from CUDA graphs, if that turns out to be quicker.
 
     A graph keeps its activations' memory for itself, and the first batch of another shape is computed beside it: unless
@@ -81,6 +82,7 @@ def replays(settings: TrainingSettings, fitting: MicrobatchPlan, total_gb: float
         settings: the run's.
         fitting: how the step is cut.
         total_gb: the card's memory; None on a CPU.
+        arithmetic: the base model's.
     """
     if settings.graph == "off" or settings.dropout:
         # What dropout leaves out would be the same at each replay.
@@ -90,7 +92,7 @@ def replays(settings: TrainingSettings, fitting: MicrobatchPlan, total_gb: float
     if total_gb is None or settings.processes > 1 or settings.train_text_encoders:
         return False
     shape = StepShape(fitting.resolution, fitting.batch, settings.rank, fitting.checkpointing)
-    parts = memory_parts(shape, fitting.optimizer.value, ema=bool(settings.ema_decay))
+    parts = arithmetic.memory(shape, fitting.optimizer.value, ema=bool(settings.ema_decay))
     return parts.total + parts.activations <= total_gb
 
 

@@ -9,8 +9,8 @@ the CPU launches while the card is still busy with the pass.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -48,15 +48,16 @@ class GraphedPass:
 
     def __init__(self, work: Work, batch: Batch, chance: StepRandomness, share: float) -> None:
         self._work, self._share = work, share
-        self._batch = replace(batch, **{name: value.clone() for name, value in _tensors(batch)})
+        self._batch = batch.with_tensors({name: value.clone() for name, value in batch.tensors().items()})
         self._chance = replace(chance, timesteps=chance.timesteps.clone(), noises=chance.noises.clone())
         self._graph: torch.cuda.CUDAGraph | None = None
         self._loss = torch.zeros(())
 
     def __call__(self, batch: Batch, chance: StepRandomness) -> torch.Tensor:
         """Does the pass over another batch of the same shape; its loss stays until the next call."""
-        for (_, mine), (_, theirs) in zip(_tensors(self._batch), _tensors(batch), strict=True):
-            mine.copy_(theirs)
+        theirs = batch.tensors()
+        for name, mine in self._batch.tensors().items():
+            mine.copy_(theirs[name])
         self._chance.timesteps.copy_(chance.timesteps)
         self._chance.noises.copy_(chance.noises)
         self.run()
@@ -160,13 +161,8 @@ class _Slower(Exception):
     """A graph did not pay."""
 
 
-def _tensors(batch: Batch) -> Iterator[tuple[str, torch.Tensor]]:
-    values = ((each.name, getattr(batch, each.name)) for each in fields(batch))
-    return ((name, value) for name, value in values if value is not None)
-
-
 def _key(batch: Batch, share: float) -> Key:
-    return (share, *((name, tuple(value.shape), value.dtype) for name, value in _tensors(batch)))
+    return (share, *((name, tuple(value.shape), value.dtype) for name, value in batch.tensors().items()))
 
 
 def _seconds(work: Callable[[], None]) -> float:

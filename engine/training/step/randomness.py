@@ -7,13 +7,15 @@ images are shared out among passes and processes, and after every kill.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from engine.settings import TrainingSettings
 from engine.training.data.epoch_order import step_seed
+
+Draw = Callable[[int, torch.Generator], torch.Tensor]
 
 ORDERS = 1 << 20
 """A caption's order is drawn below it; far more than there are, so that each is as likely."""
@@ -24,9 +26,9 @@ class StepRandomness:
     """The chance of n images."""
 
     timesteps: torch.Tensor
-    """[n], int64; drawn on the CPU."""
+    """[n], as the base model's noise has them; drawn on the CPU."""
     noises: torch.Tensor
-    """[n, 4, h, w], unit variance (and the noise offset, if there is one); drawn on the CPU."""
+    """[n, c, h, w], unit variance (and the noise offset, if there is one); drawn on the CPU."""
     dropped: tuple[bool, ...]
     """Which images see an empty caption."""
     orders: tuple[int, ...]
@@ -56,7 +58,7 @@ class StepRandomness:
 
 
 def step_randomness(
-    settings: TrainingSettings, step: int, count: int, shape: Sequence[int], timesteps: int
+    settings: TrainingSettings, step: int, count: int, shape: Sequence[int], draw: Draw
 ) -> StepRandomness:
     """The chance of a step.
 
@@ -64,13 +66,13 @@ def step_randomness(
         settings: the run's.
         step: counted from 1.
         count: images in it.
-        shape: of one latent, (4, h, w).
-        timesteps: how many the noise schedule has.
+        shape: of one latent, (c, h, w).
+        draw: the noise's: times for so many images.
     """
     seed = step_seed(settings.seed, step)
     captions = random.Random(seed)
     generator = torch.Generator().manual_seed(seed)
-    at = torch.randint(timesteps, (count,), generator=generator)
+    at = draw(count, generator)
     noises = torch.randn((count, *shape), generator=generator)
     if settings.noise_offset:
         # https://www.crosslabs.org/blog/diffusion-with-offset-noise

@@ -1,4 +1,4 @@
-"""Both text encoders with a LoRA of their own, where they are trained too. Needs torch."""
+"""The text encoders with a LoRA of their own, where they are trained too. Needs torch."""
 
 from __future__ import annotations
 
@@ -6,34 +6,42 @@ from dataclasses import replace
 
 import torch
 
-from engine.lora.module_names import Part
+from engine.errors import TrainingError
+from engine.lora.module_names import TEXT_PARTS, Part
 from engine.models.device import Device
-from engine.models.sdxl.loading import Pipeline
+from engine.models.loaded import LoadedBase
 from engine.settings import TrainingSettings
 from engine.training.data.batch import Batch
-from engine.training.step.lora_adapter import TEXT_TARGETS, add_lora, lora_state
+from engine.training.step.lora_adapter import add_lora, lora_state
 
 
 class TextEncoders:
-    """CLIP-L and OpenCLIP-bigG, frozen, each with a LoRA on all linears of its layers.
+    """A base model's text encoders, frozen, each with a LoRA on all linears of its layers.
 
     Args:
-        pipeline: of the base model, with both encoders on the CPU.
+        base: the base model, with its encoders on the CPU.
         settings: of the run.
         device: where they go.
+
+    Raises:
+        TrainingError: the base model's family has none that are trained.
     """
 
-    def __init__(self, pipeline: Pipeline, settings: TrainingSettings, device: Device) -> None:
+    def __init__(self, base: LoadedBase, settings: TrainingSettings, device: Device) -> None:
+        if not base.text_encoders:
+            what = "the text encoders of this base model can't be trained"
+            raise TrainingError(what, "set training.train_text_encoders to false")
+        self._base = base
         self._encoders = {
             part: encoder.to(device.name, device.dtype)
-            for part, encoder in ((Part.TE1, pipeline.text_encoder), (Part.TE2, pipeline.text_encoder_2))
+            for part, encoder in zip(TEXT_PARTS, base.text_encoders, strict=False)
         }
         self.parameters: list[torch.nn.Parameter] = []
         """What is trained, always in the same order."""
         for number, encoder in enumerate(self._encoders.values(), start=1):
             seed = settings.seed + number
             self.parameters += add_lora(
-                encoder, settings.rank, settings.effective_alpha, seed, TEXT_TARGETS, settings.dropout
+                encoder, settings.rank, settings.effective_alpha, seed, base.text_lora_targets, settings.dropout
             )
         self.train(True)
 
@@ -43,20 +51,14 @@ class TextEncoders:
             encoder.train(on)
 
     def encoded(self, batch: Batch) -> Batch:
-        """The batch with its captions encoded as they are now: what the pipeline's ``encode_prompt`` gives.
+        """The batch with its captions encoded as they are now.
 
         Raises:
             ValueError: the batch holds no tokens.
         """
         if batch.tokens is None:
             raise ValueError("this batch has no tokens")
-        seen = [
-            encoder(batch.tokens[:, number], output_hidden_states=True)
-            for number, encoder in enumerate(self._encoders.values())
-        ]
-        # The last hidden state but one of both, side by side; of the second also the text as a whole.
-        hidden = torch.cat([each.hidden_states[-2] for each in seen], dim=-1)
-        return replace(batch, hidden=hidden, pooled=seen[1].text_embeds)
+        return replace(batch, text=self._base.encode_tokens(batch.tokens))
 
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
         """Their LoRAs' tensors."""

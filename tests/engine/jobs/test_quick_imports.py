@@ -19,8 +19,9 @@ with quick_imports():
 from engine.models.locate import find_base
 from engine.settings import BaseSettings
 from engine.training.step.lora_adapter import add_lora
+from engine.models.sdxl.loaded import TARGETS
 from engine.models.sdxl.loading import load_pipeline
-add_lora(load_pipeline(find_base(BaseSettings(model="demo"))).unet, rank=2, alpha=1.0, seed=0)
+add_lora(load_pipeline(find_base(BaseSettings(model="demo"))).unet, rank=2, alpha=1.0, seed=0, targets=TARGETS)
 unasked = [name for name in ("bitsandbytes", "scipy") if name in sys.modules]
 import bitsandbytes, scipy.stats
 print(json.dumps(unasked))

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from engine.errors import LoraFileError
 from engine.lora.header import read_header
 from engine.models.locate import find_base
+from engine.models.sdxl.loaded import SdxlBase
 from engine.models.sdxl.loading import Pipeline, load_pipeline
 from engine.pictures.orders.picture import LoraWeight
 from engine.pictures.painting.lora_cache import LoraCache
@@ -49,7 +50,7 @@ def test_every_module_changes_by_what_the_file_says_in_every_spelling(
     lora = make(layers_of(tiny, texts=spelling.texts))
     path = written(tmp_path / "some.safetensors", spelt(lora, spelling))
     assert read_header(path).part_counts()["unknown"] == 0
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(path, 0.8, -0.4)])
     changes(tiny, {place: made.delta() for place, made in lora.items()}, (0.8, -0.4))
     assert wardrobe.left_out == ()
@@ -65,7 +66,7 @@ def test_what_was_worn_before_changes_nothing_whatever_its_ranks(tiny: Pipeline,
         written(tmp_path / f"{number}.safetensors", spelt(each, kohya))
         for number, each in enumerate((one, other, plain))
     ]
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     for number in (0, 1, 2, 1, 0):
         wardrobe.wear([LoraWeight(files[number], 1.0, 1.0)])
         changes(tiny, {place: made.delta() for place, made in (one, other, plain)[number].items()})
@@ -89,7 +90,7 @@ def test_ranks_that_differ_are_the_same_lora_padded_to_one_rank(tiny: Pipeline, 
         )
         for place, made in lora.items()
     }
-    wardrobe, seen = LoraCache(tiny, "base"), []
+    wardrobe, seen = LoraCache(SdxlBase(tiny), "base"), []
     for name, each in (("mixed", lora), ("padded", padded)):
         wardrobe.wear([LoraWeight(written(tmp_path / f"{name}.safetensors", spelt(each, kohya)), 1.0, 1.0)])
         seen.append({place: look(layer)[1] for place, layer in layers_of(tiny).items()})
@@ -128,7 +129,7 @@ def told_scale(about: dict[str, Any], place: Place, rank: int) -> float:
 def test_alphas_that_stand_in_the_metadata_alone_count(kind: str, tiny: Pipeline, tmp_path: Path) -> None:
     about, lora = ALPHAS[kind], make(layers_of(tiny), ranks=[4])
     path = written(tmp_path / "some.safetensors", spelt(lora, SPELLINGS["diffusers"], alphas=False), about)
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {place: made.delta(told_scale(about, place, made.rank)) for place, made in lora.items()})
     wardrobe.wear([])
@@ -138,7 +139,7 @@ def test_alphas_of_peft_s_own_config_beside_the_file_count(tiny: Pipeline, tmp_p
     lora = make(layers_of(tiny, texts=False), ranks=[2, 4])
     path = written(tmp_path / "adapter_model.safetensors", spelt(lora, SPELLINGS["PEFT"], alphas=False))
     (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 16, "use_rslora": True}), "utf-8")
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {place: made.delta(16 / made.rank**0.5) for place, made in lora.items()})
     wardrobe.wear([])
@@ -148,7 +149,7 @@ def test_a_tensor_s_alpha_goes_before_the_metadata_s(tiny: Pipeline, tmp_path: P
     lora = make(layers_of(tiny))
     about = {f"{part}.lora_alpha": 50 for part in ("unet", "text_encoder", "text_encoder_2")}
     path = written(tmp_path / "some.safetensors", spelt(lora, SPELLINGS["kohya"]), about)
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {place: made.delta() for place, made in lora.items()})
     wardrobe.wear([])
@@ -184,7 +185,7 @@ def test_a_dora_wears_its_scales(kind: str, tiny: Pipeline, tmp_path: Path) -> N
     path = written(
         tmp_path / "dora.safetensors", spelt(lora, SPELLINGS[spelling], alphas=kind != "PEFT", more={suffix: scale})
     )
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     for strength in (1.0, 0.6):
         wardrobe.wear([LoraWeight(path, strength, strength)])
         deltas = {
@@ -217,7 +218,7 @@ def test_peft_makes_the_same_of_a_dora(tiny: Pipeline, tmp_path: Path) -> None:
         f"{name}.lora_magnitude_vector": own.lora_magnitude_vector["default"].weight,
     }  # fmt: skip
     written(path, {key: each.detach().clone() for key, each in tensors.items()}, {"unet.lora_alpha": 6})
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
     x, made = look(layer)
     with torch.no_grad():
@@ -238,7 +239,7 @@ def test_a_locon_of_three_matrices_is_worn_exactly(tiny: Pipeline, tmp_path: Pat
                 alpha=rank / 2,
             )
     path = written(tmp_path / "tucker.safetensors", spelt(lora, SPELLINGS["kohya"]))
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
     deltas = {place: made.delta() for place, made in lora.items()}
     for place, layer in layers.items():
@@ -261,7 +262,7 @@ def test_lycoris_learnt_factor_and_peft_s_bias_count(tiny: Pipeline, tmp_path: P
         spelt(lora, SPELLINGS["diffusers"], alphas=False, more={".lora_B.bias": lambda _: bias}),
         {"unet.lora_alpha": 3},
     )
-    wardrobe, delta = LoraCache(tiny, "base"), lora[place].delta()
+    wardrobe, delta = LoraCache(SdxlBase(tiny), "base"), lora[place].delta()
     wardrobe.wear([LoraWeight(factor, 1.0, 1.0)])
     x, made = look(layer)
     assert torch.allclose(made, with_weight(layer, x, layer.weight + 0.25 * delta), atol=1e-4)
@@ -278,7 +279,7 @@ def test_modules_that_the_base_has_not_are_counted_and_told(tiny: Pipeline, tmp_
     for name in ("lora_unet_input_blocks_19_1_proj_in", "lora_unet_double_blocks_0_img_attn_qkv"):
         tensors |= {f"{name}.lora_down.weight": torch.ones(2, 8), f"{name}.lora_up.weight": torch.ones(8, 2)}
     tensors["lora_unet_output_blocks_0_0_in_layers_2_half.lora_down.weight"] = torch.ones(2, 8)
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(written(tmp_path / "more.safetensors", tensors), 1.0, 1.0)])
     changes(tiny, {place: made.delta() for place, made in lora.items()})
     (told,) = wardrobe.left_out
@@ -308,7 +309,7 @@ def test_another_network_is_refused_by_name_and_never_worn_in_part(
     path = tmp_path / "other.safetensors"
     save_file(tensors, path)
     with pytest.raises(LoraFileError, match=f"another network .1 {kind}"):
-        LoraCache(tiny, "base").wear([LoraWeight(path, 1.0, 1.0)])
+        LoraCache(SdxlBase(tiny), "base").wear([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {})
 
 
@@ -318,7 +319,7 @@ def test_a_module_that_is_there_twice_is_refused(tiny: Pipeline, tmp_path: Path)
     tensors = spelt(lora, SPELLINGS["kohya"]) | spelt(lora, SPELLINGS["diffusers"], alphas=False)
     path = written(tmp_path / "twice.safetensors", tensors)
     with pytest.raises(LoraFileError, match="twice"):
-        LoraCache(tiny, "base").wear([LoraWeight(path, 1.0, 1.0)])
+        LoraCache(SdxlBase(tiny), "base").wear([LoraWeight(path, 1.0, 1.0)])
 
 
 def test_one_that_does_not_fit_leaves_what_was_on(tiny: Pipeline, tmp_path: Path) -> None:
@@ -327,7 +328,7 @@ def test_one_that_does_not_fit_leaves_what_was_on(tiny: Pipeline, tmp_path: Path
     place = ("unet", "mid_block.attentions.0.proj_in")
     wide = {place: Made(torch.ones(4, 640), torch.ones(640, 4), 4.0)}
     bad = written(tmp_path / "bad.safetensors", spelt(wide, SPELLINGS["kohya"]))
-    wardrobe = LoraCache(tiny, "base")
+    wardrobe = LoraCache(SdxlBase(tiny), "base")
     wardrobe.wear([LoraWeight(good, 1.0, 1.0)])
     with pytest.raises(LoraFileError, match="made for another base model"):
         wardrobe.wear([LoraWeight(bad, 1.0, 1.0)])

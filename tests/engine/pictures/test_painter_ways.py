@@ -86,7 +86,7 @@ def test_loras_are_swapped_without_building_their_layers_anew_and_leave_nothing_
     bare, with_one = paint(), paint(LoraWeight(one, 0.7, 0.7))
     assert far(bare, with_one) > 20
     with monkeypatch.context() as patch:
-        patch.setattr(painting._whole, "load_lora_weights", None)
+        patch.setattr(painting._model.pipeline, "load_lora_weights", None)
         with_opposite = paint(LoraWeight(opposite, 0.7, 0.7))
         assert far(with_one, paint(LoraWeight(one, 0.7, 0.7))) == 0
         # A negative strength is a strength.
@@ -200,7 +200,7 @@ def test_too_many_pictures_for_the_memory_are_painted_in_smaller_batches(
     painting, told = fresh
     wanted = [painting.paint(PROMPT, [seed], BARE)[0] for seed in range(5)]
     # Guidance looks at each picture twice.
-    with failing(painting._whole.unet, "forward", lambda sample, *_: sample.shape[0] > 4):
+    with failing(painting._model.denoiser, "forward", lambda sample, *_: sample.shape[0] > 4):
         found = painting.paint(PROMPT, list(range(5)), BARE)
     assert all(far(one, other) <= 1 for one, other in zip(wanted, found, strict=True))
     assert told == [("2 pictures together instead of 5", "memory ran out")]
@@ -210,7 +210,7 @@ def test_too_many_pictures_for_the_memory_are_painted_in_smaller_batches(
 def test_a_picture_too_large_for_the_vae_is_decoded_in_tiles(fresh: tuple[Painting, list[tuple[str, str]]]) -> None:
     painting, told = fresh
     wanted = painting.paint(PROMPT, [5], replace(BARE, width=128, height=128))[0]
-    vae = painting._whole.vae
+    vae = painting._model.vae
     with failing(vae, "_decode", lambda *_: not vae.use_tiling):
         found = painting.paint(PROMPT, [5], replace(BARE, width=128, height=128))[0]
     assert told == [("pictures are decoded in tiles", "memory ran out in the VAE")]
@@ -222,7 +222,7 @@ def test_a_picture_that_does_not_fit_at_all_is_refused_with_what_to_do(
 ) -> None:
     painting, _ = fresh
     with (
-        failing(painting._whole.unet, "forward", lambda *_: True),
+        failing(painting._model.denoiser, "forward", lambda *_: True),
         pytest.raises(PictureError, match=r"not enough memory for a picture of 64x64: paint smaller"),
     ):
         painting.paint(PROMPT, [1, 2], BARE)
@@ -232,7 +232,7 @@ def test_a_picture_that_does_not_fit_at_all_is_refused_with_what_to_do(
 @pytest.mark.long
 def test_what_overflows_in_half_precision_is_decoded_again_in_float32(painting: Painting) -> None:
     told: list[tuple[str, str]] = []
-    model = painting._whole.vae
+    model = painting._model.vae
     vae = Vae(model, "cpu", torch.bfloat16, lambda *change: told.append(change))
     latent = vae.encode(Image.new("RGB", (64, 64), "teal"))
     with torch.inference_mode():

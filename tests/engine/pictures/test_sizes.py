@@ -8,6 +8,7 @@ import click
 import pytest
 
 from engine.models.locate import find_base
+from engine.models.registry import shape_of
 from engine.pictures.orders.orders import order_from_settings
 from engine.settings import DEMO_BASE, BaseSettings, Settings
 from engine.settings.sizes import PIXELS, SizeName, size_of
@@ -25,13 +26,13 @@ def test_every_size_has_about_the_pixels_that_sdxl_was_made_for() -> None:
 
 
 def test_a_base_model_s_folder_tells_what_it_was_made_for(tmp_path: Path) -> None:
-    assert find_base(BaseSettings(model=DEMO_BASE)).native == 64
-    assert find_base(BaseSettings(model="stabilityai/stable-diffusion-xl-base-1.0")).native == 1024
+    assert shape_of(find_base(BaseSettings(model=DEMO_BASE))).resolution == 64
+    assert shape_of(find_base(BaseSettings(model="stabilityai/stable-diffusion-xl-base-1.0"))).resolution == 1024
     torn = tmp_path / "torn"
     (torn / "unet").mkdir(parents=True)
     (torn / "model_index.json").write_text("{}")
     (torn / "unet" / "config.json").write_text("no")
-    assert find_base(BaseSettings(model=str(torn))).native == 1024
+    assert shape_of(find_base(BaseSettings(model=str(torn)))).resolution == 1024
 
 
 def test_a_size_of_the_settings_is_what_is_ordered_and_pixels_say_otherwise(tmp_path: Path) -> None:

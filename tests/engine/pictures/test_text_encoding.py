@@ -13,6 +13,7 @@ import torch
 from engine.errors import PromptError
 from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
+from engine.models.sdxl.prompt_encoder import SdxlPromptEncoder
 from engine.pictures.painting.pipeline import GenerationParams, LoraWeight, Painting
 from engine.pictures.painting.text_encoding import TextEncoding, Together
 from engine.settings import BaseSettings, Sampler
@@ -28,7 +29,7 @@ def pipeline() -> Any:
 
 @pytest.fixture(scope="module")
 def encoding(pipeline: Any) -> TextEncoding:
-    return TextEncoding(pipeline, "cpu")
+    return TextEncoding(SdxlPromptEncoder(pipeline, "cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_weights_multiply_what_clip_made_and_nothing_else(encoding: TextEncoding
 def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> None:
     brush = GenerationParams(steps=4, guidance=3.0, sampler=Sampler.EULER)
     given: list[torch.Tensor] = []
-    hook = painting._whole.unet.register_forward_pre_hook(
+    hook = painting._model.denoiser.register_forward_pre_hook(
         lambda _module, _args, kwargs: given.append(kwargs["encoder_hidden_states"].clone()), with_kwargs=True
     )
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,12 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from engine.faces.photo.geometry import Box
+from engine.models.noise import DiscreteNoise
+from engine.models.placement import Placement
 from engine.settings import TrainingSettings
 from engine.training.data.batch import Batch
 from engine.training.data.caption_variants import as_written, orders
 from engine.training.data.images import fit
 from engine.training.data.masks import mask_of
-from engine.training.step.loss import LossWeights, Noise, diffusion_loss
+from engine.training.step.loss import LossWeights, diffusion_loss
 from engine.training.step.randomness import StepRandomness, step_randomness
 
 ON = TrainingSettings(caption_shuffle=True)
@@ -63,10 +64,10 @@ def test_an_image_covers_its_bucket_and_says_what_was_cut(tmp_path: Path) -> Non
     Image.new("RGB", (300, 100), "red").save(tmp_path / "wide.png")
     fitted = fit(tmp_path / "wide.png", (80, 48))
     assert fitted.picture.size == (80, 48)
-    assert fitted.time_ids == (48, 80, 0, 32, 48, 80)
+    assert fitted.placement == Placement((48, 80), (0, 32), (48, 80))
     assert fitted.cut == pytest.approx((0.2222, 0, 0.7778, 1), abs=1e-3)
     small = fit(tmp_path / "wide.png", (600, 200))
-    assert small.time_ids == (100, 300, 0, 0, 200, 600)
+    assert small.placement == Placement((100, 300), (0, 0), (200, 600))
 
 
 def test_a_mask_is_an_ellipse_around_the_face_as_it_lies_in_the_cut_image(tmp_path: Path) -> None:
@@ -92,29 +93,25 @@ def test_an_alpha_channel_is_the_mask_where_there_is_one(tmp_path: Path) -> None
     assert fit(tmp_path / "opaque.png", (64, 64)).alpha is None
 
 
-NOISE = Noise(torch.linspace(0.99, 0.01, 1000), "epsilon")
+NOISE = DiscreteNoise(torch.linspace(0.99, 0.01, 1000), "epsilon")
 
 
 ALIKE = LossWeights()
 
 
-class Zero:
-    """A U-Net that predicts nothing, so that the loss is the noise's own square."""
-
-    conv_in = torch.nn.Conv2d(4, 4, 1)
-
-    def __call__(self, sample: torch.Tensor, *_: object, **__: object) -> SimpleNamespace:
-        return SimpleNamespace(sample=torch.zeros_like(sample))
+def zero(noisy: torch.Tensor, *_: object) -> torch.Tensor:
+    """Predicts nothing, so that the loss is the noise's own square."""
+    return torch.zeros_like(noisy)
 
 
 def a_batch(count: int = 2) -> tuple[Batch, StepRandomness]:
-    chance = step_randomness(TrainingSettings(), 1, count, (4, 8, 8), 1000)
+    chance = step_randomness(TrainingSettings(), 1, count, (4, 8, 8), NOISE.draw)
     latents = torch.randn((count, 4, 8, 8), generator=torch.Generator().manual_seed(0))
-    return Batch(latents, torch.zeros(count, 3, 5), torch.zeros(count, 5), torch.zeros(count, 6)), chance
+    return Batch(latents, text={}), chance
 
 
-def loss(batch: Batch, chance: StepRandomness, weighing: LossWeights = ALIKE, noise: Noise = NOISE) -> float:
-    return float(diffusion_loss(Zero(), batch, noise, weighing, chance))
+def loss(batch: Batch, chance: StepRandomness, weighing: LossWeights = ALIKE, noise: DiscreteNoise = NOISE) -> float:
+    return float(diffusion_loss(zero, batch, noise, weighing, chance))
 
 
 def test_a_mask_divides_the_loss_among_places_without_changing_its_size() -> None:
@@ -141,7 +138,7 @@ def test_min_snr_weighs_noise_and_velocity_so_that_the_picture_they_mean_weighs_
     batch, chance = a_batch(1)
     at = chance.timesteps
     alpha = NOISE.alphas_cumprod[at].view(-1, 1, 1, 1)
-    noise = Noise(NOISE.alphas_cumprod, prediction)
+    noise = DiscreteNoise(NOISE.alphas_cumprod, prediction)
     noisy = noise.add(batch.latents, chance.noises, at)
     # What a prediction of 0 means as a picture: x = (x_t - σ·ε)/α of noise, x = α·x_t - σ·v of velocity.
     meant = noisy / alpha.sqrt() if prediction == "epsilon" else alpha.sqrt() * noisy
@@ -151,8 +148,8 @@ def test_min_snr_weighs_noise_and_velocity_so_that_the_picture_they_mean_weighs_
 
 
 def test_the_noise_offset_shifts_whole_channels_and_leaves_the_rest_of_the_chance_alone() -> None:
-    plain = step_randomness(TrainingSettings(), 7, 3, (4, 8, 8), 1000)
-    moved = step_randomness(TrainingSettings(noise_offset=0.5), 7, 3, (4, 8, 8), 1000)
+    plain = step_randomness(TrainingSettings(), 7, 3, (4, 8, 8), NOISE.draw)
+    moved = step_randomness(TrainingSettings(noise_offset=0.5), 7, 3, (4, 8, 8), NOISE.draw)
     shift = moved.noises - plain.noises
     assert torch.equal(plain.timesteps, moved.timesteps)
     assert torch.allclose(shift, shift.mean(dim=(2, 3), keepdim=True).expand_as(shift), atol=1e-5)

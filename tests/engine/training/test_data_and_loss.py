@@ -17,14 +17,14 @@ from PIL import Image
 from engine.errors import DatasetError
 from engine.models.device import Device, choose_device, usable_cores
 from engine.models.locate import find_base
+from engine.models.noise import DiscreteNoise
+from engine.models.sdxl.loaded import SdxlBase
 from engine.models.sdxl.loading import Pipeline, load_pipeline
-from engine.models.sdxl.shape import shape_of_configs
 from engine.settings import BaseSettings, Precision, TrainingSettings
 from engine.training.data.examples import Example
-from engine.training.data.latent_cache import too_long, training_data
+from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
 from engine.training.data.training_set import line_up
-from engine.training.step.loss import Noise
 from tests.small_project import portrait
 
 CPU = Device("cpu", torch.float32)
@@ -45,8 +45,9 @@ def examples(tmp_path: Path) -> list[Example]:
 
 def encode(pipeline: Pipeline, examples: list[Example], cache: Path, **wanted: object) -> TrainingData:
     settings = TrainingSettings.model_validate(wanted)
-    lineup = line_up(examples, settings, shape_of_configs(pipeline.unet.config, pipeline.vae.config))
-    return training_data(pipeline, lineup, settings, cache, CPU, lambda _name, _done, _total: None)
+    base = SdxlBase(pipeline)
+    lineup = line_up(examples, settings, base.shape)
+    return training_data(base, lineup, settings, cache, CPU, lambda _name, _done, _total: None)
 
 
 def test_latents_are_the_vaes_mean_scaled(tiny: Pipeline, examples: list[Example], tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_latents_are_the_vaes_mean_scaled(tiny: Pipeline, examples: list[Example
     assert torch.allclose(data.latents[0][1], wanted[0], atol=1e-5)
     other = torch.tensor(np.asarray(Image.open(examples[0].image).resize((64, 64))), dtype=torch.float32)
     assert (shown - pixels).abs().mean() < (shown - (other.permute(2, 0, 1)[None] / 127.5 - 1)).abs().mean()
-    assert data.time_ids.tolist() == [[64, 64, 0, 0, 64, 64]] * 3
+    assert data.image["time_ids"].tolist() == [[64, 64, 0, 0, 64, 64]] * 3
 
 
 def test_captions_are_encoded_as_the_painter_encodes_prompts(
@@ -67,21 +68,20 @@ def test_captions_are_encoded_as_the_painter_encodes_prompts(
 ) -> None:
     data = encode(tiny, examples, tmp_path / "cache")
     assert data.captions.tolist() == [[1], [2], [1]]
-    assert data.hidden is not None
-    assert data.pooled is not None
     for number, caption in enumerate(["", "jx265 man, red shirt", "jx265 man, blue shirt"]):
         with torch.no_grad():
             hidden, _, pooled, _ = tiny.encode_prompt(caption, device="cpu", do_classifier_free_guidance=False)
-        assert torch.allclose(data.hidden[number], hidden[0], atol=1e-5)
-        assert torch.allclose(data.pooled[number], pooled[0], atol=1e-5)
+        assert torch.allclose(data.text["prompt_embeds"][number], hidden[0], atol=1e-5)
+        assert torch.allclose(data.text["pooled_prompt_embeds"][number], pooled[0], atol=1e-5)
 
 
 def test_a_dropped_caption_is_the_empty_one(tiny: Pipeline, examples: list[Example], tmp_path: Path) -> None:
     data = encode(tiny, examples, tmp_path / "cache")
     batch = data.batch([2, 0, 1], [False, True, False])
     assert torch.equal(batch.latents, data.latents[0][[2, 0, 1]])
-    assert torch.equal(batch.hidden, data.hidden[[1, 0, 2]])
-    assert torch.equal(batch.pooled, data.pooled[[1, 0, 2]])
+    assert batch.text is not None
+    assert torch.equal(batch.text["prompt_embeds"], data.text["prompt_embeds"][[1, 0, 2]])
+    assert torch.equal(batch.text["pooled_prompt_embeds"], data.text["pooled_prompt_embeds"][[1, 0, 2]])
 
 
 def test_everything_is_encoded_once_and_what_changed_again(
@@ -131,7 +131,7 @@ def test_without_buckets_an_image_that_is_not_square_is_cut_and_a_small_one_says
     examples = [Example(tmp_path / f"{name}.png", "a") for name in ("wide", "small")]
     data = encode(tiny, examples, tmp_path / "cache", buckets=False)
     assert data.latents[0].shape == (2, 4, 16, 16)
-    assert data.time_ids.tolist() == [[64, 64, 0, 32, 64, 64], [40, 40, 0, 0, 64, 64]]
+    assert data.image["time_ids"].tolist() == [[64, 64, 0, 32, 64, 64], [40, 40, 0, 0, 64, 64]]
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", None])
@@ -144,8 +144,8 @@ def test_an_image_that_cannot_be_read_is_named(tiny: Pipeline, tmp_path: Path, c
 
 
 def test_a_caption_longer_than_the_text_encoders_read_is_noticed(tiny: Pipeline) -> None:
-    assert not too_long(tiny, "jx265 man")
-    assert too_long(tiny, "man " * 90)
+    assert not SdxlBase(tiny).too_long("jx265 man")
+    assert SdxlBase(tiny).too_long("man " * 90)
 
 
 timesteps = st.lists(st.integers(0, 999), min_size=1, max_size=8)
@@ -156,7 +156,7 @@ def test_noise_and_target_are_those_of_diffusers(steps: list[int], prediction: s
     scheduler = DDPMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction
     )
-    noise, at = Noise.of(scheduler), torch.tensor(steps)
+    noise, at = DiscreteNoise.of(scheduler), torch.tensor(steps)
     chance = torch.Generator().manual_seed(len(steps))
     latents, noises = (torch.randn(len(steps), 4, 4, 4, generator=chance) for _ in range(2))
     assert torch.allclose(noise.add(latents, noises, at), scheduler.add_noise(latents, noises, at), atol=1e-6)
@@ -170,15 +170,15 @@ def test_min_snr_weights_are_the_papers(steps: list[int], gamma: float) -> None:
     at = torch.tensor(steps)
     snr = compute_snr(scheduler, at)
     capped = torch.minimum(snr, torch.tensor(gamma))
-    epsilon = Noise(scheduler.alphas_cumprod, "epsilon").weights(at, gamma)
-    velocity = Noise(scheduler.alphas_cumprod, "v_prediction").weights(at, gamma)
+    epsilon = DiscreteNoise(scheduler.alphas_cumprod, "epsilon").weights(at, gamma)
+    velocity = DiscreteNoise(scheduler.alphas_cumprod, "v_prediction").weights(at, gamma)
     assert torch.allclose(epsilon, capped / snr, rtol=1e-3)
     assert torch.allclose(velocity, capped / (snr + 1), rtol=1e-3)
-    assert torch.equal(Noise(scheduler.alphas_cumprod, "epsilon").weights(at, None), torch.ones(len(steps)))
+    assert torch.equal(DiscreteNoise(scheduler.alphas_cumprod, "epsilon").weights(at, None), torch.ones(len(steps)))
 
 
 def test_a_schedule_that_ends_in_pure_noise_has_finite_weights() -> None:
-    assert Noise(torch.tensor([0.5, 0.0]), "epsilon").weights(torch.tensor([1]), 5.0).tolist() == [1.0]
+    assert DiscreteNoise(torch.tensor([0.5, 0.0]), "epsilon").weights(torch.tensor([1]), 5.0).tolist() == [1.0]
 
 
 @pytest.mark.parametrize(("quota", "cores"), [("100000 100000", 1), ("max 100000", None), ("nonsense", None)])

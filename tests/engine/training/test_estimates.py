@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import TrainingError
-from engine.models.sdxl.flops import StepShape, forward_tflop, step_tflop
-from engine.models.sdxl.memory import GIB, memory_parts
-from engine.models.sdxl.shape import SDXL, BaseShape, shape_of_configs
+from engine.models.registry import is_counted
+from engine.models.sdxl.flops import forward_tflop, step_tflop
+from engine.models.sdxl.memory import memory_parts
+from engine.models.sdxl.shape import SDXL, shape_of_configs
+from engine.models.shape import GIB, BaseShape, StepShape
 from engine.project import Project
 from engine.settings import Settings, TrainingSettings, with_changes
 from engine.training.planning.benchmark_store import (
@@ -168,7 +170,8 @@ class TestPresets:
         unet = {"block_out_channels": [320, 640, 1280], "transformer_layers_per_block": [1, 2, 10], "sample_size": 128}
         vae = {"block_out_channels": [128, 256, 512, 512]}
         assert shape_of_configs(unet, vae) == SDXL
-        assert not shape_of_configs({**unet, "transformer_layers_per_block": 1}, vae).is_sdxl
+        other = shape_of_configs({**unet, "transformer_layers_per_block": 1}, vae)
+        assert not is_counted(other.family, other.name)
 
 
 class TestSources:

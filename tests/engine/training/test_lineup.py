@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import DatasetError, TrainingError
-from engine.models.sdxl.shape import SDXL, BaseShape
+from engine.models.sdxl.shape import SDXL
+from engine.models.shape import BaseShape
 from engine.project import Project
 from engine.settings import TrainingSettings
 from engine.training.data.buckets import bucket_for, bucket_sizes, resolution_of, step_of

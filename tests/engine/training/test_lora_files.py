@@ -20,6 +20,7 @@ from engine.lora.header import lora_hash, read_header
 from engine.lora.metadata import LoraFacts
 from engine.lora.module_names import Part, diffusers_name, sdxl_modules
 from engine.models.locate import find_base
+from engine.models.sdxl.loaded import TARGETS
 from engine.models.sdxl.loading import Pipeline, load_pipeline
 from engine.settings import BaseSettings
 from engine.training.step.lora_adapter import add_lora, lora_state
@@ -34,7 +35,7 @@ def tiny() -> Pipeline:
 
 def random_lora(pipeline: Pipeline, rank: int, alpha: float) -> Modules:
     """A LoRA on every target of a pipeline's U-Net, with random numbers that float16 holds exactly."""
-    add_lora(pipeline.unet, rank, alpha, seed=1)
+    add_lora(pipeline.unet, rank, alpha, 1, TARGETS)
     torch.manual_seed(2)
     state = {name: torch.randn_like(each).half().float() * 0.125 for name, each in lora_state(pipeline.unet).items()}
     pipeline.unet.delete_adapters(["limner"])
@@ -65,7 +66,7 @@ def test_diffusers_loads_every_module_with_its_true_scale(
 
 def test_a_unet_paints_the_same_with_the_lora_trained_on_it_and_with_its_file(tiny: Pipeline, tmp_path: Path) -> None:
     lora = random_lora(tiny, 4, 2.0)
-    add_lora(tiny.unet, 4, 2.0, seed=1)
+    add_lora(tiny.unet, 4, 2.0, 1, TARGETS)
     for name, module in tiny.unet.named_modules():
         if (Part.UNET, name) in lora:
             module.lora_A["limner"].weight.data = lora[Part.UNET, name].down

@@ -12,7 +12,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from engine.errors import LoraFileError
 from engine.lora.file import pairs_of_peft
 from engine.lora.module_names import Part, diffusers_name, kohya_name, sdxl_modules
-from engine.training.step.lora_adapter import TEXT_TARGETS, add_lora, lora_state
+from engine.models.sdxl.loaded import TARGETS, TEXT_TARGETS
+from engine.training.step.lora_adapter import add_lora, lora_state
 
 SDXL_UNET = {
     "sample_size": 128,
@@ -38,7 +39,7 @@ def full_unet() -> UNet2DConditionModel:
 
 
 def test_a_lora_on_full_size_sdxl_has_kohyas_722_modules_of_the_unet(full_unet: UNet2DConditionModel) -> None:
-    parameters = add_lora(full_unet, rank=2, alpha=1.0, seed=0)
+    parameters = add_lora(full_unet, rank=2, alpha=1.0, seed=0, targets=TARGETS)
     pairs = pairs_of_peft(lora_state(full_unet), alpha=1.0)
     made = {kohya_name(module, part): (pair.down.shape[1], pair.up.shape[0]) for (part, module), pair in pairs.items()}
     wanted = {name: size for name, size in sdxl_modules().items() if name.startswith(Part.UNET)}

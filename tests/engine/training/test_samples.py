@@ -19,12 +19,11 @@ from engine.errors import PromptError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, Request
 from engine.models.device import Device
+from engine.models.loading import load_base
 from engine.models.locate import find_base
-from engine.models.sdxl.loading import load_pipeline
 from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project
 from engine.settings import Settings
-from engine.training.loading import let_go
 from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.runs.start import start_training
 from engine.training.samples import SampleRenderer
@@ -223,13 +222,13 @@ def test_what_paints_holds_on_to_no_text_encoder() -> None:
             "training": {"sample_prompts": PROMPTS, "sample_inference_steps": 1},
         }
     )
-    pipeline = load_pipeline(find_base(settings.base))
-    encoders = [weakref.ref(each) for each in (pipeline.text_encoder, pipeline.text_encoder_2)]
-    easel = SampleRenderer(pipeline, settings, Device("cpu", torch.float32))
-    let_go(pipeline, settings.training)
+    base = load_base(find_base(settings.base))
+    encoders = [weakref.ref(each) for each in base.text_encoders]
+    easel = SampleRenderer(base, settings, Device("cpu", torch.float32))
+    base.release(text_encoders=True)
     gc.collect()
     assert [each() for each in encoders] == [None, None], "gigabytes stay on the card"
-    assert len(list(easel.paint(pipeline.unet))) == len(PROMPTS)
+    assert len(list(easel.paint(base.denoiser))) == len(PROMPTS)
 
 
 def test_without_prompts_of_ones_own_the_projects_style_is_painted() -> None:

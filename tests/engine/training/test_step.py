@@ -11,14 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine import events
 from engine.models.device import Device
+from engine.models.loading import load_base
 from engine.models.locate import find_base
-from engine.models.sdxl.loading import load_pipeline, noise_schedule
 from engine.settings import BaseSettings, TrainingSettings
 from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
 from engine.training.step.compile import CompiledBlocks
 from engine.training.step.fused_lora import FusedLoraLinear, _Adapted
-from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for
 from engine.training.step.passes import PassRunner
 from engine.training.step.randomness import step_randomness
@@ -44,29 +43,28 @@ def drawn(unet: Any) -> TrainingData:
         repeats=torch.ones(4, dtype=torch.int64),
         regularisation=torch.tensor([False, False, False, True]),
         held_out=torch.tensor([True, False, False, False]),
-        time_ids=torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 4),
         captions=torch.tensor([[1], [2], [1], [2]]),
-        hidden=some(3, 77, config.cross_attention_dim),
-        pooled=some(3, pooled),
+        image={"time_ids": torch.tensor([[64.0, 64, 0, 0, 64, 64]] * 4)},
+        text={
+            "prompt_embeds": some(3, 77, config.cross_attention_dim),
+            "pooled_prompt_embeds": some(3, pooled),
+        },
         tokens=None,
     )
 
 
 def learner(told: list[events.Event] | None = None, dtype: torch.dtype = torch.float32, **changes: Any) -> Learner:
     settings = TrainingSettings(rank=4, batch=2, learning_rate=1e-2, **changes)
-    pipeline = load_pipeline(find_base(BaseSettings(model="demo")), dtype)
-    noise, fitting = Noise.of(noise_schedule(pipeline)), fitting_for(settings, 64, None)
-    return Learner(
-        pipeline.unet, noise, settings, fitting, Device("cpu", dtype), tell=(told if told is not None else []).append
-    )
+    base, fitting = load_base(find_base(BaseSettings(model="demo")), dtype), fitting_for(settings, 64, None)
+    return Learner(base, settings, fitting, Device("cpu", dtype), tell=(told if told is not None else []).append)
 
 
 def steps(trained: Learner, count: int = len(IMAGES)) -> list[tuple[float, float]]:
     """The loss and the gradient's norm of some steps."""
-    data = drawn(trained.unet).to("cpu", trained.device.dtype)
+    data = drawn(trained.denoiser).to("cpu", trained.device.dtype)
     found = []
     for step, images in enumerate(IMAGES[:count], start=1):
-        chance = step_randomness(trained.settings, step, len(images), data.shape(images[0]), 1000)
+        chance = step_randomness(trained.settings, step, len(images), data.shape(images[0]), trained.noise.draw)
         loss, norm = trained.learn(data, images, chance, 1e-2)
         found.append((float(loss), float(norm)))
     return found
@@ -93,9 +91,9 @@ def test_replayed_passes_add_up_to_a_step_and_a_look_in_between_changes_nothing(
     ours = steps(one, 3)
     before = steps(other, 3)
     assert before == ours
-    data = drawn(other.unet)
+    data = drawn(other.denoiser)
     other.validate(data)
-    chance = step_randomness(one.settings, 4, 2, data.shape(3), 1000)
+    chance = step_randomness(one.settings, 4, 2, data.shape(3), one.noise.draw)
     assert torch.equal(other.learn(data, [3, 2], chance, 1e-2)[0], one.learn(data, [3, 2], chance, 1e-2)[0])
     other.forget_gradients()
     assert not other._passes._kept
@@ -118,7 +116,7 @@ def test_a_capture_that_fails_in_mid_pass_leaves_nothing_that_the_next_pass_adds
     told: list[events.Event] = []
     trained = learner(told)
     trained._passes = PassRunner(trained._pass, True, True, trained._give_compiling_up, told.append)
-    early = next(each for each in trained.unet.down_blocks.parameters() if each.requires_grad)
+    early = next(each for each in trained.denoiser.down_blocks.parameters() if each.requires_grad)
     backward = [0]
 
     def fails(gradient: torch.Tensor) -> torch.Tensor:
@@ -139,9 +137,9 @@ def test_a_capture_that_fails_in_mid_pass_leaves_nothing_that_the_next_pass_adds
 @pytest.mark.long
 def test_compiled_blocks_take_the_same_steps_and_stand_aside_for_pictures(plain: list[tuple[float, float]]) -> None:
     trained = learner()
-    trained._compiled = CompiledBlocks(trained.unet, backend="aot_eager")
+    trained._compiled = CompiledBlocks(trained.denoiser, backend="aot_eager")
     assert len(trained._compiled) == sum(
-        type(each).__name__ == "BasicTransformerBlock" for each in trained.unet.modules()
+        type(each).__name__ == "BasicTransformerBlock" for each in trained.denoiser.modules()
     )
     assert steps(trained, 3) == pytest.approx(plain[:3], rel=1e-4)
     blocks = list(trained._compiled._calls)
@@ -157,7 +155,7 @@ def test_compiling_that_fails_is_told_and_the_step_is_done_without(plain: list[t
 
     told: list[events.Event] = []
     trained = learner(told)
-    trained._compiled = CompiledBlocks(trained.unet, backend=broken)
+    trained._compiled = CompiledBlocks(trained.denoiser, backend=broken)
     trained._passes = PassRunner(trained._pass, False, False, trained._give_compiling_up, told.append)
     assert steps(trained) == plain
     assert ["without compiling" in each.message for each in told if isinstance(each, events.Warning)] == [True]
@@ -180,7 +178,7 @@ def test_a_lora_is_computed_in_fewer_kernels_than_pefts_own_way_and_comes_to_the
     plain: list[tuple[float, float]],
 ) -> None:
     ours, theirs = learner(), learner()
-    linears = [each for each in theirs.unet.modules() if type(each) is FusedLoraLinear]
+    linears = [each for each in theirs.denoiser.modules() if type(each) is FusedLoraLinear]
     assert len(linears) == 84
     for each in linears:
         each.__class__ = Linear
@@ -212,13 +210,13 @@ def test_a_linear_with_its_lora_and_its_gradients_are_what_the_formula_says() ->
 
 
 def test_a_lora_with_dropout_is_left_to_peft() -> None:
-    assert not [each for each in learner(dropout=0.2).unet.modules() if type(each) is FusedLoraLinear]
+    assert not [each for each in learner(dropout=0.2).denoiser.modules() if type(each) is FusedLoraLinear]
 
 
 @pytest.mark.long
 def test_a_base_in_bf16_is_trained_without_a_cast_inside_and_learns_the_same(plain: list[tuple[float, float]]) -> None:
     trained = learner(dtype=torch.bfloat16, graph="on")
-    assert {each.dtype for each in trained.unet.parameters()} == {torch.bfloat16}
+    assert {each.dtype for each in trained.denoiser.parameters()} == {torch.bfloat16}
     assert trained.weights.flat.dtype is torch.float32
     halved = steps(trained)
     assert [loss for loss, _ in halved] == pytest.approx([loss for loss, _ in plain], rel=0.05)

@@ -74,6 +74,32 @@ def stopped_at(job: JobFolder, step: int) -> JobFolder:
     return job
 
 
+OLD_NAMES = {
+    "image/time_ids": "time_ids",
+    "text/prompt_embeds": "hidden",
+    "text/pooled_prompt_embeds": "pooled",
+}
+"""What a run's data calls its tensors, and what earlier versions called them."""
+
+
+def test_a_run_that_an_earlier_version_stopped_continues_bit_for_bit(project: Project, plain: JobFolder) -> None:
+    job = stopped_at(ordered(project, "of-an-earlier-version"), 3)
+    file = job.path / "state" / "data.safetensors"
+    tensors = load_file(file)
+    assert OLD_NAMES.keys() <= tensors.keys()
+    save_file({OLD_NAMES.get(name, name): each for name, each in tensors.items()}, file)
+    assert losses(done(job)) == losses(plain)
+    learnt, wanted = load_file(checkpoint(job)), load_file(checkpoint(plain))
+    assert all(torch.equal(learnt[name], each) for name, each in wanted.items())
+
+
+def test_captions_that_an_earlier_version_encoded_are_read(project: Project, plain: JobFolder) -> None:
+    for file in (project.root / "cache" / "text").iterdir():
+        kept = load_file(file)
+        save_file({OLD_NAMES.get(f"text/{name}", name): each for name, each in kept.items()}, file)
+    assert losses(done(ordered(project, "with-older-captions"))) == losses(plain)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -24,14 +24,15 @@ from engine.lora.metadata import LoraFacts, metadata
 from engine.lora.module_names import Part
 from engine.models.device import Device
 from engine.models.locate import find_base
-from engine.models.sdxl.loading import Pipeline, load_pipeline, noise_schedule
-from engine.models.sdxl.shape import BaseShape, shape_of_configs
+from engine.models.sdxl.loaded import SdxlBase
+from engine.models.sdxl.loading import load_pipeline
+from engine.models.sdxl.shape import BaseShape
 from engine.project import Project
 from engine.settings import BaseSettings, TrainingSettings
 from engine.training.data.batch import Batch
 from engine.training.data.epoch_order import epoch_batches
 from engine.training.data.examples import read_examples
-from engine.training.data.latent_cache import tokens_of, training_data
+from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
 from engine.training.data.training_set import line_up
 from engine.training.learner import Learner
@@ -39,7 +40,6 @@ from engine.training.planning.estimate import estimate_run
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import resume_training, start_training
 from engine.training.runs.training_history import keep_words, kept_words
-from engine.training.step.loss import Noise
 from engine.training.step.memory_fallback import fitting_for
 from engine.training.step.randomness import step_randomness
 from engine.training.step.text_encoders import TextEncoders
@@ -147,7 +147,7 @@ def test_killed_in_its_second_epoch_a_run_with_everything_ends_as_an_unbroken_on
     assert same_files(run, resumed)
 
 
-def tiny() -> Pipeline:
+def tiny() -> StableDiffusionXLPipeline:
     return load_pipeline(find_base(BaseSettings(model="demo")))
 
 
@@ -185,15 +185,15 @@ def test_untrained_text_encoders_encode_as_the_pipeline_does() -> None:
     captions = ["", "jx265 man, red shirt"]
     with torch.no_grad():
         wanted = [pipeline.encode_prompt(each, device="cpu", do_classifier_free_guidance=False) for each in captions]
-    tokens = torch.stack([tokens_of(pipeline, each) for each in captions])
-    encoders = TextEncoders(pipeline, settings, Device("cpu", torch.float32))
+    base = SdxlBase(pipeline)
+    tokens = torch.stack([base.tokens(each) for each in captions])
+    encoders = TextEncoders(base, settings, Device("cpu", torch.float32))
     with torch.no_grad():
-        batch = encoders.encoded(Batch(torch.zeros(2, 4, 8, 8), None, None, torch.zeros(2, 6), tokens=tokens))
-    assert batch.hidden is not None
-    assert batch.pooled is not None
+        text = encoders.encoded(Batch(torch.zeros(2, 4, 8, 8), tokens=tokens)).text
+    assert text is not None
     for number, (hidden, _, pooled, _) in enumerate(wanted):
-        assert torch.allclose(batch.hidden[number], hidden[0], atol=1e-5)
-        assert torch.allclose(batch.pooled[number], pooled[0], atol=1e-5)
+        assert torch.allclose(text["prompt_embeds"][number], hidden[0], atol=1e-5)
+        assert torch.allclose(text["pooled_prompt_embeds"][number], pooled[0], atol=1e-5)
 
 
 def test_parts_of_a_run_lie_apart_in_its_state(run: JobFolder) -> None:
@@ -201,9 +201,8 @@ def test_parts_of_a_run_lie_apart_in_its_state(run: JobFolder) -> None:
     assert {name.partition("/")[0] for name in load_file(state_file)} == {*Part, "optimizer"}
 
 
-def learner(pipeline: Pipeline, settings: TrainingSettings) -> Learner:
-    noise = Noise.of(noise_schedule(pipeline))
-    return Learner(pipeline.unet, noise, settings, fitting_for(settings, 64, None), Device("cpu", torch.float32))
+def learner(settings: TrainingSettings) -> Learner:
+    return Learner(SdxlBase(tiny()), settings, fitting_for(settings, 64, None), Device("cpu", torch.float32))
 
 
 @pytest.mark.long
@@ -211,17 +210,16 @@ def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_
     project: Project, tmp_path: Path
 ) -> None:
     settings = TrainingSettings(rank=2, batch=3, held_out=2, caption_shuffle=True, learning_rate=1e-2)
-    pipeline = tiny()
-    shape = shape_of_configs(pipeline.unet.config, pipeline.vae.config)
-    lineup = line_up(read_examples(project), settings, shape)
-    data = training_data(pipeline, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *_: None)
+    base = SdxlBase(tiny())
+    lineup = line_up(read_examples(project), settings, base.shape)
+    data = training_data(base, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *_: None)
 
     def steps(look: bool) -> tuple[list[float], list[float | None]]:
-        trained = learner(tiny(), settings)
+        trained = learner(settings)
         found: list[float] = []
         seen: list[float | None] = []
         for step, images in enumerate(epoch_batches(data.seen, 3, 42, 1)[:3], start=1):
-            chance = step_randomness(settings, step, len(images), data.shape(images[0]), 1000)
+            chance = step_randomness(settings, step, len(images), data.shape(images[0]), trained.noise.draw)
             found.append(float(trained.learn(data, images, chance, 1e-2)[0]))
             seen += [trained.validate(data), trained.validate(data)] if look else []
         return found, seen
@@ -232,9 +230,9 @@ def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_
     assert seen[1] != seen[2]
     # At every timestep alike, whatever the size of a pass.
     few = learner(tiny(), settings.model_copy(update={"batch": 1})).validate(data)
-    assert few == pytest.approx(learner(tiny(), settings).validate(data), rel=1e-4)
+    assert few == pytest.approx(learner(settings).validate(data), rel=1e-4)
     # What is measured is what a checkpoint holds: an average, where there is one.
-    averaged, plain = learner(tiny(), settings.model_copy(update={"ema_decay": 0.9})), learner(tiny(), settings)
+    averaged, plain = learner(tiny(), settings.model_copy(update={"ema_decay": 0.9})), learner(settings)
     for trained in (averaged, plain):
         for step in (1, 2):
             chance = step_randomness(settings, step, 1, data.shape(0), 1000)
@@ -242,24 +240,24 @@ def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_
     assert averaged.validate(data) != plain.validate(data)
     assert torch.equal(averaged.weights.flat, plain.weights.flat)
     nothing = TrainingData.of({**data.tensors(), "held_out": torch.zeros_like(data.held_out)})
-    assert learner(tiny(), settings).validate(nothing) is None
+    assert learner(settings).validate(nothing) is None
 
 
 def test_every_order_of_a_caption_is_encoded_once_and_seen(project: Project, tmp_path: Path) -> None:
     settings = TrainingSettings(caption_shuffle=True, caption_variants=3)
-    pipeline = tiny()
-    lineup = line_up(read_examples(project), settings, shape_of_configs(pipeline.unet.config, pipeline.vae.config))
+    base = SdxlBase(tiny())
+    lineup = line_up(read_examples(project), settings, base.shape)
     told: list[tuple[str, int, int]] = []
     data = training_data(
-        pipeline, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *each: told.append(each)
+        base, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *each: told.append(each)
     )
     tall = next(number for number, each in enumerate(lineup.examples) if "|||" in each.caption)
     own = set(data.captions[tall].tolist())
     assert len(own) == 3
-    assert data.hidden is not None
-    assert len(data.hidden) == told[-1][2]
-    seen = [data.batch([tall], [False], [order]).hidden for order in range(40)]
-    assert {each.sum().item() for each in seen if each is not None} == {data.hidden[each].sum().item() for each in own}
+    captions = data.text["prompt_embeds"]
+    assert len(captions) == told[-1][2]
+    seen = [text["prompt_embeds"] for order in range(40) if (text := data.batch([tall], [False], [order]).text)]
+    assert {each.sum().item() for each in seen} == {captions[each].sum().item() for each in own}
 
 
 def test_the_file_tells_how_it_was_trained_and_nothing_of_captions_and_folders(run: JobFolder) -> None:

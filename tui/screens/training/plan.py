@@ -19,7 +19,7 @@ from tui.widgets.value_list import ROOMY, Dial, Dials, Number
 
 if TYPE_CHECKING:
     from engine.errors import LimnerError
-    from engine.models.sdxl.shape import BaseShape
+    from engine.models.shape import BaseShape
     from engine.training.planning.estimate import Ground, RunEstimate
     from engine.training.planning.presets import Choice
     from tui.screens.shared.base import WorkScreen
@@ -184,7 +184,7 @@ class TrainingPlan(Horizontal):
         def work() -> Planned:
             from engine.dataset.files.layout import DatasetFolder
             from engine.models.locate import find_base
-            from engine.models.sdxl.shape import shape_of
+            from engine.models.registry import shape_of
             from engine.training.planning.estimate import WhatIf, estimate_run, ground_of
 
             base = find_base(project.settings.base)

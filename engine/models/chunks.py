@@ -1,7 +1,6 @@
-"""Tokens in chunks of 75, split at commas, as A1111 gives them to CLIP.
+"""Tokens in chunks of 75, split at commas, as A1111 gives them to CLIP, which reads a begin and an end around each.
 
-CLIP reads 77 tokens at a time, of which the first and the last say that the text begins and ends. Source: A1111
-``modules/sd_hijack_clip.py`` (``tokenize_line``), with its default of 20 tokens to look back for a comma.
+Source: A1111 ``modules/sd_hijack_clip.py`` (``tokenize_line``), with its default of 20 tokens to look back for a comma.
 """
 
 from __future__ import annotations

@@ -1,0 +1,44 @@
+"""What a family of base models is: how it is recognised, what is known of it unloaded, what loads it. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.models.locate import BaseModel
+from engine.models.shape import Arithmetic, BaseShape
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of base models, which are loaded, trained and painted with in the same way.
+
+    To add one: a folder beside ``sdxl`` and an entry in ``registry.py``, or a package with the entry point
+    ``limner.families``. What is loaded is an ``engine.models.loaded.LoadedBase``.
+    """
+
+    name: str
+    """As records have it: short, in lower case."""
+    title: str
+    """As people call it: ``SDXL``."""
+    pipelines: frozenset[str]
+    """The classes by which a folder's ``model_index.json`` names a model of this family."""
+    parts: tuple[str, ...]
+    """The subfolders that have weights."""
+    is_in_file: Callable[[frozenset[str]], bool]
+    """Whether a single file is of this family, by the names of its tensors."""
+    shape: Callable[[BaseModel], BaseShape]
+    """The size of a model of this family, from its configuration; never raises."""
+    arithmetic: Callable[[str], Arithmetic]
+    """What a step computes and keeps, for a ``BaseShape.name``."""
+    counted: frozenset[str]
+    """The sizes, by ``BaseShape.name``, for which that was counted: a card's speed then tells that of a step."""
+    base_version: str
+    """``ss_base_model_version`` in a LoRA's header, by kohya's names."""
+    architecture: str
+    """``modelspec.architecture`` there, without ``/lora`` (https://github.com/Stability-AI/ModelSpec)."""
+    loader: str
+    """``module:function``, imported only in the job that needs it: takes a ``BaseModel`` and the denoiser's dtype,
+    returns a ``LoadedBase``, raises BaseModelError."""
+    file_gb: float | None = None
+    """The size of a whole single file in GB (10⁹ bytes); None: its models come as folders."""

@@ -1,0 +1,80 @@
+"""The families of base models there are, and which of them a base model belongs to. No torch.
+
+To add one: a folder beside these modules and an entry here, or a package with an entry point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.errors import BaseModelError
+from engine.models.family import Family
+from engine.models.locate import BaseKind, BaseModel, hub_folder
+from engine.models.prediction import names_in
+from engine.models.sdxl.family import FAMILY as SDXL_FAMILY
+from engine.models.shape import Arithmetic, BaseShape
+from engine.plugins import plugins
+from engine.storage.untrusted_files import read_json
+
+GROUP = "limner.families"
+"""The entry points of other packages."""
+
+FAMILIES = (SDXL_FAMILY,)
+"""Limner's own; the first is what a model is taken for that says nothing of itself."""
+
+
+def family_of(base: BaseModel) -> Family:
+    """The family of a base model, by its folder's ``model_index.json`` or its file's tensors; the first where neither
+    tells: what is wrong with it is told when it is loaded.
+
+    Raises:
+        LimnerError: a package's family can't be loaded.
+    """
+    recognises = _recogniser(base)
+    if recognises is None:
+        return FAMILIES[0]
+    own = next(filter(recognises, FAMILIES), None)
+    return own or next(filter(recognises, plugins(GROUP, Family)), FAMILIES[0])
+
+
+def _recogniser(base: BaseModel) -> Callable[[Family], bool] | None:
+    """What tells whether a model is of a family; None where it says nothing of itself."""
+    if base.kind is BaseKind.FILE:
+        names = names_in(Path(base.source))
+        return lambda family: family.is_in_file(names)
+    folder = Path(base.source) if base.kind is BaseKind.FOLDER else hub_folder(base.source)
+    if folder is None:
+        return None
+    try:
+        named = read_json(folder / "model_index.json")["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return lambda family: isinstance(named, str) and named in family.pipelines
+
+
+def family_named(name: str) -> Family:
+    """The family that a record names.
+
+    Raises:
+        BaseModelError: there is none of that name; a package of that name may have been removed.
+    """
+    found = next((each for each in (*FAMILIES, *plugins(GROUP, Family)) if each.name == name), None)
+    if found is None:
+        raise BaseModelError(f"no family of base models is called {name}", "install the package that adds it")
+    return found
+
+
+def shape_of(base: BaseModel) -> BaseShape:
+    """The size of a base model, unloaded. Raises LimnerError where a package's family can't be loaded."""
+    return family_of(base).shape(base)
+
+
+def is_counted(family: str, size: str) -> bool:
+    """Whether the arithmetic of a family's models of that size was counted. Raises BaseModelError."""
+    return size in family_named(family).counted
+
+
+def arithmetic_of(family: str, size: str) -> Arithmetic:
+    """What a step of a family's model of that size computes and keeps. Raises BaseModelError for an unknown family."""
+    return family_named(family).arithmetic(size)
