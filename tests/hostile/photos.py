@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, TiffImagePlugin
 
+from tests.hostile.heic_grid import grid
+
 HEIC = Path(__file__).parent / "heic"
-"""Drawn pictures of 64 × 48 pixels, coded outside the project: what decodes them can't make them."""
+"""Drawn pictures of 64 × 48 pixels, and a tile of 512 × 512, coded outside the project: what decodes them can't make
+them."""
 
 SIZE = (64, 48)
 RED, BLUE = (200, 40, 40), (40, 90, 160)
@@ -201,7 +204,7 @@ def _bombs() -> list[Trap]:
 
 def _heic() -> list[Trap]:
     """HEIC, whole and with broken boxes (ISO 14496-12: length, kind, content)."""
-    plain = (HEIC / "plain.heic").read_bytes()
+    plain, tile = ((HEIC / f"{name}.heic").read_bytes() for name in ("plain", "tile"))
     brand = plain[: int.from_bytes(plain[:4], "big")]
     wide = re.sub(rb"(?s)(ispe.{4}).{8}", lambda at: at[1] + struct.pack(">II", 2**30, 2**30), plain)
     return [
@@ -214,6 +217,9 @@ def _heic() -> list[Trap]:
         Trap("box-of-nothing.heic", brand + b"\0\0\0\x01meta" + b"\xff" * 12, reason=""),
         Trap("nested.heic", brand + b"".join(struct.pack(">I", 4000) + b"meta" for _ in range(500)), reason=""),
         Trap("wide.heic", wide, reason=""),
+        Trap("grid.heic", grid(tile, 3, 2), (1536, 1024), (200, 60, 60)),
+        Trap("wide-grid.heic", grid(tile, 31, 31), reason="too large"),
+        Trap("grid-of-many.heic", grid(tile, 256, 200), reason="not an image"),
         Trap("film.heic", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(200), reason=""),
     ]
 
