@@ -19,6 +19,7 @@ import platformdirs
 from engine.errors import LimnerError
 from engine.storage.atomic_files import write_text
 from engine.storage.file_locks import file_lock
+from engine.storage.own_files import set_aside
 from engine.storage.untrusted_files import read_json
 
 LARGEST_BYTES = 4_000_000
@@ -129,21 +130,14 @@ def _read() -> _Confirmed:
         return _Confirmed()
 
 
-def _keep_damaged(path: Path, read: _Confirmed) -> None:
-    """Keeps a file beside that could not be read, before a new one takes its place: somebody may mend it."""
-    if read == _Confirmed() and os.path.lexists(path):
-        damaged = path.with_name(f"{path.name}.damaged")
-        if not damaged.exists():
-            os.replace(path, damaged)
-
-
 def _change(change: Callable[[_Confirmed], object]) -> None:
     path = trust_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(path.parent):
             confirmed = _read()
-            _keep_damaged(path, confirmed)
+            if confirmed == _Confirmed():
+                set_aside(path)
             change(confirmed)
             record = {"addresses": confirmed.addresses, "folders": confirmed.folders}
             write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -97,3 +97,14 @@ def _refused(path: Path, what: str) -> NotOurs:
         f"{path} is {what}; Limner writes through none, since a project may come from somebody else",
         "put the file or folder itself there, or move the whole project to its new place",
     )
+
+
+def set_aside(path: Path) -> None:
+    """Renames a damaged file before a new one takes its place: somebody may mend it. An earlier one stays.
+
+    Raises:
+        OSError: it can't be renamed.
+    """
+    damaged = path.with_name(f"{path.name}.damaged")
+    if os.path.lexists(path) and not os.path.lexists(damaged):
+        os.replace(path, damaged)

@@ -17,9 +17,10 @@ from engine.bundle.prompts import take_prompts
 from engine.dataset.captions.wd14 import _general_tags as tags_of_wd14
 from engine.dataset.files.caption_file import read_caption_file
 from engine.dataset.files.manifest import read_manifest
-from engine.errors import LimnerError
+from engine.errors import LibraryError, LimnerError
 from engine.jobs.folder import JobFolder
-from engine.library.tls_pins import _known as servers_with_tls
+from engine.library.address import parse_address
+from engine.library.tls_pins import check_tls_was_never_seen, remember_tls, seen_file
 from engine.lora.header import read_header
 from engine.models.folder_safety import check_pipeline
 from engine.models.locate import find_base
@@ -34,7 +35,15 @@ from engine.security.trust import confirm, confirmed_addresses, trust_file
 from engine.settings import BaseSettings, change_settings, read_settings
 from engine.settings.file import old_names
 from engine.settings.renamed import untold_renames
-from engine.training.planning.benchmark_store import machine_record, of_run, of_this_machine
+from engine.training.planning.benchmark_store import (
+    NO_COSTS,
+    Measured,
+    Setting,
+    machine_record,
+    of_run,
+    of_this_machine,
+    remember,
+)
 from engine.training.runs.training_history import started_at
 from tui.app.session_state import SessionState
 from tui.places import config_folder, kept_looks_path, user_themes_folder
@@ -135,8 +144,8 @@ FILES: dict[str, Read] = {
         lambda _: trust_file(), lambda project, _: confirmed_addresses(project.root), passed_over=True
     ),
     "tls-seen": Read(
-        lambda _: Path(platformdirs.user_state_dir("limner", appauthor=False)) / "tls-seen",
-        lambda _, _path: servers_with_tls(),
+        lambda _: seen_file(),
+        lambda _, _path: check_tls_was_never_seen(parse_address("mysql://u@db/p")),
         passed_over=True,
     ),
     "screens.json": Read(
@@ -233,6 +242,21 @@ def test_damaged_confirmations_are_kept_beside_the_new_ones(project: Project) ->
     confirm(project.root, "https://b")
     assert confirmed_addresses(project.root) == ("https://b",)
     assert trust_file().with_name("confirmed.json.damaged").read_bytes() == good[:-5]
+
+
+def test_damaged_records_of_this_machine_are_kept_beside_the_new_ones() -> None:
+    remember_tls(parse_address("mysql://u@db/p"))
+    seen_file().write_bytes(b"db:3306\n\xff\n")
+    with pytest.raises(LibraryError, match=r"tls-seen is damaged .*, which tells whether .* had TLS before: move it"):
+        check_tls_was_never_seen(parse_address("mysql://u@db/p"))
+    remember_tls(parse_address("mysql://u@other/p"))
+    assert seen_file().read_text() == "other:3306\n"
+    assert seen_file().with_name("tls-seen.damaged").read_bytes() == b"db:3306\n\xff\n"
+    machine_record().write_bytes(b"\xff")
+    setting = Setting("a CPU", "SDXL", "float32", "adamw", 64, 1, 1, 4, False, False)
+    remember(Measured("run", 1.0, setting, 20, 1.0, 0.1, 1.0, 1.0, NO_COSTS))
+    assert [each.t for each in of_this_machine()] == [1.0]
+    assert machine_record().with_name("measured.jsonl.damaged").read_bytes() == b"\xff"
 
 
 def test_a_theme_holds_no_stylesheet(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from engine.models.registry import arithmetic_of, is_counted
 from engine.models.shape import FIRST_FAMILY, Arithmetic, StepShape
 from engine.storage.atomic_files import write_text
 from engine.storage.file_locks import file_lock
+from engine.storage.own_files import set_aside
 from engine.storage.untrusted_files import parse_json, read_text
 from engine.training.planning.gpus import Card
 
@@ -173,7 +174,8 @@ def device_name(card: Card | None) -> str:
 def remember(measured: Measured, folder: Path | None = None) -> None:
     """Keeps a measurement for this machine, and in the folder of its run; a newer one of the same run replaces it.
 
-    Where the machine's record can't be written (a home that is read-only), only the run's is.
+    Where the machine's record can't be written (a home that is read-only), only the run's is. A damaged one is kept
+    aside.
     """
     if folder is not None:
         write_text(folder / NAME, json.dumps(measured.record(), indent=1) + "\n")
@@ -181,12 +183,21 @@ def remember(measured: Measured, folder: Path | None = None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with file_lock(path.parent / "measured.lock"):
-            lines = read_text(path).splitlines() if path.exists() else []
+            lines = _lines(path)
             others = [each for each in _readable(lines) if (each.kind, each.t) != (measured.kind, measured.t)]
             kept = [*others, measured][-KEPT:]
             write_text(path, "".join(json.dumps(each.record()) + "\n" for each in kept))
     except (OSError, ValueError, ProjectError):
         return
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of the machine's record; none, and the file set aside, where it is no text or grew too large."""
+    try:
+        return read_text(path).splitlines() if path.exists() else []
+    except ValueError:
+        set_aside(path)
+        return []
 
 
 def of_this_machine() -> list[Measured]:
