@@ -282,19 +282,33 @@ INTERRUPTED: dict[str, tuple[list[str], bytes, bytes, list[bytes]]] = {
     "a library, in several threads": (["faces", "scan", "--person", "James"], *WEB["headers"], FORTY),
     "a library, while it greets": (["people"], *WEB["one byte at a time"], []),
 }
-LONGEST = 10.0
-"""Seconds, for a machine that does much else; what ends only by its own time takes a minute or more."""
+SOON, TRIES = 1.0, 5
+"""Seconds until ctrl+c has ended a command, and how many tries one has on a machine that does much else."""
+
+
+def ends_soon(once: Callable[[], tuple[float, int, str]], last: str = "limner: interrupted") -> None:
+    """Whether ctrl+c ends a command within a second; gets what interrupts it once."""
+    took = []
+    for _ in range(TRIES):
+        seconds, status, said = once()
+        assert (status, said.strip().splitlines()[-1:]) == (130, [last]), said
+        if seconds < SOON:
+            return
+        took.append(round(seconds, 1))
+    pytest.fail(f"ctrl+c took {took} seconds")
 
 
 @pytest.mark.parametrize("how", INTERRUPTED)
 def test_ctrl_c_ends_the_waiting_for_a_server_within_a_second(made: Project, how: str) -> None:
     command, first, piece, answers = INTERRUPTED[how]
-    with endless(*answers, piece, first=first) as server:
-        made.change({"library.url": f"http://127.0.0.1:{server.port}"})
-        confirm(made.root, made.settings.library.url)
-        seconds, status, said = interrupted(command, made.root, lambda: server.sent > 3)
-    assert (status, said.strip()) == (130, "limner: interrupted")
-    assert seconds < LONGEST, f"{seconds:.1f} s"
+
+    def once() -> tuple[float, int, str]:
+        with endless(*answers, piece, first=first) as server:
+            made.change({"library.url": f"http://127.0.0.1:{server.port}"})
+            confirm(made.root, made.settings.library.url)
+            return interrupted(command, made.root, lambda: server.sent > 3)
+
+    ends_soon(once)
 
 
 def interrupted(command: list[str], folder: Path, begun: Callable[[], bool]) -> tuple[float, int, str]:
@@ -319,21 +333,25 @@ def interrupted_process(words: list[str], begun: Callable[[], bool]) -> tuple[fl
 @pytest.mark.parametrize("how", usual(DATABASE, 1))
 def test_ctrl_c_ends_the_waiting_for_a_database(made: Project, how: str) -> None:
     first, piece = DATABASE[how]
-    with endless(piece, first=first, greets=True) as server:
-        made.change({"library.url": f"mysql://me@127.0.0.1:{server.port}/photoprism?ssl=off"})
-        confirm(made.root, made.settings.library.url)
-        seconds, status, said = interrupted(["people"], made.root, lambda: server.sent > 0)
-    assert (status, said.strip()) == (130, "limner: interrupted")
-    assert seconds < LONGEST, f"{seconds:.1f} s"
+
+    def once() -> tuple[float, int, str]:
+        with endless(piece, first=first, greets=True) as server:
+            made.change({"library.url": f"mysql://me@127.0.0.1:{server.port}/photoprism?ssl=off"})
+            confirm(made.root, made.settings.library.url)
+            return interrupted(["people"], made.root, lambda: server.sent > 0)
+
+    ends_soon(once)
 
 
 def test_ctrl_c_ends_the_waiting_for_a_language_model(made: Project) -> None:
     first, piece = MODEL["comments"]
-    with endless(piece, first=first) as server:
-        command = ["vary", "a man", "--with", "llm", "--url", f"http://127.0.0.1:{server.port}/v1"]
-        seconds, status, said = interrupted(command, made.root, lambda: server.sent > 3)
-    assert (status, said.strip().splitlines()[-1]) == (130, "limner: interrupted")
-    assert seconds < LONGEST, f"{seconds:.1f} s"
+
+    def once() -> tuple[float, int, str]:
+        with endless(piece, first=first) as server:
+            command = ["vary", "a man", "--with", "llm", "--url", f"http://127.0.0.1:{server.port}/v1"]
+            return interrupted(command, made.root, lambda: server.sent > 3)
+
+    ends_soon(once)
 
 
 def test_a_handshake_of_tls_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,15 +385,18 @@ def test_ctrl_c_ends_the_waiting_for_a_host_s_address(made: Project, tmp_path: P
     confirm(made.root, made.settings.library.url)
     names = tmp_path / "resolv.conf"
     names.write_text("nameserver 127.0.0.9\noptions timeout:20 attempts:1\n")
-    with subprocess.Popen([sys.executable, "-c", SILENT_NAMES], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stdout.readline() == "begun\n"
-        inside = f"mount --bind {names} /etc/resolv.conf && exec {sys.executable} -m tui.cli -C {made.root} people"
-        words = ["unshare", "--mount", "sh", "-c", inside]
-        seconds, status, said = interrupted_process(words, lambda: server.stdout.readline() == "asked\n")
-        server.kill()
-    assert (status, said.strip()) == (130, "limner: interrupted")
-    assert seconds < LONGEST, f"{seconds:.1f} s"
+    inside = f"mount --bind {names} /etc/resolv.conf && exec {sys.executable} -m tui.cli -C {made.root} people"
+
+    def once() -> tuple[float, int, str]:
+        with subprocess.Popen([sys.executable, "-c", SILENT_NAMES], stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline() == "begun\n"
+            words = ["unshare", "--mount", "sh", "-c", inside]
+            found = interrupted_process(words, lambda: server.stdout.readline() == "asked\n")
+            server.kill()
+            return found
+
+    ends_soon(once)
 
 
 @pytest.fixture
