@@ -48,14 +48,46 @@ def modules_with(calls: frozenset[str]) -> set[str]:
     return {module for module, called in _called().items() if called & calls}
 
 
+def functions_with(calls: frozenset[str]) -> dict[str, set[str]]:
+    """The functions in which one of these is named, by module; what stands outside of functions is ``-``."""
+    found: dict[str, set[str]] = {}
+    for module, tree in _trees().items():
+        inside = {name for name, node in _functions(tree) if calls & frozenset(_calls(node))}
+        outside = ast.Module(
+            [each for each in tree.body if not isinstance(each, DEFINED | ast.Import | ast.ImportFrom)], []
+        )
+        if calls & frozenset(_calls(outside)):
+            inside.add("-")
+        if inside:
+            found[module] = inside
+    return found
+
+
+DEFINED = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _functions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """The functions of a module and the methods of its classes, with their names."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from _functions(node, f"{within}{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{within}{node.name}", node
+
+
 @lru_cache(maxsize=1)
-def _called() -> dict[str, frozenset[str]]:
+def _trees() -> dict[str, ast.Module]:
     found = {}
     for top in ("engine", "tui"):
         for path in sorted((ROOT / top).rglob("*.py")):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            found[module] = frozenset(_calls(ast.parse(path.read_text("utf-8"))))
+            found[module] = ast.parse(path.read_text("utf-8"))
     return found
+
+
+@lru_cache(maxsize=1)
+def _called() -> dict[str, frozenset[str]]:
+    return {module: frozenset(_calls(tree)) for module, tree in _trees().items()}
 
 
 def _calls(tree: ast.AST) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostile.found import ASKS, PATTERNS, READS, modules_with, names_of_tests
+from tests.hostile.found import ASKS, PATTERNS, READS, functions_with, modules_with, names_of_tests
+from tests.hostile.functions import ASKERS, READERS
 from tests.hostile.table import FILES, OURS, SERVERS, TEXTS
 
 KINDS = {"files": (FILES, READS), "servers": (SERVERS, ASKS), "texts": (TEXTS, PATTERNS)}
@@ -15,6 +16,14 @@ def test_every_place_that_takes_in_what_others_wrote_is_listed(kind: str) -> Non
     listed, calls = KINDS[kind]
     missing = modules_with(calls) - set(listed)
     assert not missing, f"give these hostile cases, and list them in tests/hostile/table.py: {sorted(missing)}"
+
+
+@pytest.mark.parametrize(("calls", "known"), [(READS, READERS), (ASKS, ASKERS)], ids=["files", "servers"])
+def test_each_function_that_takes_in_what_others_wrote_is_known(calls: frozenset[str], known: dict[str, str]) -> None:
+    found = {f"{module}:{name}" for module, names in functions_with(calls).items() for name in names}
+    listed = {f"{module}:{name}" for module, names in known.items() for name in names.split()}
+    assert not found - listed, f"give these hostile cases, and list them in functions.py: {sorted(found - listed)}"
+    assert not listed - found, f"take these out of functions.py: {sorted(listed - found)}"
 
 
 @pytest.mark.parametrize("kind", ["files", "servers"])
