@@ -37,7 +37,7 @@ def test_asking_for_the_version_loads_hardly_anything() -> None:
     assert not loaded & {"textual", "rich", "pydantic", "sqlalchemy", "PIL", "numpy", *HEAVY}
 
 
-def test_the_first_frame_waits_for_nothing_that_checks_settings_or_draws_pictures() -> None:
+def test_the_first_frame_waits_for_no_settings_check_and_no_pictures() -> None:
     loaded = loaded_after("import tui.app.app, tui.theming.appearance_cache, tui.screens.faces.screen")
     assert not loaded & {"pydantic", "tomlkit", "sqlalchemy", "PIL", "numpy", *HEAVY}
 

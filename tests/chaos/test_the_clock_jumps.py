@@ -36,7 +36,7 @@ def set_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("jumps")
-def test_a_run_s_paces_and_what_is_left_are_those_of_a_clock_that_only_goes_ahead(tmp_path: Path) -> None:
+def test_a_run_s_pace_and_time_left_come_from_a_clock_that_only_goes_ahead(tmp_path: Path) -> None:
     began = time.monotonic()
     job = ordered(small_project(tmp_path / "james"))
     status = run_here(job)
@@ -49,7 +49,7 @@ def test_a_run_s_paces_and_what_is_left_are_those_of_a_clock_that_only_goes_ahea
     assert all(0 <= each.remaining_seconds < 100 * took and 0 < each.epoch_seconds < 100 * took for each in told)
 
 
-def test_a_painter_goes_home_when_it_was_idle_for_as_long_as_the_settings_say(
+def test_a_painter_ends_when_idle_for_as_long_as_the_settings_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = small_project(tmp_path / "james", images=0, painting__idle_seconds=0.1)
@@ -66,7 +66,7 @@ def test_a_painter_goes_home_when_it_was_idle_for_as_long_as_the_settings_say(
     assert time.monotonic() - began >= 1.5
 
 
-def test_what_was_done_last_is_taken_back_first_though_the_clock_was_set_back(
+def test_the_last_action_is_undone_first_though_the_clock_was_set_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = with_pictures(with_dataset(story_project(tmp_path / "james", faces=9)))

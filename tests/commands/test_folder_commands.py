@@ -77,9 +77,7 @@ def test_what_can_t_be_done_with_a_folder_is_said_in_one_line(run: Run, project:
     assert run("people", "merge", "James").code == 2
 
 
-def test_a_folder_that_is_connected_but_could_not_be_looked_through_is_told_and_looked_through_later(
-    run: Run, project: Project, photos: Path
-) -> None:
+def test_a_folder_that_could_not_be_scanned_is_told_and_scanned_later(run: Run, project: Project, photos: Path) -> None:
     jobs = project.root / "jobs"
     if jobs.is_dir():
         jobs.rmdir()

@@ -108,7 +108,7 @@ def test_favourites_are_copied_with_or_without_what_made_them(run: Run, tmp_path
         assert picture.info == {}
 
 
-def test_what_is_dropped_into_the_folder_is_listed_and_what_is_no_picture_told(run: Run, project: Project) -> None:
+def test_pictures_dropped_into_the_folder_are_listed_and_others_told(run: Run, project: Project) -> None:
     about = Parameters(prompt="from elsewhere", steps=20, sampler="Euler a", guidance=7.0, seed=965400086)
     Image.new("RGB", (32, 48)).save(project.pictures / "mine.png", pnginfo=png_text(about))
     (project.pictures / "torn\x1b[2J.png").write_bytes(b"\x89PNG\r\n\x1a\n\0")

@@ -153,7 +153,7 @@ def test_vary_gives_different_prompts_with_their_distance(capsys: pytest.Capture
     assert sorted(each["distance"] for each in found["variations"]) == [0, pytest.approx(2 / 7, abs=1e-3)]
 
 
-def test_vary_makes_as_many_of_a_plain_prompt_as_asked_for_and_the_same_for_a_seed(
+def test_vary_makes_as_many_as_asked_and_the_same_for_a_seed(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     found = told(capsys, tmp_path, "vary", "portrait of jx265 man", "--count", "12", "--seed", "3")
@@ -193,7 +193,7 @@ def test_wrong_use_is_one_clear_line_and_the_right_status(
         assert len(err.strip().splitlines()) == 1
 
 
-def test_paint_takes_the_newest_runs_lora_and_the_same_seed_gives_the_same_picture(
+def test_paint_takes_the_newest_lora_and_a_seed_gives_the_same_picture(
     capsys: pytest.CaptureFixture[str], project: Project, tmp_path: Path
 ) -> None:
     out = tmp_path / "portrait.png"

@@ -205,7 +205,7 @@ def test_what_holds_no_prompt_is_refused_in_one_line(run: Run, tmp_path: Path) -
         assert run("prompt", *words).code == 2
 
 
-def test_variations_made_by_the_command_lie_under_their_parent_in_the_project(run: Run, project: Project) -> None:
+def test_variations_of_the_command_lie_under_their_parent(run: Run, project: Project) -> None:
     record = run("vary", "portrait of {trigger} {class}", "--seed", 5, "--count", 3, "--json").record
     assert run("vary", "portrait of {trigger} {class}", "--seed", 5, "--count", 3, "--json").record == record
     with project.store() as store:

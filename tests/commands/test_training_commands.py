@@ -93,7 +93,7 @@ def test_runs_lists_what_was_trained(capsys: pytest.CaptureFixture[str], project
 
 
 @pytest.mark.usefixtures("trained")
-def test_watching_a_finished_run_says_how_it_ended_and_names_its_checkpoints(
+def test_watching_a_finished_run_tells_its_end_and_its_checkpoints(
     capsys: pytest.CaptureFixture[str], project: Project
 ) -> None:
     status, out, err = limner(capsys, project, "watch")
@@ -179,7 +179,7 @@ def test_runs_of_a_new_project_are_none(capsys: pytest.CaptureFixture[str], tmp_
 
 
 @pytest.mark.usefixtures("trained")
-def test_leaving_a_run_with_ctrl_c_leaves_it_running_and_stop_ends_it_and_resume_goes_on(
+def test_ctrl_c_leaves_a_run_running_stop_ends_it_and_resume_continues(
     capsys: pytest.CaptureFixture[str], project: Project
 ) -> None:
     command = [sys.executable, "-m", "tui.cli", "-C", str(project.root), "train", "--wait", "--epochs", "900"]

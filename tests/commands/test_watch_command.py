@@ -88,7 +88,7 @@ def test_it_fits_a_terminal_of_any_size(project: Project, run: JobFolder, column
         assert any("⠀" < letter <= "⣿" for letter in text)
 
 
-def test_on_a_phone_it_draws_over_itself_as_the_log_grows_and_ctrl_c_leaves_the_run(project: Project) -> None:
+def test_on_a_phone_it_redraws_in_place_and_ctrl_c_leaves_the_run(project: Project) -> None:
     job = with_run(project)
     with alive(job), PseudoTerminal("-C", str(project.root), "watch", columns=40, rows=24) as terminal:
         terminal.wait_for("180 of 630")

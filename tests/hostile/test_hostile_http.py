@@ -160,9 +160,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def test_a_photo_that_is_told_to_be_huge_is_one_faces_problem_and_no_full_disk(
-    prism: Prism, library: HttpLibrary
-) -> None:
+def test_a_photo_said_to_be_huge_is_one_problem_and_no_full_disk(prism: Prism, library: HttpLibrary) -> None:
     name = told_of_size(library, 10**15)
     with pytest.raises(LibraryError, match="too much for a photo") as caught:
         library.roots.path(*name)

@@ -229,7 +229,7 @@ NAMES = {
 }
 
 
-def test_names_that_climb_out_link_out_or_steer_are_told_and_never_followed(library: Library, run: Run) -> None:  # noqa: F811
+def test_names_that_climb_or_link_out_are_told_and_never_followed(library: Library, run: Run) -> None:  # noqa: F811
     secret = save(library.folder / "outside/secret.jpg")
     (library.folder / "originals/out").symlink_to(secret.parent)
     (library.folder / "originals/linked.jpg").symlink_to(secret)

@@ -95,9 +95,7 @@ def measured(project: Project, checkpoints: list[Path], advised: bool = True) ->
     write_likeness(JobFolder(project.runs / RUN), Likeness(("photo",), measure, scores, base, 0.95, None, None, advice))
 
 
-def test_checkpoints_stand_with_their_likeness_the_most_alike_strength_first(
-    whole_story: Project, checkpoints: list[Path]
-) -> None:
+def test_checkpoints_show_their_likeness_the_best_strength_first(whole_story: Project, checkpoints: list[Path]) -> None:
     measured(whole_story, checkpoints)
     told = [(each.file, each.strength, each.likeness, each.recommended) for each in lora_choices(whole_story)]
     assert told[:2] == [(checkpoints[-1], 0.9, 83.0, True), (checkpoints[-1], 0.6, 41.0, False)]

@@ -134,9 +134,7 @@ async def test_with_a_live_run_and_no_memory_the_app_opens_on_it(story: Project)
 @pytest.mark.parametrize(
     ("number", "purpose"), [("2", "the faces that are good enough"), ("3", "training images"), ("6", "newest first")]
 )
-async def test_without_a_project_each_screen_says_what_it_is_for_and_where_one_is_made(
-    tmp_path: Path, number: str, purpose: str
-) -> None:
+async def test_without_a_project_each_screen_says_what_it_is_for(tmp_path: Path, number: str, purpose: str) -> None:
     async with LimnerApp(tmp_path, None).run_test(size=(80, 24)) as pilot:
         await press(pilot, number)
         assert purpose in shown(pilot)

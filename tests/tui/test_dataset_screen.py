@@ -56,9 +56,7 @@ def to_tag(pilot: Pilot[None], tag: str) -> None:
     rows.cursor = next(at for at, count in enumerate(rows.items) if count.tag == tag)
 
 
-async def test_a_caption_is_saved_with_every_key_and_one_undo_takes_the_typing_back(
-    six: Project, app: LimnerApp
-) -> None:
+async def test_a_caption_is_saved_with_every_key_and_undone_at_once(six: Project, app: LimnerApp) -> None:
     before = captions(six)
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "3", "j", "enter")
@@ -101,7 +99,7 @@ async def test_what_is_drawn_of_a_caption_is_on_disk_however_quickly_it_is_typed
 
 
 @pytest.mark.long
-async def test_captions_are_edited_one_after_the_other_without_leaving_the_editor(six: Project, app: LimnerApp) -> None:
+async def test_captions_are_edited_one_by_one_without_leaving_the_editor(six: Project, app: LimnerApp) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "3", "i")
         await type_text(pilot, " a")
@@ -127,7 +125,7 @@ async def test_an_empty_caption_is_never_written(six: Project, app: LimnerApp) -
     assert captions(six) == before
 
 
-async def test_tags_are_counted_renamed_with_a_preview_and_undone_after_a_restart(six: Project, app: LimnerApp) -> None:
+async def test_tags_are_counted_renamed_and_undone_after_a_restart(six: Project, app: LimnerApp) -> None:
     before = captions(six)
     async with app.run_test(size=(100, 40)) as pilot:
         await press(pilot, "3", "t")

@@ -46,9 +46,7 @@ def text(line: Line) -> str:
         (replace(FACE, measures=Measures()), "matched · who: not measured"),
     ],
 )
-def test_a_face_that_nobody_confirmed_and_nothing_compared_is_not_told_as_if_it_were_sure(
-    face: Face, says: str
-) -> None:
+def test_a_face_that_nobody_confirmed_is_not_shown_as_sure(face: Face, says: str) -> None:
     assert text(face_facts(face)[-1]) == says
 
 
@@ -58,7 +56,7 @@ def test_what_was_not_looked_at_is_not_measured() -> None:
     assert text(face_facts(blind)[2]) == "sharp 100 · light 120 · yaw not measured"
 
 
-def test_the_meter_tells_framings_years_turned_heads_light_and_what_is_missing() -> None:
+def test_the_meter_tells_framings_years_heads_light_and_what_is_missing() -> None:
     line = text(meter_line(MIX, 120))
     for piece in ("close ", "12/12", "5/6", "3/6", "2015–2023", "turned 4/18", "lit 15/18", "missing: 1 half, 3 full"):
         assert piece in line

@@ -182,9 +182,7 @@ async def test_a_key_that_cannot_save_says_so_and_shows_nothing_saved(
 
 
 @pytest.mark.long
-async def test_a_setting_that_cannot_be_written_is_told_in_the_form_and_written_with_room(
-    disk: SmallDisk, project: Project
-) -> None:
+async def test_a_setting_that_can_t_be_written_is_told_and_written_with_room(disk: SmallDisk, project: Project) -> None:
     before = project.settings_path.read_bytes()
     app = LimnerApp(project.root, project)
     async with app.run_test(size=SIZE) as pilot:
@@ -297,7 +295,7 @@ class TestCaptions:
         pytest.param("6", "5 pictures", marks=pytest.mark.long),
     ],
 )
-async def test_a_screen_that_cannot_be_read_says_so_once_and_fills_as_soon_as_there_is_room(
+async def test_a_screen_that_can_t_be_read_says_so_once_and_fills_with_room(
     key: str, there: str, disk: SmallDisk, project: Project
 ) -> None:
     """Nobody has the database open, and SQLite needs room beside it to read."""
@@ -320,9 +318,7 @@ async def test_a_screen_that_cannot_be_read_says_so_once_and_fills_as_soon_as_th
 
 
 @pytest.mark.slow
-def test_in_a_real_terminal_a_face_that_could_not_be_kept_is_kept_by_the_same_key_with_room(
-    disk: SmallDisk, project: Project
-) -> None:
+def test_a_face_that_could_not_be_kept_is_kept_by_the_key_with_room(disk: SmallDisk, project: Project) -> None:
     command = [sys.executable, "-m", "tui.cli", "-C", str(project.root)]
     with Terminal(command, columns=SIZE[0], rows=SIZE[1], cwd=REPOSITORY) as terminal:
         terminal.wait_for("6 Pictures", "6 kept")

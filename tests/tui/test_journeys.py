@@ -167,9 +167,7 @@ class TestFaces:
             assert cursor(pilot).id == face
         assert decided(story)[face] is Decision.UNDECIDED
 
-    async def test_the_filter_selects_as_it_is_typed_and_tells_what_it_does_not_understand(
-        self, app: LimnerApp
-    ) -> None:
+    async def test_the_filter_selects_as_it_is_typed_and_points_at_errors(self, app: LimnerApp) -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await press(pilot, "slash")

@@ -39,7 +39,7 @@ def write(folder: Path, theme: str = "#000000", keys: str = '"faces.keep" = "k"'
     (folder / "config.toml").write_text(f'theme = "mine"\nbell = false\n[keys]\n{keys}\n')
 
 
-def test_a_second_start_has_the_same_themes_settings_and_problems_without_reading_a_file_again(folder: Path) -> None:
+def test_a_second_start_has_the_same_themes_without_reading_files_again(folder: Path) -> None:
     write(folder, keys='"faces.keep" = 3')
     (folder / "themes" / "broken.toml").write_text("name = 1")
     first = read_looks()

@@ -44,9 +44,7 @@ def app(whole_story: Project) -> LimnerApp:
 
 
 @pytest.mark.long
-async def test_what_is_typed_after_the_palettes_key_is_looked_for_and_nothing_else_is_done(
-    app: LimnerApp, whole_story: Project
-) -> None:
+async def test_what_is_typed_after_the_palette_s_key_is_only_searched(app: LimnerApp, whole_story: Project) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "2", "G")
         before = decided(whole_story)

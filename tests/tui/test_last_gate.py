@@ -13,7 +13,7 @@ from tui.app.app import LimnerApp
 STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-async def test_a_caption_that_another_program_wrote_steers_nothing_while_it_is_edited(story: Project) -> None:
+async def test_another_program_s_caption_steers_nothing_while_edited(story: Project) -> None:
     first = sorted(with_dataset(story).dataset.glob("*/*.txt"))[0]
     first.write_text("jx265, man\x1b]0;title\x07, \x9b2J \u202edrawkcab\n", "utf-8")
     app = LimnerApp(story.root, story)

@@ -183,7 +183,7 @@ class TestWhatIsSent:
 
 
 class TestInTheApp:
-    def test_a_terminal_with_placeholders_gets_the_picture_and_is_rid_of_it_in_the_end(self, faces: Project) -> None:
+    def test_a_terminal_with_placeholders_gets_the_picture_and_drops_it(self, faces: Project) -> None:
         with opened(faces, KITTY) as terminal:
             terminal.wait_for("\x1b_Ga=T,U=1")
             terminal.wait_for(PLACEHOLDER)
@@ -247,9 +247,7 @@ class TestInTheApp:
 
     @pytest.mark.parametrize("keys", [b"", b"t"], ids=["a picture", "thumbnails"])
     @pytest.mark.long
-    def test_below_a_question_half_blocks_are_shown_for_a_dimmed_number_is_another_picture(
-        self, faces: Project, keys: bytes
-    ) -> None:
+    def test_below_a_dialog_pictures_are_half_blocks(self, faces: Project, keys: bytes) -> None:
         with opened(faces, KITTY) as terminal:
             terminal.wait_for(PLACEHOLDER)
             terminal.write(keys)

@@ -90,9 +90,7 @@ class TestLooking:
             assert "sd_xl_base_1.0" in text, "what the file itself tells"
             assert "likeness 31" in text
 
-    async def test_a_filter_is_typed_with_its_errors_pointed_at_and_is_there_after_a_restart(
-        self, whole_story: Project
-    ) -> None:
+    async def test_a_filter_points_at_its_errors_and_is_there_after_a_restart(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24)) as pilot:
             await press(pilot, "6")
             await type_filter(pilot, "rating:>=3 likeness>50")
@@ -155,9 +153,7 @@ class TestLooking:
 
 
 class TestSaying:
-    async def test_stars_favourites_and_rejects_are_saved_key_by_key_and_undone_after_a_restart(
-        self, whole_story: Project
-    ) -> None:
+    async def test_stars_and_rejects_are_saved_by_key_and_undone_after_a_restart(self, whole_story: Project) -> None:
         async with app(whole_story).run_test(size=(80, 24), notifications=True) as pilot:
             await press(pilot, "6", "l", "l", "plus", "plus", "minus", "f")
             assert (saved(whole_story)[5].rating, saved(whole_story)[5].favourite) == (1, 1)

@@ -103,7 +103,7 @@ async def test_what_is_typed_before_the_prompts_are_read_is_not_lost(project: Pr
 
 @pytest.mark.parametrize(("keys", "queued"), [("enter j enter j enter", 3), ("enter q", 1)])
 @pytest.mark.long
-async def test_keys_that_a_slow_line_brings_all_at_once_queue_every_picture_asked_for(
+async def test_keys_that_a_slow_line_brings_at_once_queue_every_picture(
     project: Project, keys: str, queued: int
 ) -> None:
     limner = app(project)
@@ -207,9 +207,7 @@ def written(pilot: Pilot[None]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("killed", [False, True], ids=["left", "killed"])
 @pytest.mark.long
-async def test_a_prompt_with_choices_comes_back_as_it_was_written_with_its_variations(
-    project: Project, killed: bool
-) -> None:
+async def test_a_prompt_with_choices_comes_back_as_written_with_variations(project: Project, killed: bool) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await write(pilot, TEMPLATE, "enter", "V", "y")
         before = {variant.text for variant in screen(pilot).rows.items}
@@ -246,7 +244,7 @@ async def test_painting_a_half_written_prompt_tells_what_is_missing_of_it(projec
 
 
 @pytest.mark.long
-async def test_where_nothing_was_written_another_style_of_the_settings_counts_the_next_time(project: Project) -> None:
+async def test_where_nothing_was_written_a_new_style_counts_the_next_time(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "q")
     project.change({"painting.style": "etching of {trigger}", "painting.negative": "colour"})

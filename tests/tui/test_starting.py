@@ -22,7 +22,7 @@ from tui.app.session_state import NAME
 from tui.screens.shared.help import HelpScreen
 
 
-async def test_a_screen_that_is_gone_to_for_the_first_time_has_the_stylesheets_parsed_once(
+async def test_a_screen_opened_for_the_first_time_parses_stylesheets_once(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Textual does it twice more for each new screen (8.2); where it does no longer, the line in WorkScreen may go.
@@ -78,7 +78,7 @@ async def test_settings_are_read_once_the_first_frame_stands(
 
 
 @pytest.mark.long
-async def test_screens_are_made_while_nobody_types_and_look_and_act_as_if_they_were_not(whole_story: Project) -> None:
+async def test_screens_preloaded_while_nobody_types_look_and_act_the_same(whole_story: Project) -> None:
     looks = []
     for ahead in (False, True):
         (whole_story.cache / NAME).unlink(missing_ok=True)
@@ -98,7 +98,7 @@ async def test_screens_are_made_while_nobody_types_and_look_and_act_as_if_they_w
 
 
 @pytest.mark.long
-async def test_a_screen_that_was_made_ahead_and_never_gone_to_is_left_as_it_was_the_last_time(story: Project) -> None:
+async def test_a_screen_preloaded_and_never_opened_keeps_its_last_state(story: Project) -> None:
     for ahead in (False, True):
         app = LimnerApp(story.root, story)
         async with app.run_test(size=(100, 30)) as pilot:
@@ -123,7 +123,7 @@ class CalmDriver(HeadlessDriver):
 
 
 @pytest.mark.long
-async def test_garbage_is_looked_for_while_nobody_types_and_never_in_the_middle_of_a_key(
+async def test_garbage_is_collected_while_nobody_types_and_never_in_a_key(
     story: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gc.unfreeze()

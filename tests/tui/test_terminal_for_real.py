@@ -37,7 +37,7 @@ Plain().run()
 
 
 @pytest.mark.long
-def test_the_first_frame_is_there_within_five_times_what_an_app_of_one_line_takes(project: Project) -> None:
+def test_the_first_frame_takes_at_most_five_times_a_one_line_app_s(project: Project) -> None:
     ours, plain = [], []
     for _ in range(4):
         with opened(project.root) as terminal:

@@ -169,7 +169,7 @@ class TestTheGrid:
 
 
 class TestFacesAsThumbnails:
-    async def test_a_key_shows_them_and_another_the_list_with_the_cursor_on_the_same_face(
+    async def test_a_key_shows_thumbnails_or_the_list_with_the_cursor_kept(
         self, app: LimnerApp, story: Project
     ) -> None:
         async with app.run_test(size=(80, 24)) as pilot:

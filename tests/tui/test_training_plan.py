@@ -34,7 +34,7 @@ async def test_what_if_there_were_more_photos_moves_the_plan_and_is_not_saved(st
     assert story.settings_path.read_text() == before
 
 
-async def test_the_preset_of_the_card_is_shown_with_its_reasons_and_gives_way_to_keys(
+async def test_the_card_s_preset_is_shown_with_reasons_and_gives_way_to_keys(
     story: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.training.planning.estimate.card_here", lambda: named_card("4090"))

@@ -149,7 +149,7 @@ def test_runs_come_home_without_what_only_living_ones_need(
     assert (run.path / "state" / "optimizer.safetensors").exists()
 
 
-def test_the_same_run_twice_is_one_run_and_another_of_its_name_lies_beside_it(
+def test_a_run_taken_twice_is_one_and_another_of_its_name_lies_beside(
     home: Project, trained: JobFolder, file: Path, tmp_path: Path
 ) -> None:
     bundle_runs(home, file)
@@ -166,7 +166,7 @@ def test_the_same_run_twice_is_one_run_and_another_of_its_name_lies_beside_it(
     assert [run.id for run in home.run_folders()] == [trained.id, f"{trained.id}-2"]
 
 
-def test_a_run_that_went_on_is_brought_up_to_date_and_an_older_one_changes_nothing(
+def test_a_newer_copy_of_a_run_updates_it_and_an_older_changes_nothing(
     home: Project, trained: JobFolder, file: Path, tmp_path: Path
 ) -> None:
     bundle_runs(home, tmp_path / "whole.limner")
@@ -245,9 +245,7 @@ def test_what_can_not_be_is_told_and_leaves_nothing(home: Project, file: Path, t
     assert [each.name for each in tmp_path.glob(".*")] == []
 
 
-def test_a_bundle_that_was_copied_in_part_or_damaged_is_refused_and_leaves_nothing(
-    home: Project, file: Path, tmp_path: Path
-) -> None:
+def test_a_bundle_cut_off_or_damaged_is_refused_and_leaves_nothing(home: Project, file: Path, tmp_path: Path) -> None:
     bundle_project(home, file)
     whole = file.read_bytes()
     for length in (len(whole) // 3, len(whole) - 200):

@@ -70,7 +70,7 @@ def _captions(report: BuildReport) -> dict[str, str]:
     return {image.path.name: image.caption for image in report.images}
 
 
-def test_kept_faces_become_large_upright_images_with_captions_in_kohyas_layout(scanned: Project) -> None:
+def test_kept_faces_become_upright_images_and_captions_as_kohya_has_them(scanned: Project) -> None:
     _decide(scanned, Decision.KEEP, 1, 2, 3)
     report = build(scanned, Framing.CLOSE)
     folder = scanned.dataset / "10_jx265 man"
@@ -113,7 +113,7 @@ def test_building_again_cuts_nothing_and_keeps_edited_captions(scanned: Project)
     assert _captions(again) == {"0001.png": "jx265, man, smiling", "0002.png": "jx265, man, half body"}
 
 
-def test_a_face_keeps_its_number_and_its_caption_when_it_goes_and_comes_back(scanned: Project) -> None:
+def test_a_face_that_goes_and_comes_back_keeps_its_number_and_caption(scanned: Project) -> None:
     _decide(scanned, Decision.KEEP, 1, 2)
     write_caption(build(scanned).images[0], "jx265, man, smiling")
     _decide(scanned, Decision.REJECT, 1)

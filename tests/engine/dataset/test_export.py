@@ -99,7 +99,7 @@ def test_a_photo_somebody_added_is_upright_and_bare(built: Project, tmp_path: Pa
     assert (done.config.parent / "10_jx265 man" / "0001.png").read_bytes() == ours.read_bytes()
 
 
-def test_an_export_says_what_is_missing_and_never_writes_over_what_is_there(built: Project, tmp_path: Path) -> None:
+def test_an_export_tells_what_is_missing_and_overwrites_nothing(built: Project, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="can't be written"):
         export(built, Path("/proc/nowhere"), ExportFormat.KOHYA)
     out = tmp_path / "out"
@@ -142,9 +142,7 @@ def test_nothing_to_export_says_what_to_do(project: Project, tmp_path: Path) -> 
         export(project, tmp_path / "out", ExportFormat.KOHYA)
 
 
-def test_caption_files_have_the_name_that_sd_scripts_looks_for_when_told_nothing(
-    built: Project, tmp_path: Path
-) -> None:
+def test_caption_files_are_named_as_sd_scripts_looks_for_by_default(built: Project, tmp_path: Path) -> None:
     done = export(built, tmp_path / "out", ExportFormat.KOHYA, caption_extension=".caption")
     folder = done.config.parent / "10_jx265 man"
     assert sorted(path.suffix for path in folder.iterdir()) == [".caption"] * 3 + [".png"] * 3

@@ -24,7 +24,7 @@ def people() -> DrawnPeople:
 
 
 @pytest.mark.long
-def test_nearly_every_drawn_face_is_found_where_it_is_and_hardly_anything_else() -> None:
+def test_nearly_every_drawn_face_is_found_and_hardly_anything_else() -> None:
     detector, chance = DrawnDetector.load(), Random(999)
     drawn = found = false = 0
     for _ in range(30):
@@ -55,7 +55,7 @@ def test_a_person_is_told_from_the_others_wherever_on_the_picture_they_are(peopl
     assert close @ far > 0.9 > 0.7 > close @ other
 
 
-def test_several_faces_tiny_ones_and_none_are_not_scorable_unless_it_is_said_which(people: DrawnPeople) -> None:
+def test_several_tiny_or_no_faces_are_not_scorable_unless_told_which(people: DrawnPeople) -> None:
     chance = Random(8)
     both = draw_photo(seat([JAMES, CAST[1]], chance, 640, 480, 130), random_scene(chance), 640, 480)
     assert people.look(both.image).problem is Unscorable.SEVERAL

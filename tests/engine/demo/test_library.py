@@ -99,7 +99,7 @@ def test_photos_are_turned_in_all_eight_ways_of_exif(drawn_library: DrawnLibrary
     assert turned == {number: number for number in range(1, 9)}
 
 
-def test_an_original_that_only_phones_open_has_its_jpeg_among_the_sidecar_files(
+def test_an_original_that_only_phones_open_is_read_by_its_sidecar_jpeg(
     drawn_library: DrawnLibrary, index: sqlite3.Connection
 ) -> None:
     (jpeg,) = index.execute("SELECT * FROM files WHERE file_root = 'sidecar'").fetchall()

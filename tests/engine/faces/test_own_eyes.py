@@ -78,7 +78,7 @@ def beach(project: Project, tmp_path: Path) -> Project:
     return project
 
 
-def test_without_embeddings_in_the_library_our_own_tell_who_is_somebody_else(beach: Project) -> None:
+def test_where_a_library_has_no_embeddings_ours_tell_who_is_another(beach: Project) -> None:
     assert measure(beach).measured == 9
     faces = readings(beach)
     kin = {name: face.measures.kin for name, face in faces.items()}
@@ -181,7 +181,7 @@ def test_a_small_face_of_a_large_photo_is_looked_at_close_up() -> None:
 
 
 @pytest.mark.long
-def test_embedders_say_the_same_as_the_network_and_one_that_died_is_replaced() -> None:
+def test_embedders_agree_with_the_network_and_a_dead_one_is_replaced() -> None:
     detector, identity, pool = Detector.load(), Identity.load(), Embedders(1)
     face = detector.find(astronaut())[0]
     chip = identity.chip(astronaut(), face)
@@ -231,7 +231,7 @@ def test_the_mix_says_how_many_turned_heads_are_missing(found: Callable[..., Fou
     assert missing(0, unknown=8) == [], "what was not measured is not said to be missing"
 
 
-def test_the_mix_tells_how_the_kept_faces_are_lit_and_which_were_not_measured(found: Callable[..., FoundFace]) -> None:
+def test_the_mix_tells_the_kept_faces_light_and_which_are_not_measured(found: Callable[..., FoundFace]) -> None:
     faces = [replace(_face(found(n), n), decision=Decision.KEEP) for n in range(1, 5)]
     sight = faces[0].measures.sight
     assert sight is not None

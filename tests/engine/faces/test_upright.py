@@ -119,7 +119,7 @@ def test_a_photo_with_more_after_its_end_is_whole(tmp_path: Path) -> None:
     assert proven_size(path) == (512, 512)
 
 
-def test_a_png_is_turned_by_exif_that_stands_behind_its_pixels_and_its_size_needs_no_decoding(tmp_path: Path) -> None:
+def test_a_png_is_turned_by_exif_behind_its_pixels_without_decoding(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     data = exif.tobytes().removeprefix(b"Exif\0\0")
@@ -158,7 +158,7 @@ def test_a_picture_of_absurd_size_is_refused_before_it_is_decoded(tmp_path: Path
 
 
 @pytest.mark.parametrize("height", [13_000, 26_000])
-def test_no_picture_is_unpacked_that_would_take_all_memory_wherever_it_is_opened(tmp_path: Path, height: int) -> None:
+def test_no_picture_that_would_take_all_memory_is_unpacked_anywhere(tmp_path: Path, height: int) -> None:
     """Training images come in bundles too; Pillow by itself only warns of the smaller of these two."""
     path = tmp_path / "bomb.png"
     parts = ((b"IHDR", struct.pack(">IIBBBBB", 20_000, height, 1, 0, 0, 0, 0)), (b"IDAT", b""), (b"IEND", b""))

@@ -116,7 +116,7 @@ def test_a_job_stands_behind_whoever_types(start_job: Callable[..., JobFolder]) 
     assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
-def test_no_library_of_a_job_gets_at_the_package_that_fetches_code_from_a_hub(
+def test_no_library_of_a_job_reaches_the_package_that_fetches_hub_code(
     start_job: Callable[..., JobFolder], tmp_path: Path
 ) -> None:
     (tmp_path / "code" / "kernels.py").write_text("def get_kernel(*_): ...")

@@ -29,7 +29,7 @@ print(json.dumps(unasked))
 
 
 @pytest.mark.long
-def test_a_run_begins_without_what_nobody_asks_for_and_8_bit_adamw_can_still_be_asked_for() -> None:
+def test_a_run_imports_nothing_unasked_and_8_bit_adamw_still_works() -> None:
     done = subprocess.run([sys.executable, "-c", ALL_OF_A_RUN], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == []

@@ -171,7 +171,7 @@ def test_a_write_ahead_index_in_use_is_read_with_its_newest_rows(tmp_path: Path)
     writer.close()
 
 
-def test_the_password_comes_from_the_environment_and_no_keyring_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_password_comes_from_the_environment_without_any_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     address = parse_address("mysql://reader@db/photoprism")
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     import keyring

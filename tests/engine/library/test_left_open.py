@@ -42,7 +42,7 @@ def names(path: Path) -> list[str]:
         return [str(row[0]) for row in connection.execute(text("SELECT name FROM subjects"))]
 
 
-def test_an_index_left_open_is_read_with_its_last_rows_and_its_folder_stays_as_it_was(tmp_path: Path) -> None:
+def test_an_index_left_open_is_read_to_its_last_row_and_stays_as_it_was(tmp_path: Path) -> None:
     path = left_open(tmp_path / "storage")
     before = folder_of(path)
     assert names(path) == ["anna"]

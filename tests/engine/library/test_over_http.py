@@ -106,9 +106,7 @@ def test_people_faces_and_neighbours_are_those_that_the_index_has(
         assert len(wanted) == 1
 
 
-def test_a_private_photo_is_not_asked_for_and_left_out_where_it_is_listed_all_the_same(
-    prism: Prism, library: HttpLibrary
-) -> None:
+def test_a_private_photo_is_not_asked_for_and_left_out_where_listed(prism: Prism, library: HttpLibrary) -> None:
     public = james(library)
     assert prism.count("public=true")
     prism.lists_private = True
@@ -186,9 +184,7 @@ def test_a_server_that_knows_no_ranges_sends_all_again(prism: Prism, library: Ht
     assert library.roots.path(*name).read_bytes() == (prism.originals / name[1]).read_bytes()
 
 
-def test_a_busy_or_failing_server_is_asked_again_and_left_alone_as_long_as_it_wants(
-    prism: Prism, library: HttpLibrary
-) -> None:
+def test_a_busy_or_failing_server_is_asked_again_when_it_says(prism: Prism, library: HttpLibrary) -> None:
     prism.before("subjects", BUSY, Fault(503), Fault(500, body=b"<html>oops</html>"))
     prism.before(DL, BUSY, Fault(502))
     assert len(library.people()) == 2
@@ -332,7 +328,7 @@ def test_the_secret_goes_nowhere_but_into_the_header(prism: Prism, library: Http
     assert {method for method, _, _ in prism.asked} == {"GET"}
 
 
-def test_a_scan_takes_in_the_faces_and_a_missing_photo_is_one_faces_problem(
+def test_a_scan_takes_in_the_faces_and_a_missing_photo_is_one_problem(
     prism: Prism, project: Project, drawn: tuple[Index, Path], tmp_path: Path
 ) -> None:
     project.change({"library.url": prism.url})

@@ -37,7 +37,7 @@ def test_a_name_that_climbs_out_is_refused(tmp_path: Path, name: str) -> None:
         Roots(tmp_path / "o").path("/", name)
 
 
-def test_a_link_that_leaves_the_folder_is_refused_and_one_inside_is_followed(tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_refused_and_one_inside_followed(tmp_path: Path) -> None:
     _file(tmp_path / "outside/a.jpg")
     _file(tmp_path / "o/real/a.jpg")
     (tmp_path / "o/out").symlink_to(tmp_path / "outside")

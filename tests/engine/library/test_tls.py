@@ -129,7 +129,7 @@ def test_what_is_not_verified_by_wish_is_told(secure_url: str) -> None:
         assert "is not encrypted" in library.describe().notes[0]
 
 
-def test_a_server_without_tls_works_and_is_told_unless_it_is_on_this_machine(plain_url: str) -> None:
+def test_a_server_without_tls_works_and_is_told_if_on_another_machine(plain_url: str) -> None:
     with _opened(plain_url) as library:
         assert library.describe().notes == ()
     with _opened(_far(plain_url)) as library:

@@ -33,7 +33,7 @@ NATIVE = 1024
 SUBJECT = PromptSeed("photo of a man, ginger hair", 7)
 
 
-def test_the_part_around_a_face_is_a_square_with_context_inside_the_picture() -> None:
+def test_the_part_around_a_face_is_a_square_inside_the_picture() -> None:
     part = part_around(Box(0.5, 0.5, 0.1, 0.1), (1000, 1000), FaceFix(), NATIVE)
     assert part is not None
     assert (part.corners, part.face) == ((450, 450, 650, 650), (500, 500, 600, 600))
@@ -156,9 +156,7 @@ def test_a_picture_without_a_face_and_one_full_of_it_stay_as_they_are(painting: 
     assert (full.faces, full.why) == (0, "the face fills the picture")
 
 
-def test_a_painter_fixes_the_faces_of_what_it_paints_and_of_a_picture_that_is_there(
-    tmp_path: Path, photo: Image.Image
-) -> None:
+def test_a_painter_fixes_faces_of_new_pictures_and_of_one_that_is_there(tmp_path: Path, photo: Image.Image) -> None:
     project = drawn_project(tmp_path / "james", painting__steps=5)
     source = tmp_path / "photo.png"
     photo.save(source)

@@ -188,7 +188,7 @@ class TestTheFilterLine:
         assert hints == ["rating:>="]
 
     @given(st.text(max_size=60))
-    def test_no_line_ends_in_anything_but_pictures_or_an_error_that_points_into_it(self, line: str) -> None:
+    def test_a_line_gives_pictures_or_an_error_that_points_into_it(self, line: str) -> None:
         wrong: FilterError | None = None
         try:
             assert set(read_picture_filter(line)(PICTURES)) <= set(PICTURES)
@@ -210,7 +210,7 @@ class TestTheFilterLine:
 
 
 class TestVerdicts:
-    def test_stars_favourites_and_rejects_are_undone_one_by_one_after_a_restart(self, project: Project) -> None:
+    def test_stars_and_rejects_are_undone_one_by_one_after_a_restart(self, project: Project) -> None:
         with project.store() as store:
             one, two, three = painted(project, store, 3)
             verdicts = Ratings(store)
@@ -290,7 +290,7 @@ class TestTheGallery:
         assert new == old.order(seed=4711, path=new.path)
         assert new.path != old.path
 
-    def test_a_face_fix_is_a_picture_of_its_own_and_more_like_it_are_painted_whole(
+    def test_a_face_fix_is_its_own_picture_and_more_of_it_are_painted_whole(
         self, project: Project, store: Store
     ) -> None:
         number = painted(project, store, 1)[0]

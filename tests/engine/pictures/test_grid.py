@@ -83,9 +83,7 @@ def with_checkpoints(project: Project, run: Path, *contents: bytes) -> JobFolder
 
 
 class TestWhatAGridIs:
-    def test_the_usual_grid_of_a_run_is_its_checkpoints_by_three_strengths_for_a_few_prompts(
-        self, quiet: Project
-    ) -> None:
+    def test_a_run_s_usual_grid_is_checkpoints_by_strengths_and_prompts(self, quiet: Project) -> None:
         grid = usual_grid(quiet, quiet.run())
         labels = [grid.x.label(value) for value in grid.columns]
         assert labels == ["no LoRA", "jx265-000001", "jx265-000002", "jx265"]

@@ -79,7 +79,7 @@ def test_a_photo_that_lies_far_off_does_not_move_the_middle() -> None:
     assert trimmed_middle(ten[:5]) @ turned(0)[0] == pytest.approx(1)
 
 
-def test_somebody_as_near_as_the_own_photos_is_told_and_not_taken_for_another_person() -> None:
+def test_somebody_as_near_as_the_own_photos_is_told_and_left_out() -> None:
     gallery = Gallery(turned(-10, 0, 10), {"James 2": turned(5), "Bea": turned(60)}, GENERAL)
     assert gallery.doubles == ["James 2"]
     assert gallery.scale.other_name == "Bea"
@@ -112,7 +112,7 @@ def measured(name: str, strength: float, *values: float, copies: int = 0) -> Sco
     return score(name, strength, pictures)
 
 
-def test_a_score_counts_a_picture_without_a_face_as_nobody_and_leaves_out_what_cannot_be_compared() -> None:
+def test_a_score_counts_no_face_as_nobody_and_skips_what_can_t_compare() -> None:
     found = score(
         "a", 0.8, [shown(10), shown(40), shown(50), shown(90), shown(None, problem="no face"), shown(None, problem="x")]
     )
@@ -121,7 +121,7 @@ def test_a_score_counts_a_picture_without_a_face_as_nobody_and_leaves_out_what_c
     assert (found.no_face, found.not_scorable, found.rank_1) == (pytest.approx(1 / 6), 1, 0.75)
 
 
-def test_the_earliest_checkpoint_within_the_noise_of_the_best_is_recommended_at_its_lowest_strength() -> None:
+def test_the_earliest_as_good_as_the_best_is_recommended_at_low_strength() -> None:
     wide, better = (70, 95, 80, 90, 60, 85), (82, 86, 90, 93, 52, 94)
     early, late = measured("1", 0.8, *wide), measured("2", 0.8, *better)
     found = recommend([measured("1", 0.6, *[20] * 6), early, measured("1", 1.0, *wide), late])
@@ -130,7 +130,7 @@ def test_the_earliest_checkpoint_within_the_noise_of_the_best_is_recommended_at_
     assert recommend([early, late]) == recommend([early, late])
 
 
-def test_a_difference_that_every_seed_shows_is_no_noise_however_wide_the_seeds_lie_apart() -> None:
+def test_a_difference_that_every_seed_shows_is_no_noise() -> None:
     wide = (10, 30, 50, 60, 70, 80)
     ahead = tuple(each + 8 for each in wide)
     assert recommend([measured("1", 0.8, *wide), measured("2", 0.8, *ahead)]).checkpoint == "2"
@@ -140,7 +140,7 @@ def test_much_worse_is_never_noise_however_few_the_pictures() -> None:
     assert recommend([measured("1", 0.8, 0, 60), measured("2", 0.8, 90, 80)]).checkpoint == "2"
 
 
-def test_a_checkpoint_that_repeats_training_images_is_not_recommended_where_there_is_another() -> None:
+def test_a_checkpoint_that_repeats_training_images_is_not_recommended() -> None:
     copying = measured("1", 0.8, 99, 99, 99, 99, copies=3)
     found = recommend([copying, measured("2", 0.8, 70, 75, 72, 71)])
     assert found.checkpoint == "2"
@@ -217,7 +217,7 @@ def test_a_drawn_person_is_told_from_everybody_else(james: tuple[Project, Judge]
     assert np.median([each.likeness or 0 for each in others]) < 10
 
 
-def test_a_picture_that_repeats_a_training_image_is_told_and_a_new_one_is_not(james: tuple[Project, Judge]) -> None:
+def test_a_picture_that_repeats_a_training_image_is_told(james: tuple[Project, Judge]) -> None:
     project, judge = james
     original = next(project.dataset.glob("*/0004.png"))
     copied = Image.open(original).point(lambda level: min(255, level + 6))
@@ -304,7 +304,7 @@ def paths(scores: Sequence[Score]) -> list[Path]:
 
 
 @pytest.mark.long
-def test_of_a_run_that_went_too_far_neither_the_base_nor_the_last_checkpoint_is_recommended(
+def test_of_an_overtrained_run_neither_base_nor_last_is_recommended(
     overtrained: tuple[Project, JobFolder],
 ) -> None:
     project, run = overtrained

@@ -124,9 +124,7 @@ class TestPicturesFromElsewhere:
         assert Queue(store).picture(number).seed == 965400086
         assert not Queue(store).cancel(number)
 
-    def test_more_like_it_are_ordered_as_far_as_it_tells_and_else_as_the_settings_say(
-        self, project: Project, store: Store
-    ) -> None:
+    def test_more_like_it_follows_the_picture_and_else_the_settings(self, project: Project, store: Store) -> None:
         project.change({"painting.steps": 33, "painting.guidance_scale": 4.0})
         png(project.pictures / "a.png", A1111)
         png(project.pictures / "b.png", "only words")

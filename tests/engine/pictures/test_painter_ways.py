@@ -75,7 +75,7 @@ def loras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 BARE = GenerationParams(3, 3.0, Sampler.EULER)
 
 
-def test_loras_are_swapped_without_building_their_layers_anew_and_leave_nothing_behind(
+def test_loras_are_swapped_without_new_layers_and_leave_nothing_behind(
     painting: Painting, loras: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, opposite = loras
@@ -145,7 +145,7 @@ def test_compiling_that_fails_is_told_and_the_picture_painted_without(
     assert len(told) == 1
 
 
-def test_a_lora_that_does_not_fit_is_refused_and_the_next_picture_is_as_before(
+def test_a_lora_that_does_not_fit_is_refused_and_the_next_picture_fine(
     painting: Painting, loras: tuple[Path, Path], tmp_path: Path
 ) -> None:
     wide = tmp_path / "wide.safetensors"
@@ -288,7 +288,7 @@ def quicker(project: Project, number: int) -> None:
         store.connection.execute("UPDATE pictures SET steps = 2 WHERE id = ?", (number,))
 
 
-def test_a_picture_is_cancelled_while_it_is_painted_and_the_next_is_painted(project: Project) -> None:
+def test_a_picture_is_cancelled_midway_and_the_next_is_painted(project: Project) -> None:
     slow, next_ = queue_up(project, steps=500), queue_up(project, steps=2)
     with serving(project):
         wait_until(lambda: preview_path(project, slow).exists())
@@ -302,7 +302,7 @@ def test_a_picture_is_cancelled_while_it_is_painted_and_the_next_is_painted(proj
     assert not preview_path(project, slow).exists()
 
 
-def test_the_painter_gives_the_card_to_training_says_so_and_goes_on_after_it(project: Project, tmp_path: Path) -> None:
+def test_the_painter_gives_the_card_to_training_and_continues_after_it(project: Project, tmp_path: Path) -> None:
     card = Card("0", tmp_path / "cards")
     number = queue_up(project, steps=500)
     said: list[str] = []

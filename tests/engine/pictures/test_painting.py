@@ -82,7 +82,7 @@ def painted(project: Project, lora: Path) -> dict[str, Picture]:
     return paint(project, orders)
 
 
-def test_the_same_order_gives_the_same_picture_whatever_was_painted_between(painted: dict[str, Picture]) -> None:
+def test_the_same_order_gives_the_same_picture_whatever_came_between(painted: dict[str, Picture]) -> None:
     for name in ("bare", "lora"):
         first, again = painted[name], painted[f"{name} again"]
         assert first.path != again.path
@@ -131,7 +131,7 @@ def test_a_picture_says_all_that_made_it(painted: dict[str, Picture], lora: Path
         ("no folder", "can't be written"),
     ],
 )
-def test_a_picture_that_cannot_be_painted_says_why_and_the_others_are_painted(
+def test_a_picture_that_can_t_be_painted_says_why_and_others_continue(
     painted: dict[str, Picture], name: str, reason: str
 ) -> None:
     assert painted[name].state is PictureState.FAILED
@@ -172,7 +172,7 @@ def test_a_painter_told_to_stop_stops_within_a_picture_and_keeps_the_queue(proje
     assert state_of(project, number) is PictureState.CANCELLED
 
 
-def test_a_base_model_that_cannot_be_loaded_fails_the_pictures_with_the_reason(tmp_path: Path) -> None:
+def test_a_base_that_can_t_be_loaded_fails_the_pictures_with_the_reason(tmp_path: Path) -> None:
     base = tmp_path / "base"
     base.mkdir()
     (base / "model_index.json").write_text("{}")

@@ -167,7 +167,7 @@ def test_a_lora_stands_in_the_prompt_and_is_taken_out_again() -> None:
     assert found.remarks == ()
 
 
-def test_a_painted_picture_says_its_passes_its_loras_and_its_prompt_so_that_a1111_reads_them() -> None:
+def test_a_picture_s_parameters_tell_passes_loras_and_prompt_to_a1111() -> None:
     brush = GenerationParams(
         20,
         5.0,

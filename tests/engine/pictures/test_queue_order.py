@@ -60,7 +60,7 @@ def test_an_order_comes_back_from_the_queue_as_it_was(project: Project) -> None:
     assert [str(each.file) for each in picture.worn()] == ["/a.safetensors", "/b.safetensors"]
 
 
-def test_pictures_of_an_older_queue_are_read_with_the_schedule_in_their_samplers_name(project: Project) -> None:
+def test_an_older_queue_s_samplers_are_read_with_their_schedule(project: Project) -> None:
     with project.store() as store:
         queue = Queue(store)
         number = queue.add(orders(project, 1))[0].id
@@ -122,7 +122,7 @@ def test_only_the_painter_that_holds_a_picture_ends_it(project: Project) -> None
         assert queue.finish(number, project.pictures / "x.png", 1.0, "new")
 
 
-def test_pictures_that_go_together_are_taken_together_and_the_queues_order_is_kept(project: Project) -> None:
+def test_pictures_that_fit_are_taken_together_in_the_queue_s_order(project: Project) -> None:
     with project.store() as store:
         queue = Queue(store)
         queue.add([*orders(project, 1, 2, 3, 4, 5), *orders(project, 6, steps=9), *orders(project, 7)])
@@ -217,7 +217,7 @@ def test_a_picture_whose_painter_was_killed_is_kept_once(
 
 
 @pytest.mark.parametrize("at", ["give_name", "finish"])
-def test_a_picture_that_was_painted_when_the_disk_got_full_is_not_painted_twice(
+def test_a_picture_painted_when_the_disk_got_full_is_not_painted_twice(
     project: Project, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -274,7 +274,7 @@ def _changed(order: PictureOrder, **changes: object) -> bool:
     return replace(order, **changes).key() != order.key()  # type: ignore[arg-type]
 
 
-def test_the_key_changes_with_all_that_makes_a_picture_and_with_nothing_else(project: Project, tmp_path: Path) -> None:
+def test_the_key_changes_with_what_makes_a_picture_and_nothing_else(project: Project, tmp_path: Path) -> None:
     lora, copy, other = (tmp_path / f"{name}.safetensors" for name in "abc")
     lora.write_bytes(b"1")
     copy.write_bytes(b"1")
@@ -328,7 +328,7 @@ def test_another_like_it_is_ordered_from_a_picture(project: Project) -> None:
     assert picture.order(seed=2) == replace(orders(project, 1)[0], seed=2, path=picture.path)
 
 
-def test_a_folder_called_demo_where_somebody_stands_is_not_taken_for_the_base_model(
+def test_a_folder_called_demo_is_not_taken_for_the_base_model(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.change({"base.model": "demo"})

@@ -67,7 +67,7 @@ def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(
 
 
 @pytest.mark.long
-def test_prompts_of_any_length_and_negatives_are_painted_together_and_stay_their_own(
+def test_prompts_of_any_length_are_painted_together_and_stay_their_own(
     painting: Painting, brush: GenerationParams, tmp_path: Path
 ) -> None:
     brush = replace(brush, sampler=Sampler.EULER_A, lora=random_lora(tmp_path / "a.safetensors"), strength=0.5)

@@ -150,7 +150,7 @@ def test_a_zero_terminal_snr_begins_at_a1111s_sigma() -> None:
     assert float(made.sigmas[0]) == pytest.approx(4518.7, abs=0.1)
 
 
-def test_noise_that_ends_in_nothing_but_noise_is_begun_at_the_last_timestep() -> None:
+def test_a_zero_terminal_snr_begins_at_the_last_timestep() -> None:
     for sampler in Sampler:
         made = scheduler_for(sampler, NoiseSchedule.AUTOMATIC, BASES["zero terminal SNR"])
         made.set_timesteps(20)

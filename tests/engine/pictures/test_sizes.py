@@ -35,7 +35,7 @@ def test_a_base_model_s_folder_tells_what_it_was_made_for(tmp_path: Path) -> Non
     assert shape_of(find_base(BaseSettings(model=str(torn)))).resolution == 1024
 
 
-def test_a_size_of_the_settings_is_what_is_ordered_and_pixels_say_otherwise(tmp_path: Path) -> None:
+def test_the_settings_size_is_ordered_unless_pixels_say_otherwise(tmp_path: Path) -> None:
     def ordered(settings: Settings) -> tuple[int | None, int | None]:
         order = order_from_settings(settings, "a man", tmp_path / "a.png", 1)
         return order.width, order.height

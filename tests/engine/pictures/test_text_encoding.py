@@ -101,7 +101,7 @@ def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> N
 
 
 @pytest.mark.long
-def test_a_schedule_that_changes_nothing_paints_the_same_picture_and_one_that_does_another(
+def test_prompt_editing_changes_a_picture_only_where_the_text_changes(
     painting: Painting,
 ) -> None:
     brush = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.DPMPP_2M)

@@ -167,7 +167,7 @@ def test_loras_have_a_weight_for_the_text_and_one_for_the_picture() -> None:
     assert found.text == "a  b    "
 
 
-def test_a_prompt_with_a_fatal_remark_is_refused_by_the_painter_in_one_line() -> None:
+def test_a_prompt_with_a_fatal_remark_is_refused_in_one_line() -> None:
     refuse_what_cannot_be_painted(take_apart("a (time 12:30)", 10))
     with pytest.raises(PromptError, match="character 3 of the prompt: 'much' is not a valid LoRA weight"):
         refuse_what_cannot_be_painted(take_apart("a <lora:x:much>", 10))

@@ -97,7 +97,7 @@ def test_a_vae_of_ones_own_takes_the_place_of_the_base_models(kind: str, folder:
         assert all(torch.allclose(found[name], each.float(), atol=1e-6) for name, each in own.items()), base.model
 
 
-def test_a_single_file_without_a_vae_says_what_to_set_and_is_loaded_with_one(folder: Path, tmp_path: Path) -> None:
+def test_a_single_file_without_a_vae_says_what_to_set_and_loads_with_one(folder: Path, tmp_path: Path) -> None:
     whole, bare = tmp_path / "whole.safetensors", tmp_path / "bare.safetensors"
     write_single_file(TinyBase.load(folder), whole)
     save_file({n: t for n, t in load_file(whole).items() if not n.startswith("first_stage_model.")}, bare)
@@ -158,7 +158,7 @@ def test_a_hub_model_that_cannot_be_fetched_says_what_to_do_in_one_line(monkeypa
     assert "network" in caught.value.fix
 
 
-def test_a_folder_with_pickles_instead_of_safetensors_is_refused_and_nothing_is_unpickled(folder: Path) -> None:
+def test_a_folder_of_pickles_is_refused_and_nothing_is_unpickled(folder: Path) -> None:
     trap = folder / "trap"
     weights = next((folder / "unet").glob("*.safetensors"))
     weights.unlink()

@@ -45,9 +45,7 @@ def test_bars_say_which_parts_stay_and_are_never_seen() -> None:
 
 
 @given(st.text(alphabet="ab,| ", max_size=30), st.integers(1, 9), st.integers(0, 5))
-def test_there_are_never_more_orders_than_said_and_they_come_from_the_seed_alone(
-    caption: str, variants: int, keep: int
-) -> None:
+def test_orders_are_at_most_as_many_as_said_and_come_from_the_seed(caption: str, variants: int, keep: int) -> None:
     settings = replace_(caption_variants=variants, keep_tokens=keep)
     found = orders(caption, settings)
     assert 1 <= len(found) <= max(1, variants)
@@ -133,7 +131,7 @@ def test_regularisation_images_weigh_as_much_as_said() -> None:
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-def test_min_snr_weighs_noise_and_velocity_so_that_the_picture_they_mean_weighs_the_same(prediction: str) -> None:
+def test_min_snr_weighs_the_meant_picture_alike_for_noise_and_velocity(prediction: str) -> None:
     """min(SNR, γ) on the error of the picture that is meant (https://arxiv.org/abs/2303.09556, section 3.4)."""
     batch, chance = a_batch(1)
     at = chance.timesteps
@@ -147,7 +145,7 @@ def test_min_snr_weighs_noise_and_velocity_so_that_the_picture_they_mean_weighs_
     assert loss(batch, chance, LossWeights(5.0), noise) == pytest.approx(wanted, rel=1e-4)
 
 
-def test_the_noise_offset_shifts_whole_channels_and_leaves_the_rest_of_the_chance_alone() -> None:
+def test_the_noise_offset_shifts_whole_channels_and_nothing_else() -> None:
     plain = step_randomness(TrainingSettings(), 7, 3, (4, 8, 8), NOISE.draw)
     moved = step_randomness(TrainingSettings(noise_offset=0.5), 7, 3, (4, 8, 8), NOISE.draw)
     shift = moved.noises - plain.noises

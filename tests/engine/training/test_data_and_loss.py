@@ -123,9 +123,7 @@ def test_a_damaged_cache_file_is_made_again(tiny: Pipeline, examples: list[Examp
     assert torch.equal(encode(tiny, examples, cache).latents[0], first.latents[0])
 
 
-def test_without_buckets_an_image_that_is_not_square_is_cut_and_a_small_one_says_that_it_was(
-    tiny: Pipeline, tmp_path: Path
-) -> None:
+def test_without_buckets_images_are_cut_square_and_small_ones_told(tiny: Pipeline, tmp_path: Path) -> None:
     Image.new("RGB", (200, 100), "red").save(tmp_path / "wide.png")
     Image.new("RGB", (40, 40), "red").save(tmp_path / "small.png")
     examples = [Example(tmp_path / f"{name}.png", "a") for name in ("wide", "small")]

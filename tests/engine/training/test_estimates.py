@@ -177,7 +177,7 @@ class TestPresets:
 class TestSources:
     CARD = named_card("4090")
 
-    def test_a_run_that_was_stopped_soon_says_less_than_an_older_one_that_was_not(self) -> None:
+    def test_a_run_stopped_soon_counts_less_than_an_older_one_that_was_not(self) -> None:
         long = measured(setting(), 0.5, t=1)
         short = replace(measured(setting(), 0.9, t=2), steps=5)
         probe = replace(measured(setting(), 0.7, t=3, kind="probe"), steps=8)
@@ -189,7 +189,7 @@ class TestSources:
         after = replace(measured(setting(), 0.8, t=4), steps=18)
         assert best_timing(setting(), self.CARD, [], [long, short, probe, after]).seconds_per_step == 0.8
 
-    def test_a_measurement_with_the_same_settings_is_the_best_and_the_newest_counts(self) -> None:
+    def test_the_newest_measurement_with_the_same_settings_counts(self) -> None:
         here = [
             measured(setting(), 0.9, t=1),
             measured(setting(), 0.7, t=3, kind="probe"),
@@ -238,7 +238,7 @@ class TestSources:
         assert model_seconds(setting(checkpointing=True), slow) == pytest.approx(2.6, rel=0.25)
         assert model_seconds(setting(checkpointing=True, batch=8), fast) == pytest.approx(3.0, rel=0.25)
 
-    def test_a_small_batch_on_a_fast_card_waits_for_launches_and_a_larger_one_costs_hardly_more(self) -> None:
+    def test_a_small_batch_on_a_fast_card_waits_for_kernel_launches(self) -> None:
         card = named_card("h100")
         one, two = (model_seconds(setting(device="H100", batch=batch), card) for batch in (1, 2))
         assert one is not None

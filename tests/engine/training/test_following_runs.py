@@ -72,7 +72,7 @@ class TestTheLog:
         write(job, *beginning(), *(step(number, 0.4) for number in range(1, 60)))
         assert follower.poll().step == 59
 
-    def test_one_that_a_copying_program_puts_into_its_place_goes_on_where_it_was(self, job: JobFolder) -> None:
+    def test_a_log_that_a_copying_program_replaces_is_followed_on(self, job: JobFolder) -> None:
         write(job, *beginning(), step(1))
         tail = EventTail(job.events_path)
         list(tail.read())
@@ -107,7 +107,7 @@ class TestAnotherMachinesRun:
         write(job, *beginning(host="a-rented-box"), step(1), events.Job(JobState.DONE), at=1_700_000_000)
         assert run_status(job).state is JobState.DONE
 
-    def test_a_run_of_this_machine_whose_process_is_gone_has_failed_whatever_its_age(self, job: JobFolder) -> None:
+    def test_a_run_of_this_machine_whose_process_is_gone_has_failed(self, job: JobFolder) -> None:
         write(job, *beginning(host=this_machine()), step(1))
         assert run_status(job).state is JobState.FAILED
         with alive(job):
@@ -134,7 +134,7 @@ class TestWhatIsKept:
         follower.poll()
         assert list(follower.curves.seconds) == sorted(follower.curves.seconds)
 
-    def test_validation_likeness_and_the_cards_figures_are_there_with_their_steps(self, job: JobFolder) -> None:
+    def test_validation_likeness_and_the_card_s_figures_have_their_steps(self, job: JobFolder) -> None:
         card = {"gpu_percent": 97.0, "gpu_celsius": 61.0, "gpu_watts": 612.5}
         samples = [events.Sample(f"samples/{each}.png", "x", each, 1, like) for each, like in ((1, 0.4), (2, 0.6))]
         write(job, *beginning(), *map(step, range(1, 20)), step(20, **card), events.Epoch(1, 0.1, 0.08, 9.0), *samples)

@@ -15,7 +15,7 @@ KILLS = 2
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_runs_killed_inside_steps_and_inside_writing_end_as_the_unbroken_run_bit_for_bit(tmp_path: Path) -> None:
+def test_runs_killed_in_steps_and_writes_end_as_unbroken_bit_for_bit(tmp_path: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-m", "tests.killing", str(tmp_path), str(KILLS)],
         cwd=Path(__file__).parents[3],

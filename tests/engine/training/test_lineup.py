@@ -74,7 +74,7 @@ def test_a_square_image_stays_square_at_any_resolution() -> None:
     assert all(bucket_for((900, 900), resolution, 64) == (resolution,) * 2 for resolution in (512, 992, 1024))
 
 
-def test_a_resolution_or_step_that_the_base_model_cannot_do_is_told_before_the_run() -> None:
+def test_a_resolution_that_the_base_can_t_do_is_told_before_the_run() -> None:
     assert (resolution_of(TrainingSettings(), SDXL), step_of(TrainingSettings(), SDXL)) == (1024, 64)
     assert step_of(TrainingSettings(), BaseShape("tiny", 64, 16)) == 16
     with pytest.raises(TrainingError, match="multiple of 32"):
@@ -141,7 +141,7 @@ def test_a_dataset_made_by_hand_is_trained_as_its_folders_say(tmp_path: Path) ->
     assert planned(project) == "(2 images × 3 repeats + 1 image × 7 repeats) × 2 epochs = 26 image-steps"
 
 
-def test_regularisation_images_are_as_many_as_the_persons_and_can_be_left_out(tmp_path: Path) -> None:
+def test_regularisation_images_match_the_person_s_or_are_left_out(tmp_path: Path) -> None:
     project = small_project(tmp_path / "james")
     assert planned(project) == "3 images × 2 repeats × 2 epochs = 12 image-steps"
     with_folder(project, "reg/1_man", (96, 96), (96, 96), captions=False)
@@ -177,9 +177,7 @@ seens = st.lists(st.builds(Seen, st.integers(0, 3), st.integers(1, 4), st.boolea
 
 
 @given(seens, st.integers(1, 5), st.integers(0, 99))
-def test_an_epoch_is_as_long_as_planned_with_one_bucket_a_batch_and_every_image_as_often_as_said(
-    seen: list[Seen], batch: int, seed: int
-) -> None:
+def test_an_epoch_has_the_planned_steps_and_one_bucket_a_batch(seen: list[Seen], batch: int, seed: int) -> None:
     plan = plan_for(TrainingSettings(batch=batch, epochs=1), seen)
     epochs = [epoch_batches(seen, batch, seed, epoch) for epoch in range(1, 9)]
     for batches in epochs:
@@ -191,7 +189,7 @@ def test_an_epoch_is_as_long_as_planned_with_one_bucket_a_batch_and_every_image_
     assert epochs == [epoch_batches(seen, batch, seed, epoch) for epoch in range(1, 9)]
 
 
-def test_more_regularisation_images_than_an_epoch_needs_all_have_their_turn() -> None:
+def test_all_regularisation_images_have_their_turn_over_the_epochs() -> None:
     seen = [Seen(repeats=4)] + [Seen(regularisation=True)] * 10
     shown = Counter(image for epoch in (1, 2, 3, 4, 5) for batch in epoch_batches(seen, 2, 1, epoch) for image in batch)
     assert shown == {0: 20, **dict.fromkeys(range(1, 11), 2)}

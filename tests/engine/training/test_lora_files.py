@@ -64,7 +64,7 @@ def test_diffusers_loads_every_module_with_its_true_scale(
         assert torch.allclose(change, x @ wanted.T, atol=1e-3), name
 
 
-def test_a_unet_paints_the_same_with_the_lora_trained_on_it_and_with_its_file(tiny: Pipeline, tmp_path: Path) -> None:
+def test_a_unet_paints_the_same_with_its_lora_and_with_the_lora_s_file(tiny: Pipeline, tmp_path: Path) -> None:
     lora = random_lora(tiny, 4, 2.0)
     add_lora(tiny.unet, 4, 2.0, 1, TARGETS)
     for name, module in tiny.unet.named_modules():
@@ -165,7 +165,7 @@ def test_what_was_written_is_read_back(full_file: Path) -> None:
         assert torch.equal(pair.up, wanted[key].up.half())
 
 
-def test_the_header_alone_tells_modules_rank_alpha_and_what_each_program_makes_of_it(full_file: Path) -> None:
+def test_the_header_alone_tells_modules_rank_alpha_and_who_loads_it(full_file: Path) -> None:
     header = read_header(full_file)
     assert header.part_counts() == {"unet": 722, "te1": 72, "te2": 192, "unknown": 0}
     assert (header.rank, header.alpha) == (4, 2.0)
@@ -249,7 +249,7 @@ def test_a_key_that_is_not_understood_is_named(full_file: Path, tmp_path: Path) 
         read_lora(path)
 
 
-def test_a_module_without_a_place_in_the_file_stops_the_writing_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_module_without_a_name_in_the_file_stops_the_writing(tmp_path: Path) -> None:
     lora = {(Part.UNET, "time_embedding.linear_1"): LoraPair(torch.zeros(4, 8), torch.zeros(8, 4), 2.0)}
     with pytest.raises(LoraFileError, match="time_embedding"):
         write_lora(tmp_path / "a.safetensors", lora, FACTS)

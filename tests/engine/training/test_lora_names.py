@@ -60,7 +60,7 @@ def test_a_lora_on_full_size_sdxl_has_kohyas_722_modules_of_the_unet(full_unet: 
         ),
     ],
 )
-def test_a_lora_on_both_text_encoders_has_kohyas_72_and_192_modules_whatever_transformers_calls_them(
+def test_a_lora_on_both_text_encoders_has_kohya_s_72_and_192_modules(
     part: Part, model: type, size: dict[str, int], count: int
 ) -> None:
     with torch.device("meta"):

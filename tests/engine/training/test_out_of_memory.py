@@ -67,7 +67,7 @@ def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, Microbatch
 
 
 @pytest.mark.long
-def test_a_run_that_fails_at_every_rung_walks_the_whole_ladder_and_still_ends_well(
+def test_a_run_that_fails_at_every_rung_walks_the_ladder_and_ends_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
 ) -> None:
     def too_much(step: int, now: MicrobatchPlan) -> bool:
@@ -113,7 +113,7 @@ def test_a_run_that_fails_at_every_rung_walks_the_whole_ladder_and_still_ends_we
     assert any(each.dtype is torch.uint8 for each in memory.tensors.values())
 
 
-def test_memory_that_never_suffices_ends_the_run_with_what_to_do_and_its_state_whole(
+def test_memory_that_never_suffices_ends_the_run_with_its_state_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
 ) -> None:
     tried = run_out(monkeypatch, lambda step, _now: step == 4)
@@ -131,7 +131,7 @@ def test_memory_that_never_suffices_ends_the_run_with_what_to_do_and_its_state_w
 
 
 @pytest.mark.long
-def test_memory_that_runs_out_while_the_weights_are_moved_goes_back_to_the_last_state_and_on(
+def test_out_of_memory_while_weights_move_goes_back_to_the_last_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
 ) -> None:
     real, calls = torch.optim.AdamW.step, [0]
@@ -221,7 +221,7 @@ def test_memory_beyond_the_card_is_told_once() -> None:
     assert spill.look(25.1, 1.0) is None
 
 
-def test_a_pace_that_collapses_on_a_full_card_is_told_and_one_slow_step_is_not() -> None:
+def test_a_pace_that_collapses_on_a_full_card_is_told_a_slow_step_not() -> None:
     spill = Spill(total_gb=24.0)
     paces = [1.0] * 8 + [30.0] + [1.0] * 4
     assert [spill.look(23.5, pace) for pace in paces] == [None] * len(paces)
@@ -230,7 +230,7 @@ def test_a_pace_that_collapses_on_a_full_card_is_told_and_one_slow_step_is_not()
     assert "12 times slower" in next(each for each in told if each)
 
 
-def test_a_run_that_spills_from_its_first_step_on_is_told_by_what_such_a_card_takes() -> None:
+def test_a_run_that_spills_from_its_first_step_is_told() -> None:
     spill, other = Spill(total_gb=24.0, usual_seconds=0.4), Spill(total_gb=24.0, usual_seconds=0.4)
     told = [each for each in (spill.look(23.9, 12.0) for _ in range(8)) if each]
     assert len(told) == 1
@@ -238,7 +238,7 @@ def test_a_run_that_spills_from_its_first_step_on_is_told_by_what_such_a_card_ta
     assert not any(other.look(23.9, 1.2) for _ in range(8)), "a slow card is not a full one"
 
 
-def test_where_the_card_has_no_room_to_encode_smaller_pictures_the_cpu_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_card_has_no_room_to_encode_the_cpu_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
     def encode(_context: Any, _base: Any, resolution: int, device: Device, images: int) -> str:

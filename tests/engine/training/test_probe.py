@@ -44,7 +44,7 @@ def test_after_a_probe_a_run_takes_what_was_said_within_a_tenth(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_probe_is_what_the_next_estimate_goes_by_and_a_budget_ends_the_run(project: Project) -> None:
+def test_the_next_estimate_goes_by_a_probe_and_a_budget_ends_the_run(project: Project) -> None:
     probe = finished(start_probe(project, seconds=1))
     said = estimate_run(project, CHANGES)
     assert (said.source, said.steps_per_epoch) == ("probe", 18)
@@ -75,7 +75,7 @@ def left_over(project: Project) -> set[str]:
     return {path.name for probe in probes for path in probe.iterdir()} - kept
 
 
-def test_a_budget_of_money_without_a_price_is_refused_before_anything_starts(project: Project) -> None:
+def test_a_budget_without_a_price_is_refused_before_anything_starts(project: Project) -> None:
     with pytest.raises(TrainingError, match="price_per_hour"):
         start_training(project, {"training.budget": 1.0})
     assert project.run_folders() == []

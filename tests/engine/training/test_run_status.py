@@ -31,7 +31,7 @@ def step(number: int, loss: float, epoch: int = 1) -> events.Step:
     return events.Step(number, epoch, loss, 1e-4, 2.0, 1.5)
 
 
-def test_steps_are_images_times_repeats_times_epochs_over_batch_without_a_cap() -> None:
+def test_steps_are_images_times_repeats_times_epochs_over_batch() -> None:
     plan = plan_for(TrainingSettings(repeats=10, epochs=10, batch=4), images=25)
     assert (plan.steps_per_epoch, plan.steps, plan.image_steps) == (63, 630, 2500)
     assert formula(plan) == "25 images × 10 repeats × 10 epochs = 2,500 image-steps"

@@ -58,7 +58,7 @@ def done(job: JobFolder) -> JobFolder:
     return job
 
 
-def test_each_epoch_and_every_so_many_steps_the_prompts_are_painted_with_the_same_seeds(painted: JobFolder) -> None:
+def test_samples_are_painted_each_epoch_and_step_count_with_same_seeds(painted: JobFolder) -> None:
     samples = of_kind(painted, events.Sample)
     # 6 steps, 3 an epoch: after 2, 3 (the epoch), 4 and 6.
     assert [(each.prompt, each.seed, each.epoch) for each in samples] == [
@@ -197,7 +197,7 @@ def test_memory_that_does_not_suffice_for_samples_does_not_end_the_run(
 
 
 @pytest.mark.long
-def test_pictures_are_decoded_in_tiles_where_memory_does_not_suffice_for_a_whole_one(
+def test_pictures_are_decoded_in_tiles_where_memory_does_not_suffice(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, tiled = AutoencoderKL.decode, []

@@ -18,7 +18,7 @@ counts = st.integers(1, 30)
 
 
 @given(counts, st.integers(1, 8), st.integers(1, 9), st.integers(0, 2**32 - 1), st.integers(1, 50))
-def test_an_epoch_shows_every_image_as_often_as_it_should_and_only_the_last_batch_is_smaller(
+def test_an_epoch_shows_every_image_as_often_as_it_should(
     images: int, repeats: int, batch: int, seed: int, epoch: int
 ) -> None:
     batches = epoch_batches([Seen(repeats=repeats)] * images, batch, seed, epoch)
@@ -71,7 +71,7 @@ def test_nothing_is_estimated_before_something_was_measured() -> None:
     assert Pace(PLAN).estimate(0) is None
 
 
-def test_the_time_left_counts_steps_and_the_checkpoints_still_to_be_written() -> None:
+def test_the_time_left_counts_steps_and_checkpoints_to_come() -> None:
     pace = Pace(PLAN, price_per_hour=3.6, spent_seconds=100)
     pace.add_steps(4, seconds=8)
     pace.add_checkpoint(5)

@@ -83,7 +83,7 @@ def test_two_processes_take_the_steps_of_one_with_twice_the_batch(alone: JobFold
 
 
 @pytest.mark.long
-def test_only_one_of_them_writes_and_both_stop_by_a_budget_which_is_the_run_s_reason(together: JobFolder) -> None:
+def test_one_of_two_processes_writes_and_both_stop_by_the_budget(together: JobFolder) -> None:
     reason = run_status(together).reason
     assert reason is not None
     assert reason.startswith("stopped by its budget: another epoch would bring it to")
@@ -94,9 +94,7 @@ def test_only_one_of_them_writes_and_both_stop_by_a_budget_which_is_the_run_s_re
 
 
 @pytest.mark.long
-def test_killed_none_outlives_the_job_and_resumed_both_take_the_steps_that_were_left_and_stop_when_asked(
-    alone: JobFolder, killed: JobFolder
-) -> None:
+def test_of_a_killed_job_no_process_outlives_it_and_both_resume_it(alone: JobFolder, killed: JobFolder) -> None:
     assert run_status(killed).reason == "stopped on request"
     assert [each.epoch for each in of_kind(killed, events.Epoch)] == [1]
     first_epoch = {step: loss for step, loss in losses(alone).items() if step <= 5}

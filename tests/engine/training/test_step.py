@@ -83,7 +83,7 @@ def test_steps_from_buffers_that_stay_are_those_of_a_plain_run_bit_for_bit(plain
 
 
 @pytest.mark.long
-def test_replayed_passes_add_up_to_a_step_and_a_look_in_between_changes_nothing() -> None:
+def test_replayed_passes_add_up_and_validation_between_changes_nothing() -> None:
     apart: dict[str, Any] = {"gradient_accumulation": 2, "gradient_checkpointing": True}
     one, other = learner(**apart), learner(graph="on", **apart)
     for each in (one, other):
@@ -110,7 +110,7 @@ def test_a_capture_that_fails_is_told_once_and_training_goes_on_plainly(plain: l
     ]
 
 
-def test_a_capture_that_fails_in_mid_pass_leaves_nothing_that_the_next_pass_adds_to(
+def test_a_capture_that_fails_in_mid_pass_leaves_no_gradient(
     plain: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[events.Event] = []
@@ -174,7 +174,7 @@ class Kernels(TorchDispatchMode):
 
 
 @pytest.mark.long
-def test_a_lora_is_computed_in_fewer_kernels_than_pefts_own_way_and_comes_to_the_same(
+def test_a_lora_takes_fewer_kernels_than_peft_s_and_gives_the_same(
     plain: list[tuple[float, float]],
 ) -> None:
     ours, theirs = learner(), learner()
@@ -192,7 +192,7 @@ def test_a_lora_is_computed_in_fewer_kernels_than_pefts_own_way_and_comes_to_the
     assert counts[1] - counts[0] > 3 * len(linears), counts
 
 
-def test_a_linear_with_its_lora_and_its_gradients_are_what_the_formula_says() -> None:
+def test_a_linear_with_a_lora_and_its_gradients_follow_the_formula() -> None:
     chance = torch.Generator().manual_seed(3)
 
     def some(*shape: int) -> torch.Tensor:
@@ -214,7 +214,7 @@ def test_a_lora_with_dropout_is_left_to_peft() -> None:
 
 
 @pytest.mark.long
-def test_a_base_in_bf16_is_trained_without_a_cast_inside_and_learns_the_same(plain: list[tuple[float, float]]) -> None:
+def test_a_base_in_bf16_is_trained_without_casts_and_learns_the_same(plain: list[tuple[float, float]]) -> None:
     trained = learner(dtype=torch.bfloat16, graph="on")
     assert {each.dtype for each in trained.denoiser.parameters()} == {torch.bfloat16}
     assert trained.weights.flat.dtype is torch.float32

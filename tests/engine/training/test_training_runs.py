@@ -59,7 +59,7 @@ def run(project: Project) -> JobFolder:
     return finish(start_training(project))
 
 
-def test_a_run_is_done_and_tells_every_step_every_epoch_and_its_checkpoints(run: JobFolder) -> None:
+def test_a_run_tells_every_step_every_epoch_and_its_checkpoints(run: JobFolder) -> None:
     status = run_status(run)
     assert status.state is JobState.DONE, run.log_path.read_text()
     assert (status.step, status.epoch) == (6, 2)
@@ -144,9 +144,7 @@ def test_settings_that_nothing_like_was_measured_of_are_not_guessed(project: Pro
 
 
 @pytest.mark.long
-def test_a_run_that_was_killed_and_stopped_and_resumed_takes_the_very_steps_of_an_unbroken_one(
-    project: Project, run: JobFolder
-) -> None:
+def test_a_run_killed_stopped_and_resumed_takes_an_unbroken_run_s_steps(project: Project, run: JobFolder) -> None:
     broken = start_training(project)
     with pytest.raises(JobError, match="is being trained"):
         start_training(project)
@@ -167,9 +165,7 @@ def test_a_run_that_was_killed_and_stopped_and_resumed_takes_the_very_steps_of_a
     assert [each.epoch for each in of_kind(resumed, events.Epoch)] == [1, 2]
 
 
-def test_a_run_told_to_stop_keeps_its_place_in_the_epoch_and_goes_on_without_its_dataset(
-    project: Project, run: JobFolder
-) -> None:
+def test_a_stopped_run_keeps_its_place_and_continues_without_a_dataset(project: Project, run: JobFolder) -> None:
     stopped = start_training(project)
     until(stopped, lambda: 1 in losses(stopped))
     stopped.ask(Request.STOP)

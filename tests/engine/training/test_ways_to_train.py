@@ -133,7 +133,7 @@ def test_two_passes_of_two_images_are_one_step_of_four(project: Project) -> None
     assert (plan.batch, plan.accumulation, plan.steps_per_epoch, plan.image_steps) == (4, 2, 2, 16)
 
 
-def test_checkpoints_by_steps_come_besides_those_of_epochs_and_only_the_newest_are_kept(project: Project) -> None:
+def test_checkpoints_by_steps_come_beside_epochs_and_the_newest_stay(project: Project) -> None:
     job = ordered(project, "steps", training__save_every_n_steps=1, training__keep_checkpoints=2)
     status = run_here(job)
     kept = ["jx265-000001", "jx265-step00000006", "jx265-step00000007", "jx265"]
@@ -144,7 +144,7 @@ def test_checkpoints_by_steps_come_besides_those_of_epochs_and_only_the_newest_a
 
 
 @pytest.mark.long
-def test_epochs_checkpoints_go_only_where_that_is_asked_for_and_the_last_stays(project: Project) -> None:
+def test_epochs_checkpoints_go_only_where_asked_and_the_last_stays(project: Project) -> None:
     job = done(ordered(project, "epochs", training__epochs=4, training__keep_epochs=1))
     assert sorted(each.stem for each in (job.path / "checkpoints").iterdir()) == ["jx265", "jx265-000003"]
 
@@ -192,7 +192,7 @@ def respelt(made: Path, path: Path, spelling: str) -> Path:
 
 
 @pytest.mark.parametrize("spelling", usual(["kohya", "peft", "diffusers"], 1))
-def test_a_run_starts_from_a_lora_in_whatever_naming_and_with_the_same_effect(
+def test_a_run_starts_from_a_lora_of_any_naming_with_the_same_effect(
     project: Project, plain: JobFolder, made: Path, tmp_path: Path, spelling: str
 ) -> None:
     path = made if spelling == "kohya" else respelt(made, tmp_path / "other.safetensors", spelling)
@@ -275,7 +275,7 @@ def test_a_dora_is_not_started_from_as_if_it_were_a_lora(project: Project, made:
         start_training(project, {"training.network_weights": str(path), "training.rank": 4})
 
 
-def test_a_lora_of_another_rank_is_refused_before_the_run_and_says_what_to_set(project: Project, made: Path) -> None:
+def test_a_lora_of_another_rank_is_refused_and_says_what_to_set(project: Project, made: Path) -> None:
     with pytest.raises(TrainingError, match=r"has rank 4, and training\.rank is 8: set training\.rank to 4"):
         start_training(project, {"training.network_weights": str(made), "training.rank": 8})
     with pytest.raises(LoraFileError, match="there is no"):
@@ -315,7 +315,7 @@ def test_a_lora_of_many_ranks_wants_the_largest_and_loses_nothing(project: Proje
         ({"training.min_snr_gamma": float("inf")}, r"training\.min_snr_gamma"),
     ],
 )
-def test_a_number_that_no_run_can_go_on_with_is_told_before_anything_is_loaded(
+def test_a_number_that_no_run_can_use_is_told_before_loading(
     project: Project, change: dict[str, Any], says: str
 ) -> None:
     before = list(project.run_folders())
@@ -342,7 +342,7 @@ def test_a_package_that_is_missing_is_told_before_a_run_folder_is_left(
     assert list(project.run_folders()) == before
 
 
-def test_modules_that_are_not_trained_and_modules_that_are_missing_are_counted(made: Path, tmp_path: Path) -> None:
+def test_modules_not_trained_and_modules_missing_are_counted(made: Path, tmp_path: Path) -> None:
     tensors = load_file(made)
     te = "lora_te1_text_model_encoder_layers_0_mlp_fc1"
     tensors |= {f"{te}.lora_down.weight": torch.ones(4, 32), f"{te}.lora_up.weight": torch.ones(64, 4)}

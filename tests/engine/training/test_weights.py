@@ -66,7 +66,7 @@ def test_steps_and_the_norm_are_those_of_the_matrices_each_by_itself(kind: Optim
             assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
 
-def test_a_model_in_half_precision_sees_each_step_and_its_weights_stay_exact() -> None:
+def test_a_half_precision_model_sees_each_step_and_weights_stay_exact() -> None:
     model = Pair()
     weights = model.weights(torch.bfloat16)
     assert model.down.weight.dtype is torch.bfloat16

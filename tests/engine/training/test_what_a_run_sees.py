@@ -130,9 +130,7 @@ def test_the_validation_loss_is_told_each_epoch(run: JobFolder) -> None:
 
 
 @pytest.mark.long
-def test_killed_in_its_second_epoch_a_run_with_everything_ends_as_an_unbroken_one(
-    project: Project, run: JobFolder
-) -> None:
+def test_a_run_with_everything_on_killed_midway_ends_as_an_unbroken_one(project: Project, run: JobFolder) -> None:
     broken = start_training(project)
     steps = of_kind(run, events.Plan)[0].steps_per_epoch  # type: ignore[attr-defined]
     until(broken, lambda: steps + 1 in losses(broken))
@@ -206,9 +204,7 @@ def learner(settings: TrainingSettings) -> Learner:
 
 
 @pytest.mark.long
-def test_looking_at_held_out_images_gives_the_same_number_each_time_and_changes_no_step(
-    project: Project, tmp_path: Path
-) -> None:
+def test_validation_gives_the_same_number_and_changes_no_step(project: Project, tmp_path: Path) -> None:
     settings = TrainingSettings(rank=2, batch=3, held_out=2, caption_shuffle=True, learning_rate=1e-2)
     base = SdxlBase(tiny())
     lineup = line_up(read_examples(project), settings, base.shape)
@@ -260,7 +256,7 @@ def test_every_order_of_a_caption_is_encoded_once_and_seen(project: Project, tmp
     assert {each.sum().item() for each in seen} == {captions[each].sum().item() for each in own}
 
 
-def test_the_file_tells_how_it_was_trained_and_nothing_of_captions_and_folders(run: JobFolder) -> None:
+def test_the_file_tells_how_it_was_trained_and_no_captions_or_folders(run: JobFolder) -> None:
     about = read_header(run_status(run).checkpoints[-1]).metadata
     plan = of_kind(run, events.Plan)[0]
     assert isinstance(plan, events.Plan)

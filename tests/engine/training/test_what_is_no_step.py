@@ -124,7 +124,7 @@ PLAN = events.Plan(3, 2, 2, 3, 2, 6, 12)
 
 
 class TestTheLog:
-    def test_a_run_stopped_before_its_first_step_and_resumed_a_day_later_did_not_load_for_a_day(self) -> None:
+    def test_a_run_resumed_a_day_later_did_not_load_for_a_day(self) -> None:
         began, costs = fixed_costs(
             entries(
                 (100, STARTING),
@@ -141,7 +141,7 @@ class TestTheLog:
         assert began == 101
         assert costs == Costs(loading=8, image=1)
 
-    def test_time_that_a_killed_process_took_is_spent_and_time_in_which_none_was_there_is_not(self) -> None:
+    def test_time_of_a_killed_process_counts_as_spent_and_a_gap_does_not(self) -> None:
         def step(number: int) -> events.Step:
             return events.Step(number, 1, 0.1, 1e-3, 1.0, 1.0)
 
@@ -200,7 +200,7 @@ def killed(project: Project) -> JobFolder:
 @pytest.mark.slow
 class TestARun:
     @pytest.mark.long
-    def test_killed_while_it_painted_the_last_pictures_is_resumed_and_paints_only_those_that_are_missing(
+    def test_killed_at_its_last_samples_it_paints_only_the_missing_ones(
         self, project: Project, killed: JobFolder
     ) -> None:
         assert len(of_kind(killed, events.Sample)) == 3
@@ -253,7 +253,7 @@ class TestARun:
         assert not of_kind(job, events.Warning)
 
     @pytest.mark.long
-    def test_goes_on_without_a_validation_loss_where_memory_does_not_suffice_for_one_image(
+    def test_a_run_continues_without_validation_where_memory_lacks(
         self, project: Project, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def validate(*_: object) -> float:
