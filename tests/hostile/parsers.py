@@ -13,8 +13,8 @@ from textual.color import Color
 
 from engine.bundle.contents import BundleKind, checked_name, read_about
 from engine.dataset.captions.cleanup_rules import Cleaner
+from engine.dataset.captions.models.vision_answer import answer_of, is_refusal
 from engine.dataset.captions.parts import led, parts_of_prose
-from engine.dataset.captions.vision_answer import answer_of, is_refusal
 from engine.dataset.files.caption_file import one_line, parse_caption
 from engine.events import from_line
 from engine.faces.selection.filter import completions, read_filter
@@ -86,8 +86,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.prompts.llm.filtering": lambda text: VariationFilter(
         VariationRequest("photo of jx265 person, in a park", PERSON, 3, 1, ("place",))
     ).sift(text),
-    "engine.dataset.captions.vision_answer": answer_of,
-    "engine.dataset.captions.vision_answer, refusal": is_refusal,
+    "engine.dataset.captions.models.vision_answer": answer_of,
+    "engine.dataset.captions.models.vision_answer, refusal": is_refusal,
     "engine.dataset.captions.parts": lambda text: led(PERSON, text.split(",")),
     "engine.dataset.captions.parts, prose": lambda text: parts_of_prose(text, PERSON),
     "engine.dataset.captions.cleanup_rules": lambda text: Cleaner(EVERY_RULE).parts(text.split(",")),

@@ -57,10 +57,10 @@ FILES: dict[str, str] = {
     "engine.dataset.captions.image_facts": STORED,
     "engine.dataset.files.manifest": FILES_TEST,
     "engine.dataset.build_plan": PHOTOS,
-    "engine.dataset.captions.florence": MODELS,
-    "engine.dataset.captions.blip": MODELS,
-    "engine.dataset.captions.vision_answer": ANSWERS,
-    "engine.dataset.captions.wd14": FILES_TEST,
+    "engine.dataset.captions.models.florence": MODELS,
+    "engine.dataset.captions.models.blip": MODELS,
+    "engine.dataset.captions.models.vision_answer": ANSWERS,
+    "engine.dataset.captions.models.wd14": FILES_TEST,
     "engine.demo.faces": OURS,
     "engine.demo.identity": OURS,
     "engine.demo.index": OURS,
@@ -77,7 +77,7 @@ FILES: dict[str, str] = {
     "engine.library.photoprism_http.session": HTTP,
     "engine.library.photoprism_http.messages": HTTP,
     "engine.library.photoprism_sql.opening": NULLS,
-    "engine.library.tls_pins": FILES_TEST,
+    "engine.library.connection.tls_pins": FILES_TEST,
     "engine.llm.server": MODEL_SERVER,
     "engine.models.folder_safety": FILES_TEST,
     "engine.pictures.painting.request": PHOTOS,
@@ -129,7 +129,7 @@ FILES: dict[str, str] = {
 """Modules that read a file, or text that somebody else wrote, and the test with its hostile cases."""
 
 SERVERS: dict[str, str] = {
-    "engine.dataset.captions.model_files": NETWORK,
+    "engine.dataset.captions.models.model_files": NETWORK,
     "engine.network.bounded_http": ENDLESS,
     "engine.library.photoprism_http.session": HTTP,
     "engine.library.photoprism_sql.opening": DATABASES,

@@ -14,13 +14,13 @@ import platformdirs
 import pytest
 
 from engine.bundle.prompts import take_prompts
-from engine.dataset.captions.wd14 import _general_tags as tags_of_wd14
+from engine.dataset.captions.models.wd14 import _general_tags as tags_of_wd14
 from engine.dataset.files.caption_file import read_caption_file
 from engine.dataset.files.manifest import read_manifest
 from engine.errors import LibraryError, LimnerError
 from engine.jobs.folder import JobFolder
 from engine.library.address import parse_address
-from engine.library.tls_pins import check_tls_was_never_seen, remember_tls, seen_file
+from engine.library.connection.tls_pins import check_tls_was_never_seen, remember_tls, seen_file
 from engine.lora.header import read_header
 from engine.models.folder_safety import check_pipeline
 from engine.models.locate import find_base

@@ -18,9 +18,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import engine
-from engine.dataset.captions.blip import Blip
-from engine.dataset.captions.florence import Florence
-from engine.dataset.captions.wd14 import Tagger
+from engine.dataset.captions.models.blip import Blip
+from engine.dataset.captions.models.florence import Florence
+from engine.dataset.captions.models.wd14 import Tagger
 from engine.errors import BaseModelError, DatasetError, LoraFileError
 from engine.lora.file import read_lora
 from engine.lora.header import read_header, read_metadata

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.dataset.captions.vision_server import answer_of
+from engine.dataset.captions.models.vision_server import answer_of
 from engine.errors import LimnerError, ProjectError, PromptError
 from engine.llm.server import ModelServer
 from engine.project import Project

@@ -117,14 +117,14 @@ ESPECIALLY: dict[str, list[Make]] = {
         of("1. "),
     ],
     "engine.prompts.llm.filtering": [of("<"), of("PERSON "), of(": 1"), of("the PERSON's "), of("no ")],
-    "engine.dataset.captions.vision_answer": [
+    "engine.dataset.captions.models.vision_answer": [
         of("<|channel|>a"),
         of("[THINK]"),
         of("sorry. "),
         of("if you "),
         of("<think>"),
     ],
-    "engine.dataset.captions.vision_answer, refusal": [of("I "), of("as an a "), of('{"a":')],
+    "engine.dataset.captions.models.vision_answer, refusal": [of("I "), of("as an a "), of('{"a":')],
     "engine.dataset.captions.parts, prose": [of("a man "), of("there is a "), of("a. "), of("the a-"), of("a-")],
     "engine.dataset.captions.cleanup_rules": [of("long and "), of("long, "), of("with his "), of("light ")],
     "engine.dataset.captions.cleanup_rules, sentence": [

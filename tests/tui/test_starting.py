@@ -11,7 +11,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.screen import Screen
 
-import tui.app.idle_gc
+import tui.app.background.idle_gc
 import tui.app.preload
 from engine.project import Project, create_project
 from tests.pictures import settle
@@ -128,14 +128,14 @@ async def test_garbage_is_collected_while_nobody_types_and_never_in_a_key(
 ) -> None:
     gc.unfreeze()
     before, frozen = gc.get_threshold(), gc.get_freeze_count()
-    monkeypatch.setattr(tui.app.idle_gc, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(tui.app.background.idle_gc, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(tui.app.preload, "CALM_SECONDS", 0.01)
     app = LimnerApp(story.root, story)
     monkeypatch.setattr("textual.drivers.headless_driver.HeadlessDriver", CalmDriver)
     try:
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
-            assert gc.get_threshold() == (*before[:2], tui.app.idle_gc.SELDOM)
+            assert gc.get_threshold() == (*before[:2], tui.app.background.idle_gc.SELDOM)
             await until(pilot, lambda: app.ready.is_made("plot"))
             await until(pilot, lambda: gc.get_freeze_count() > frozen)
             await until(pilot, lambda: app.stylesheet.has_source(str(tui.app.preload.SCREENS_FOLDER / "help.tcss")))

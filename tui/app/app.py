@@ -24,15 +24,15 @@ from engine.project import Project
 from engine.training.runs.run_status import RunStatus
 from tui.actions import Scope
 from tui.app.appearance import Appearance
+from tui.app.background.idle_gc import IdleGc
+from tui.app.background.run_watcher import RunWatcher, Seen
 from tui.app.context import Context
 from tui.app.first_screen import first_screen
-from tui.app.idle_gc import IdleGc
 from tui.app.key_queue import KeyQueue, Passed
 from tui.app.notifications import Notifications
 from tui.app.palette import ActionCommands, Palette, ThemeCommands
 from tui.app.preload import MODES, Preloader, lazy_screen
 from tui.app.quit import Quit
-from tui.app.run_watcher import RunWatcher, Seen
 from tui.app.session_state import Left, SessionState
 from tui.screens.shared.base import LOW_ROWS, SLIM_COLUMNS, WIDE_COLUMNS, WorkScreen
 from tui.screens.shared.overlay import Overlay

@@ -12,9 +12,9 @@ from textual.message import Message
 from engine.errors import ProjectError
 from engine.project import Project
 from tui.actions import Scope
-from tui.app.idle_gc import IdleGc
+from tui.app.background.idle_gc import IdleGc
+from tui.app.background.run_watcher import RunWatcher, Seen
 from tui.app.picture_app import PictureApp
-from tui.app.run_watcher import RunWatcher, Seen
 from tui.app.session_state import Left
 from tui.theming.keymap import Keymap
 from tui.theming.user_settings import UserSettings

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from engine.dataset.captions.captioner import Captioner, CaptionModel
-from engine.dataset.captions.server_address import server_address
+from engine.dataset.captions.models.server_address import server_address
 from engine.errors import DatasetError
 from engine.plugins import plugins
 from engine.settings import Settings
@@ -23,7 +23,7 @@ def _late(module: str) -> Callable[[Settings, Path, Callable[[], bool]], Caption
     """The ``load`` of a module of this folder, which is imported only in the job that captions: models are large."""
 
     def load(settings: Settings, project: Path, should_stop: Callable[[], bool]) -> CaptionModel:
-        found: CaptionModel = import_module(f"{__package__}.{module}").load(settings, project, should_stop)
+        found: CaptionModel = import_module(f"{__package__}.models.{module}").load(settings, project, should_stop)
         return found
 
     return load

@@ -17,6 +17,7 @@ from typing import Any
 from engine.errors import NotALibrary
 from engine.library.address import LibraryAddress
 from engine.library.base import Description
+from engine.library.connection.tls import told_of
 from engine.library.faces import Embedding, LibraryFace, Marker, bounded
 from engine.library.paths import Roots
 from engine.library.people import Person
@@ -25,7 +26,6 @@ from engine.library.photoprism_http.messages import quoted
 from engine.library.photoprism_http.photos import RemoteFile, RemotePhotos
 from engine.library.photoprism_http.records import RemotePhoto, listed, number, person_of, photo_of, text
 from engine.library.photoprism_http.session import AT_ONCE, Refused, Session
-from engine.library.tls import told_of
 
 AHEAD = 4 * AT_ONCE
 """Photos that are asked about at a time."""

@@ -20,9 +20,9 @@ from urllib.parse import urlencode, urlsplit
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.library.address import LibraryAddress
-from engine.library.connection_errors import unreachable
+from engine.library.connection.errors import unreachable
+from engine.library.connection.tls import web_context
 from engine.library.photoprism_http.messages import passing, said_in, seconds_of, sendable, site_of
-from engine.library.tls import web_context
 from engine.network.bounded_http import GONE, Answer, Connection, Encrypted, Plain
 from engine.network.deadlines import Left, left, rest
 from engine.secrets import register_secret

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.library.address import LibraryAddress
-from engine.library.connection_errors import unreachable
-from engine.library.tunnel import tunnel_to
+from engine.library.connection.errors import unreachable
+from engine.library.connection.tunnel import tunnel_to
 
 HANDS_OVER = "the server asks for the plain password"
 """What our own refusal to hand a password over says."""

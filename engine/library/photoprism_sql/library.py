@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.library.address import LibraryAddress
 from engine.library.base import Description
+from engine.library.connection.tls import told_of
 from engine.library.faces import Embedding, LibraryFace, Marker, bounded
 from engine.library.paths import Roots
 from engine.library.people import Person
@@ -22,7 +23,6 @@ from engine.library.photoprism_sql.opening import encrypted
 from engine.library.photoprism_sql.people import read_people
 from engine.library.photoprism_sql.rows import AT_ONCE, read_faces, read_markers
 from engine.library.photoprism_sql.schema import Schema, count_of
-from engine.library.tls import told_of
 from engine.library.values import text_of
 
 

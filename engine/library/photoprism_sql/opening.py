@@ -16,12 +16,12 @@ from sqlalchemy.pool import NullPool
 
 from engine.errors import NotALibrary
 from engine.library.address import LibraryAddress, Tls
-from engine.library.connection_errors import CONNECT_SECONDS
+from engine.library.connection.errors import CONNECT_SECONDS
+from engine.library.connection.tls import database_context
+from engine.library.connection.tls_pins import check_tls_was_never_seen, remember_tls
 from engine.library.photoprism_sql.bounded_mysql import ANSWER_SECONDS, BoundedConnection
 from engine.library.photoprism_sql.logging_in import PLUGINS, ChallengedConnection
 from engine.library.photoprism_sql.sqlite_snapshot import without_touching
-from engine.library.tls import database_context
-from engine.library.tls_pins import check_tls_was_never_seen, remember_tls
 from engine.secrets import register_secret
 from engine.storage.guarded_sqlite import Guarded
 

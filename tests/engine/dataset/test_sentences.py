@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
-from engine.dataset.captions.blip import Blip
-from engine.dataset.captions.florence import Florence
 from engine.dataset.captions.job import write_captions
+from engine.dataset.captions.models.blip import Blip
+from engine.dataset.captions.models.florence import Florence
 from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project

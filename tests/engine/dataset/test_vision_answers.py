@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine import events
 from engine.dataset.captions.job import write_captions
-from engine.dataset.captions.vision_answer import answer_of, is_refusal
+from engine.dataset.captions.models.vision_answer import answer_of, is_refusal
 from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.dataset.captions.wd14 import Tagger, mcut, prepared, spoken
+from engine.dataset.captions.models.wd14 import Tagger, mcut, prepared, spoken
 from engine.errors import DatasetError
 from tests.onnx_tagger import SIDE, write_tagger
 

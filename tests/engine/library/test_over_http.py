@@ -394,7 +394,7 @@ def test_https_is_verified_and_what_to_do_is_told(
         with opened(replace_url(prism, "?ssl=unverified"), None) as library:
             assert library.describe().notes == ()
             far = replace(library.address, host="photos.example.com")
-            from engine.library.tls import told_of
+            from engine.library.connection.tls import told_of
 
             assert "it was not verified" in told_of(far, True)[0]
             assert "not encrypted" in told_of(far, False)[0]

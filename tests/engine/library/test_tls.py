@@ -16,10 +16,10 @@ import trustme
 
 from engine.errors import HostUnreachable, LibraryError
 from engine.library.address import Tls, parse_address
+from engine.library.connection.tunnel import tunnel_to
 from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from engine.library.photoprism_sql.opening import encrypted
 from engine.library.registry import connect
-from engine.library.tunnel import tunnel_to
 from engine.settings import LibrarySettings
 from tests.mariadb import MariaServer, running_server
 from tests.photoprism import Index

@@ -16,7 +16,7 @@ from engine.events import JobState
 from engine.project import create_project
 from engine.security.trust import NotConfirmed
 from tui.actions import Scope
-from tui.app.job_watcher import JobFollower, JobStatus
+from tui.app.background.job_watcher import JobFollower, JobStatus
 from tui.screens.connect.address_form import AddressForm
 from tui.screens.connect.confirm_server import ask_to_confirm
 from tui.screens.connect.fields import Checked, Entered, finds_faces, look

@@ -9,7 +9,7 @@ from textual.timer import Timer
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder, Request
 from engine.security.trust import NotConfirmed
-from tui.app.job_watcher import JobFollower, JobStatus
+from tui.app.background.job_watcher import JobFollower, JobStatus
 from tui.screens.connect.confirm_server import ask_to_confirm
 from tui.widgets.ink import Ink, Line
 

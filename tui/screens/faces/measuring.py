@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.timer import Timer
 
 from engine.jobs.folder import JobFolder
-from tui.app.job_watcher import JobFollower, JobStatus
+from tui.app.background.job_watcher import JobFollower, JobStatus
 from tui.widgets.ink import Ink, Line
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tui.screens.pictures.view import Forming, PicturesPanes
 
 if TYPE_CHECKING:
     from engine.project import Project
-    from tui.app.job_watcher import JobFollower
+    from tui.app.background.job_watcher import JobFollower
 
 NOT_THERE = "{pictures.queue} goes to the queue; there, it acts on the picture under the cursor."
 
@@ -88,7 +88,7 @@ class PicturesQueue(PicturesPanes):
 
     def look_at_forming(self) -> None:
         """Reads in a thread how far the pictures are, and when what is seen of them was written."""
-        from tui.app.job_watcher import JobFollower
+        from tui.app.background.job_watcher import JobFollower
 
         project, follower = self.project, self._follower
         painting = [picture.id for picture in self._waiting if picture.state is PictureState.PAINTING]

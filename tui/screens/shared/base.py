@@ -21,7 +21,7 @@ from engine.errors import LimnerError, ProjectError
 from engine.project import Project
 from engine.storage.os_errors import explain
 from tui.actions import Action, Scope
-from tui.app.run_watcher import Seen
+from tui.app.background.run_watcher import Seen
 from tui.app.session_state import Left
 from tui.textual_internals import count_as_styled
 from tui.theming.keymap import keyed, keyed_line

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import ACTIONS, Action, Scope, actions_of
-from tui.app.run_watcher import Seen
+from tui.app.background.run_watcher import Seen
 from tui.theming.bindings import bindings_for
 from tui.theming.keymap import AS_THEY_COME, Keymap, hint_line, keyed
 from tui.widgets.ink import content_of, title_of

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from engine.jobs.folder import Request
 from engine.training.runs.run_status import RunStatus
 from tui.actions import Scope
-from tui.app.run_watcher import Seen
+from tui.app.background.run_watcher import Seen
 from tui.screens.shared.overlay import Overlay, overlay_bindings
 from tui.text.meter import clock
 from tui.text.run_summary import how_it_ended, state_of

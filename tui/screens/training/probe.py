@@ -9,7 +9,7 @@ from textual.timer import Timer
 
 from engine import events
 from engine.jobs.folder import EventTail, JobFolder, Request
-from tui.app.job_watcher import JobFollower, JobStatus
+from tui.app.background.job_watcher import JobFollower, JobStatus
 from tui.widgets.ink import Ink, Line
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from engine.jobs.folder import JobFolder, Request
 from engine.pictures.gallery.lora_choice import LoraChoice
 from engine.training.runs.run_status import RunStatus
 from tui.actions import Action, Scope
-from tui.app.run_watcher import Seen
+from tui.app.background.run_watcher import Seen
 from tui.app.session_state import Left
 from tui.screens.shared.base import WorkScreen
 from tui.screens.shared.dialogs import Confirm

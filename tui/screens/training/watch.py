@@ -15,7 +15,7 @@ from textual.widget import Widget
 
 from engine import events
 from engine.training.runs.run_status import RunStatus
-from tui.app.run_watcher import Seen
+from tui.app.background.run_watcher import Seen
 from tui.screens.dataset.text import open_picture, picture_key
 from tui.text.charts.view import Measure, View, trace_of
 from tui.text.lines import Ink, Line, cut

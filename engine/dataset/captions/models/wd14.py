@@ -20,7 +20,7 @@ import onnxruntime
 from PIL import Image
 
 from engine.dataset.captions.captioner import CaptionModel, TagCaptions
-from engine.dataset.captions.model_files import find_files
+from engine.dataset.captions.models.model_files import find_files
 from engine.errors import DatasetError
 from engine.settings import Settings
 from engine.storage.untrusted_files import read_text

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from engine.dataset.captions.captioner import CaptionModel, ProseCaptions
-from engine.dataset.captions.model_files import check_source, not_fetched
-from engine.dataset.captions.sentence_models import BEAMS, first_device, on_device
+from engine.dataset.captions.models.model_files import check_source, not_fetched
+from engine.dataset.captions.models.sentence_models import BEAMS, first_device, on_device
 from engine.settings import Settings
 
 

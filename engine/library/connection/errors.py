@@ -8,7 +8,7 @@ import ssl
 
 from engine.errors import HostUnreachable, LibraryError
 from engine.library.address import LibraryAddress
-from engine.library.tunnel import tunnel_to
+from engine.library.connection.tunnel import tunnel_to
 from engine.network.deadlines import Left, TooSlow, Unbounded
 
 CONNECT_SECONDS = 5

@@ -15,9 +15,9 @@ from typing import Any
 from PIL import Image
 
 from engine.dataset.captions.captioner import CaptionModel, NoCaption, ProseCaptions
-from engine.dataset.captions.server_address import server_address
-from engine.dataset.captions.vision_answer import answer_of as answer_of
-from engine.dataset.captions.vision_answer import is_refusal, only_thoughts
+from engine.dataset.captions.models.server_address import server_address
+from engine.dataset.captions.models.vision_answer import answer_of as answer_of
+from engine.dataset.captions.models.vision_answer import is_refusal, only_thoughts
 from engine.errors import DatasetError
 from engine.llm.forms import Form
 from engine.llm.server import Declined, ModelServer, Refused, project_server, wait_before

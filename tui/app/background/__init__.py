@@ -1,0 +1,1 @@
+"""What goes on beside the screens: following jobs and runs, collecting garbage while nobody types."""
