@@ -9,7 +9,6 @@ journal knows it to be: what somebody wrote since stays.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,9 @@ from engine.dataset.files.caption_file import caption_path, one_line, parse_capt
 from engine.dataset.files.layout import DatasetFolder, read_caption, write_caption
 from engine.errors import DatasetError, LimnerError
 from engine.storage.database import Store
+from engine.storage.undo_journal import Turn, UndoJournal
+
+JOURNAL = UndoJournal("caption_actions", "caption_changes")
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,7 @@ class CaptionJournal:
         """Opens an action that captions are added to one by one, as a job does. What was undone can no longer be
         redone from here on."""
         with self._store.change() as change:
-            change.execute("UPDATE caption_actions SET state = 'dropped' WHERE state = 'undone'")
-            values = (time.time(), label)
-            made = change.execute("INSERT INTO caption_actions (t, label) VALUES (?, ?)", values).lastrowid
-        assert made is not None
-        return made
+            return JOURNAL.begin(change, label)
 
     def add(self, action: int, name: str, text: str) -> bool:
         """Writes one caption as part of an action; whether that changed anything. Raises DatasetError as ``write``."""
@@ -133,11 +131,11 @@ class CaptionJournal:
 
     def undo(self) -> Change | None:
         """Takes the last action back, also one of an earlier day; None where nothing is left to undo."""
-        return self._turn("done", "undone", "before", "DESC")
+        return self._turn(Turn.UNDO)
 
     def redo(self) -> Change | None:
         """Does the last undone action again; None where nothing is left to redo."""
-        return self._turn("undone", "done", "after", "ASC")
+        return self._turn(Turn.REDO)
 
     def _amend(self, row: sqlite3.Row, step: _Step) -> None:
         """Brings a change and its file to what is written now, both or neither: where one of them were ahead of the
@@ -158,24 +156,16 @@ class CaptionJournal:
                     put_bytes(image, step.was)
             raise
 
-    def _turn(self, state: str, to_state: str, column: str, order: str) -> Change | None:
+    def _turn(self, turn: Turn) -> Change | None:
         with self._store.change() as change:
-            # An action that changed nothing is none: a job that was told to stop at once, say.
-            row = change.execute(
-                "SELECT id, label FROM caption_actions WHERE state = ?"
-                " AND EXISTS (SELECT 1 FROM caption_changes WHERE action_id = caption_actions.id)"
-                f" ORDER BY id {order} LIMIT 1",
-                (state,),
-            ).fetchone()
-            if row is None:
+            turned = JOURNAL.turn(change, turn)
+            if turned is None:
                 return None
-            change.execute("UPDATE caption_actions SET state = ? WHERE id = ?", (to_state, row["id"]))
-            change.execute("UPDATE caption_changes SET written = 0 WHERE action_id = ?", (row["id"],))
+            change.execute("UPDATE caption_changes SET written = 0 WHERE action_id = ?", (turned.id,))
         self._settle()
-        changes = self._store.rows("SELECT * FROM caption_changes WHERE action_id = ? ORDER BY id", row["id"])
-        there = {each["image"]: self._holds(each, column) for each in changes}
+        there = {each["image"]: self._holds(each, turn) for each in turned.changes}
         changed = tuple(name for name, done in there.items() if done)
-        return Change(row["label"], changed, tuple(name for name, done in there.items() if not done))
+        return Change(turned.label, changed, tuple(name for name, done in there.items() if not done))
 
     def _settle(self) -> None:
         """Writes what the database says is not written yet. Safe to do twice, and by two processes."""

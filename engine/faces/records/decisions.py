@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,8 +13,9 @@ from engine.faces.photo.geometry import Box, Cut
 from engine.faces.records.found_face import FoundFace
 from engine.faces.records.measurement_store import TABLES, measures_of
 from engine.faces.records.measurements import NOT_MEASURED, Measures
-from engine.faces.records.record_scan import Around, Recorded, record, rename
+from engine.faces.records.record_scan import JOURNAL, Around, Recorded, record, rename
 from engine.storage.database import Store
+from engine.storage.undo_journal import Turn
 
 
 class Decision(StrEnum):
@@ -133,25 +133,19 @@ class Ledger:
 
     def undo(self) -> Action | None:
         """Takes the last action back, also one of an earlier day; None where nothing is left to undo."""
-        return self._turn("done", "undone", "before", "id DESC")
+        return self._turn(Turn.UNDO)
 
     def redo(self) -> Action | None:
         """Does the last undone action again; None where nothing is left to redo."""
-        return self._turn("undone", "done", "after", "id ASC")
+        return self._turn(Turn.REDO)
 
-    def _turn(self, state: str, to_state: str, column: str, order: str) -> Action | None:
+    def _turn(self, turn: Turn) -> Action | None:
         with self._store.change() as change:
-            action = change.execute(
-                f"SELECT id, label FROM actions WHERE state = ? ORDER BY {order} LIMIT 1", (state,)
-            ).fetchone()
-            if action is None:
+            turned = JOURNAL.turn(change, turn)
+            if turned is None:
                 return None
-            rows = change.execute(
-                f"SELECT face_id, field, {column} AS value FROM decisions WHERE action_id = ?", (action["id"],)
-            ).fetchall()
-            _apply(change, [(row["face_id"], row["field"], row["value"]) for row in rows])
-            change.execute("UPDATE actions SET state = ? WHERE id = ?", (to_state, action["id"]))
-        return Action(action["label"], tuple(dict.fromkeys(row["face_id"] for row in rows)))
+            _apply(change, [(row["face_id"], row["field"], row[turn]) for row in turned.changes])
+        return Action(turned.label, tuple(dict.fromkeys(row["face_id"] for row in turned.changes)))
 
     def _change(self, word: str, wanted: list[tuple[int, str, str]]) -> Action:
         """Sets fields of faces as one action: (number, ``decision`` or ``cut``, value; no cut is empty text)."""
@@ -167,10 +161,7 @@ class Ledger:
             changed = tuple(dict.fromkeys(step[0] for step in steps))
             label = f"{word} {changed[0]}" if len(changed) == 1 else f"{word} {len(changed)} faces"
             if steps:
-                change.execute("UPDATE actions SET state = 'dropped' WHERE state = 'undone'")
-                action_id = change.execute(
-                    "INSERT INTO actions (t, label) VALUES (?, ?)", (time.time(), label)
-                ).lastrowid
+                action_id = JOURNAL.begin(change, label)
                 change.executemany(
                     "INSERT INTO decisions (action_id, face_id, field, before, after) VALUES (?, ?, ?, ?, ?)",
                     [(action_id, *step) for step in steps],

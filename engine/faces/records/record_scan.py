@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.faces.photo.geometry import Box
 from engine.faces.records.moved_faces import Place, same_faces
+from engine.storage.undo_journal import UndoJournal
 
 if TYPE_CHECKING:
     from engine.faces.records.found_face import FoundFace
+
+JOURNAL = UndoJournal("actions", "decisions")
+"""What was decided about faces, and which of them moved to another id."""
 
 FIELDS = (
     "marker_uid, person_uid, person, photo_uid, file_uid, file_root, file_name, path, x, y, w, h,"
@@ -144,8 +147,7 @@ def _move(change: sqlite3.Connection, found: Sequence[FoundFace], people: Collec
     _copy_words(change, [(lost[old]["id"], new) for old, new in pairs.items()], found)
     if told:
         label = f"move {len(told)} faces" if len(told) > 1 else f"move {told[0][0]}"
-        change.execute("UPDATE actions SET state = 'dropped' WHERE state = 'undone'")
-        action = change.execute("INSERT INTO actions (t, label) VALUES (?, ?)", (time.time(), label)).lastrowid
+        action = JOURNAL.begin(change, label)
         change.executemany(
             "INSERT INTO decisions (action_id, face_id, field, before, after) VALUES (?, ?, 'marker', ?, ?)",
             [(action, *each) for each in told],

@@ -15,6 +15,9 @@ from engine.errors import PictureError
 from engine.pictures.orders.picture import PictureState
 from engine.pictures.orders.queue import MOST_STARS
 from engine.storage.database import Store
+from engine.storage.undo_journal import Turn, UndoJournal
+
+JOURNAL = UndoJournal("verdict_actions", "verdict_changes")
 
 
 class Verdict(StrEnum):
@@ -88,11 +91,11 @@ class Ratings:
 
     def undo(self) -> Action | None:
         """Takes the last action back, also one of an earlier day; None where nothing is left to undo."""
-        return self._turn("done", "undone", "before", "id DESC")
+        return self._turn(Turn.UNDO)
 
     def redo(self) -> Action | None:
         """Does the last undone action again; None where nothing is left to redo."""
-        return self._turn("undone", "done", "after", "id ASC")
+        return self._turn(Turn.REDO)
 
     def _say(self, verdict: Verdict, word: str, numbers: Iterable[int], becomes: Callable[[int], int]) -> Action:
         steps: list[tuple[int, int, int]] = []
@@ -108,28 +111,21 @@ class Ratings:
             changed = tuple(step[0] for step in steps)
             label = f"{word} {changed[0]}" if len(changed) == 1 else f"{word} {len(changed)} pictures"
             if steps:
-                change.execute("UPDATE verdict_actions SET state = 'dropped' WHERE state = 'undone'")
-                action = change.execute("INSERT INTO verdict_actions (t, label) VALUES (?, ?)", (time.time(), label))
+                action = JOURNAL.begin(change, label)
                 change.executemany(
                     "INSERT INTO verdict_changes (action_id, picture_id, field, before, after) VALUES (?, ?, ?, ?, ?)",
-                    [(action.lastrowid, number, verdict.value, before, after) for number, before, after in steps],
+                    [(action, number, verdict.value, before, after) for number, before, after in steps],
                 )
                 _apply(change, [(number, verdict.value, after) for number, _, after in steps])
         return Action(label, changed)
 
-    def _turn(self, state: str, to_state: str, column: str, order: str) -> Action | None:
+    def _turn(self, turn: Turn) -> Action | None:
         with self._store.change() as change:
-            action = change.execute(
-                f"SELECT id, label FROM verdict_actions WHERE state = ? ORDER BY {order} LIMIT 1", (state,)
-            ).fetchone()
-            if action is None:
+            turned = JOURNAL.turn(change, turn)
+            if turned is None:
                 return None
-            rows = change.execute(
-                f"SELECT picture_id, field, {column} AS value FROM verdict_changes WHERE action_id = ?", (action["id"],)
-            ).fetchall()
-            _apply(change, [(row["picture_id"], row["field"], row["value"]) for row in rows])
-            change.execute("UPDATE verdict_actions SET state = ? WHERE id = ?", (to_state, action["id"]))
-        return Action(action["label"], tuple(dict.fromkeys(row["picture_id"] for row in rows)))
+            _apply(change, [(row["picture_id"], row["field"], row[turn]) for row in turned.changes])
+        return Action(turned.label, tuple(dict.fromkeys(row["picture_id"] for row in turned.changes)))
 
 
 def _refuse(number: int, row: sqlite3.Row | None, verdict: Verdict) -> None:
