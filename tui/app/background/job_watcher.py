@@ -17,6 +17,8 @@ class JobStatus:
     id: str
     state: events.JobState = events.JobState.QUEUED
     phase: events.Phase | None = None
+    steps: int = 0
+    """Steps of training."""
     warnings: int = 0
     """Warnings about one file each."""
     told: tuple[str, ...] = ()
@@ -53,6 +55,8 @@ class JobFollower:
                     status = replace(status, error=JobError(event.reason or "the job failed"))
             case events.Phase():
                 status = replace(status, phase=event)
+            case events.Step():
+                status = replace(status, steps=status.steps + 1)
             case events.Warning(message=message, subject=None):
                 status = replace(status, told=(*status.told, message))
             case events.Warning():

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from textual import on
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.counting import many
 from engine.errors import LimnerError
 from engine.events import JobState
+from engine.jobs.folder import JobFolder
 from engine.project import create_project
 from engine.security.trust import NotConfirmed
 from tui.actions import Scope
-from tui.app.background.job_watcher import JobFollower, JobStatus
+from tui.app.background.job_watcher import JobStatus
 from tui.screens.connect.address_form import AddressForm
 from tui.screens.connect.confirm_server import ask_to_confirm
 from tui.screens.connect.fields import Checked, Entered, finds_faces, look
@@ -24,6 +24,7 @@ from tui.screens.connect.folder_people import merge_person, rename_person
 from tui.screens.connect.people_pane import PeoplePane
 from tui.screens.shared.base import NOTHING_HERE, WorkScreen
 from tui.screens.shared.dialogs import NewProject, NewWords
+from tui.screens.shared.job_watch import JobWatch
 from tui.text.meter import bar
 from tui.theming.bindings import bindings_for
 from tui.widgets.ink import Ink, Line, content_of, key_line
@@ -33,9 +34,6 @@ from tui.widgets.text_line import TextLine
 if TYPE_CHECKING:
     from engine.library.people import Person
     from engine.settings import LibrarySettings, PersonSettings, Settings
-
-POLL_SECONDS = 0.25
-"""How often a scan's log is looked at."""
 
 
 class ConnectScreen(WorkScreen):
@@ -64,9 +62,8 @@ class ConnectScreen(WorkScreen):
         self._photos_of: Entered | None = None
         self._looked_at: Entered | None = None
         self._results: list[Line] = []
-        self._scan: JobFollower | None = None
+        self._scan = JobWatch(self, "scan", self._scans, self._scanned)
         self._scanning = ""
-        self._timer: Timer | None = None
         self._password = ""
         self._person: PersonSettings | None = None
         self._grouped: LibrarySettings | None = None
@@ -187,30 +184,26 @@ class ConnectScreen(WorkScreen):
 
     def _look_for_faces(self) -> None:
         """Starts the job that looks through a plain folder."""
-        if self._scan is not None:
+        if self._scan.watching:
             self.notify("A scan is already running.", severity="warning", timeout=3)
             return
         project = self.project
 
-        def begin() -> JobFollower:
+        def begin() -> JobFolder:
             from engine.faces.scan import start_index
 
-            return JobFollower(start_index(project))
+            return start_index(project)
 
         self._show_results([[("· ", Ink.MUTED), ("looking for faces …", Ink.MUTED)]])
-        self.do("scan", begin, lambda follower: self._follow(follower, ""))
-
-    def _follow(self, follower: JobFollower, name: str) -> None:
-        self._scan = follower
-        self._scanning = name
-        self._timer = self.set_interval(POLL_SECONDS, self._poll)
+        self._scanning = ""
+        self._scan.start(begin)
 
     def action_scan(self) -> None:
         """Starts a scan of the person under the cursor."""
         person = self._people.person
         if person is None:
             return
-        if self._scan is not None:
+        if self._scan.watching:
             self.notify("A scan is already running.", severity="warning", timeout=3)
             return
         if self._photos is not None and self._photos_of == self._form.entered:
@@ -222,13 +215,14 @@ class ConnectScreen(WorkScreen):
             return
         project, name, password = self.project, person.id, self._password or None
 
-        def begin() -> JobFollower:
+        def begin() -> JobFolder:
             from engine.faces.scan import start_scan
 
-            return JobFollower(start_scan(project, name, password))
+            return start_scan(project, name, password)
 
         self._show_results([[("· ", Ink.MUTED), (f"scanning {person.name} …", Ink.MUTED)]])
-        self.do("scan", begin, lambda follower: self._follow(follower, person.name))
+        self._scanning = person.name
+        self._scan.start(begin)
 
     @on(AddressForm.Completed)
     def _completed(self) -> None:
@@ -335,25 +329,16 @@ class ConnectScreen(WorkScreen):
         self.ask()
         self._people.show_people(people, faces, self._person)
 
-    def _poll(self) -> None:
-        if self._scan is not None:
-            self.do("scan-poll", self._scan.poll, self._scanned)
+    def _scans(self, status: JobStatus) -> None:
+        phase = status.phase
+        if phase is not None and phase.total:
+            what = f"{many(phase.total, 'face')} of {self._scanning}" if phase.name == "faces" else phase.name
+            if phase.name == "photos":
+                what = f"{many(phase.total, 'photo')} looked at for faces"
+            words = f" {phase.done:,} of {what}"
+            self._show_results([[*bar(phase.done / phase.total, 24), (words, Ink.PLAIN)]])
 
     def _scanned(self, status: JobStatus) -> None:
-        if self._scan is None:
-            return
-        if not status.state.ended:
-            phase = status.phase
-            if phase is not None and phase.total:
-                what = f"{many(phase.total, 'face')} of {self._scanning}" if phase.name == "faces" else phase.name
-                if phase.name == "photos":
-                    what = f"{many(phase.total, 'photo')} looked at for faces"
-                words = f" {phase.done:,} of {what}"
-                self._show_results([[*bar(phase.done / phase.total, 24), (words, Ink.PLAIN)]])
-            return
-        self._scan = None
-        if self._timer is not None:
-            self._timer.stop()
         if status.state is JobState.FAILED:
             self._not_scanned(status)
             return

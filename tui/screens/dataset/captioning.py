@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.timer import Timer
-
 from engine.errors import LimnerError
-from engine.jobs.folder import JobFolder, Request
+from engine.jobs.folder import JobFolder
 from engine.security.trust import NotConfirmed
-from tui.app.background.job_watcher import JobFollower, JobStatus
+from tui.app.background.job_watcher import JobStatus
 from tui.screens.connect.confirm_server import ask_to_confirm
+from tui.screens.shared.job_watch import JobWatch
 from tui.widgets.ink import Ink, Line
 
 if TYPE_CHECKING:
     from tui.screens.shared.base import WorkScreen
-
-POLL_SECONDS = 0.3
-"""How often the job's log is looked at."""
 
 
 class Captioning:
@@ -25,19 +21,17 @@ class Captioning:
 
     def __init__(self, screen: WorkScreen) -> None:
         self._screen = screen
-        self._job: JobFolder | None = None
-        self._follower: JobFollower | None = None
+        self._watch = JobWatch(screen, "captions", self._changed, self._ended)
         self._seen: JobStatus | None = None
-        self._timer: Timer | None = None
 
     @property
     def running(self) -> bool:
         """Whether captions are being written."""
-        return self._follower is not None
+        return self._watch.watching
 
     def status(self) -> Line:
         """``captions 3 of 24 · ``; nothing where none are written now."""
-        if self._follower is None:
+        if not self.running:
             return []
         phase = self._seen.phase if self._seen is not None else None
         words = f"captions {phase.done:,} of {phase.total:,} · " if phase is not None else "captions … · "
@@ -45,7 +39,7 @@ class Captioning:
 
     def find(self) -> None:
         """Follows a job that runs already, started by a command or before the app was."""
-        if self._follower is None:
+        if not self.running:
             from engine.dataset.captions.start import caption_folder
             from engine.jobs.follow import state
 
@@ -73,37 +67,29 @@ class Captioning:
 
     def stop(self) -> None:
         """Asks the job to stop; what it wrote stays."""
-        if self._job is not None and self._follower is not None:
-            job = self._job
-            if self._screen.could(lambda: job.ask(Request.STOP)):
-                self._screen.say("Stopping after this caption …")
+        if self._watch.ask_to_stop():
+            self._screen.say("Stopping after this caption …")
 
     def _begun(self, job: JobFolder) -> None:
-        if self._follower is not None:
+        if self.running:
             return
-        self._job, self._follower, self._seen = job, JobFollower(job), None
-        self._timer = self._screen.set_interval(POLL_SECONDS, self._poll)
-        self._screen.keys_changed()
+        self._seen = None
+        self._watch.watch(job)
         self._screen.ask()
 
-    def _poll(self) -> None:
-        if self._follower is not None:
-            self._screen.do("captions-poll", self._follower.poll, self._polled)
-
-    def _polled(self, status: JobStatus) -> None:
+    def _changed(self, status: JobStatus) -> None:
         before, self._seen = self._seen, status
-        if status.state.ended and self._follower is not None:
-            if self._timer is not None:
-                self._timer.stop()
-            self._follower = None
-            self._screen.keys_changed()
-            if status.error is not None:
-                self._screen.show_error(status.error)
-            else:
-                self._screen.say(_told(status))
+        if before is None or before.phase != status.phase:
             self._screen.shown()
-        elif before is None or before.phase != status.phase:
-            self._screen.shown()
+        self._screen.ask()
+
+    def _ended(self, status: JobStatus) -> None:
+        self._seen = status
+        if status.error is not None:
+            self._screen.show_error(status.error)
+        else:
+            self._screen.say(_told(status))
+        self._screen.shown()
         self._screen.ask()
 
 

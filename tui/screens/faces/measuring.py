@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from textual.timer import Timer
-
 from engine.jobs.folder import JobFolder
-from tui.app.background.job_watcher import JobFollower, JobStatus
+from tui.app.background.job_watcher import JobStatus
+from tui.screens.shared.job_watch import JobWatch
 from tui.widgets.ink import Ink, Line
 
 if TYPE_CHECKING:
     from tui.screens.shared.base import WorkScreen
-
-POLL_SECONDS = 0.3
-"""How often the job's log is looked at."""
 
 
 class Measuring:
@@ -23,14 +19,13 @@ class Measuring:
 
     def __init__(self, screen: WorkScreen) -> None:
         self._screen = screen
-        self._follower: JobFollower | None = None
+        self._watch = JobWatch(screen, "measure", self._changed, self._ended)
         self._seen: JobStatus | None = None
-        self._timer: Timer | None = None
         self._tried: frozenset[int] = frozenset()
 
     def status(self) -> Line:
         """``measuring 214 of 1,098``; nothing where nothing is measured now."""
-        phase = self._seen.phase if self._seen is not None and self._follower is not None else None
+        phase = self._seen.phase if self._seen is not None and self._watch.watching else None
         return [(f"measuring {phase.done:,} of {phase.total:,} · ", Ink.ACTIVE)] if phase is not None else []
 
     def once_for(self, faces: Iterable[int]) -> None:
@@ -42,7 +37,7 @@ class Measuring:
 
     def start(self) -> None:
         """Starts the job, or follows the one that runs already."""
-        if self._follower is not None:
+        if self._watch.watching:
             return
         project = self._screen.project
 
@@ -52,23 +47,15 @@ class Measuring:
             running = measure_folder(project)
             return running if running.alive() else start_measure(project)
 
-        self._screen.do("measure", begin, self._begun)
+        self._watch.start(begin)
 
-    def _begun(self, job: JobFolder) -> None:
-        self._follower = JobFollower(job)
-        self._timer = self._screen.set_interval(POLL_SECONDS, self._poll)
-
-    def _poll(self) -> None:
-        if self._follower is not None:
-            self._screen.do("measure-poll", self._follower.poll, self._polled)
-
-    def _polled(self, status: JobStatus) -> None:
+    def _changed(self, status: JobStatus) -> None:
         self._seen = status
-        if status.state.ended and self._follower is not None:
-            if self._timer is not None:
-                self._timer.stop()
-            self._follower = None
-            if status.error is not None:
-                self._screen.show_error(status.error)
-            self._screen.shown()
+        self._screen.ask()
+
+    def _ended(self, status: JobStatus) -> None:
+        self._seen = status
+        if status.error is not None:
+            self._screen.show_error(status.error)
+        self._screen.shown()
         self._screen.ask()
