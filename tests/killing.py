@@ -26,7 +26,7 @@ from engine.jobs import worker
 from engine.jobs.folder import JobFolder
 from engine.lora.header import read_metadata
 from engine.storage import atomic_files
-from engine.training.learner import Learner
+from engine.training import loop
 from engine.training.run import train
 from tests.run_here import losses, of_kind, ordered
 from tests.small_project import small_project
@@ -88,7 +88,7 @@ class Places:
         os.replace = self.around("renaming a file", os.replace)
         os.fsync = self.around("syncing a file", os.fsync)
         os.write = self.halved(os.write)  # type: ignore[assignment]
-        Learner.learn = self.around("a step", Learner.learn)  # type: ignore[method-assign]
+        loop.train_step = self.around("a step", loop.train_step)
         torch.optim.AdamW.step = self.around("moving the weights", torch.optim.AdamW.step)  # type: ignore[method-assign]
         real_file = atomic_files.whole_file
 
@@ -184,7 +184,7 @@ def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None
     whole = ordered(project, "whole", **SETTINGS)
     assert child(whole, None, folder / "note") == 0, whole.log_path.read_text()
     places = (folder / "note").read_text().splitlines()
-    chance = random.Random(seed)
+    randomness = random.Random(seed)
     died: Counter[str] = Counter()
     wrong: list[str] = []
     runs = 0
@@ -193,7 +193,7 @@ def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None
         runs += 1
         broken = ordered(project, f"broken-{runs}", **SETTINGS)
         # Killed while a file is being written, and then where it happens to be when it goes on from there.
-        for deadly in ((INSIDE, chance.randint(1, inside)), ("", chance.randint(1, len(places) // 2))):
+        for deadly in ((INSIDE, randomness.randint(1, inside)), ("", randomness.randint(1, len(places) // 2))):
             if sum(died.values()) == kills or os.WIFEXITED(child(broken, deadly, folder / "note")):
                 break
             died[(folder / "note").read_text()] += 1

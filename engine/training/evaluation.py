@@ -31,7 +31,7 @@ class Evaluator:
         progress: takes in how long they took.
         keeper: writes the pictures.
         tell: gets what had to be left out.
-        easel: paints; None: nothing is painted.
+        renderer: paints; None: nothing is painted.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class Evaluator:
         progress: Progress,
         keeper: CheckpointWriter,
         tell: Callable[[events.Event], None],
-        easel: SampleRenderer | None,
+        renderer: SampleRenderer | None,
     ) -> None:
         self._learner, self._device, self._progress, self._keeper = learner, device, progress, keeper
-        self._tell, self._easel = tell, easel
+        self._tell, self._renderer = tell, renderer
         self._at_once: int | None = None
         self._looks = True
 
@@ -83,13 +83,13 @@ class Evaluator:
             painted: the numbers of prompts that need no picture.
             checkpoint: the name of the file that keeps what is painted with; None: none does.
         """
-        if self._easel is None:
+        if self._renderer is None:
             return 0.0
         self._progress.read()
         began = time.monotonic()
         try:
-            with self._learner.painting() as unet:
-                for each in self._easel.paint(unet, painted, checkpoint=checkpoint):
+            with self._learner.inference_mode() as unet:
+                for each in self._renderer.paint(unet, painted, checkpoint=checkpoint):
                     path = sample_path(name, each.number)
                     seconds = round(time.monotonic() - began, 3)
                     sample = events.Sample(path, each.prompt, each.seed, epoch, each.likeness, seconds)
@@ -98,7 +98,7 @@ class Evaluator:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            self._easel = None
+            self._renderer = None
             self._progress.pace.leave_out(paintings=True)
             self._tell(events.Warning(NO_SAMPLES))
         self._let_go()
@@ -109,11 +109,11 @@ class Evaluator:
     def measure(self, data: TrainingData, sampling_steps: int) -> None:
         """Looks at one held-out image and paints one picture with few steps, for what that takes; keeps neither."""
         self.validate(data, images=1)
-        if self._easel is None:
+        if self._renderer is None:
             return
         try:
-            with self._learner.painting() as unet:
-                picture = next(self._easel.paint(unet, (), sampling_steps))
+            with self._learner.inference_mode() as unet:
+                picture = next(self._renderer.paint(unet, (), sampling_steps))
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

@@ -73,8 +73,8 @@ def _of_rank(pair: LoraPair, rank: int, module: str) -> tuple[torch.Tensor, torc
         return down, up
     # As peft begins, Kaiming's uniform with a = √5: up to 1/√inputs either way. By the module's name, so that each
     # process of a run draws the same.
-    chance = torch.Generator().manual_seed(sum(module.encode()))
-    rows = (torch.rand(missing, down.shape[1], generator=chance) * 2 - 1) / down.shape[1] ** 0.5
+    randomness = torch.Generator().manual_seed(sum(module.encode()))
+    rows = (torch.rand(missing, down.shape[1], generator=randomness) * 2 - 1) / down.shape[1] ** 0.5
     return torch.cat([down, rows]), torch.cat([up, torch.zeros(up.shape[0], missing)], dim=1)
 
 

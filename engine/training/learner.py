@@ -1,9 +1,9 @@
-"""What learns: the denoiser with its LoRA and the optimizer. One ``learn`` is one step. Needs torch."""
+"""What learns: the denoiser with its LoRA and the optimizer. ``loop.py`` takes its steps. Needs torch."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ from engine.training.init_lora import InitResult, read_start
 from engine.training.runs.resume_state import OptimizerState
 from engine.training.step.compile import CompiledBlocks
 from engine.training.step.distributed import SingleProcess
-from engine.training.step.ema import Average
+from engine.training.step.ema import Ema
 from engine.training.step.flat_parameters import FlatParameters
 from engine.training.step.lora_adapter import add_lora, lora_state
 from engine.training.step.loss import LossWeights, diffusion_loss
-from engine.training.step.memory_fallback import MicrobatchPlan, is_out_of_memory, replays
+from engine.training.step.memory_fallback import MicrobatchPlan, replays
 from engine.training.step.optimizers import into_8bit, make_optimizer
 from engine.training.step.passes import PassRunner
 from engine.training.step.randomness import StepRandomness
@@ -46,7 +46,7 @@ class Learner:
         settings: of the run.
         fitting: how the work is cut so that it fits into memory.
         device: where it happens.
-        several: the processes that train together; None: this one is alone.
+        processes: those that train together; None: this one is alone.
         tell: takes what a person should know of how the steps are done.
     """
 
@@ -56,11 +56,11 @@ class Learner:
         settings: TrainingSettings,
         fitting: MicrobatchPlan,
         device: Device,
-        several: SingleProcess | None = None,
+        processes: SingleProcess | None = None,
         tell: Callable[[events.Event], None] = lambda _event: None,
     ) -> None:
         self.settings, self.device, self.fitting = settings, device, fitting
-        self.several = several or SingleProcess()
+        self.processes = processes or SingleProcess()
         self.denoiser = base.denoiser.to(device.name, memory_format=torch.channels_last)
         self.noise = base.noise().to(device.name)
         self._layers_per_block = base.layers_per_block
@@ -79,9 +79,9 @@ class Learner:
             parts |= encoders.lora()
         self.weights = FlatParameters(parts, groups, device.dtype)
         self.optimizer = self._optimizer(fitting.optimizer)
-        self.weighing = LossWeights(settings.min_snr_gamma, settings.prior_loss_weight)
-        self.average = Average(self.weights, settings.ema_decay) if settings.ema_decay else None
-        self.whole = True
+        self.loss_weights = LossWeights(settings.min_snr_gamma, settings.prior_loss_weight)
+        self.ema = Ema(self.weights, settings.ema_decay) if settings.ema_decay else None
+        self.consistent = True
         """False while the optimizer moves the weights: an error then leaves them half moved."""
         if fitting.checkpointing:
             self._compute_twice()
@@ -96,73 +96,49 @@ class Learner:
             torch.set_float32_matmul_precision("high")
         self._train(True)
 
-    def learn(
-        self, data: TrainingData, images: Sequence[int], chance: StepRandomness, rate: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Takes one step.
-
-        Args:
-            data: on the device.
-            images: the step's, by number.
-            chance: theirs.
-            rate: the learning rate.
-
-        Returns:
-            The mean loss and the norm of the gradient, scalars on the device.
-        """
+    def set_rate(self, rate: float) -> None:
+        """Sets the learning rate of the next step."""
         for group, share in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * share
-        total = torch.zeros((), device=self.device.name)
-        try:
-            self._pass_back(total, data, images, chance)
-        except Exception as error:
-            if is_out_of_memory(error):
-                # The other processes wait for this one's share.
-                self.several.all_reduce(self.weights.gradient, total, failed=True)
-            raise
-        total = self.several.all_reduce(self.weights.gradient, total, failed=False)
-        norm = self.weights.clip(self.settings.max_grad_norm)
-        self.whole = False
-        self.optimizer.step()
-        self.weights.refresh()
-        if self.average is not None:
-            self.average.update()
-        self.whole = True
-        return total, norm
 
-    def _pass_back(
-        self, total: torch.Tensor, data: TrainingData, images: Sequence[int], chance: StepRandomness
-    ) -> None:
-        """Computes the gradients of this process's share, adding its part of the step's mean loss to ``total``."""
-        share = self.several.share(len(images))
-        if not share:
-            self.weights.gradient.zero_()
-        for begin in range(0, len(share), self.fitting.batch):
-            places = share[begin : begin + self.fitting.batch]
-            part = chance.of(places).to(self.device.name)
-            batch = data.batch([images[each] for each in places], part.dropped, part.orders)
-            # The step's loss is the mean over all of its images, however many passes they take.
-            total += self._passes(batch, part, len(places) / len(images))
-            self.weights.take(first=begin == 0, whole=len(places) == len(images))
+    def forward_backward(self, batch: Batch, randomness: StepRandomness, share: float) -> torch.Tensor:
+        """One pass: computes a batch's loss and gradient.
 
-    def _pass(self, batch: Batch, chance: StepRandomness, share: float) -> torch.Tensor:
+        Args:
+            batch: on the device.
+            randomness: its random draws, on the device.
+            share: how much of the step the batch is, 0 to 1.
+
+        Returns:
+            Its part of the step's loss, a scalar on the device that stays until the next pass.
+        """
+        return self._passes(batch, randomness, share)
+
+    @contextlib.contextmanager
+    def moving(self) -> Iterator[None]:
+        """While the weights are moved: an error in between leaves them half moved."""
+        self.consistent = False
+        yield
+        self.consistent = True
+
+    def _pass(self, batch: Batch, randomness: StepRandomness, share: float) -> torch.Tensor:
         """Goes forward and back over a batch that makes up that share of its step; returns its part of the loss."""
         try:
-            loss = self._loss(batch, chance) * share
+            loss = self._loss(batch, randomness) * share
             loss.backward()  # type: ignore[no-untyped-call]
         except BaseException:
             # Whoever tries again is not to add to what half a pass left.
-            self.weights.forget()
+            self.weights.zero_grad()
             raise
         part = loss.detach()
         # With it goes the graph of the pass, before room is taken for anything else.
         del loss
-        self.weights.receive(whole=share == 1)
+        self.weights.collect_grads(whole=share == 1)
         return part
 
     def lora(self) -> dict[Part, dict[str, torch.Tensor]]:
         """The LoRA as a checkpoint is to hold it, each part of it, copied to the CPU: the average if there is one."""
-        parts = self.average.weights() if self.average else self.weights.named()
+        parts = self.ema.weights() if self.ema else self.weights.named()
         return {
             part: {name: each.detach().to("cpu", copy=True) for name, each in state.items()}
             for part, state in parts.items()
@@ -176,48 +152,48 @@ class Learner:
         }
         settings = self.settings
         begun = read_start(path, modules, settings.rank, settings.effective_alpha, self._layers_per_block)
-        self.weights.put(begun.tensors)
+        self.weights.load_state(begun.tensors)
         if settings.ema_decay:
-            self.average = Average(self.weights, settings.ema_decay)
+            self.ema = Ema(self.weights, settings.ema_decay)
         return begun
 
-    def memory(self) -> OptimizerState:
+    def state_dict(self) -> OptimizerState:
         """All that a run needs to go on from here, copied to the CPU."""
-        average = self.average.memory() if self.average else {}
+        average = self.ema.state_dict() if self.ema else {}
         parts = {part.value: state for part, state in self.weights.named().items()}
         return OptimizerState.of(self.optimizer, **parts, average=average)
 
-    def remember(self, memory: OptimizerState) -> None:
+    def load_state(self, memory: OptimizerState) -> None:
         """Goes to where ``memory`` was taken."""
-        self.weights.put({part: memory.part(part) for part in Part})
+        self.weights.load_state({part: memory.part(part) for part in Part})
         memory.give_back(self.optimizer)
-        if self.average is not None:
-            self.average.remember(memory.part("average"))
-        self.whole = True
+        if self.ema is not None:
+            self.ema.load_state(memory.part("average"))
+        self.consistent = True
 
     @contextlib.contextmanager
-    def painting(self) -> Iterator[Any]:
+    def inference_mode(self) -> Iterator[Any]:
         """The denoiser as a checkpoint of now would make it, only looked at; afterwards it learns on as before."""
-        learnt = self.weights.flat.clone() if self.average else None
+        learnt = self.weights.flat.clone() if self.ema else None
         self._train(False)
         # Looking for the quickest kernels takes memory, much of it for a VAE in float32.
         benchmark, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
         try:
-            if self.average is not None:
-                self.weights.flat.copy_(self.average.flat)
-                self.weights.refresh()
+            if self.ema is not None:
+                self.weights.flat.copy_(self.ema.flat)
+                self.weights.sync_compute_copy()
             with self._compiled.aside() if self._compiled is not None else contextlib.nullcontext():
                 yield self.denoiser
         finally:
             torch.backends.cudnn.benchmark = benchmark
             if learnt is not None:
                 self.weights.flat.copy_(learnt)
-                self.weights.refresh()
+                self.weights.sync_compute_copy()
             self._train(True)
 
-    def forget_gradients(self) -> None:
+    def zero_grad(self) -> None:
         """Lets go of a step that could not be finished, and of all memory that can be had again."""
-        self.weights.forget()
+        self.weights.zero_grad()
         self._passes.forget()
 
     def refit(self, fitting: MicrobatchPlan) -> None:
@@ -234,7 +210,7 @@ class Learner:
     def validate(self, data: TrainingData, at_once: int | None = None, images: int | None = None) -> float | None:
         """The loss on the held-out images of what a checkpoint would hold; None where there are none.
 
-        It moves nothing and draws no chance.
+        It moves nothing and draws nothing at random.
 
         Args:
             data: on its device.
@@ -243,9 +219,9 @@ class Learner:
         """
         losses: list[torch.Tensor] = []
         looked = 0
-        with self.painting(), torch.no_grad():
-            for batch, chance in validation_batches(data, self.noise.spread, at_once or self.fitting.batch, images):
-                losses.append(self._loss(batch, chance) * len(batch.latents))
+        with self.inference_mode(), torch.no_grad():
+            for batch, randomness in validation_batches(data, self.noise.spread, at_once or self.fitting.batch, images):
+                losses.append(self._loss(batch, randomness) * len(batch.latents))
                 looked += len(batch.latents)
         return float(torch.stack(losses).sum()) / looked if looked else None
 
@@ -276,9 +252,9 @@ class Learner:
         return True
 
     def _optimizer(self, kind: Optimizer) -> torch.optim.Optimizer:
-        return make_optimizer(kind, self.weights.moved(kind), self.settings, self.device.name)
+        return make_optimizer(kind, self.weights.param_groups(kind), self.settings, self.device.name)
 
-    def _loss(self, batch: Batch, chance: StepRandomness) -> torch.Tensor:
+    def _loss(self, batch: Batch, randomness: StepRandomness) -> torch.Tensor:
         if self.encoders is not None:
             batch = self.encoders.encoded(batch)
-        return diffusion_loss(self._predict, batch, self.noise, self.weighing, chance)
+        return diffusion_loss(self._predict, batch, self.noise, self.loss_weights, randomness)

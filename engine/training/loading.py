@@ -33,7 +33,7 @@ class Loaded:
     resolution: int
     """Pixels a side."""
     device: Device
-    easel: SampleRenderer | None = None
+    renderer: SampleRenderer | None = None
     """Paints the run's prompts and judges the pictures; None where there are none, or another process does it."""
 
     @property
@@ -42,7 +42,7 @@ class Loaded:
         return self.model.latent_scale
 
 
-def load(context: Context, several: SingleProcess) -> Loaded | None:
+def load(context: Context, processes: SingleProcess) -> Loaded | None:
     """Loads the base model and encodes what the order's settings ask for; None where the job is to stop.
 
     Raises:
@@ -55,16 +55,16 @@ def load(context: Context, several: SingleProcess) -> Loaded | None:
     model = load_base(base, device.dtype)
     context.emit(events.Phase("loading the base model", 1, 1))
     resolution = resolution_of(settings.training, model.shape)
-    data = several.in_turn(lambda: run_data(context, model, resolution, device))
+    data = processes.in_turn(lambda: run_data(context, model, resolution, device))
     if data is None:
         return None
-    easel = _easel(context, model, settings, device, base.title) if several.first else None
+    renderer = _renderer(context, model, settings, device, base.title) if processes.first else None
     model.release(text_encoders=not settings.training.train_text_encoders)
     device.free()
-    return Loaded(settings, base, model, data, resolution, device, easel)
+    return Loaded(settings, base, model, data, resolution, device, renderer)
 
 
-def _easel(
+def _renderer(
     context: Context, model: LoadedBase, settings: Settings, device: Device, title: str
 ) -> SampleRenderer | None:
     if not sample_prompts(settings):

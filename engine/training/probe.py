@@ -12,6 +12,7 @@ import time
 from engine.jobs.worker import Context
 from engine.settings import Settings
 from engine.training.loading import load
+from engine.training.loop import take_step
 from engine.training.planning.benchmark_store import remember
 from engine.training.planning.benchmarks import measure
 from engine.training.planning.eta import WARM_UP
@@ -42,18 +43,18 @@ def work(context: Context) -> None:
         probe(context, SingleProcess())
 
 
-def probe(context: Context, several: SingleProcess) -> None:
+def probe(context: Context, processes: SingleProcess) -> None:
     """All of a probe, or one process's share."""
     seconds = float(context.args.get("seconds", SECONDS))
-    loaded = load(context, several)
+    loaded = load(context, processes)
     if loaded is None:
         return
-    trainer = Trainer(context, loaded, several)
+    trainer = Trainer(context, loaded, processes)
     try:
         _take_steps(context, trainer, seconds)
     finally:
         trainer.keeper.close()
-        if several.first:
+        if processes.first:
             for name in ("state", "checkpoints"):
                 shutil.rmtree(context.folder.path / name, ignore_errors=True)
 
@@ -61,19 +62,19 @@ def probe(context: Context, several: SingleProcess) -> None:
 def _take_steps(context: Context, trainer: Trainer, seconds: float) -> None:
     trainer.begin()
     ends = time.monotonic() + seconds
-    taken, several = 0, trainer.several
-    while taken < WARM_UP + FEWEST or (taken < WARM_UP + MOST and several.broadcast(lambda: time.monotonic() < ends)):
-        if several.broadcast(context.should_stop):
+    taken, processes = 0, trainer.processes
+    while taken < WARM_UP + FEWEST or (taken < WARM_UP + MOST and processes.broadcast(lambda: time.monotonic() < ends)):
+        if processes.broadcast(context.should_stop):
             return
         if trainer.step >= trainer.plan.steps:
             trainer.step = 0
-        trainer.take_step()
+        take_step(trainer)
         taken += 1
-    if not several.first:
+    if not processes.first:
         return
     trainer.progress.read()
     memory_gb = trainer.device.memory_gb()
-    trainer.asides.measure(trainer.data, SAMPLING_STEPS)
+    trainer.evaluator.measure(trainer.data, SAMPLING_STEPS)
     for _ in range(CHECKPOINTS):
         trainer.keep_checkpoint("probe")
     measured = measure(Source.PROBE, context.folder, trainer.setting, trainer.progress.pace, memory_gb)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.jobs.worker import Context
 from engine.settings import Settings
+from engine.training import loop
 from engine.training.loading import load
 from engine.training.run_record import write_record
 from engine.training.runs.checkpoints import sweep
@@ -12,22 +13,22 @@ from engine.training.step.distributed import SingleProcess
 from engine.training.trainer import Trainer
 
 
-def train(context: Context, several: SingleProcess) -> None:
+def train(context: Context, processes: SingleProcess) -> None:
     """Begins a run, or goes on with one that was stopped or killed; all of it, or one process's share."""
-    if several.first:
+    if processes.first:
         sweep(context.folder.path)
     settings = Settings.model_validate(context.args["settings"]).training
-    board = Board(context.folder.path) if settings.tensorboard and several.first else None
+    board = Board(context.folder.path) if settings.tensorboard and processes.first else None
     if board is not None:
         context.listeners.append(board.take)
-    loaded = load(context, several)
+    loaded = load(context, processes)
     if loaded is None:
         return
-    if several.first:
+    if processes.first:
         write_record(context.folder.path / "run.toml", loaded)
-    trainer = Trainer(context, loaded, several)
+    trainer = Trainer(context, loaded, processes)
     try:
-        trainer.train()
+        loop.train(trainer)
     finally:
         trainer.keeper.close()
         if board is not None:

@@ -1,8 +1,5 @@
-"""The training loop, from the first step to the last checkpoint; ``loading.py`` brings what it needs. Needs torch.
-
-Read it from ``Trainer.train`` down. A step's chance (noise, timesteps, dropped captions) and an epoch's order come from
-the seed and their number alone, so a run that was killed and resumed takes the very steps that it would have taken.
-"""
+"""One run around its loop (``loop.py``): its plan and place, its checkpoints and samples, what it gives up where memory
+runs out. ``loading.py`` brings what it needs. Needs torch."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from engine.lora.metadata import LoraFacts
 from engine.models.device import Device
 from engine.models.registry import family_named
 from engine.settings import Optimizer
-from engine.training.data.epoch_order import epoch_batches, learning_rate, step_seed
+from engine.training.data.epoch_order import epoch_batches
 from engine.training.data.tensors import TrainingData
 from engine.training.encoding import encode_smaller
 from engine.training.evaluation import Evaluator, sample_path
@@ -47,7 +44,6 @@ from engine.training.runs.training_history import history, kept_words, started_a
 from engine.training.step.distributed import SingleProcess
 from engine.training.step.memory_fallback import fitting_for, is_out_of_memory, next_fallback
 from engine.training.step.optimizers import works
-from engine.training.step.randomness import step_randomness
 
 PRODIGY_RATE = 0.1
 """A learning rate below this was not meant for Prodigy, which multiplies it with what it finds."""
@@ -56,9 +52,9 @@ PRODIGY_RATE = 0.1
 class Trainer:
     """One run: what learns, what it sees, and the place in the plan."""
 
-    def __init__(self, context: Context, loaded: Loaded, several: SingleProcess | None = None) -> None:
-        self.several = several or SingleProcess()
-        model, data, device, easel = loaded.model, loaded.data, loaded.device, loaded.easel
+    def __init__(self, context: Context, loaded: Loaded, processes: SingleProcess | None = None) -> None:
+        self.processes = processes or SingleProcess()
+        model, data, device, renderer = loaded.model, loaded.data, loaded.device, loaded.renderer
         self.context, self.settings, self.base, self.device = context, loaded.settings.training, loaded.base, device
         self.resolution, self.trigger = loaded.resolution, loaded.settings.person.trigger
         self.stem = file_stem(self.trigger)
@@ -68,21 +64,21 @@ class Trainer:
         place = kept[0] if kept else TrainingPosition()
         self.data = data.to(device.name, device.dtype)
         fitting = place.fitting or fitting_for(self.settings, self.resolution, device.total_gb)
-        self.learner = Learner(model, self.settings, fitting, device, self.several, context.emit)
+        self.learner = Learner(model, self.settings, fitting, device, self.processes, context.emit)
         if kept:
-            self.learner.remember(kept[1])
+            self.learner.load_state(kept[1])
         elif self.settings.network_weights:
             self._tell_of_start(self.settings.network_weights, self.learner.start_from(self.settings.network_weights))
         if self.settings.optimizer is Optimizer.PRODIGY and self.settings.learning_rate < PRODIGY_RATE:
             context.emit(events.Warning("Prodigy finds its own learning rate: set training.learning_rate to 1"))
         self.step = place.step
-        self.rhythm = Rhythm.of(self.settings, self.plan, len(easel.prompts) if easel is not None else 0)
+        self.rhythm = Rhythm.of(self.settings, self.plan, len(renderer.prompts) if renderer is not None else 0)
         self.before = told_before(entries_one_by_one(context.folder), place.step if kept else None)
         self.progress = self._measures(place)
         self.requests = Requests(context)
         kept_checkpoints = RetentionPolicy(self.settings.keep_checkpoints, self.settings.keep_epochs)
         self.keeper = CheckpointWriter(context.folder.path, context.emit, kept_checkpoints, model.layers_per_block)
-        self.asides = Evaluator(self.learner, device, self.progress, self.keeper, context.emit, easel)
+        self.evaluator = Evaluator(self.learner, device, self.progress, self.keeper, context.emit, renderer)
 
     def _measures(self, place: TrainingPosition) -> Progress:
         """What follows the pace, and knows how long usually takes what was not done yet."""
@@ -97,28 +93,6 @@ class Trainer:
         usual_seconds = modelled(self.setting, card).seconds_per_step
         return Progress(self.context, self.device, pace, place.epoch_loss, place.epoch_seconds, usual_seconds)
 
-    def train(self) -> None:
-        """Takes the steps that are left, with a checkpoint after each epoch and wherever else one is due."""
-        self.begin()
-        while self.step < self.plan.steps:
-            if self.several.broadcast(self._told_to_stop):
-                return
-            if not self.take_step():
-                continue
-            epoch_ends = self.rhythm.ends_epoch(self.step)
-            if epoch_ends:
-                self._end_epoch()
-            elif self.rhythm.keeps(self.step):
-                self.keep_checkpoint(self._checkpoint_name or self.stem)
-            if self.rhythm.paints(self.step) or self.requests.to_sample():
-                self._paint_samples()
-            if epoch_ends and self.step < self.plan.steps and self.several.broadcast(self._told_to_end_here):
-                self.requests.stopping(f"after epoch {self.epoch}")
-                break
-        else:
-            self.requests.done()
-        self.keeper.flush()
-
     def begin(self) -> None:
         """Tells the plan, and keeps a state to go back to."""
         self.context.emit(self.plan)
@@ -132,28 +106,14 @@ class Trainer:
         self.progress.restart_clock()
         self._paint_what_is_owed()
 
-    def take_step(self) -> bool:
-        """One step. Where it does not fit into memory, something is given up and False returned: it is still to do."""
-        step, images = self.step + 1, self._images()
-        shape, draw = self.data.shape(images[0]), self.learner.noise.draw
-        chance = step_randomness(self.settings, step, len(images), shape, draw)
-        rate = learning_rate(self.settings, step, self.plan.steps)
-        if self.settings.dropout:
-            # What the LoRA's dropout draws from, on every device.
-            torch.manual_seed(step_seed(self.settings.seed, step))
-        try:
-            loss, gradient = self.learner.learn(self.data, images, chance, rate)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            why = " ".join(str(error).split())[:200] or type(error).__name__
-        else:
-            self.step = step
-            self.progress.add(step, self.epoch, len(images), rate, loss, gradient)
-            return True
-        # Outside of the except clause: the error holds on to all that was computed until then.
-        self._give_something_up(why)
-        return False
+    def after_step(self) -> None:
+        """What is due after a step: the end of an epoch, a checkpoint, samples."""
+        if self.rhythm.ends_epoch(self.step):
+            self._end_epoch()
+        elif self.rhythm.keeps(self.step):
+            self.keep_checkpoint(self._checkpoint_name or self.stem)
+        if self.rhythm.paints(self.step) or self.requests.to_sample():
+            self._paint_samples()
 
     @property
     def setting(self) -> Setting:
@@ -167,7 +127,7 @@ class Trainer:
         """The epoch of the last step that was taken, from 1."""
         return max(1, -(-self.step // self.plan.steps_per_epoch))
 
-    def _images(self) -> list[int]:
+    def images(self) -> list[int]:
         """What the next step sees."""
         epoch, place = divmod(self.step, self.plan.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
@@ -177,13 +137,13 @@ class Trainer:
 
     _order: tuple[int, list[list[int]]] | None = None
 
-    def _give_something_up(self, why: str) -> None:
+    def give_something_up(self, why: str) -> None:
         """Goes one rung down the ladder, from the last good step. Raises TrainingError at its end."""
-        self.learner.forget_gradients()
+        self.learner.zero_grad()
         gc.collect()
         self.device.free()
         self.progress.read()
-        if not self.learner.whole:
+        if not self.learner.consistent:
             self._go_back()
         before = self.learner.fitting
         after, changed = next_fallback(
@@ -213,24 +173,30 @@ class Trainer:
     def _go_back(self) -> None:
         """To the state on disk: memory ran out while the optimizer moved the weights."""
         self.keeper.flush()
-        kept = self.several.in_turn(lambda: read_state(self.context.folder.path / "state"))
+        kept = self.processes.in_turn(lambda: read_state(self.context.folder.path / "state"))
         if kept is None:
             raise TrainingError("the run's state is missing from its folder", "start a new run")
         place, memory = kept
-        self.learner.remember(memory)
+        self.learner.load_state(memory)
         self.step = place.step
         self.progress.go_back(place.epoch_loss, place.epoch_seconds)
 
     def _end_epoch(self) -> None:
         self.progress.read()
-        validation = self.asides.validate(self.data) if self.several.first else None
+        validation = self.evaluator.validate(self.data) if self.processes.first else None
         loss, seconds = self.progress.epoch_loss / self.plan.steps_per_epoch, self.progress.epoch_seconds
         self.progress.begin_epoch()
         self.keep_checkpoint(self._checkpoint_name or self.stem, events.Epoch(self.epoch, loss, validation, seconds))
-        if self.several.first:
+        if self.processes.first:
             remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
 
-    def _told_to_end_here(self) -> bool:
+    @property
+    def is_between_epochs(self) -> bool:
+        """Whether the last step ended an epoch, and another one comes."""
+        return self.rhythm.ends_epoch(self.step) and self.step < self.plan.steps
+
+    def told_to_end_here(self) -> bool:
+        """Whether the run is to end after this epoch: somebody asked, or the next would pass the budget."""
         return self.requests.to_stop_after_epoch() or self._over_budget()
 
     def _over_budget(self) -> bool:
@@ -246,7 +212,7 @@ class Trainer:
     def keep_checkpoint(self, name: str, epoch: events.Epoch | None = None) -> None:
         """A checkpoint and the state that goes with it, and in between what is to be told of the epoch it ends."""
         self.progress.read()
-        if not self.several.first:
+        if not self.processes.first:
             return
         began = time.monotonic()
         facts = LoraFacts(
@@ -282,7 +248,7 @@ class Trainer:
         return {**told, **kept_words(self.context.folder.path / "state")}
 
     def _keep_state(self) -> None:
-        if not self.several.first:
+        if not self.processes.first:
             return
         place = TrainingPosition(
             self.step,
@@ -291,18 +257,18 @@ class Trainer:
             self.progress.pace.spent_seconds,
             self.learner.fitting,
         )
-        self.keeper.state(place, self.learner.memory())
+        self.keeper.state(place, self.learner.state_dict())
 
     def _paint_samples(self, painted: Collection[int] = ()) -> None:
         """Paints the run's prompts, those left out that have their picture already."""
-        if self.several.first:
-            seconds = self.asides.paint(self._sample_name, self.epoch, painted, self._checkpoint_name)
+        if self.processes.first:
+            seconds = self.evaluator.paint(self._sample_name, self.epoch, painted, self._checkpoint_name)
             if not self.rhythm.ends_epoch(self.step):
                 self.progress.epoch_seconds += seconds
 
     def _paint_what_is_owed(self) -> None:
         """The pictures of the step that the state was kept at, where a process was killed before they were painted."""
-        if not (self.several.first and self.step and self.rhythm.paints(self.step)):
+        if not (self.processes.first and self.step and self.rhythm.paints(self.step)):
             return
         there = [
             number
@@ -334,7 +300,7 @@ class Trainer:
                 events.Warning(f"{path.name} has nothing for {many(begun.fresh, 'module')}: trained anew")
             )
 
-    def _told_to_stop(self) -> bool:
+    def told_to_stop(self) -> bool:
         """Follows what the run is asked; True to end now, with everything that was done kept."""
         if self.requests.to_pause():
             self.progress.read()

@@ -39,5 +39,5 @@ def validation_batches(
         for start in range(0, HELD_OUT_TIMESTEPS, most):
             part = slice(start, min(start + most, HELD_OUT_TIMESTEPS))
             count = part.stop - start
-            chance = StepRandomness(at[part], noises[part], (False,) * count, (0,) * count)
-            yield data.batch([image] * count, chance.dropped, chance.orders), chance
+            randomness = StepRandomness(at[part], noises[part], (False,) * count, (0,) * count)
+            yield data.batch([image] * count, randomness.dropped, randomness.orders), randomness

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from engine.models.sdxl.loaded import TARGETS
 from engine.models.sdxl.loading import load_pipeline
 from engine.settings import BaseSettings
 from engine.training.loading import load
+from engine.training.loop import take_step
 from engine.training.step.distributed import SingleProcess
 from engine.training.trainer import Trainer
 from tests.bench.result import Result
@@ -65,7 +67,7 @@ def results() -> Iterator[Result]:
         images = sorted(project.dataset.glob("*/*.png"))
         captions = [image.with_suffix(".txt").read_text().strip() for image in images]
         example, cached = Plain(images, captions, encoded=False), Plain(images, captions, encoded=True)
-        ours, whole, bare = _in_turn([trainer.take_step, example.step, cached.step])
+        ours, whole, bare = _in_turn([partial(take_step, trainer), example.step, cached.step])
         share = _outside(trainer)
         trainer.keeper.flush()
         trainer.keeper.close()
@@ -168,7 +170,7 @@ def _ours(folder: Path, project: Path) -> Trainer:
     context = Context(job)
     loaded = load(context, SingleProcess())
     assert loaded is not None
-    trainer = Trainer(context, replace(loaded, easel=None))
+    trainer = Trainer(context, replace(loaded, renderer=None))
     trainer.begin()
     return trainer
 
@@ -217,7 +219,7 @@ def _outside(trainer: Trainer) -> float:
     began = time.process_time()
     try:
         for _ in range(ROUNDS * STEPS):
-            trainer.take_step()
+            take_step(trainer)
         whole = time.process_time() - began
     finally:
         unet.forward, torch.Tensor.backward = forward, backward  # type: ignore[method-assign]

@@ -27,6 +27,7 @@ from engine.models.sdxl.loading import load_pipeline
 from engine.settings import BaseSettings, TrainingSettings
 from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
+from engine.training.loop import train_step
 from engine.training.runs.async_metrics import Reading
 from engine.training.runs.progress import AHEAD
 from engine.training.step.memory_fallback import fitting_for
@@ -127,8 +128,8 @@ def _ours(unet: Any, asked: dict[str, Any], device: Device, told: list[str]) -> 
     def step() -> Reading:
         number = next(steps)
         images = [(number * settings.batch + place) % len(data) for place in range(settings.batch)]
-        chance = step_randomness(settings, number, settings.batch, data.shape(0), learner.noise.draw)
-        return Reading(*learner.learn(data, images, chance, 1e-4))
+        randomness = step_randomness(settings, number, settings.batch, data.shape(0), learner.noise.draw)
+        return Reading(*train_step(learner, data, images, randomness, 1e-4))
 
     return step
 

@@ -32,13 +32,13 @@ def orders(caption: str, settings: TrainingSettings) -> list[str]:
         return [as_written(caption)]
     fixed, loose = _divided(caption, settings.keep_tokens)
     found = {as_written(caption): None}
-    chance = random.Random(f"{settings.seed}/{caption}")
+    randomness = random.Random(f"{settings.seed}/{caption}")
     # As many as there can be, where that is fewer; parts that come twice give fewer still.
     wanted = min(settings.caption_variants, math.factorial(min(len(loose), 8)))
     for _ in range(20 * wanted):
         if len(found) >= wanted:
             break
-        chance.shuffle(loose)
+        randomness.shuffle(loose)
         found[", ".join([*fixed, *loose])] = None
     return list(found)
 

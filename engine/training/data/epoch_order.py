@@ -41,7 +41,7 @@ def epoch_batches(seen: Sequence[Seen], batch: int, seed: int, epoch: int) -> li
         seed: the run's seed.
         epoch: the epoch's number, from 1.
     """
-    chance = random.Random(f"{seed}/{epoch}")
+    randomness = random.Random(f"{seed}/{epoch}")
     person: dict[int, list[int]] = {}
     others: dict[int, list[int]] = {}
     for index, each in enumerate(seen):
@@ -51,10 +51,10 @@ def epoch_batches(seen: Sequence[Seen], batch: int, seed: int, epoch: int) -> li
     batches: list[list[int]] = []
     for bucket in sorted(person.keys() | others.keys()):
         order = person.get(bucket, []) + _turn(others.get(bucket, []), quotas[bucket], epoch, f"{seed}/{bucket}")
-        chance.shuffle(order)
+        randomness.shuffle(order)
         batches += [order[start : start + batch] for start in range(0, len(order), batch)]
     if len(person.keys() | others.keys()) > 1:
-        chance.shuffle(batches)
+        randomness.shuffle(batches)
     return batches
 
 

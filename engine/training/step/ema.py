@@ -9,7 +9,7 @@ import torch
 from engine.training.step.flat_parameters import FlatParameters, Named
 
 
-class Average:
+class Ema:
     """An exponential moving average; its decay grows with the steps, to forget the first.
 
     The growth, min(decay, (1 + n) / (10 + n)) at update n, is that of TensorFlow's ``ExponentialMovingAverage``.
@@ -35,12 +35,12 @@ class Average:
         """The averages of each part, by name."""
         return self._weights.named(self.flat)
 
-    def memory(self) -> dict[str, torch.Tensor]:
+    def state_dict(self) -> dict[str, torch.Tensor]:
         """The averages, and how many steps they have seen."""
         named = {f"{part}{name}": each for part, state in self.weights().items() for name, each in state.items()}
         return {**named, "updates": torch.tensor(self._updates)}
 
-    def remember(self, memory: Mapping[str, torch.Tensor]) -> None:
+    def load_state(self, memory: Mapping[str, torch.Tensor]) -> None:
         """Goes to where ``memory`` was taken."""
         self._updates = int(memory["updates"])
         for part, state in self.weights().items():

@@ -51,7 +51,7 @@ class FlatParameters:
         for parameter, view in zip(self._parameters, self._views(self._used), strict=True):
             parameter.data = view
 
-    def moved(self, kind: Optimizer) -> list[dict[str, Any]]:
+    def param_groups(self, kind: Optimizer) -> list[dict[str, Any]]:
         """What an optimizer moves: one tensor a group, or every matrix for one that looks at rows and columns."""
         weights, gradients = _grouped(self._views(self.flat), self._counts), _grouped(self._gradients, self._counts)
         if kind is not Optimizer.ADAFACTOR:
@@ -61,7 +61,7 @@ class FlatParameters:
         groups = zip(weights, gradients, strict=True)
         return [{"params": [_moved(*pair) for pair in zip(*group, strict=True)]} for group in groups]
 
-    def receive(self, whole: bool) -> None:
+    def collect_grads(self, whole: bool) -> None:
         """Takes what a backward pass left in the models.
 
         Copied by one kernel for dozens of matrices; gradients that autograd itself adds up in place take one each.
@@ -83,8 +83,8 @@ class FlatParameters:
         if found:
             torch._foreach_copy_(places, found)
 
-    def take(self, first: bool, whole: bool) -> None:
-        """Makes what was received last the gradient if it is the step's first, else adds it."""
+    def accumulate(self, first: bool, whole: bool) -> None:
+        """Makes what was collected last the gradient if it is the step's first, else adds it."""
         if whole and not self._halved:
             return
         if first:
@@ -92,7 +92,7 @@ class FlatParameters:
         else:
             self.gradient.add_(self._received)
 
-    def forget(self) -> None:
+    def zero_grad(self) -> None:
         """Lets go of what a backward pass left in the models."""
         for each in self._parameters:
             each.grad = None
@@ -106,7 +106,7 @@ class FlatParameters:
             self.gradient.mul_((largest / (norm + 1e-6)).clamp_(max=1.0))
         return norm
 
-    def refresh(self) -> None:
+    def sync_compute_copy(self) -> None:
         """Lets the models see what was done to ``flat``."""
         if self._halved:
             self._used.copy_(self.flat)
@@ -119,7 +119,7 @@ class FlatParameters:
         return found
 
     @torch.no_grad()
-    def put(self, parts: Mapping[Part, Mapping[str, torch.Tensor]]) -> None:
+    def load_state(self, parts: Mapping[Part, Mapping[str, torch.Tensor]]) -> None:
         """Makes these the weights; what is not among them stays as it is.
 
         Raises:
@@ -131,7 +131,7 @@ class FlatParameters:
             if where not in places or places[where].shape != each.shape:
                 raise ValueError(f"the state does not fit this model: {where[1]}")
             places[where].copy_(each)
-        self.refresh()
+        self.sync_compute_copy()
 
     def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         pieces = torch.split(flat, [shape.numel() for shape in self._shapes])

@@ -28,9 +28,9 @@ class LossWeights:
 
 
 def diffusion_loss(
-    predict: Predict, batch: Batch, noise: TrainingNoise, weighing: LossWeights, chance: StepRandomness
+    predict: Predict, batch: Batch, noise: TrainingNoise, weighing: LossWeights, randomness: StepRandomness
 ) -> torch.Tensor:
-    """The loss of a batch, a scalar: the weighted mean squared error at its chance's timesteps.
+    """The loss of a batch, a scalar: the weighted mean squared error at the times that were drawn.
 
     A mask divides an image's loss among its places; it neither raises nor lowers the whole.
 
@@ -40,8 +40,8 @@ def diffusion_loss(
     if batch.text is None:
         raise ValueError("the captions of this batch are not encoded")
     device = batch.latents.device
-    timesteps = chance.timesteps.to(device, non_blocking=True)
-    noises = chance.noises.to(device, non_blocking=True)
+    timesteps = randomness.timesteps.to(device, non_blocking=True)
+    noises = randomness.noises.to(device, non_blocking=True)
     predicted = predict(noise.add(batch.latents, noises, timesteps), timesteps, {**batch.image, **batch.text})
     target = noise.target(batch.latents, noises, timesteps)
     errors = mse_loss(predicted.float(), target, reduction="none")

@@ -42,31 +42,31 @@ class GraphedPass:
     Args:
         work: the pass.
         batch: the first of its shape.
-        chance: its chance, on the same device.
+        randomness: its random draws, on the same device.
         share: of its step.
     """
 
-    def __init__(self, work: Work, batch: Batch, chance: StepRandomness, share: float) -> None:
+    def __init__(self, work: Work, batch: Batch, randomness: StepRandomness, share: float) -> None:
         self._work, self._share = work, share
         self._batch = batch.with_tensors({name: value.clone() for name, value in batch.tensors().items()})
-        self._chance = replace(chance, timesteps=chance.timesteps.clone(), noises=chance.noises.clone())
+        self._randomness = replace(randomness, timesteps=randomness.timesteps.clone(), noises=randomness.noises.clone())
         self._graph: torch.cuda.CUDAGraph | None = None
         self._loss = torch.zeros(())
 
-    def __call__(self, batch: Batch, chance: StepRandomness) -> torch.Tensor:
+    def __call__(self, batch: Batch, randomness: StepRandomness) -> torch.Tensor:
         """Does the pass over another batch of the same shape; its loss stays until the next call."""
         theirs = batch.tensors()
         for name, mine in self._batch.tensors().items():
             mine.copy_(theirs[name])
-        self._chance.timesteps.copy_(chance.timesteps)
-        self._chance.noises.copy_(chance.noises)
+        self._randomness.timesteps.copy_(randomness.timesteps)
+        self._randomness.noises.copy_(randomness.noises)
         self.run()
         return self._loss
 
     def run(self) -> None:
         """Does the pass over what the buffers hold."""
         if self._graph is None:
-            self._loss = self._work(self._batch, self._chance, self._share)
+            self._loss = self._work(self._batch, self._randomness, self._share)
         else:
             self._graph.replay()
 
@@ -108,36 +108,36 @@ class PassRunner:
         self._kept: dict[Key, GraphedPass | None] = {}
         self._pool: Any = None
 
-    def __call__(self, batch: Batch, chance: StepRandomness, share: float) -> torch.Tensor:
+    def __call__(self, batch: Batch, randomness: StepRandomness, share: float) -> torch.Tensor:
         """Goes forward and back over a batch; returns its part of the step's loss, which stays until the next pass."""
         if self._replay:
             key = _key(batch, share)
             if key in self._kept:
-                known = self._kept[key] or self._make(key, batch, chance, share)
+                known = self._kept[key] or self._make(key, batch, randomness, share)
                 if known is not None:
-                    return known(batch, chance)
+                    return known(batch, randomness)
             elif len(self._kept) < MOST_GRAPHS:
                 # The first of its shape is done as it comes; a shape that comes again is worth a graph.
                 self._kept[key] = None
-        return self._plain(batch, chance, share)
+        return self._plain(batch, randomness, share)
 
     def forget(self) -> None:
         """Lets go of all graphs and their memory: what they were made of has changed."""
         self._kept.clear()
         self._pool = None
 
-    def _plain(self, batch: Batch, chance: StepRandomness, share: float) -> torch.Tensor:
+    def _plain(self, batch: Batch, randomness: StepRandomness, share: float) -> torch.Tensor:
         try:
-            return self._work(batch, chance, share)
+            return self._work(batch, randomness, share)
         except Exception as error:
             if is_out_of_memory(error) or not self._give_up():
                 raise
             self._tell(events.Warning(f"training continues without compiling, which failed: {_words(error)}"))
-        return self._work(batch, chance, share)
+        return self._work(batch, randomness, share)
 
-    def _make(self, key: Key, batch: Batch, chance: StepRandomness, share: float) -> GraphedPass | None:
+    def _make(self, key: Key, batch: Batch, randomness: StepRandomness, share: float) -> GraphedPass | None:
         """The pass for a shape; None where it is better done as it comes, now and from here on."""
-        made = GraphedPass(self._work, batch, chance, share)
+        made = GraphedPass(self._work, batch, randomness, share)
         try:
             if self._capture:
                 self._pool = self._pool or torch.cuda.graph_pool_handle()

@@ -1,6 +1,6 @@
-"""What is left to chance in a step, drawn from the run's seed and the step's number alone. Needs torch.
+"""All random draws of a step, from the run's seed and the step's number alone. Needs torch.
 
-It is drawn on the CPU and for the whole step at once, so that it is the same on every device, however the step's
+They are drawn on the CPU and for the whole step at once, so that they are the same on every device, however the step's
 images are shared out among passes and processes, and after every kill.
 """
 
@@ -23,7 +23,7 @@ ORDERS = 1 << 20
 
 @dataclass(frozen=True)
 class StepRandomness:
-    """The chance of n images."""
+    """The random draws of n images."""
 
     timesteps: torch.Tensor
     """[n], as the base model's noise has them; drawn on the CPU."""
@@ -35,7 +35,7 @@ class StepRandomness:
     """Which order of its caption's parts each image sees; any numbers, taken round those that there are."""
 
     def of(self, positions: Sequence[int]) -> StepRandomness:
-        """The chance of some of the images, by their places in the step."""
+        """Those of some of the images, by their places in the step."""
         index = list(positions)
         if index == list(range(len(self.dropped))):
             return self
@@ -60,7 +60,7 @@ class StepRandomness:
 def step_randomness(
     settings: TrainingSettings, step: int, count: int, shape: Sequence[int], draw: Draw
 ) -> StepRandomness:
-    """The chance of a step.
+    """The random draws of a step.
 
     Args:
         settings: the run's.

@@ -103,46 +103,50 @@ def zero(noisy: torch.Tensor, *_: object) -> torch.Tensor:
 
 
 def a_batch(count: int = 2) -> tuple[Batch, StepRandomness]:
-    chance = step_randomness(TrainingSettings(), 1, count, (4, 8, 8), NOISE.draw)
+    randomness = step_randomness(TrainingSettings(), 1, count, (4, 8, 8), NOISE.draw)
     latents = torch.randn((count, 4, 8, 8), generator=torch.Generator().manual_seed(0))
-    return Batch(latents, text={}), chance
+    return Batch(latents, text={}), randomness
 
 
-def loss(batch: Batch, chance: StepRandomness, weighing: LossWeights = ALIKE, noise: DiscreteNoise = NOISE) -> float:
-    return float(diffusion_loss(zero, batch, noise, weighing, chance))
+def loss(
+    batch: Batch, randomness: StepRandomness, weighing: LossWeights = ALIKE, noise: DiscreteNoise = NOISE
+) -> float:
+    return float(diffusion_loss(zero, batch, noise, weighing, randomness))
 
 
 def test_a_mask_divides_the_loss_among_places_without_changing_its_size() -> None:
-    batch, chance = a_batch()
+    batch, randomness = a_batch()
     flat = replace(batch, mask=torch.full((2, 1, 8, 8), 0.3))
-    assert loss(flat, chance) == pytest.approx(loss(batch, chance), rel=1e-5)
+    assert loss(flat, randomness) == pytest.approx(loss(batch, randomness), rel=1e-5)
     half = torch.zeros(2, 1, 8, 8)
     half[:, :, :4] = 1
-    assert loss(replace(batch, mask=half), chance) == pytest.approx(float(chance.noises[:, :, :4].square().mean()))
-    assert loss(replace(batch, mask=half * 0), chance) == 0
+    assert loss(replace(batch, mask=half), randomness) == pytest.approx(
+        float(randomness.noises[:, :, :4].square().mean())
+    )
+    assert loss(replace(batch, mask=half * 0), randomness) == 0
 
 
 def test_regularisation_images_weigh_as_much_as_said() -> None:
-    batch, chance = a_batch()
-    person, other = (float(chance.noises[number].square().mean()) for number in (0, 1))
+    batch, randomness = a_batch()
+    person, other = (float(randomness.noises[number].square().mean()) for number in (0, 1))
     marked = replace(batch, regularisation=torch.tensor([False, True]))
-    assert loss(marked, chance, LossWeights(prior=0.25)) == pytest.approx((person + 0.25 * other) / 2)
-    assert loss(marked, chance, LossWeights(prior=1.0)) == pytest.approx(loss(batch, chance))
+    assert loss(marked, randomness, LossWeights(prior=0.25)) == pytest.approx((person + 0.25 * other) / 2)
+    assert loss(marked, randomness, LossWeights(prior=1.0)) == pytest.approx(loss(batch, randomness))
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 def test_min_snr_weighs_the_meant_picture_alike_for_noise_and_velocity(prediction: str) -> None:
     """min(SNR, γ) on the error of the picture that is meant (https://arxiv.org/abs/2303.09556, section 3.4)."""
-    batch, chance = a_batch(1)
-    at = chance.timesteps
+    batch, randomness = a_batch(1)
+    at = randomness.timesteps
     alpha = NOISE.alphas_cumprod[at].view(-1, 1, 1, 1)
     noise = DiscreteNoise(NOISE.alphas_cumprod, prediction)
-    noisy = noise.add(batch.latents, chance.noises, at)
+    noisy = noise.add(batch.latents, randomness.noises, at)
     # What a prediction of 0 means as a picture: x = (x_t - σ·ε)/α of noise, x = α·x_t - σ·v of velocity.
     meant = noisy / alpha.sqrt() if prediction == "epsilon" else alpha.sqrt() * noisy
     snr = float(alpha / (1 - alpha))
     wanted = min(snr, 5.0) * float((meant - batch.latents).square().mean())
-    assert loss(batch, chance, LossWeights(5.0), noise) == pytest.approx(wanted, rel=1e-4)
+    assert loss(batch, randomness, LossWeights(5.0), noise) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_the_noise_offset_shifts_whole_channels_and_nothing_else() -> None:

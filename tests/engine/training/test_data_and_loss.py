@@ -155,8 +155,8 @@ def test_noise_and_target_are_those_of_diffusers(steps: list[int], prediction: s
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", prediction_type=prediction
     )
     noise, at = DiscreteNoise.of(scheduler), torch.tensor(steps)
-    chance = torch.Generator().manual_seed(len(steps))
-    latents, noises = (torch.randn(len(steps), 4, 4, 4, generator=chance) for _ in range(2))
+    randomness = torch.Generator().manual_seed(len(steps))
+    latents, noises = (torch.randn(len(steps), 4, 4, 4, generator=randomness) for _ in range(2))
     assert torch.allclose(noise.add(latents, noises, at), scheduler.add_noise(latents, noises, at), atol=1e-6)
     wanted = noises if prediction == "epsilon" else scheduler.get_velocity(latents, noises, at)
     assert torch.allclose(noise.target(latents, noises, at), wanted, atol=1e-6)

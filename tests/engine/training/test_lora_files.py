@@ -84,15 +84,15 @@ def test_a_unet_paints_the_same_with_its_lora_and_with_the_lora_s_file(tiny: Pip
 def see(pipeline: Pipeline) -> torch.Tensor:
     """What the U-Net says of one noisy latent."""
     config = pipeline.unet.config
-    chance = torch.Generator().manual_seed(0)
+    randomness = torch.Generator().manual_seed(0)
     pooled = pipeline.text_encoder_2.config.projection_dim
     with torch.no_grad():
         return pipeline.unet(
-            torch.randn(1, 4, config.sample_size, config.sample_size, generator=chance),
+            torch.randn(1, 4, config.sample_size, config.sample_size, generator=randomness),
             500,
-            torch.randn(1, 77, config.cross_attention_dim, generator=chance),
+            torch.randn(1, 77, config.cross_attention_dim, generator=randomness),
             added_cond_kwargs={
-                "text_embeds": torch.randn(1, pooled, generator=chance),
+                "text_embeds": torch.randn(1, pooled, generator=randomness),
                 "time_ids": torch.tensor([[64.0, 64, 0, 0, 64, 64]]),
             },
         ).sample

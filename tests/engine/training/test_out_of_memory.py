@@ -17,7 +17,7 @@ from engine.jobs.folder import JobFolder
 from engine.lora.header import read_header
 from engine.models.device import Device
 from engine.settings import Optimizer, TrainingSettings
-from engine.training import learner
+from engine.training import learner, loop
 from engine.training.runs.resume_state import read_state
 from engine.training.runs.run_status import RunStatus
 from engine.training.runs.vram_spill import Spill
@@ -47,11 +47,11 @@ def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, Microbatch
     """Lets a pass run out of memory, as the allocator does, wherever ``too_much`` says so. Returns what was tried."""
     tried: list[MicrobatchPlan] = []
     steps = [0]
-    real_learn, real_loss = learner.Learner.learn, learner.diffusion_loss
+    real_step, real_loss = loop.train_step, learner.diffusion_loss
 
-    def learn(self: learner.Learner, *args: Any) -> Any:
-        tried.append(self.fitting)
-        found = real_learn(self, *args)
+    def step(trained: learner.Learner, *args: Any) -> Any:
+        tried.append(trained.fitting)
+        found = real_step(trained, *args)
         steps[0] += 1
         return found
 
@@ -61,7 +61,7 @@ def run_out(monkeypatch: pytest.MonkeyPatch, too_much: Callable[[int, Microbatch
             raise torch.OutOfMemoryError(CUDA_SAYS)
         return found
 
-    monkeypatch.setattr(learner.Learner, "learn", learn)
+    monkeypatch.setattr(loop, "train_step", step)
     monkeypatch.setattr(learner, "diffusion_loss", loss)
     return tried
 

@@ -224,11 +224,11 @@ def test_what_paints_holds_on_to_no_text_encoder() -> None:
     )
     base = load_base(find_base(settings.base))
     encoders = [weakref.ref(each) for each in base.text_encoders]
-    easel = SampleRenderer(base, settings, Device("cpu", torch.float32))
+    renderer = SampleRenderer(base, settings, Device("cpu", torch.float32))
     base.release(text_encoders=True)
     gc.collect()
     assert [each() for each in encoders] == [None, None], "gigabytes stay on the card"
-    assert len(list(easel.paint(base.denoiser))) == len(PROMPTS)
+    assert len(list(renderer.paint(base.denoiser))) == len(PROMPTS)
 
 
 def test_without_prompts_of_ones_own_the_projects_style_is_painted() -> None:

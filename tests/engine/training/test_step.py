@@ -16,6 +16,7 @@ from engine.models.locate import find_base
 from engine.settings import BaseSettings, TrainingSettings
 from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
+from engine.training.loop import train_step
 from engine.training.step.compile import CompiledBlocks
 from engine.training.step.fused_lora import FusedLoraLinear, _Adapted
 from engine.training.step.memory_fallback import fitting_for
@@ -30,10 +31,10 @@ def drawn(unet: Any) -> TrainingData:
     """Two square and two tall images out of nothing, one of them for regularisation."""
     config = unet.config
     pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
-    chance = torch.Generator().manual_seed(1)
+    randomness = torch.Generator().manual_seed(1)
 
     def some(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=chance)
+        return torch.randn(shape, generator=randomness)
 
     return TrainingData(
         latents=(some(2, 4, 16, 16), some(2, 4, 20, 12)),
@@ -64,8 +65,8 @@ def steps(trained: Learner, count: int = len(IMAGES)) -> list[tuple[float, float
     data = drawn(trained.denoiser).to("cpu", trained.device.dtype)
     found = []
     for step, images in enumerate(IMAGES[:count], start=1):
-        chance = step_randomness(trained.settings, step, len(images), data.shape(images[0]), trained.noise.draw)
-        loss, norm = trained.learn(data, images, chance, 1e-2)
+        randomness = step_randomness(trained.settings, step, len(images), data.shape(images[0]), trained.noise.draw)
+        loss, norm = train_step(trained, data, images, randomness, 1e-2)
         found.append((float(loss), float(norm)))
     return found
 
@@ -93,9 +94,11 @@ def test_replayed_passes_add_up_and_validation_between_changes_nothing() -> None
     assert before == ours
     data = drawn(other.denoiser)
     other.validate(data)
-    chance = step_randomness(one.settings, 4, 2, data.shape(3), one.noise.draw)
-    assert torch.equal(other.learn(data, [3, 2], chance, 1e-2)[0], one.learn(data, [3, 2], chance, 1e-2)[0])
-    other.forget_gradients()
+    randomness = step_randomness(one.settings, 4, 2, data.shape(3), one.noise.draw)
+    assert torch.equal(
+        train_step(other, data, [3, 2], randomness, 1e-2)[0], train_step(one, data, [3, 2], randomness, 1e-2)[0]
+    )
+    other.zero_grad()
     assert not other._passes._kept
 
 
@@ -143,7 +146,7 @@ def test_compiled_blocks_take_the_same_steps_and_stand_aside_for_pictures(plain:
     )
     assert steps(trained, 3) == pytest.approx(plain[:3], rel=1e-4)
     blocks = list(trained._compiled._calls)
-    with trained.painting():
+    with trained.inference_mode():
         assert not any(each._compiled_call_impl for each in blocks)
     assert all(each._compiled_call_impl for each in blocks)
 
@@ -193,10 +196,10 @@ def test_a_lora_takes_fewer_kernels_than_peft_s_and_gives_the_same(
 
 
 def test_a_linear_with_a_lora_and_its_gradients_follow_the_formula() -> None:
-    chance = torch.Generator().manual_seed(3)
+    randomness = torch.Generator().manual_seed(3)
 
     def some(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=chance, dtype=torch.float64)
+        return torch.randn(shape, generator=randomness, dtype=torch.float64)
 
     x, down, up = (each.requires_grad_() for each in (some(2, 3, 5), some(2, 5), some(4, 2)))
     weight, bias = some(4, 5), some(4)

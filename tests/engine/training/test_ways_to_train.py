@@ -59,16 +59,15 @@ def stopped_at(job: JobFolder, step: int) -> JobFolder:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(f"{REQUESTS}.to_stop", lambda _self: at[0] == step)
         at = [0]
-        real = "engine.training.learner.Learner.learn"
-        from engine.training.learner import Learner
+        from engine.training import loop
 
-        learn = Learner.learn
+        learn = loop.train_step
 
-        def counted(self: Learner, *args: Any) -> Any:
+        def counted(*args: Any) -> Any:
             at[0] += 1
-            return learn(self, *args)
+            return learn(*args)
 
-        patched.setattr(real, counted)
+        patched.setattr(loop, "train_step", counted)
         run_here(job)
     assert list(losses(job)) == list(range(1, step + 1))
     return job

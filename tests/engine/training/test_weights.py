@@ -10,7 +10,7 @@ import torch
 from engine.errors import TrainingError
 from engine.lora.module_names import Part
 from engine.settings import Optimizer, TrainingSettings
-from engine.training.step.ema import Average
+from engine.training.step.ema import Ema
 from engine.training.step.flat_parameters import FlatParameters
 from engine.training.step.optimizers import make_optimizer, memory_of, remember
 
@@ -45,7 +45,7 @@ def test_steps_and_the_norm_are_those_of_the_matrices_each_by_itself(kind: Optim
     together = copy.deepcopy(apart)
     weights = together.weights()
     one = make_optimizer(kind, [{"params": group} for group in apart.groups()], SETTINGS, "cpu")
-    flat = make_optimizer(kind, weights.moved(kind), SETTINGS, "cpu")
+    flat = make_optimizer(kind, weights.param_groups(kind), SETTINGS, "cpu")
     assert [len(group["params"]) for group in flat.param_groups] == ([2, 2] if kind is Optimizer.ADAFACTOR else [1, 1])
     for optimizer in (one, flat):
         optimizer.param_groups[1]["lr"] = 1e-3
@@ -53,8 +53,8 @@ def test_steps_and_the_norm_are_those_of_the_matrices_each_by_itself(kind: Optim
         for passed in (0, 1):
             apart.backward(2 * step + passed)
             together.backward(2 * step + passed)
-            weights.receive(whole=False)
-            weights.take(first=passed == 0, whole=False)
+            weights.collect_grads(whole=False)
+            weights.accumulate(first=passed == 0, whole=False)
         norm = torch.nn.utils.clip_grad_norm_(apart.parameters(), 1e-3)
         assert torch.allclose(weights.clip(1e-3), norm)
         one.step()
@@ -73,17 +73,17 @@ def test_a_half_precision_model_sees_each_step_and_weights_stay_exact() -> None:
     assert weights.flat.dtype is torch.float32
     before = weights.flat.clone()
     model.backward(0)
-    weights.receive(whole=True)
-    weights.take(first=True, whole=True)
+    weights.collect_grads(whole=True)
+    weights.accumulate(first=True, whole=True)
     once = weights.gradient.clone()
     model.backward(0)
-    weights.receive(whole=False)
-    weights.take(first=False, whole=False)
+    weights.collect_grads(whole=False)
+    weights.accumulate(first=False, whole=False)
     assert torch.equal(weights.gradient, once * 2)
     assert once.abs().sum() > 0
     # Smaller than what bf16 can tell apart: only the exact weights gather it.
     weights.flat += 1e-5
-    weights.refresh()
+    weights.sync_compute_copy()
     assert torch.equal(model.down.weight.flatten(), weights.flat[:18].bfloat16())
     assert torch.allclose(weights.flat - before, torch.full_like(before, 1e-5), atol=1e-7)
 
@@ -91,18 +91,18 @@ def test_a_half_precision_model_sees_each_step_and_weights_stay_exact() -> None:
 def test_parts_are_taken_and_put_by_name_and_what_has_no_place_is_refused() -> None:
     model = Pair()
     weights = model.weights()
-    average = Average(weights, 0.9)
+    average = Ema(weights, 0.9)
     assert {part: list(state) for part, state in weights.named().items()} == {
         Part.UNET: ["down", "up"],
         Part.TE1: ["text", "idle"],
     }
-    weights.put({Part.UNET: {"up": torch.full((5, 3), 2.0)}})
+    weights.load_state({Part.UNET: {"up": torch.full((5, 3), 2.0)}})
     assert torch.equal(model.up.weight, torch.full((5, 3), 2.0))
     average.update()
     assert average.weights()[Part.UNET]["up"].mean() > 0.9 * 2 * 0.9
     assert torch.equal(average.weights()[Part.UNET]["down"], model.down.weight)
     with pytest.raises(ValueError, match="sideways"):
-        weights.put({Part.UNET: {"sideways": torch.ones(1)}})
+        weights.load_state({Part.UNET: {"sideways": torch.ones(1)}})
 
 
 def test_a_state_of_an_older_form_is_refused_with_what_to_do() -> None:
@@ -112,4 +112,4 @@ def test_a_state_of_an_older_form_is_refused_with_what_to_do() -> None:
     old.step()
     kind = Optimizer.ADAMW
     with pytest.raises(TrainingError, match=r"older Limner.*training\.network_weights"):
-        remember(make_optimizer(kind, model.weights().moved(kind), SETTINGS, "cpu"), *memory_of(old))
+        remember(make_optimizer(kind, model.weights().param_groups(kind), SETTINGS, "cpu"), *memory_of(old))

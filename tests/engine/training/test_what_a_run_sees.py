@@ -36,6 +36,7 @@ from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
 from engine.training.data.training_set import line_up
 from engine.training.learner import Learner
+from engine.training.loop import train_step
 from engine.training.planning.estimate import estimate_run
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import resume_training, start_training
@@ -215,8 +216,8 @@ def test_validation_gives_the_same_number_and_changes_no_step(project: Project, 
         found: list[float] = []
         seen: list[float | None] = []
         for step, images in enumerate(epoch_batches(data.seen, 3, 42, 1)[:3], start=1):
-            chance = step_randomness(settings, step, len(images), data.shape(images[0]), trained.noise.draw)
-            found.append(float(trained.learn(data, images, chance, 1e-2)[0]))
+            randomness = step_randomness(settings, step, len(images), data.shape(images[0]), trained.noise.draw)
+            found.append(float(train_step(trained, data, images, randomness, 1e-2)[0]))
             seen += [trained.validate(data), trained.validate(data)] if look else []
         return found, seen
 
@@ -231,8 +232,8 @@ def test_validation_gives_the_same_number_and_changes_no_step(project: Project, 
     averaged, plain = learner(tiny(), settings.model_copy(update={"ema_decay": 0.9})), learner(settings)
     for trained in (averaged, plain):
         for step in (1, 2):
-            chance = step_randomness(settings, step, 1, data.shape(0), 1000)
-            trained.learn(data, [0], chance, 1e-2)
+            randomness = step_randomness(settings, step, 1, data.shape(0), 1000)
+            train_step(trained, data, [0], randomness, 1e-2)
     assert averaged.validate(data) != plain.validate(data)
     assert torch.equal(averaged.weights.flat, plain.weights.flat)
     nothing = TrainingData.of({**data.tensors(), "held_out": torch.zeros_like(data.held_out)})
