@@ -4,15 +4,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test tests check needs test-long test-llm lint format bench chaos pictures wheel clean
+.PHONY: demo dev test tests check needs test-long test-llm lint format bench chaos pictures wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/limner demo demo --run
 
+# The app on a project (PROJECT=demo), telling Textual's console what happens: `.venv/bin/textual console` elsewhere first.
+PROJECT ?= demo
+dev: $(VENV)/.installed-dev
+	@$(BIN)/pip install --quiet -c constraints.txt textual-dev==1.8.0
+	@TEXTUAL=debug,devtools $(BIN)/limner -C $(PROJECT)
+
 test: lint tests
 
 tests: $(VENV)/.installed-dev needs
-	$(BIN)/python -m tests.twice -p tests.forks --forks 5 tests
+	$(BIN)/python -m tests.support.twice -p tests.support.forks --forks 5 tests
 
 # The programs that tests run for real.
 needs:
@@ -21,8 +27,8 @@ needs:
 # What `make test` has no time for: the other rows of its tables (samplers, spellings, themes, sizes, odd files), the
 # whole demo from a wheel, every full disk, kills in mid-step, the network, and ten times as many random examples.
 test-long: $(VENV)/.installed-dev needs
-	$(BIN)/python -m tests.twice -p tests.forks --forks 5 -m long tests
-	LIMNER_TEST_EXAMPLES=400 $(BIN)/python -m pytest -p tests.forks --forks 3 -m hypothesis tests
+	$(BIN)/python -m tests.support.twice -p tests.support.forks --forks 5 -m long tests
+	LIMNER_TEST_EXAMPLES=400 $(BIN)/python -m pytest -p tests.support.forks --forks 3 -m hypothesis tests
 
 # A real language model on this machine; a minute, and a package of 93 MB that nothing else needs.
 test-llm: $(VENV)/.installed-dev
@@ -56,7 +62,7 @@ chaos: $(VENV)/.installed-dev needs
 
 # Each screen at two sizes into .pictures/, and the README's picture; drawn with rsvg-convert (librsvg2-bin) as PNG.
 pictures: $(VENV)/.installed-dev
-	@$(BIN)/python -m tests.pictures .pictures
+	@$(BIN)/python -m tests.support.pictures .pictures
 	@command -v rsvg-convert >/dev/null || { echo "For the PNG: sudo apt-get install librsvg2-bin" >&2; exit 1; }
 	@rsvg-convert -w 1100 -o docs/app.png .pictures/app.svg
 

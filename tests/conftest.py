@@ -19,7 +19,7 @@ from engine.jobs.fast_imports import fast_imports
 from engine.jobs.work import WORK
 from engine.project import Project, create_project
 from engine.storage.file_locks import file_lock
-from tests.warm_jobs import warm_jobs
+from tests.support.warm_jobs import warm_jobs
 
 if TYPE_CHECKING:
     from engine.demo.library import DrawnLibrary

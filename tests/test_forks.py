@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 HERE = Path(__file__).parents[1]
 
@@ -48,7 +48,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 def forked(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    order = [sys.executable, "-m", "pytest", "-p", "tests.forks", "--forks", "2", "-p", "no:cacheprovider", *words]
+    order = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.support.forks",
+        "--forks",
+        "2",
+        "-p",
+        "no:cacheprovider",
+        *words,
+    ]
     environment = {"PYTHONPATH": str(HERE), "PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return subprocess.run(order, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)

@@ -21,7 +21,7 @@ from engine.demo.drawing import random_scene
 from engine.demo.identity import DrawnIdentity, jittered_portrait
 from engine.demo.people import CAST, JAMES, TRIGGER_WORD, DrawnPerson, traits
 from engine.models.locate import demo_folder
-from tests.rows import usual
+from tests.support.rows import usual
 from tools.make_base import sdxl_parts
 from tools.make_base.__main__ import make_tiny
 from tools.make_base.single_file import write_single_file

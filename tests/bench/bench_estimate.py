@@ -17,7 +17,7 @@ from engine.training.planning.benchmark_store import of_run
 from engine.training.planning.estimate import RunEstimate, estimate_run
 from engine.training.runs.start import start_probe, start_training
 from tests.bench.result import Result
-from tests.small_project import small_project
+from tests.support.small_project import small_project
 
 PAIRS = 3
 """A neighbour's load may change between a probe and its run: so many pairs are tried, and all are told."""

@@ -23,7 +23,7 @@ from engine.faces.records.measurements import FaceQuality, FaceRelations
 from engine.project import Project, create_project
 from engine.training.runs.run_status import run_status
 from tests.bench.result import Result
-from tests.small_project import small_project
+from tests.support.small_project import small_project
 from tests.tui.pseudo_terminal import REPOSITORY, PseudoTerminal
 
 ROUNDS = 5

@@ -18,7 +18,7 @@ def results() -> Iterator[Result]:
     """How many kills left a trace in losses, checkpoints or state."""
     with tempfile.TemporaryDirectory() as folder:
         said = subprocess.run(
-            [sys.executable, "-m", "tests.killing", folder, str(KILLS)],
+            [sys.executable, "-m", "tests.support.killing", folder, str(KILLS)],
             # As a job has it: threads that wait and spin keep other programs, and each other, from the cores.
             env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"},
             capture_output=True,

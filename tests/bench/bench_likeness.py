@@ -17,7 +17,7 @@ import numpy as np
 from engine.pictures.likeness.photographs import Photographs
 from engine.pictures.likeness.scale import Gallery
 from tests.bench.result import Result
-from tests.real_faces import far_apart, hopper, small_faces, variants
+from tests.support.real_faces import far_apart, hopper, small_faces, variants
 
 
 def results() -> Iterator[Result]:

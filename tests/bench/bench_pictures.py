@@ -13,8 +13,8 @@ from engine.pictures.gallery.import_external import look_for_pictures
 from engine.pictures.gallery.rows import Gallery
 from engine.project import Project, create_project
 from tests.bench.result import Result, median_seconds
-from tests.many_pictures import many_pictures
-from tests.story import idle_painter
+from tests.support.many_pictures import many_pictures
+from tests.support.story import idle_painter
 from tui.app.app import LimnerApp
 from tui.screens.pictures.screen import PicturesScreen
 

@@ -19,8 +19,8 @@ from engine.faces.detection.embedding import Identity
 from engine.faces.detection.embedding_pool import Embedders
 from engine.faces.folder_scan import index
 from engine.project import create_project
-from tests.astronaut import astronaut
 from tests.bench.result import Result, median_seconds
+from tests.support.astronaut import astronaut
 
 MANY = 24
 """Faces that all cores share, and photos of the folder."""

@@ -41,7 +41,7 @@ from engine.training.loop import take_step
 from engine.training.step.distributed import SingleProcess
 from engine.training.trainer import Trainer
 from tests.bench.result import Result
-from tests.small_project import small_project
+from tests.support.small_project import small_project
 from tests.tui.pseudo_terminal import REPOSITORY
 
 BATCH, RANK, RATE = 4, 16, 1e-3

@@ -33,7 +33,7 @@ from engine.training.planning.estimate import estimate_run
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import start_training
 from tests.bench.result import Result
-from tests.small_project import portrait, small_project
+from tests.support.small_project import portrait, small_project
 
 OUT = Path(".bench")
 BUDGET = 480.0

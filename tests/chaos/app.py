@@ -22,7 +22,7 @@ from engine.pictures.orders.queue import PictureState, Queue
 from engine.project import Project
 from tests.chaos.tally import Tally, loss_if_it_fails
 from tests.e2e.tmux import Terminal
-from tests.story import idle_painter, story_project, with_dataset, with_pictures
+from tests.support.story import idle_painter, story_project, with_dataset, with_pictures
 
 FACES = 30
 WITHIN = 30.0

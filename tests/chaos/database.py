@@ -16,9 +16,9 @@ from engine.faces import scan as scanning
 from engine.faces.records.decisions import Ledger
 from engine.project import Project, create_project
 from tests.chaos.tally import Tally, loss_if_it_fails
-from tests.mariadb import Killable, killable_server
-from tests.photoprism import Index
-from tests.small_project import portrait
+from tests.support.mariadb import Killable, killable_server
+from tests.support.photoprism import Index
+from tests.support.small_project import portrait
 
 FACES = 12
 QUESTIONS = ("people", "faces", "markers_beside", "embeddings")

@@ -23,9 +23,9 @@ from safetensors import safe_open
 from engine.faces.records.decisions import Ledger
 from engine.project import Project
 from tests.chaos.tally import Tally, loss_if_it_fails
-from tests.patience import PATIENCE
-from tests.small_project import portrait, small_project
-from tests.story import PERSON_UID, _face
+from tests.support.patience import PATIENCE
+from tests.support.small_project import portrait, small_project
+from tests.support.story import PERSON_UID, _face
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BYTES = 64 << 20

@@ -36,8 +36,8 @@ from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import painter_folder
 from engine.project import Project, create_project
 from tests.chaos.tally import Tally, loss_if_it_fails
-from tests.photoprism import Index
-from tests.small_project import small_project
+from tests.support.photoprism import Index
+from tests.support.small_project import small_project
 
 FACES = 24
 

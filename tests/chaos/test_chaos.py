@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos import __main__ as chaos
 from tests.chaos.tally import Tally, loss_if_it_fails
-from tests.rows import usual
+from tests.support.rows import usual
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,9 @@ from engine.faces.records.decisions import Decision, Ledger
 from engine.jobs.folder import JobKind, Order
 from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.orders.start import painter_folder
-from tests.run_here import of_kind, ordered, run_here
-from tests.small_project import small_project
-from tests.story import story_project, with_dataset, with_pictures
+from tests.support.run_here import of_kind, ordered, run_here
+from tests.support.small_project import small_project
+from tests.support.story import story_project, with_dataset, with_pictures
 
 DAY = 86_400.0
 

@@ -14,9 +14,9 @@ from engine.dataset.files.layout import DatasetFolder
 from engine.faces.records.decisions import Decision, Ledger
 from engine.jobs.follow import state
 from engine.project import Project
-from tests.patience import PATIENCE, Patience, wait_until
-from tests.small_project import small_project
-from tests.story import story_project
+from tests.support.patience import PATIENCE, Patience, wait_until
+from tests.support.small_project import small_project
+from tests.support.story import story_project
 from tests.tui.pseudo_terminal import REPOSITORY
 
 HEAD = """

@@ -1,7 +1,7 @@
 """``python -m tests.chaos.trainer FOLDER SECONDS SEED``: runs killed inside of what they write, resumed, compared.
 
-The killing is ``tests.killing``'s: at a place drawn before, between the halves of a file or a line, before and after a
-rename. Each run goes on to its end and is compared, bit for bit, with one that nobody killed.
+The killing is ``tests.support.killing``'s: at a place drawn before, between the halves of a file or a line, before and
+after a rename. Each run goes on to its end and is compared, bit for bit, with one that nobody killed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from tests.chaos.tally import Tally, loss_if_it_fails
-from tests.killing import campaign
+from tests.support.killing import campaign
 
 MOST = 10_000
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from engine.project import Project
-from tests.astronaut import FACE, astronaut, save
-from tests.mariadb import MariaServer, running_server
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.mariadb import MariaServer, running_server
+from tests.support.photoprism import Index
 from tui.cli.main import main
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.project import Project
 from tests.commands.conftest import Photos, Run
-from tests.patience import PATIENCE
+from tests.support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,9 +11,9 @@ from PIL import ImageEnhance
 from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import CAST
 from engine.project import Project
-from tests.astronaut import astronaut, save
 from tests.commands.conftest import Run
-from tests.photoprism import Index
+from tests.support.astronaut import astronaut, save
+from tests.support.photoprism import Index
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from engine.pictures.orders.png_parameters import Parameters, png_text
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from tests.commands.conftest import Run
-from tests.story import idle_painter
+from tests.support.story import idle_painter
 
 
 @pytest.fixture(autouse=True)

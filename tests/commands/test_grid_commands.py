@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from engine.pictures.gallery.votes import Votes
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project, create_project
-from tests.small_project import random_lora, run_with, small_project
+from tests.support.png import read_parameters
+from tests.support.small_project import random_lora, run_with, small_project
 from tui.cli.main import main
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from engine.project import Project
 from tests.commands.conftest import Photos, Run
-from tests.mariadb import MariaServer
-from tests.patience import Patience
+from tests.support.mariadb import MariaServer
+from tests.support.patience import Patience
 
 
 def _folders(photos: Photos) -> list[str]:

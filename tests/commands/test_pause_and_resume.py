@@ -12,8 +12,8 @@ from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import start_training
-from tests.patience import wait_until
-from tests.small_project import small_project
+from tests.support.patience import wait_until
+from tests.support.small_project import small_project
 from tui.cli.main import main
 
 

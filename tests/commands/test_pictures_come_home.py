@@ -29,7 +29,7 @@ from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from engine.prompts.store import PromptStore
 from tests.commands.conftest import Run
-from tests.small_project import random_lora, run_with, small_project
+from tests.support.small_project import random_lora, run_with, small_project
 
 
 def seen(project: Project) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from engine.lora.header import read_header
 from engine.project import Project
-from tests.astronaut import FACE, save
-from tests.small_project import small_project
+from tests.support.astronaut import FACE, save
+from tests.support.small_project import small_project
 
 HERE = Path(__file__).parents[2]
 
@@ -123,7 +123,7 @@ def installed(tmp_path: Path) -> Path:
     (package / "library.py").write_text(LIBRARY)
     (package / "captioner.py").write_text(CAPTIONER)
     (package / "family.py").write_text(FAMILY)
-    shutil.copy(HERE / "tests" / "toy_family.py", package)
+    shutil.copy(HERE / "tests" / "support" / "toy_family.py", package)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-additions\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(ENTRIES)
     return site

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from tests.drawn_people import drawn_project
-from tests.small_project import random_lora, run_with
+from tests.support.drawn_people import drawn_project
+from tests.support.png import read_parameters
+from tests.support.small_project import random_lora, run_with
 from tui.cli.main import main
 
 

@@ -13,7 +13,7 @@ from engine.pictures.orders.queue import PictureState, Queue
 from engine.project import Project
 from engine.settings.samplers import NoiseSchedule, Sampler
 from tests.commands.conftest import Run
-from tests.story import idle_painter
+from tests.support.story import idle_painter
 
 
 @pytest.fixture(autouse=True)

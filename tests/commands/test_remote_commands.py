@@ -10,7 +10,7 @@ import pytest
 from engine.doctor import examine
 from engine.project import Project
 from tests.commands.conftest import Photos, Run
-from tests.photoprism_server import APP_PASSWORD, Fault, Prism, serving
+from tests.support.photoprism_server import APP_PASSWORD, Fault, Prism, serving
 
 
 @pytest.fixture

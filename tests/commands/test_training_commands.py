@@ -17,8 +17,8 @@ from engine.events import JobState
 from engine.project import Project
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run
-from tests.patience import PATIENCE, Patience
-from tests.small_project import random_lora, run_with, small_project
+from tests.support.patience import PATIENCE, Patience
+from tests.support.small_project import random_lora, run_with, small_project
 from tui.cli.main import main
 
 

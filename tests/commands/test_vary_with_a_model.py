@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.project import Project
 from engine.prompts.store import PromptStore
 from tests.commands.conftest import Run
-from tests.model_server import Said, answering, prompts
+from tests.support.model_server import Said, answering, prompts
 
 PROMPT = "portrait of {trigger} {class}, studio light, navy suit"
 GOOD = prompts(

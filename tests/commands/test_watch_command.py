@@ -17,8 +17,8 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.project import Project
 from engine.training.runs.run_status import RunFollower
-from tests.patience import PATIENCE
-from tests.story import alive, with_run
+from tests.support.patience import PATIENCE
+from tests.support.story import alive, with_run
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tui.cli.run_panel import panel_lines
 from tui.text.charts.view import View

@@ -21,7 +21,7 @@ from engine.prompts.breakdown import take_apart
 from engine.prompts.llm.request import VariationRequest
 from engine.prompts.llm.variations import Outcome, vary_by_model
 from engine.settings import PersonSettings
-from tests.model_server import Said, answering
+from tests.support.model_server import Said, answering
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.patience import Patience
+from tests.support.patience import Patience
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
 

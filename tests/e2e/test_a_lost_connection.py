@@ -18,9 +18,9 @@ from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
 from engine.training.runs.run_status import run_status
 from tests.e2e.ssh import SSHD, SshServer
-from tests.patience import wait_until
-from tests.small_project import SETTINGS
-from tests.story import story_project
+from tests.support.patience import wait_until
+from tests.support.small_project import SETTINGS
+from tests.support.story import story_project
 from tests.tui.pseudo_terminal import REPOSITORY, PseudoTerminal
 
 pytestmark = pytest.mark.slow

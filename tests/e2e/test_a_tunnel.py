@@ -12,9 +12,9 @@ from engine.errors import HostUnreachable
 from engine.library.registry import connect
 from engine.settings import LibrarySettings
 from tests.e2e.ssh import SshServer
-from tests.mariadb import running_server
-from tests.patience import Patience
-from tests.photoprism import Index
+from tests.support.mariadb import running_server
+from tests.support.patience import Patience
+from tests.support.photoprism import Index
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.project import Project
 from tests.e2e.tmux import Terminal
-from tests.patience import Patience
+from tests.support.patience import Patience
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -23,11 +23,11 @@ import pytest
 
 from engine.dataset.files.layout import DatasetFolder
 from engine.project import Project
-from tests.astronaut import FACE, astronaut, save
 from tests.e2e.ssh import SshServer
-from tests.mariadb import MariaServer, running_server
-from tests.patience import PATIENCE, Patience
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.mariadb import MariaServer, running_server
+from tests.support.patience import PATIENCE, Patience
+from tests.support.photoprism import Index
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from engine.project import Project
-from tests.patience import Patience
-from tests.story import story_project
+from tests.support.patience import Patience
+from tests.support.story import story_project
 from tests.tui.pseudo_terminal import REPOSITORY, PseudoTerminal
 from tui.terminal.kitty import PLACEHOLDER
 

@@ -16,7 +16,7 @@ from engine.pictures.orders.start import painter_folder
 from engine.project import Project, create_project
 from engine.training.runs.run_status import run_status
 from tests.e2e.tmux import Terminal
-from tests.patience import wait_until
+from tests.support.patience import wait_until
 
 LIMNER = Path(sys.executable).with_name("limner")
 

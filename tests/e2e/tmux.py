@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tests.patience import PATIENCE, Patience
+from tests.support.patience import PATIENCE, Patience
 
 
 class Terminal:

@@ -19,14 +19,14 @@ from engine.models.locate import find_base
 from engine.models.noise import DiscreteNoise
 from engine.models.prediction import Prediction
 from engine.models.sdxl.loading import load_pipeline, noise_schedule
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project
 from engine.settings import BaseSettings
 from engine.training.runs.start import start_training
 from tests.commands.conftest import Ran
-from tests.rows import usual
-from tests.run_here import of_kind, ordered, run_here
-from tests.small_project import random_lora, small_project
+from tests.support.png import read_parameters
+from tests.support.rows import usual
+from tests.support.run_here import of_kind, ordered, run_here
+from tests.support.small_project import random_lora, small_project
 from tools.make_base.single_file import write_single_file
 from tools.make_base.tiny_parts import TinyBase
 from tui.cli.main import main

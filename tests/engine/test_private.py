@@ -18,7 +18,7 @@ from engine.library.photoprism_sql.opening import open_engine
 from engine.llm.server import ModelServer
 from engine.secrets import HIDDEN, register_secret, without_secrets
 from engine.security.private_files import story_of
-from tests.small_project import small_project
+from tests.support.small_project import small_project
 from tui.app.exit_message import mishap
 
 SECRET = "s3cr'et päss/word"

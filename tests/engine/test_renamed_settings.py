@@ -13,7 +13,7 @@ from engine.settings import Settings, with_changes
 from engine.settings.file import Settings as FileSettings
 from engine.settings.renamed import untold_renames
 from engine.settings.section import Section
-from tests.rows import usual
+from tests.support.rows import usual
 from tui.cli.old_settings import tell_of_old_names
 
 RENAMED = [

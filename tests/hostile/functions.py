@@ -66,7 +66,7 @@ READERS: dict[str, str] = {
     "engine.pictures.likeness.job": "_open",
     "engine.pictures.likeness.judge": "_look",
     "engine.pictures.likeness.scores": "read_likeness",
-    "engine.pictures.orders.png_parameters": "_unquote read_parameters",
+    "engine.pictures.orders.png_parameters": "_unquote",
     "engine.pictures.orders.queue": "_picture",
     "engine.pictures.painting.request": "PromptSeed.open_source",
     "engine.prompts.axes": "_read_list options",

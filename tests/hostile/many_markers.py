@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from tests.mariadb import MariaServer
-from tests.photoprism import COLUMNS, Index
+from tests.support.mariadb import MariaServer
+from tests.support.photoprism import COLUMNS, Index
 
 PEOPLE = 20
 EVERY = 1800

@@ -17,8 +17,8 @@ from engine.library.registry import connect
 from engine.project import Project, open_project
 from engine.security.trust import NotConfirmed, confirm, confirmed_addresses, is_ours, trust_file
 from tests.commands.conftest import Run, run  # noqa: F401
-from tests.model_server import answering, prompts
-from tests.small_project import small_project
+from tests.support.model_server import answering, prompts
+from tests.support.small_project import small_project
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 

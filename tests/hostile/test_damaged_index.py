@@ -11,8 +11,8 @@ from engine.errors import LibraryError
 from engine.library.base import Library
 from engine.library.registry import connect
 from engine.settings import LibrarySettings
-from tests.photoprism import Index
-from tests.rows import usual
+from tests.support.photoprism import Index
+from tests.support.rows import usual
 
 PAGE = 4096
 

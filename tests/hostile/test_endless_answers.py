@@ -28,9 +28,9 @@ from engine.settings import LibrarySettings
 from engine.storage import guarded_sqlite
 from engine.storage.database import Store
 from tests.hostile.endless_server import endless
-from tests.patience import PATIENCE, wait_until
-from tests.photoprism import Index
-from tests.rows import usual
+from tests.support.patience import PATIENCE, wait_until
+from tests.support.photoprism import Index
+from tests.support.rows import usual
 
 OK = b"HTTP/1.1 200 OK\r\n"
 JSON = OK + b"Content-Type: application/json\r\n"

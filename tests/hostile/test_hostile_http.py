@@ -22,9 +22,9 @@ from engine.library.photoprism_http.photos import RemoteFile, fetched, place_of
 from engine.library.registry import connect
 from engine.network.resolving import addresses_of
 from engine.settings import LibrarySettings
-from tests.astronaut import FACE, astronaut, save
-from tests.photoprism import Index
-from tests.photoprism_server import APP_PASSWORD, Fault, Prism, serving
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.photoprism import Index
+from tests.support.photoprism_server import APP_PASSWORD, Fault, Prism, serving
 
 SUBJECTS = "subjects"
 DEEP = b"[" * 100_000 + b"]" * 100_000

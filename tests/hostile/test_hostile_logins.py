@@ -179,8 +179,8 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 
 def test_a_password_beyond_latin_1_logs_in(tmp_path: Path) -> None:
-    from tests.mariadb import running_server
-    from tests.photoprism import Index
+    from tests.support.mariadb import running_server
+    from tests.support.photoprism import Index
 
     index = Index()
     index.face(index.photo("a.jpg"), index.person("James"))

@@ -21,8 +21,8 @@ from engine.project import Project
 from engine.storage.untrusted_files import parse_json, parse_toml, read_json
 from engine.training.runs.run_status import run_status
 from tests.commands.conftest import Run, run  # noqa: F401
-from tests.rows import usual
-from tests.story import story_project, with_run
+from tests.support.rows import usual
+from tests.support.story import story_project, with_run
 
 ODD = [
     "x",

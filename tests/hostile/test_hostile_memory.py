@@ -28,9 +28,9 @@ from engine.settings import LibrarySettings
 from engine.storage.untrusted_files import MOST_MEMORY, parse_json
 from tests.hostile.endless_server import endless
 from tests.hostile.test_hostile_http import library, prism, waits  # noqa: F401
-from tests.patience import PATIENCE
-from tests.photoprism import Index
-from tests.photoprism_server import Fault, Prism
+from tests.support.patience import PATIENCE
+from tests.support.photoprism import Index
+from tests.support.photoprism_server import Fault, Prism
 
 MANY = b"[" + b"{}," * 5_200_000 + b"{}]"
 """15.6 MB that become 370."""

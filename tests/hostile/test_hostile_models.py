@@ -32,8 +32,8 @@ from engine.pictures.painting.lora_cache import LoraCache
 from engine.settings import BaseSettings
 from engine.training.init_lora import read_start
 from engine.training.runs.resume_state import read_data, read_state
-from tests.rows import usual
-from tests.small_project import random_lora
+from tests.support.rows import usual
+from tests.support.small_project import random_lora
 
 ROOT = Path(engine.__file__).resolve().parents[1]
 PICKLED = (".ckpt", ".pt", ".pth", ".bin", ".PT", ".pkl")

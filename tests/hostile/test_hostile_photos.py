@@ -24,10 +24,10 @@ from engine.faces.scan import scan
 from engine.library.paths import Roots, RootsDoNotFit, check_roots
 from engine.project import Project
 from engine.training.data.images import fit
-from tests.astronaut import FACE, save
 from tests.hostile.photos import TOLERANCE, Trap, corpus, lying_png
-from tests.patience import PATIENCE
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, save
+from tests.support.patience import PATIENCE
+from tests.support.photoprism import Index
 
 TRAPS = {trap.name: trap for trap in corpus()}
 TOO_SMALL = {"one-pixel.png", "thin.png"}

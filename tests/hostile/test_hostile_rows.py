@@ -24,12 +24,12 @@ from engine.library.registry import connect
 from engine.library.values import date_of
 from engine.project import Project
 from engine.settings import LibrarySettings
-from tests.astronaut import FACE, save
 from tests.commands.conftest import Run, run  # noqa: F401
 from tests.hostile.many_markers import PEOPLE, many_in_mariadb, many_markers
-from tests.mariadb import MariaServer, running_server
-from tests.patience import PATIENCE
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, save
+from tests.support.mariadb import MariaServer, running_server
+from tests.support.patience import PATIENCE
+from tests.support.photoprism import Index
 
 _databases = itertools.count(1)
 STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

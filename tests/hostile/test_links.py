@@ -22,7 +22,7 @@ from engine.storage.file_locks import file_lock
 from engine.storage.liveness_locks import NoLocks
 from engine.storage.own_files import NotOurs, open_own
 from tests.commands.conftest import Run, run  # noqa: F401
-from tests.small_project import small_project
+from tests.support.small_project import small_project
 
 MINE = "# mine\n"
 

@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import LimnerError
 from tests.hostile.parsers import PARSERS
-from tests.rows import usual
+from tests.support.rows import usual
 
 LETTERS = 10_000
 """Of the shorter text; the other has twice as many."""

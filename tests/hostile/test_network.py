@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import engine
-from tests.patience import PATIENCE
-from tests.small_project import small_project
+from tests.support.patience import PATIENCE
+from tests.support.small_project import small_project
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ from engine.jobs.folder import EventLog
 from engine.project import Project
 from engine.secrets import HIDDEN, register_secret, without_secrets
 from tests.commands.conftest import Run, run  # noqa: F401
-from tests.model_server import Said, answering
+from tests.support.model_server import Said, answering
 from tui.terminal.clipboard import copy
 from tui.terminal.output_filter import OutputFilter
 

@@ -21,11 +21,11 @@ from engine.jobs.follow import wait
 from engine.jobs.start import NEEDED_BY, _environment, _from_a_hub
 from engine.project import Project
 from engine.secrets import PASSWORD_VARIABLE
-from tests.astronaut import FACE, save
 from tests.commands.conftest import Photos, Run, photos, run  # noqa: F401
-from tests.mariadb import MariaServer, running_server
-from tests.patience import PATIENCE, Patience
-from tests.rows import usual
+from tests.support.astronaut import FACE, save
+from tests.support.mariadb import MariaServer, running_server
+from tests.support.patience import PATIENCE, Patience
+from tests.support.rows import usual
 
 SECRET = "Tr0ub4dor&3 %40/#correct-horse"
 _databases = itertools.count(1)

@@ -21,7 +21,7 @@ from engine.secrets import without_secrets
 from engine.security.secret_check import holds_secret
 from engine.settings import Settings, read_settings, with_changes
 from tests.commands.conftest import Run, run  # noqa: F401
-from tests.story import story_project, with_run
+from tests.support.story import story_project, with_run
 
 SECRET = "Tr0ub4dor"
 

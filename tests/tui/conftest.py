@@ -12,8 +12,8 @@ from textual.app import App
 import tui.screens.connect.screen
 from engine.jobs.folder import JobFolder
 from engine.project import Project
-from tests.patience import PATIENCE
-from tests.story import RUN, alive, checked, idle_painter, story_project, whole_story_project
+from tests.support.patience import PATIENCE
+from tests.support.story import RUN, alive, checked, idle_painter, story_project, whole_story_project
 from tui.app.app import LimnerApp
 
 

@@ -11,7 +11,7 @@ from engine.pictures.grid.painting import cells_of, kept, make_grid
 from engine.pictures.grid.plan import Grid, by_dearness, grid_folder, orders_of
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from tests.story import with_run
+from tests.support.story import with_run
 
 
 def with_grid(project: Project, painted: int = 14) -> Grid:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.patience import PATIENCE, Patience
+from tests.support.patience import PATIENCE, Patience
 
 AT_REST = 0.1
 """The share of a processor below which a program does nothing but look whether there is something to do."""

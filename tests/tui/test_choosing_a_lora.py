@@ -12,7 +12,7 @@ from engine.pictures.gallery.lora_choice import lora_choices
 from engine.pictures.likeness.scores import Likeness, Measure, Recommended, Score, write_likeness
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from tests.story import RUN
+from tests.support.story import RUN
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 from tui.screens.prompts.screen import PromptsScreen

@@ -9,9 +9,9 @@ import pytest
 from textual import events
 
 from engine.project import Project
-from tests.pictures import settle
-from tests.rows import usual
-from tests.story import alive, story_project, with_dataset, with_run
+from tests.support.pictures import settle
+from tests.support.rows import usual
+from tests.support.story import alive, story_project, with_dataset, with_run
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp
 from tui.screens.faces.screen import FacesScreen

@@ -11,7 +11,7 @@ from engine.library.folder.library import FolderIndex, FolderLibrary
 from engine.library.folder.photos import SeenFace, SeenPhoto, face_uid
 from engine.library.folder.walk import walk
 from engine.project import create_project
-from tests.astronaut import astronaut, save
+from tests.support.astronaut import astronaut, save
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 from tui.screens.faces.screen import FacesScreen

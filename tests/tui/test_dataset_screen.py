@@ -14,9 +14,9 @@ from textual.screen import Screen
 from engine.errors import LimnerError
 from engine.project import Project
 from engine.settings import DEMO_BASE
-from tests.onnx_tagger import write_tagger
-from tests.pictures import settle
-from tests.story import story_project, with_dataset
+from tests.support.onnx_tagger import write_tagger
+from tests.support.pictures import settle
+from tests.support.story import story_project, with_dataset
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp
 from tui.screens.dataset.editor import CaptionArea

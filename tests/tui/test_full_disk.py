@@ -24,9 +24,9 @@ from engine.project import Project
 from engine.prompts.store import Mark, PromptStore
 from tests.chaos.disk import REPOSITORY, SmallDisk, small_disk
 from tests.e2e.tmux import Terminal
-from tests.pictures import settle
-from tests.rows import usual
-from tests.story import idle_painter, story_project, with_dataset, with_pictures, with_run
+from tests.support.pictures import settle
+from tests.support.rows import usual
+from tests.support.story import idle_painter, story_project, with_dataset, with_pictures, with_run
 from tests.tui.test_journeys import decided, press, shown, type_text, until
 from tui.app.app import LimnerApp
 from tui.widgets.rows import Rows

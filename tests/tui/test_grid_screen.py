@@ -16,8 +16,8 @@ from engine.pictures.grid.store import GridShelf
 from engine.pictures.orders.picture import PictureState
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
-from tests.pictures import settle
-from tests.story import idle_painter, story_project, with_run
+from tests.support.pictures import settle
+from tests.support.story import idle_painter, story_project, with_run
 from tests.tui.grids import with_grid, with_votes
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp

@@ -21,9 +21,9 @@ from engine.faces.records.measurement_store import MeasuredFaces
 from engine.jobs.folder import Request
 from engine.pictures.orders.queue import PictureOrder, Queue
 from engine.project import Project, open_project
-from tests.patience import PATIENCE, Patience
-from tests.pictures import settle
-from tests.story import RUN, alive, story_project, with_dataset, with_run
+from tests.support.patience import PATIENCE, Patience
+from tests.support.pictures import settle
+from tests.support.story import RUN, alive, story_project, with_dataset, with_run
 from tui.app.app import LimnerApp
 from tui.screens.faces.screen import FacesScreen
 from tui.screens.prompts.screen import PromptsScreen
@@ -391,8 +391,8 @@ class TestEverywhere:
     @pytest.mark.long
     def test_all_screens_are_shown_without_what_only_jobs_need(self, tmp_path: Path) -> None:
         code = (
-            "import asyncio, sys\nfrom pathlib import Path\nfrom tests.pictures import settle\n"
-            "from tests.story import *\nfrom tui.app.app import LimnerApp\n"
+            "import asyncio, sys\nfrom pathlib import Path\nfrom tests.support.pictures import settle\n"
+            "from tests.support.story import *\nfrom tui.app.app import LimnerApp\n"
             "async def go(project):\n"
             "    async with LimnerApp(project.root, project).run_test() as pilot:\n"
             "        for key in '123456':\n            await pilot.press(key)\n            await settle(pilot)\n"

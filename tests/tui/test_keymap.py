@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
-from tests.pictures import settle
+from tests.support.pictures import settle
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.actions.keys import key_named
 from tui.app.app import LimnerApp

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from engine.faces.records.decisions import Decision, Ledger
 from engine.pictures.gallery.rows import Gallery
 from engine.project import Project
-from tests.pictures import settle
+from tests.support.pictures import settle
 from tests.tui.test_journeys import decided, press, shown, until
 from tui.actions import Scope
 from tui.app.app import LimnerApp

@@ -13,7 +13,7 @@ from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown
 from engine.pictures.gallery.votes import Votes
 from engine.project import Project
-from tests.story import idle_painter, story_project
+from tests.support.story import idle_painter, story_project
 from tests.tui.grids import with_grid
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp

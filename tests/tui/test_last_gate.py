@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from engine.project import Project
-from tests.pictures import settle
-from tests.story import with_dataset
+from tests.support.pictures import settle
+from tests.support.story import with_dataset
 from tests.tui.test_journeys import press, shown
 from tui.app.app import LimnerApp
 

@@ -13,8 +13,7 @@ from engine.jobs.folder import EventLog, JobFolder, Request
 from engine.project import Project
 from engine.security.trust import confirm
 from tests.hostile.endless_server import endless
-from tests.hostile.test_endless_answers import LONGEST
-from tests.story import RUN, alive, story_project, with_run
+from tests.support.story import RUN, alive, story_project, with_run
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tests.tui.test_journeys import press, shown, until
 from tests.tui.test_keymap import configured
@@ -22,6 +21,9 @@ from tui.app.app import LimnerApp
 
 PUSHED, POPPED = b"\x1b[22;2t", b"\x1b[23;2t"
 LOOKED_AWAY = b"\x1b[O"
+
+LONGEST = 10.0
+"""Seconds until the app is left, on a machine that does much else; a silent server has a minute."""
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import tui.screens.connect.screen
 from engine.errors import RootsDoNotFit
 from engine.project import Project, create_project
-from tests.story import checked
+from tests.support.story import checked
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 from tui.screens.connect.fields import Checked, Entered

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from engine.project import Project
-from tests.pictures import settle
-from tests.story import story_project
+from tests.support.pictures import settle
+from tests.support.story import story_project
 from tests.tui.pseudo_terminal import PseudoTerminal
 from tui.app.app import LimnerApp
 from tui.terminal.hires import MOST_BYTES, sharpen

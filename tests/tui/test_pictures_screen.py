@@ -15,15 +15,16 @@ from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown
 from engine.pictures.orders.orders import order_for
 from engine.pictures.orders.picture import PictureOrder, PictureState
-from engine.pictures.orders.png_parameters import Parameters, png_text, read_parameters
+from engine.pictures.orders.png_parameters import Parameters, png_text
 from engine.pictures.orders.queue import Picture, Queue
 from engine.pictures.orders.start import order_pictures, painter_folder, preview_path
 from engine.project import Project
 from engine.prompts.store import PromptStore
 from engine.settings.samplers import Sampler
-from tests.many_pictures import many_pictures
-from tests.small_project import small_project
-from tests.story import idle_painter
+from tests.support.many_pictures import many_pictures
+from tests.support.png import read_parameters
+from tests.support.small_project import small_project
+from tests.support.story import idle_painter
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp
 from tui.screens.pictures.compare import PicturesCompare

@@ -12,14 +12,14 @@ from textual.events import Key
 from textual.pilot import Pilot
 
 from engine.jobs.folder import Request
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.pictures.orders.queue import Picture, PictureState, Queue
 from engine.pictures.orders.start import painter_folder
 from engine.project import Project
 from engine.prompts.store import Mark, Prompt, PromptStore
-from tests.model_server import Said, answering, prompts
-from tests.patience import Patience
-from tests.small_project import small_project
+from tests.support.model_server import Said, answering, prompts
+from tests.support.patience import Patience
+from tests.support.png import read_parameters
+from tests.support.small_project import small_project
 from tests.tui.test_journeys import press, shown, type_text, until
 from tui.app.app import LimnerApp
 from tui.app.session_state import NAME

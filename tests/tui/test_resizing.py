@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.project import Project
-from tests.pictures import settle
+from tests.support.pictures import settle
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 

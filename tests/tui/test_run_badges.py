@@ -11,7 +11,7 @@ from engine.events import JobState
 from engine.jobs.folder import EventLog
 from engine.project import Project
 from engine.training.runs.run_status import RunFollower
-from tests.story import alive, story_project, with_dataset, with_run
+from tests.support.story import alive, story_project, with_dataset, with_run
 from tests.tui.test_journeys import shown, until
 from tui.app.app import LimnerApp
 from tui.cli.run_line import run_line as told_line

@@ -12,12 +12,12 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 from textual.pilot import Pilot
 
-import tests.story
+import tests.support.story
 import tui.screens.connect.screen
 from engine.project import Project
-from tests.pictures import KEYS, SIZES, settle
-from tests.rows import usual
-from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
+from tests.support.pictures import KEYS, SIZES, settle
+from tests.support.rows import usual
+from tests.support.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
 from tests.tui.grids import with_grid, with_votes
 from tests.tui.test_journeys import press, shown, until
 from tui.actions import SCREENS, Scope
@@ -198,8 +198,8 @@ def test_a_screen_with_nothing_to_show_yet(
 def test_two_runs_on_one_chart(
     snap_compare: Compare, whole_story: Project, theme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tests.story, "RUN", "20261120-0911-jx265")
-    tests.story.with_run(whole_story, 420, done=True)
+    monkeypatch.setattr(tests.support.story, "RUN", "20261120-0911-jx265")
+    tests.support.story.with_run(whole_story, 420, done=True)
     app = LimnerApp(whole_story.root, whole_story)
 
     async def run_before(pilot: Pilot[None]) -> None:

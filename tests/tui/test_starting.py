@@ -14,8 +14,8 @@ from textual.screen import Screen
 import tui.app.background.idle_gc
 import tui.app.preload
 from engine.project import Project, create_project
-from tests.pictures import settle
-from tests.story import story_project
+from tests.support.pictures import settle
+from tests.support.story import story_project
 from tests.tui.test_journeys import cursor, press, shown, until
 from tui.app.app import LimnerApp
 from tui.app.session_state import NAME

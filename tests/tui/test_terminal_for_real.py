@@ -13,7 +13,7 @@ import pytest
 
 from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
-from tests.patience import Patience
+from tests.support.patience import Patience
 from tests.tui.pseudo_terminal import PseudoTerminal
 
 RESTORED = (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1003l", b"\x1b[?1006l", b"\x1b[?2004l")

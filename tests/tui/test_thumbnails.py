@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
-from tests.pictures import settle
+from tests.support.pictures import settle
 from tui.app.app import LimnerApp
 from tui.screens.faces.commands import next_grouping
 from tui.screens.faces.screen import FacesScreen

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 from engine.project import Project
 from engine.settings import SDXL_BASE
 from engine.training.planning.gpus import named_card
-from tests.small_project import small_project
-from tests.story import with_dataset
+from tests.support.small_project import small_project
+from tests.support.story import with_dataset
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 

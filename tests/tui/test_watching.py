@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-import tests.story
+import tests.support.story
 from engine import events
 from engine.jobs.folder import JobFolder, Request
 from engine.project import Project
-from tests.story import RUN, alive, with_dataset, with_run
+from tests.support.story import RUN, alive, with_dataset, with_run
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 from tui.screens.shared.full_size import LargeScreen
@@ -32,7 +32,7 @@ def watched(story: Project) -> Project:
 @pytest.fixture
 def older(watched: Project, monkeypatch: pytest.MonkeyPatch) -> JobFolder:
     """A finished run besides."""
-    monkeypatch.setattr(tests.story, "RUN", OTHER)
+    monkeypatch.setattr(tests.support.story, "RUN", OTHER)
     return with_run(watched, 420, done=True)
 
 

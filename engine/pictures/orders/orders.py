@@ -13,7 +13,7 @@ from engine.errors import BaseModelError
 from engine.models.locate import find_base
 from engine.models.registry import shape_of
 from engine.pictures.orders.face_fix import FaceFix
-from engine.pictures.orders.picture import LoraWeight, Picture, PictureOrder, checked, settled
+from engine.pictures.orders.picture import LoraWeight, PictureOrder, checked, settled
 from engine.pictures.orders.prompt_loras import known_loras
 from engine.project import Project
 from engine.prompts.extra_networks import strip
@@ -132,18 +132,6 @@ def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
     # The demo's base keeps its name, whatever folder is called the same where somebody stands.
     base = str(there.resolve()) if model != DEMO_BASE and there.exists() else model
     return checked(settled(replace(order, others=(*order.others, *named)), base))
-
-
-def face_fix_order(picture: Picture, fix: FaceFix | None = None) -> PictureOrder:
-    """An order for a painted picture with its faces painted anew, as it was painted itself; the old one stays.
-
-    Args:
-        picture: a painted one.
-        fix: how; None: as usual.
-    """
-    only = replace(fix or FaceFix(), only=True)
-    path = free_path(picture.path.with_name(f"{picture.path.stem}-face.png"))
-    return picture.order(source=picture.path, path=path, hires=None, priority=0, face_fix=only)
 
 
 def new_picture_path(project: Project, seed: int, name: str = "") -> Path:

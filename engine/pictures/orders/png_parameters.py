@@ -11,13 +11,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import PictureError
-from engine.faces.photo.loading import open_header
 from engine.settings.samplers import NAMED
 from engine.storage.untrusted_files import parse_json
 
@@ -132,20 +130,6 @@ def png_text(parameters: Parameters) -> PngInfo:
     info = PngInfo()
     info.add_text(CHUNK, parameters.to_text())
     return info
-
-
-def read_parameters(path: Path) -> Parameters | None:
-    """What a PNG says about how it was made; None where it says nothing.
-
-    Raises:
-        PictureError: not a picture that can be read.
-    """
-    try:
-        with open_header(path) as image:
-            text = image.info.get(CHUNK)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PictureError(f"{path} is not a picture that can be read", "give a PNG") from error
-    return Parameters.from_text(text) if isinstance(text, str) else None
 
 
 def _quote(value: str) -> str:

@@ -74,11 +74,6 @@ A name that contains another stands before it.
 """
 
 
-def known_cards() -> list[Card]:
-    """The cards that Limner knows rates of."""
-    return [_card(name, gib) for name, gib, _, _ in _SHEETS]
-
-
 def named_card(name: str) -> Card:
     """A card by a name that a person types: ``4090``, ``rtx 3060``, ``h100``.
 

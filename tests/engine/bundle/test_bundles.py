@@ -24,8 +24,8 @@ from engine.project import Project, create_project
 from engine.prompts.store import PromptStore
 from engine.settings import Settings
 from engine.training.runs.run_status import run_status
-from tests.small_project import run_with, small_project
-from tests.story import alive
+from tests.support.small_project import run_with, small_project
+from tests.support.story import alive
 
 SECRETS = ("nas.example.org", "/mnt/family", "James Café", "js6sg6b1", "/home/james", "10.0.0.7")
 

@@ -11,8 +11,8 @@ from engine.faces.photo.geometry import Box, Framing
 from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.project import Project
-from tests.astronaut import FACE, astronaut, save
-from tests.story import TAKEN, build_once
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.story import TAKEN, build_once
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.records.measurement_store import MeasuredFaces, stamp_of
 from engine.faces.records.measurements import FaceQuality
 from engine.project import Project
-from tests.astronaut import astronaut
-from tests.rows import usual
+from tests.support.astronaut import astronaut
+from tests.support.rows import usual
 
 
 def image(project: Project, name: str = "0001") -> Path:

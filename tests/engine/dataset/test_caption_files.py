@@ -21,7 +21,7 @@ from engine.dataset.files.manifest import read_manifest
 from engine.errors import DatasetError
 from engine.faces.records.decisions import Decision, Ledger
 from engine.project import Project
-from tests.rows import usual
+from tests.support.rows import usual
 
 FILES = {
     "one line": b"jx265, man, smile",

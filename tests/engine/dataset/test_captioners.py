@@ -24,9 +24,9 @@ from engine.jobs.folder import Request
 from engine.jobs.follow import follow, wait
 from engine.project import Project
 from engine.settings import Told
-from tests.model_server import Said, answering
-from tests.onnx_tagger import write_tagger
-from tests.photoprism import Index
+from tests.support.model_server import Said, answering
+from tests.support.onnx_tagger import write_tagger
+from tests.support.photoprism import Index
 
 ALWAYS = (0.0, 0.0, 0.0, 3.0)
 

@@ -22,7 +22,7 @@ from engine.faces.photo.geometry import Box, Cut, Framing, crop_square
 from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.records.found_face import FoundFace
 from engine.project import Project
-from tests.astronaut import FACE, astronaut, save
+from tests.support.astronaut import FACE, astronaut, save
 
 LARGE = 4
 """How much larger than scikit-image's the test's photos are where no enlarging is wanted."""

@@ -16,7 +16,7 @@ from engine.dataset.regularisation import add_regularisation
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.training.data.examples import read_examples
-from tests.astronaut import astronaut, save
+from tests.support.astronaut import astronaut, save
 
 CAPTIONS = {
     "0001.png": "jx265, man, close-up, a {red|blue} shirt",

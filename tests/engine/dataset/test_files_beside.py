@@ -18,8 +18,8 @@ from engine.errors import DatasetError
 from engine.project import Project
 from engine.training.data.examples import read_examples
 from engine.training.data.images import fit
-from tests.astronaut import astronaut, save
-from tests.rows import usual
+from tests.support.astronaut import astronaut, save
+from tests.support.rows import usual
 
 
 def folder(project: Project) -> Path:

@@ -18,7 +18,7 @@ from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.settings import FlorenceTask
-from tests.sentence_models import WORDS, save_blip, save_florence
+from tests.support.sentence_models import WORDS, save_blip, save_florence
 
 
 @pytest.fixture(scope="module")

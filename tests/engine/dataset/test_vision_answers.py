@@ -14,7 +14,7 @@ from engine.dataset.captions.models.vision_answer import answer_of, is_refusal
 from engine.dataset.files.layout import DatasetFolder
 from engine.errors import DatasetError
 from engine.project import Project
-from tests.model_server import Said, answering
+from tests.support.model_server import Said, answering
 
 CAPTION = "smiling, wearing a navy suit, standing at a window, soft daylight"
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.dataset.captions.models.wd14 import Tagger, mcut, prepared, spoken
 from engine.errors import DatasetError
-from tests.onnx_tagger import SIDE, write_tagger
+from tests.support.onnx_tagger import SIDE, write_tagger
 
 
 def sigmoid(value: float) -> float:

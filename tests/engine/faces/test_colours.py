@@ -30,9 +30,9 @@ from engine.faces.scan import scan
 from engine.pictures.painting.vae import fitted
 from engine.project import Project
 from engine.training.data.images import fit
-from tests.astronaut import FACE, astronaut, save
-from tests.colour_profiles import GREY, PROFILES, SRGB, Profile, built_in
-from tests.rows import usual
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.colour_profiles import GREY, PROFILES, SRGB, Profile, built_in
+from tests.support.rows import usual
 
 SKIN = (224, 140, 110)
 NEAR = 2

@@ -19,8 +19,8 @@ from engine.faces.detection.embedding import GROUP, Identity, square_of
 from engine.faces.detection.pose import NOSE, Points, yaw_of
 from engine.faces.photo.geometry import Box
 from engine.faces.photo.loading import open_upright
-from tests.astronaut import FACE, astronaut, save
-from tests.rows import usual
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.rows import usual
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from engine.library.folder.walk import walk
 from engine.library.people import find_person
 from engine.library.registry import connect
 from engine.project import Project
-from tests.astronaut import astronaut, save
+from tests.support.astronaut import astronaut, save
 
 
 def eileen(number: int) -> Image.Image:

@@ -30,10 +30,10 @@ from engine.faces.selection.filter import select
 from engine.library.folder.library import FolderLibrary
 from engine.library.registry import connect
 from engine.project import Project, create_project
-from tests.astronaut import FACE, astronaut, save
-from tests.old_projects import unpack
-from tests.photoprism import Index
-from tests.rows import usual
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.old_projects import unpack
+from tests.support.photoprism import Index
+from tests.support.rows import usual
 
 CUT = Cut(Framing.HALF, 0.05, 0.0, 1.2)
 

@@ -27,8 +27,8 @@ from engine.faces.selection.pick import pick
 from engine.faces.start_measuring import start_measure, unmeasured
 from engine.jobs.follow import follow
 from engine.project import Project, create_project
-from tests.astronaut import FACE, astronaut, save
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.photoprism import Index
 
 BOX = Box(*FACE)
 

@@ -35,8 +35,8 @@ from engine.faces.selection.pick import pick
 from engine.faces.selection.target_mix import mix_of
 from engine.library.faces import FOLDER_ROOT
 from engine.project import Project
-from tests.astronaut import FACE, astronaut, save
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.photoprism import Index
 
 JANA = (0.29, 0.2, 0.42, 0.42)
 """Where the head is on a drawn portrait."""

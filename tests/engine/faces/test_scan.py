@@ -18,8 +18,8 @@ from engine.faces.scan import scan, start_scan
 from engine.jobs.follow import follow, wait
 from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from engine.project import Project
-from tests.astronaut import FACE, astronaut, save
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.photoprism import Index
 
 
 @dataclass

@@ -16,8 +16,8 @@ from engine.faces.photo.geometry import Box, Crop, Framing, crop_square
 from engine.faces.photo.jpeg_region import open_part
 from engine.faces.photo.loading import BrokenImage, TooLarge, open_header, open_upright, proven_size, upright_size
 from engine.training.data.images import fit
-from tests.astronaut import FACE, astronaut, save
-from tests.rows import usual
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.rows import usual
 
 BOXES = {
     "face": Box(*FACE),

@@ -22,7 +22,7 @@ from engine.jobs.machine import boot_id
 from engine.storage.atomic_files import write_text
 from engine.storage.os_errors import explain
 from engine.training.runs.run_status import run_status
-from tests.patience import wait_until
+from tests.support.patience import wait_until
 
 
 def told(job: JobFolder, *said: events.Event) -> JobFolder:

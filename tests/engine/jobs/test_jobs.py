@@ -20,7 +20,7 @@ from engine.events import JobState
 from engine.jobs import follow, start
 from engine.jobs.folder import JobFolder, JobKind, Request
 from engine.storage.liveness_locks import is_held_alone, take
-from tests.patience import wait_until
+from tests.support.patience import wait_until
 
 WORK = """
     import time

@@ -11,8 +11,8 @@ import pytest
 from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from engine.library.registry import connect
 from engine.settings import LibrarySettings
-from tests.mariadb import MariaServer, running_server
-from tests.photoprism import Index, OpenLibrary
+from tests.support.mariadb import MariaServer, running_server
+from tests.support.photoprism import Index, OpenLibrary
 
 _databases = itertools.count(1)
 

@@ -18,8 +18,8 @@ from engine.library.address import parse_address
 from engine.library.password import find_password, save_password
 from engine.library.registry import connect
 from engine.settings import LibrarySettings
-from tests.mariadb import MariaServer
-from tests.photoprism import Index
+from tests.support.mariadb import MariaServer
+from tests.support.photoprism import Index
 
 _databases = itertools.count(1)
 

@@ -22,8 +22,8 @@ from engine.library.paths import ClimbsOut, Roots, check_roots
 from engine.library.people import Person, find_person
 from engine.project import Project, create_project
 from engine.settings import LibrarySettings
-from tests.astronaut import FACE, astronaut, save
-from tests.photoprism import Index
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.photoprism import Index
 
 NAMES = ("Ausflüge/Übung 0.jpg", "café/Ångström été.jpg", "한국/사진.jpg")
 FORMS = [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")]

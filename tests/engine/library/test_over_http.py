@@ -25,9 +25,9 @@ from engine.library.photoprism_http.photos import fetched
 from engine.library.registry import connect
 from engine.project import Project
 from engine.settings import LibrarySettings
-from tests.astronaut import FACE, astronaut, save
-from tests.photoprism import Index
-from tests.photoprism_server import APP_PASSWORD, PASSWORD, SVG, USER, Fault, Prism, serving
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.photoprism import Index
+from tests.support.photoprism_server import APP_PASSWORD, PASSWORD, SVG, USER, Fault, Prism, serving
 
 DL = r"/dl/"
 BUSY = Fault(429, {"Retry-After": "0"}, b'{"error": "slow down"}')

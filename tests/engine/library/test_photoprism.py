@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.errors import LibraryError, NotALibrary
 from engine.library.people import find_person
-from tests.photoprism import Index, OpenLibrary
+from tests.support.photoprism import Index, OpenLibrary
 
 
 def test_people_are_listed_with_their_confirmed_and_matched_faces(opened: OpenLibrary) -> None:

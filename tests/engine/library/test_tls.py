@@ -21,8 +21,8 @@ from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from engine.library.photoprism_sql.opening import encrypted
 from engine.library.registry import connect
 from engine.settings import LibrarySettings
-from tests.mariadb import MariaServer, running_server
-from tests.photoprism import Index
+from tests.support.mariadb import MariaServer, running_server
+from tests.support.photoprism import Index
 
 FAR = "mariadb.example.com"
 """Another machine, as far as its name tells; the tests' resolver knows that it is this one."""

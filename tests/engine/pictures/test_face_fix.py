@@ -18,16 +18,16 @@ from engine.errors import PictureError
 from engine.faces.photo.geometry import Box
 from engine.models.locate import find_base
 from engine.pictures.orders.face_fix import FaceFix, face_fix_from, lay_back, part_around
-from engine.pictures.orders.orders import face_fix_order, order_for
+from engine.pictures.orders.orders import order_for
 from engine.pictures.orders.picture import PictureState, checked, order_from_record
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import order_pictures, wait_for
 from engine.pictures.painting.face_fix import FaceFixer, with_trigger
 from engine.pictures.painting.pipeline import Painting
 from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed
 from engine.settings import BaseSettings, PersonSettings, Sampler
-from tests.drawn_people import drawn_project
+from tests.support.drawn_people import drawn_project
+from tests.support.png import read_parameters
 
 NATIVE = 1024
 SUBJECT = PromptSeed("photo of a man, ginger hair", 7)
@@ -178,7 +178,9 @@ def test_a_painter_fixes_faces_of_new_pictures_and_of_one_that_is_there(tmp_path
     Image.open(source).save(tmp_path / "mine.png")
     with project.store() as store:
         there = Queue(store).picture(first.id)
-    again = face_fix_order(replace(there, path=tmp_path / "mine.png"), FaceFix(confidence=0.5))
+    fix = FaceFix(confidence=0.5, only=True)
+    mine, fixed = tmp_path / "mine.png", tmp_path / "mine-face.png"
+    again = there.order(source=mine, path=fixed, hires=None, priority=0, face_fix=fix)
     [second] = wait_for(project, [each.id for each in order_pictures(project, [again])])
     assert second.state is PictureState.DONE, second.reason
     assert second.path == tmp_path / "mine-face.png"

@@ -32,14 +32,15 @@ from engine.pictures.grid.ranges import GridError
 from engine.pictures.grid.sheet import legend, split, write_sheet
 from engine.pictures.grid.store import Cell, GridShelf
 from engine.pictures.orders.picture import PictureState
-from engine.pictures.orders.png_parameters import Parameters, read_parameters
+from engine.pictures.orders.png_parameters import Parameters
 from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import order_pictures, painter_folder, wait_for
 from engine.pictures.painting.request import alike
 from engine.project import Project
-from tests.patience import wait_until
-from tests.small_project import random_lora, run_with, small_project
-from tests.story import idle_painter
+from tests.support.patience import wait_until
+from tests.support.png import read_parameters
+from tests.support.small_project import random_lora, run_with, small_project
+from tests.support.story import idle_painter
 
 
 def ordered(project: Project) -> int:

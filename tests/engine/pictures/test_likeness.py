@@ -36,15 +36,15 @@ from engine.pictures.likeness.scores import (
     read_likeness,
     write_likeness,
 )
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import start_likeness
 from engine.project import Project
 from engine.settings import BaseSettings
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import start_training
-from tests.drawn_people import drawn_project, other_people
-from tests.small_project import run_with, small_project
+from tests.support.drawn_people import drawn_project, other_people
+from tests.support.png import read_parameters
+from tests.support.small_project import run_with, small_project
 
 GENERAL = General(typical=0.3, other=0.6)
 Vectors = NDArray[np.float32]

@@ -15,8 +15,8 @@ from engine.faces.photo.geometry import Box
 from engine.pictures.likeness.identity import Unscorable
 from engine.pictures.likeness.judge import Judge
 from engine.pictures.likeness.photographs import Photographs
-from tests.astronaut import FACE, astronaut
-from tests.real_faces import far_apart, hopper, small_faces, variants
+from tests.support.astronaut import FACE, astronaut
+from tests.support.real_faces import far_apart, hopper, small_faces, variants
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ from engine.models.sdxl.loading import Pipeline, load_pipeline
 from engine.pictures.orders.picture import LoraWeight
 from engine.pictures.painting.lora_cache import LoraCache
 from engine.settings import BaseSettings
-from tests.lora_spellings import SPELLINGS, Made, Place, layers_of, look, make, spelt, with_weight, written
-from tests.rows import usual
+from tests.support.lora_spellings import SPELLINGS, Made, Place, layers_of, look, make, spelt, with_weight, written
+from tests.support.rows import usual
 
 
 @pytest.fixture(scope="module")

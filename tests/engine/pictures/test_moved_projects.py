@@ -27,8 +27,8 @@ from engine.project import Project, open_project
 from engine.settings import BaseSettings
 from engine.storage.migrations import MIGRATIONS
 from engine.storage.project_paths import ProjectPaths
-from tests.old_projects import FOLDER
-from tests.small_project import random_lora, run_with, small_project
+from tests.support.old_projects import FOLDER
+from tests.support.small_project import random_lora, run_with, small_project
 
 RUN = "20261121-1403-jx265"
 

@@ -22,11 +22,11 @@ from engine.pictures.gallery.import_external import Found, look_for_pictures, wh
 from engine.pictures.gallery.ratings import Ratings
 from engine.pictures.gallery.rows import Gallery, Shown, order_like
 from engine.pictures.orders.orders import order_for
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.pictures.orders.queue import Queue
 from engine.project import Project
 from engine.settings.samplers import Sampler
 from engine.storage.database import Store
+from tests.support.png import read_parameters
 
 A1111 = (
     "an oil painting of a man, <lora:jx265-000008:0.7>\nNegative prompt: blurry,\nlow contrast\n"

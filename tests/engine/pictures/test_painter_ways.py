@@ -35,8 +35,8 @@ from engine.pictures.painting.worker import Painter
 from engine.project import Project
 from engine.settings import BaseSettings
 from engine.settings.samplers import Sampler
-from tests.patience import PATIENCE, wait_until
-from tests.small_project import random_lora, small_project
+from tests.support.patience import PATIENCE, wait_until
+from tests.support.small_project import random_lora, small_project
 
 PROMPT = "photo of a man, ginger hair"
 

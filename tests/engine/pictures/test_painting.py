@@ -17,13 +17,13 @@ from engine.jobs.folder import Request
 from engine.jobs.follow import state
 from engine.lora.header import lora_hash
 from engine.pictures.orders.orders import free_path, new_picture_path, newest_lora, order_for
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.pictures.orders.queue import Picture, PictureOrder, PictureState, Queue
 from engine.pictures.orders.start import order_pictures, painter_folder, wait_for
 from engine.project import Project
 from engine.settings import Sampler
-from tests.patience import wait_until
-from tests.small_project import random_lora, small_project
+from tests.support.patience import wait_until
+from tests.support.png import read_parameters
+from tests.support.small_project import random_lora, small_project
 
 SOME = (Sampler.EULER, Sampler.EULER_A, Sampler.DDIM)
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 from engine.errors import PictureError
 from engine.pictures.orders.picture import Hires, LoraWeight
-from engine.pictures.orders.png_parameters import Parameters, add_lora_tag, png_text, read_parameters
+from engine.pictures.orders.png_parameters import Parameters, add_lora_tag, png_text
 from engine.pictures.painting.png_metadata import describe
 from engine.pictures.painting.request import GenerationParams
 from engine.prompts.extra_networks import strip
 from engine.settings.samplers import Sampler
+from tests.support.png import read_parameters
 
 A1111 = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 """The pattern that A1111 reads the last line with."""
@@ -148,14 +149,6 @@ def test_a_png_carries_it(tmp_path: Path, prompt: str) -> None:
     assert read_parameters(path) == wanted
     with Image.open(path) as image:
         assert image.info["parameters"] == wanted.to_text()
-
-
-def test_a_png_that_says_nothing_and_a_file_that_is_no_picture(tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    assert read_parameters(tmp_path / "a.png") is None
-    (tmp_path / "b.png").write_text("nothing")
-    with pytest.raises(PictureError, match="not a picture"):
-        read_parameters(tmp_path / "b.png")
 
 
 def test_a_lora_stands_in_the_prompt_and_is_taken_out_again() -> None:

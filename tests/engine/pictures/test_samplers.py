@@ -20,8 +20,8 @@ from engine.pictures.painting.samplers import scheduler_for
 from engine.project import Project
 from engine.settings import BaseSettings
 from engine.settings.samplers import NoiseSchedule, Sampler, read_sampler, read_schedule
-from tests.rows import usual
-from tests.small_project import random_lora
+from tests.support.rows import usual
+from tests.support.small_project import random_lora
 
 LEVELS = 1
 """Of 255: how far a pixel of a picture painted among others may be from the same picture painted alone. A processor

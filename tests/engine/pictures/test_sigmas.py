@@ -24,7 +24,7 @@ from engine.settings.samplers import (
     refuse_unscheduled,
     usual_schedule,
 )
-from tests.rows import usual
+from tests.support.rows import usual
 
 SDXL: dict[str, Any] = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000,

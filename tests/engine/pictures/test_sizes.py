@@ -12,7 +12,7 @@ from engine.models.registry import shape_of
 from engine.pictures.orders.orders import order_from_settings
 from engine.settings import DEMO_BASE, BaseSettings, Settings
 from engine.settings.sizes import PIXELS, SizeName, size_of
-from tests.small_project import small_project
+from tests.support.small_project import small_project
 from tui.cli.paint_options import Size, in_pixels
 
 

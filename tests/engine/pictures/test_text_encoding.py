@@ -17,7 +17,7 @@ from engine.models.sdxl.prompt_encoder import SdxlPromptEncoder
 from engine.pictures.painting.pipeline import GenerationParams, LoraWeight, Painting
 from engine.pictures.painting.text_encoding import TextEncoding, Together
 from engine.settings import BaseSettings, Sampler
-from tests.small_project import random_lora
+from tests.support.small_project import random_lora
 
 FULL = "man " * 75
 

@@ -24,7 +24,7 @@ from engine.prompts.llm.filtering import Dropped, VariationFilter
 from engine.prompts.llm.request import SUBJECT, VariationRequest
 from engine.prompts.llm.variations import Outcome, Progress, vary_by_model
 from engine.settings import PersonSettings
-from tests.model_server import Said, answering, prompts
+from tests.support.model_server import Said, answering, prompts
 
 PERSON = PersonSettings(trigger="jx265", class_word="man")
 WISH = VariationRequest(

@@ -16,7 +16,7 @@ from engine.models.locate import BaseKind, BaseModel, find_base
 from engine.models.sdxl.loading import load_pipeline, native_resolution, noise_schedule
 from engine.settings import BaseSettings
 from engine.training.data.latent_cache import fingerprint
-from tests.rows import usual
+from tests.support.rows import usual
 from tools.make_base.single_file import write_single_file
 from tools.make_base.tiny_parts import TinyBase
 

@@ -25,7 +25,7 @@ from engine.training.data.examples import Example
 from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
 from engine.training.data.training_set import line_up
-from tests.small_project import portrait
+from tests.support.small_project import portrait
 
 CPU = Device("cpu", torch.float32)
 

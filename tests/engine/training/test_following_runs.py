@@ -20,7 +20,7 @@ from engine.training.planning.eta import Pace
 from engine.training.planning.plan import plan_for
 from engine.training.runs import gpu_stats as vitals
 from engine.training.runs.run_status import QUIET_SECONDS, RunFollower, run_at, run_status
-from tests.story import alive
+from tests.support.story import alive
 
 PLAN = events.Plan(4, 5, 1, 20, 3, 60, 60)
 

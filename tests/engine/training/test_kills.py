@@ -17,7 +17,7 @@ KILLS = 2
 @pytest.mark.long
 def test_runs_killed_in_steps_and_writes_end_as_unbroken_bit_for_bit(tmp_path: Path) -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "tests.killing", str(tmp_path), str(KILLS)],
+        [sys.executable, "-m", "tests.support.killing", str(tmp_path), str(KILLS)],
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,

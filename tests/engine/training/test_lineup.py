@@ -22,7 +22,7 @@ from engine.training.data.examples import read_examples
 from engine.training.data.training_set import Seen, TrainingSet
 from engine.training.planning.estimate import estimate_run
 from engine.training.planning.plan import formula, lineup_of, plan_for
-from tests.small_project import portrait, small_project
+from tests.support.small_project import portrait, small_project
 
 
 def with_folder(project: Project, name: str, *sizes: tuple[int, int], captions: bool = True) -> Path:

@@ -19,8 +19,8 @@ from engine.lora.module_names import Part
 from engine.models.locate import find_base
 from engine.models.sdxl.loading import Pipeline, load_pipeline
 from engine.settings import BaseSettings
-from tests.lora_spellings import SPELLINGS, Made, Place, layers_of, make, spelt, written
-from tests.rows import usual
+from tests.support.lora_spellings import SPELLINGS, Made, Place, layers_of, make, spelt, written
+from tests.support.rows import usual
 
 PARTS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
 

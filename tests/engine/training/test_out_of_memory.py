@@ -23,8 +23,8 @@ from engine.training.runs.run_status import RunStatus
 from engine.training.runs.vram_spill import Spill
 from engine.training.step.memory_fallback import MicrobatchPlan, fitting_for, is_out_of_memory, next_fallback
 from engine.training.trainer import Trainer
-from tests.run_here import losses, of_kind, ordered, run_here
-from tests.small_project import small_project
+from tests.support.run_here import losses, of_kind, ordered, run_here
+from tests.support.small_project import small_project
 
 CUDA_SAYS = "CUDA out of memory. Tried to allocate 2.50 GiB"
 

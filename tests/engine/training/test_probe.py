@@ -15,7 +15,7 @@ from engine.training.planning.estimate import estimate_run
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import start_probe, start_training
 from tests.bench.bench_estimate import PAIRS, SETTINGS, compared, finished, one_core, probe_and_run
-from tests.small_project import small_project
+from tests.support.small_project import small_project
 
 CHANGES = {"training.budget_hours": 1 / 3600}
 """A second: less than an epoch takes, so that the run ends after its first."""

@@ -21,15 +21,15 @@ from engine.jobs.folder import JobFolder, Request
 from engine.models.device import Device
 from engine.models.loading import load_base
 from engine.models.locate import find_base
-from engine.pictures.orders.png_parameters import read_parameters
 from engine.project import Project
 from engine.settings import Settings
 from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.runs.start import start_training
 from engine.training.samples import SampleRenderer
-from tests.drawn_people import drawn_project
-from tests.run_here import losses, of_kind, ordered, run_here
-from tests.small_project import small_project
+from tests.support.drawn_people import drawn_project
+from tests.support.png import read_parameters
+from tests.support.run_here import losses, of_kind, ordered, run_here
+from tests.support.small_project import small_project
 from tui.cli.main import main
 
 PROMPTS = ["photo of jx265 man, red shirt", "photo of jx265 man, blue shirt"]

@@ -19,9 +19,9 @@ from engine.training.planning.benchmark_store import of_run
 from engine.training.planning.estimate import estimate_run
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import resume_training, start_probe, start_training
-from tests.patience import Patience, wait_until
-from tests.run_here import losses, of_kind, ordered, run_here
-from tests.small_project import small_project
+from tests.support.patience import Patience, wait_until
+from tests.support.run_here import losses, of_kind, ordered, run_here
+from tests.support.small_project import small_project
 
 TWO = {"training.batch_size": 1, "training.processes": 2}
 

@@ -10,8 +10,8 @@ import pytest
 
 from engine import events
 from engine.events import JobState
-from tests.run_here import losses, of_kind, ordered, run_here
-from tests.small_project import small_project
+from tests.support.run_here import losses, of_kind, ordered, run_here
+from tests.support.small_project import small_project
 
 
 @pytest.mark.long

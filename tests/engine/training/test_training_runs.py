@@ -23,8 +23,8 @@ from engine.project import Project
 from engine.training.planning.estimate import estimate_run
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training, start_training
-from tests.patience import Patience, wait_until
-from tests.small_project import small_project
+from tests.support.patience import Patience, wait_until
+from tests.support.small_project import small_project
 
 
 def until(job: JobFolder, holds: Callable[[], bool]) -> None:

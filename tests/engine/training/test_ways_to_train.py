@@ -26,9 +26,9 @@ from engine.training.runs.resume_state import TrainingPosition, read_state, writ
 from engine.training.runs.start import start_training
 from engine.training.step.memory_fallback import MicrobatchPlan
 from engine.training.step.optimizers import into_8bit, make_optimizer, memory_of
-from tests.rows import usual
-from tests.run_here import losses, of_kind, ordered, run_here
-from tests.small_project import random_lora, small_project
+from tests.support.rows import usual
+from tests.support.run_here import losses, of_kind, ordered, run_here
+from tests.support.small_project import random_lora, small_project
 
 REQUESTS = "engine.training.runs.control.Requests"
 

@@ -45,8 +45,8 @@ from engine.training.step.memory_fallback import fitting_for
 from engine.training.step.randomness import step_randomness
 from engine.training.step.text_encoders import TextEncoders
 from tests.engine.training.test_training_runs import finish, losses, of_kind, until
-from tests.patience import wait_until
-from tests.small_project import portrait, small_project
+from tests.support.patience import wait_until
+from tests.support.small_project import portrait, small_project
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,8 @@ from engine.training.runs.earlier_processes import told_before
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import resume_training, start_probe
 from engine.training.samples import SampleRenderer
-from tests.run_here import losses, of_kind, ordered, run_here
-from tests.small_project import small_project
+from tests.support.run_here import losses, of_kind, ordered, run_here
+from tests.support.small_project import small_project
 
 PROMPTS = ["photo of jx265 man, red shirt", "photo of jx265 man, blue shirt"]
 ASIDES = {"training__sample_prompts": PROMPTS, "training__sample_inference_steps": 2, "training__validation_split": 1}

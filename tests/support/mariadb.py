@@ -16,7 +16,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from engine.storage.file_locks import file_lock
-from tests.patience import PATIENCE, Patience
+from tests.support.patience import PATIENCE, Patience
 
 SHARED_FOLDER = "LIMNER_TESTS_SHARED"
 """Names the folder that all processes of a run of the tests share."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.library.photoprism_sql.library import PhotoPrismLibrary
-from tests.mariadb import MariaServer
+from tests.support.mariadb import MariaServer
 
 OpenLibrary = Callable[..., PhotoPrismLibrary]
 

@@ -9,7 +9,7 @@ from engine.dataset.files.layout import DatasetFolder
 from engine.demo.drawing import draw_portrait, random_scene, scene_words
 from engine.demo.people import CAST, JAMES
 from engine.project import Project, create_project
-from tests.small_project import SETTINGS
+from tests.support.small_project import SETTINGS
 
 
 def drawn_project(root: Path, images: int = 6, **changes: object) -> Project:

@@ -1,6 +1,6 @@
 """Ten runs of all tests in a row, unattended, each where something else is odd; prints a table.
 
-    python -m tests.many_runs [NUMBER ...]
+    python -m tests.support.many_runs [NUMBER ...]
 
 Makes a fresh clone of what is committed, installs it there once, and runs ``make tests`` in it: five times on an idle
 machine, five times beside three programs that only compute. Run it as root, on a machine where nothing else runs: one
@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 
 BESIDE = 3
 """Programs that only compute."""

@@ -106,10 +106,10 @@ class Warm:
         self._line, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with other:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.warm_jobs", str(other.fileno())],
+                [sys.executable, "-m", "tests.support.warm_jobs", str(other.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(other.fileno(),),
-                cwd=Path(__file__).parents[1],
+                cwd=Path(__file__).parents[2],
             )
         return self._line
 

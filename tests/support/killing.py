@@ -1,4 +1,4 @@
-"""``python -m tests.killing FOLDER KILLS``: trains in processes that are killed, and compares with an unbroken run.
+"""``python -m tests.support.killing FOLDER KILLS``: trains in processes that are killed, compares with an unbroken run.
 
 A process that has everything imported forks one child after the other; each goes on with the run of the child before
 it and sends itself SIGKILL at a place that was drawn before: inside a step, between the halves of a line of the log or
@@ -28,8 +28,8 @@ from engine.lora.header import read_metadata
 from engine.storage import atomic_files
 from engine.training import loop
 from engine.training.run import train
-from tests.run_here import losses, of_kind, ordered
-from tests.small_project import small_project
+from tests.support.run_here import losses, of_kind, ordered
+from tests.support.small_project import small_project
 
 SETTINGS = {"training__save_every_n_steps": 2, "training__keep_checkpoints": 1, "training__ema_decay": 0.9}
 """What the run has besides: a checkpoint between those of epochs, one of them kept, a moving average."""

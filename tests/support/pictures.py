@@ -1,4 +1,4 @@
-"""Pictures of the app for the docs: ``python -m tests.pictures FOLDER`` writes each screen as SVG, and ``app.svg``."""
+"""Pictures of the app: ``python -m tests.support.pictures FOLDER`` writes each screen as SVG, and ``app.svg``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 import tui.screens.connect.screen
-from tests.patience import Patience
-from tests.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
+from tests.support.patience import Patience
+from tests.support.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
 from tui.actions import SCREENS
 from tui.app.app import LimnerApp
 from tui.app.session_state import NAME
@@ -31,7 +31,7 @@ COVER = ("faces", (120, 40))
 def main() -> None:
     """Writes the pictures."""
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        print("python -m tests.pictures FOLDER", file=sys.stderr)
+        print("python -m tests.support.pictures FOLDER", file=sys.stderr)
         raise SystemExit(2)
     out = Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)

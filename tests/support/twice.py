@@ -1,4 +1,4 @@
-"""Runs the tests; what fails is run once more, alone. ``python -m tests.twice [PYTEST'S OPTIONS]``.
+"""Runs the tests; what fails is run once more, alone. ``python -m tests.support.twice [PYTEST'S OPTIONS]``.
 
 A test that passes then is told as unsteady, and is no failure: a busy machine upset it, or another test did. What fails
 twice fails.

@@ -1,8 +1,8 @@
-"""Runs the tests in several processes that are forked from the one that collected them: ``pytest -p tests.forks``.
+"""Runs the tests in processes that are forked from the one that collected them: ``pytest -p tests.support.forks``.
 
 The processes of pytest-xdist import and collect everything anew, each in 19 seconds of a slow processor; these have it
-from the first, and so has the process that begins jobs (``tests.warm_jobs``). The tests of a file stay together and
-come one after the other.
+from the first, and so has the process that begins jobs (``tests.support.warm_jobs``). The tests of a file stay together
+and come one after the other.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 
 import pytest
 
-from tests import warm_jobs
-from tests.mariadb import SHARED_FOLDER
+from tests.support import warm_jobs
+from tests.support.mariadb import SHARED_FOLDER
 
 LOOK_SECONDS = 1.0
 """How often is looked whether a process is still there: another that it began may hold its pipe open."""

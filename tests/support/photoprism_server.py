@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.photoprism import Index
+from tests.support.photoprism import Index
 
 APP_PASSWORD = "x1y2z3-a4b5c6-d7e8f9-g0h1i2"
 USER, PASSWORD = "admin", "photoprism-of-james"

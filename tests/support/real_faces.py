@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 from engine.faces.detection.embedding import CHIP, Identity
-from tests.astronaut import astronaut
+from tests.support.astronaut import astronaut
 
 Vectors = NDArray[np.float32]
 

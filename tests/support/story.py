@@ -40,7 +40,7 @@ from engine.pictures.orders.start import painter_folder
 from engine.project import Project, create_project
 from engine.settings import DEMO_BASE, Sampler
 from engine.storage.file_locks import file_lock
-from tests.mariadb import SHARED_FOLDER
+from tests.support.mariadb import SHARED_FOLDER
 from tui.screens.connect.fields import Checked
 
 PERSON_UID = "js6sg6b1qekk9jx8"
