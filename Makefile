@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo dev test tests check needs test-long test-llm lint format bench chaos pictures wheel clean
+.PHONY: demo dev docs test tests check needs test-long test-llm lint format bench chaos pictures wheel clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/limner demo demo --run
@@ -65,6 +65,12 @@ pictures: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.support.pictures .pictures
 	@command -v rsvg-convert >/dev/null || { echo "For the PNG: sudo apt-get install librsvg2-bin" >&2; exit 1; }
 	@rsvg-convert -w 1100 -o docs/app.png .pictures/app.svg
+
+# The docs as a site in site/, with pages of all settings, keys and commands made from the code.
+docs: $(VENV)/.installed-dev
+	@$(BIN)/pip install --quiet -c constraints.txt mkdocs-material==9.8.2
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The docs are in site/index.html"
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python -m build --wheel
