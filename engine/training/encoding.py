@@ -14,7 +14,7 @@ from engine.settings import Settings
 from engine.training.data.examples import folders_passed_over, read_examples
 from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
-from engine.training.data.training_set import line_up
+from engine.training.data.training_set import make_training_set
 from engine.training.runs.resume_state import read_data, write_data
 from engine.training.runs.training_history import keep_words
 
@@ -65,15 +65,15 @@ def _encode(context: Context, model: LoadedBase, resolution: int, device: Device
 
     settings = Settings.model_validate(context.args["settings"])
     examples = read_examples(Project(context.project))
-    lineup = line_up(examples, settings.training, model.shape).at(resolution)
-    for warning in (*lineup.warnings(), *folders_passed_over(Project(context.project))):
+    training_set = make_training_set(examples, settings.training, model.shape).at(resolution)
+    for warning in (*training_set.warnings(), *folders_passed_over(Project(context.project))):
         context.emit(events.Warning(warning))
-    for example in lineup.examples:
+    for example in training_set.examples:
         if model.too_long(example.caption):
             context.emit(
                 events.Warning("a caption is too long for the base model: its end is cut off", example.image.name)
             )
-    data = training_data(model, lineup, settings.training, context.project / "cache", device, tell)
-    keep_words(context.folder.path / "state", lineup, settings.training)
+    data = training_data(model, training_set, settings.training, context.project / "cache", device, tell)
+    keep_words(context.folder.path / "state", training_set, settings.training)
     write_data(context.folder.path / "state", data)
     return data

@@ -39,11 +39,11 @@ class Evaluator:
         learner: Learner,
         device: Device,
         progress: Progress,
-        keeper: CheckpointWriter,
+        writer: CheckpointWriter,
         tell: Callable[[events.Event], None],
         renderer: SampleRenderer | None,
     ) -> None:
-        self._learner, self._device, self._progress, self._keeper = learner, device, progress, keeper
+        self._learner, self._device, self._progress, self._keeper = learner, device, progress, writer
         self._tell, self._renderer = tell, renderer
         self._at_once: int | None = None
         self._looks = True

@@ -55,10 +55,10 @@ def load(context: Context, processes: SingleProcess) -> Loaded | None:
     model = load_base(base, device.dtype)
     context.emit(events.Phase("loading the base model", 1, 1))
     resolution = resolution_of(settings.training, model.shape)
-    data = processes.in_turn(lambda: run_data(context, model, resolution, device))
+    data = processes.main_process_first(lambda: run_data(context, model, resolution, device))
     if data is None:
         return None
-    renderer = _renderer(context, model, settings, device, base.title) if processes.first else None
+    renderer = _renderer(context, model, settings, device, base.title) if processes.is_main_process else None
     model.release(text_encoders=not settings.training.train_text_encoders)
     device.free()
     return Loaded(settings, base, model, data, resolution, device, renderer)

@@ -33,7 +33,7 @@ def train(run: Trainer) -> None:
             break
     else:
         run.requests.done()
-    run.keeper.flush()
+    run.writer.flush()
 
 
 def take_step(run: Trainer) -> bool:

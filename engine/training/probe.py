@@ -53,8 +53,8 @@ def probe(context: Context, processes: SingleProcess) -> None:
     try:
         _take_steps(context, trainer, seconds)
     finally:
-        trainer.keeper.close()
-        if processes.first:
+        trainer.writer.close()
+        if processes.is_main_process:
             for name in ("state", "checkpoints"):
                 shutil.rmtree(context.folder.path / name, ignore_errors=True)
 
@@ -70,7 +70,7 @@ def _take_steps(context: Context, trainer: Trainer, seconds: float) -> None:
             trainer.step = 0
         take_step(trainer)
         taken += 1
-    if not processes.first:
+    if not processes.is_main_process:
         return
     trainer.progress.read()
     memory_gb = trainer.device.memory_gb()

@@ -15,21 +15,21 @@ from engine.training.trainer import Trainer
 
 def train(context: Context, processes: SingleProcess) -> None:
     """Begins a run, or goes on with one that was stopped or killed; all of it, or one process's share."""
-    if processes.first:
+    if processes.is_main_process:
         sweep(context.folder.path)
     settings = Settings.model_validate(context.args["settings"]).training
-    board = Board(context.folder.path) if settings.tensorboard and processes.first else None
+    board = Board(context.folder.path) if settings.tensorboard and processes.is_main_process else None
     if board is not None:
         context.listeners.append(board.take)
     loaded = load(context, processes)
     if loaded is None:
         return
-    if processes.first:
+    if processes.is_main_process:
         write_record(context.folder.path / "run.toml", loaded)
     trainer = Trainer(context, loaded, processes)
     try:
         loop.train(trainer)
     finally:
-        trainer.keeper.close()
+        trainer.writer.close()
         if board is not None:
             board.close()

@@ -23,7 +23,7 @@ from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.sample_likeness import Judging
 from engine.training.step.memory_fallback import is_out_of_memory
 
-BRUSH = "engine.pictures.painting.run_samples:RunBrush"
+STYLE = "engine.pictures.painting.run_samples:SampleStyle"
 """Named as text: training comes before pictures, and a run that paints nothing loads nothing of it."""
 
 
@@ -94,7 +94,7 @@ class SampleRenderer:
     ) -> None:
         self.prompts = sample_prompts(settings)
         self._settings, self._device, self._judging = settings, device, judging
-        self._brush = _brush(settings, model, title)
+        self._style = _style(settings, model, title)
         self._size = settings.training.resolution or model.shape.resolution
         # Trained text encoders read the prompts anew each time.
         self._encoding = model if settings.training.train_text_encoders else None
@@ -126,7 +126,7 @@ class SampleRenderer:
                 if number + 1 in but:
                     continue
                 began, ticks = time.monotonic(), StepTimer(self._device)
-                pipeline.scheduler = self._brush.scheduler()
+                pipeline.scheduler = self._style.scheduler()
                 with torch.no_grad():
                     latents = pipeline(
                         **text.first(),
@@ -141,14 +141,14 @@ class SampleRenderer:
                     ).images
                     image = self._decode(vae, latents[0])
                 likeness = self._judging(image) if self._judging else None
-                png: bytes = self._brush.png(image, prompt, first + number, checkpoint)
+                png: bytes = self._style.png(image, prompt, first + number, checkpoint)
                 besides = time.monotonic() - began - steps * ticks.seconds
                 yield Painted(number + 1, prompt, first + number, png, likeness, ticks.seconds, max(0.0, besides))
         finally:
             vae.to("cpu")
 
     def _read(self, model: LoadedBase) -> list[Any]:
-        texts: list[Any] = self._brush.read(model, self._device.name, self.prompts)
+        texts: list[Any] = self._style.read(model, self._device.name, self.prompts)
         return texts
 
     def _decode(self, vae: Any, latent: torch.Tensor) -> Image.Image:
@@ -169,6 +169,6 @@ class SampleRenderer:
         return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
-def _brush(settings: Settings, model: LoadedBase, title: str) -> Any:
-    module, name = BRUSH.split(":")
+def _style(settings: Settings, model: LoadedBase, title: str) -> Any:
+    module, name = STYLE.split(":")
     return getattr(importlib.import_module(module), name)(settings, model, title)

@@ -29,7 +29,7 @@ from engine.training.loading import Loaded
 from engine.training.planning.benchmark_store import Costs, Setting, device_name, of_this_machine
 from engine.training.planning.benchmarks import entries_one_by_one, remember_run, setting_in
 from engine.training.planning.budget import why_stop
-from engine.training.planning.cadence import Rhythm, reckoned
+from engine.training.planning.cadence import Cadence, reckoned
 from engine.training.planning.eta import Pace
 from engine.training.planning.gpus import card_here
 from engine.training.planning.plan import plan_for
@@ -72,13 +72,13 @@ class Trainer:
         if self.settings.optimizer is Optimizer.PRODIGY and self.settings.learning_rate < PRODIGY_RATE:
             context.emit(events.Warning("Prodigy finds its own learning rate: set training.learning_rate to 1"))
         self.step = place.step
-        self.rhythm = Rhythm.of(self.settings, self.plan, len(renderer.prompts) if renderer is not None else 0)
+        self.cadence = Cadence.of(self.settings, self.plan, len(renderer.prompts) if renderer is not None else 0)
         self.before = told_before(entries_one_by_one(context.folder), place.step if kept else None)
         self.progress = self._measures(place)
         self.requests = Requests(context)
         kept_checkpoints = RetentionPolicy(self.settings.keep_checkpoints, self.settings.keep_epochs)
-        self.keeper = CheckpointWriter(context.folder.path, context.emit, kept_checkpoints, model.layers_per_block)
-        self.evaluator = Evaluator(self.learner, device, self.progress, self.keeper, context.emit, renderer)
+        self.writer = CheckpointWriter(context.folder.path, context.emit, kept_checkpoints, model.layers_per_block)
+        self.evaluator = Evaluator(self.learner, device, self.progress, self.writer, context.emit, renderer)
 
     def _measures(self, place: TrainingPosition) -> Progress:
         """What follows the pace, and knows how long usually takes what was not done yet."""
@@ -89,7 +89,7 @@ class Trainer:
         def usual(seconds_per_step: float) -> Costs:
             return reckoned(known, self.setting, seconds_per_step)
 
-        pace = Pace(self.plan, self.settings.price_per_hour, spent, self.rhythm, usual)
+        pace = Pace(self.plan, self.settings.price_per_hour, spent, self.cadence, usual)
         usual_seconds = modelled(self.setting, card).seconds_per_step
         return Progress(self.context, self.device, pace, place.epoch_loss, place.epoch_seconds, usual_seconds)
 
@@ -108,11 +108,11 @@ class Trainer:
 
     def after_step(self) -> None:
         """What is due after a step: the end of an epoch, a checkpoint, samples."""
-        if self.rhythm.ends_epoch(self.step):
+        if self.cadence.ends_epoch(self.step):
             self._end_epoch()
-        elif self.rhythm.keeps(self.step):
+        elif self.cadence.keeps(self.step):
             self.keep_checkpoint(self._checkpoint_name or self.stem)
-        if self.rhythm.paints(self.step) or self.requests.to_sample():
+        if self.cadence.paints(self.step) or self.requests.to_sample():
             self._paint_samples()
 
     @property
@@ -172,8 +172,8 @@ class Trainer:
 
     def _go_back(self) -> None:
         """To the state on disk: memory ran out while the optimizer moved the weights."""
-        self.keeper.flush()
-        kept = self.processes.in_turn(lambda: read_state(self.context.folder.path / "state"))
+        self.writer.flush()
+        kept = self.processes.main_process_first(lambda: read_state(self.context.folder.path / "state"))
         if kept is None:
             raise TrainingError("the run's state is missing from its folder", "start a new run")
         place, memory = kept
@@ -183,17 +183,17 @@ class Trainer:
 
     def _end_epoch(self) -> None:
         self.progress.read()
-        validation = self.evaluator.validate(self.data) if self.processes.first else None
+        validation = self.evaluator.validate(self.data) if self.processes.is_main_process else None
         loss, seconds = self.progress.epoch_loss / self.plan.steps_per_epoch, self.progress.epoch_seconds
         self.progress.begin_epoch()
         self.keep_checkpoint(self._checkpoint_name or self.stem, events.Epoch(self.epoch, loss, validation, seconds))
-        if self.processes.first:
+        if self.processes.is_main_process:
             remember_run(self.context.folder, self.setting, self.progress.pace, self.device.memory_gb())
 
     @property
     def is_between_epochs(self) -> bool:
         """Whether the last step ended an epoch, and another one comes."""
-        return self.rhythm.ends_epoch(self.step) and self.step < self.plan.steps
+        return self.cadence.ends_epoch(self.step) and self.step < self.plan.steps
 
     def told_to_end_here(self) -> bool:
         """Whether the run is to end after this epoch: somebody asked, or the next would pass the budget."""
@@ -212,7 +212,7 @@ class Trainer:
     def keep_checkpoint(self, name: str, epoch: events.Epoch | None = None) -> None:
         """A checkpoint and the state that goes with it, and in between what is to be told of the epoch it ends."""
         self.progress.read()
-        if not self.processes.first:
+        if not self.processes.is_main_process:
             return
         began = time.monotonic()
         facts = LoraFacts(
@@ -231,9 +231,9 @@ class Trainer:
             started_at=started_at(self.context.folder.path / "run.toml"),
             history=self._history(),
         )
-        self.keeper.checkpoint(name, self.learner.lora(), facts)
+        self.writer.checkpoint(name, self.learner.lora(), facts)
         if epoch is not None:
-            self.keeper.tell(replace(epoch, seconds=epoch.seconds + time.monotonic() - began))
+            self.writer.tell(replace(epoch, seconds=epoch.seconds + time.monotonic() - began))
         # Last: a run killed before it does these steps again and writes and tells the same.
         self._keep_state()
         seconds = time.monotonic() - began
@@ -248,7 +248,7 @@ class Trainer:
         return {**told, **kept_words(self.context.folder.path / "state")}
 
     def _keep_state(self) -> None:
-        if not self.processes.first:
+        if not self.processes.is_main_process:
             return
         place = TrainingPosition(
             self.step,
@@ -257,25 +257,25 @@ class Trainer:
             self.progress.pace.spent_seconds,
             self.learner.fitting,
         )
-        self.keeper.state(place, self.learner.state_dict())
+        self.writer.state(place, self.learner.state_dict())
 
     def _paint_samples(self, painted: Collection[int] = ()) -> None:
         """Paints the run's prompts, those left out that have their picture already."""
-        if self.processes.first:
+        if self.processes.is_main_process:
             seconds = self.evaluator.paint(self._sample_name, self.epoch, painted, self._checkpoint_name)
-            if not self.rhythm.ends_epoch(self.step):
+            if not self.cadence.ends_epoch(self.step):
                 self.progress.epoch_seconds += seconds
 
     def _paint_what_is_owed(self) -> None:
         """The pictures of the step that the state was kept at, where a process was killed before they were painted."""
-        if not (self.processes.first and self.step and self.rhythm.paints(self.step)):
+        if not (self.processes.is_main_process and self.step and self.cadence.paints(self.step)):
             return
         there = [
             number
-            for number in range(1, self.rhythm.prompts + 1)
+            for number in range(1, self.cadence.prompts + 1)
             if sample_path(self._sample_name, number) in self.before.painted
         ]
-        if len(there) < self.rhythm.prompts:
+        if len(there) < self.cadence.prompts:
             self._paint_samples(there)
 
     @property
@@ -283,9 +283,9 @@ class Trainer:
         """The checkpoint of this step; None where none is kept."""
         if self.step == self.plan.steps:
             return self.stem
-        if self.rhythm.ends_epoch(self.step):
+        if self.cadence.ends_epoch(self.step):
             return f"{self.stem}-{self.epoch:06d}"
-        return f"{self.stem}-step{self.step:08d}" if self.rhythm.keeps(self.step) else None
+        return f"{self.stem}-step{self.step:08d}" if self.cadence.keeps(self.step) else None
 
     @property
     def _sample_name(self) -> str:
@@ -305,7 +305,7 @@ class Trainer:
         if self.requests.to_pause():
             self.progress.read()
             self._keep_state()
-            self.keeper.flush()
+            self.writer.flush()
             began = time.monotonic()
             self.requests.pause(self._where())
             # The card is held, and paid.
@@ -316,7 +316,7 @@ class Trainer:
         self.requests.stopping(self._where())
         self.progress.read()
         self._keep_state()
-        self.keeper.flush()
+        self.writer.flush()
         return True
 
     def _where(self) -> str:

@@ -30,7 +30,7 @@ from tests.bench.result import Result
 
 PROMPT = "photo of jx265 man, smiling, blue background, red shirt"
 NEGATIVE = "blurry"
-BRUSH = GenerationParams(30, 6.0, Sampler.DPMPP_2M, NEGATIVE)
+STYLE = GenerationParams(30, 6.0, Sampler.DPMPP_2M, NEGATIVE)
 SDXL = Path(".bench/sdxl-base")
 RANK = 32
 TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out")
@@ -102,12 +102,12 @@ class _Bench:
         batch = max(2, most_together(painting.device.name, size * size, None))
         one, other = (_random_lora(painting, folder / f"{name}.safetensors") for name in ("one", "other"))
 
-        def paint(count: int, brush: GenerationParams = BRUSH) -> Callable[[], object]:
+        def paint(count: int, params: GenerationParams = STYLE) -> Callable[[], object]:
             subjects = [PromptSeed(PROMPT, seed, NEGATIVE) for seed in range(count)]
-            return lambda: painting.paint_together(subjects, brush)
+            return lambda: painting.paint_together(subjects, params)
 
-        dressed = replace(BRUSH, others=(LoraWeight(one, 0.8, 0.8),))
-        both = replace(BRUSH, others=(LoraWeight(one, 0.8, 0.8), LoraWeight(other, 0.3, 0.3)))
+        dressed = replace(STYLE, others=(LoraWeight(one, 0.8, 0.8),))
+        both = replace(STYLE, others=(LoraWeight(one, 0.8, 0.8), LoraWeight(other, 0.3, 0.3)))
         yield self._variant("one at a time", "pictures/min", lambda: self._pace(paint(1), 1))
         yield self._variant("together", "pictures/min", lambda: self._pace(paint(batch), batch))
         yield from self._memory("peak memory")
@@ -136,13 +136,13 @@ class _Bench:
         """A file that was never read, of another's shape, as the next checkpoint of a run is."""
         fresh = folder / "fresh.safetensors"
         fresh.write_bytes(like.read_bytes())
-        painting._wardrobe.wear(())
-        return _milliseconds(lambda: painting._wardrobe.wear((LoraWeight(fresh, 0.8, 0.8),)))
+        painting._lora_cache.set_loras(())
+        return _milliseconds(lambda: painting._lora_cache.set_loras((LoraWeight(fresh, 0.8, 0.8),)))
 
     def _swap(self, painting: Painting, one: Path, other: Path) -> float:
         taken = []
         for file in (one, other) * (self.rounds + 1):
-            taken.append(_milliseconds(lambda file=file: painting._wardrobe.wear((LoraWeight(file, 0.8, 0.8),))))
+            taken.append(_milliseconds(lambda file=file: painting._lora_cache.set_loras((LoraWeight(file, 0.8, 0.8),))))
         return sorted(taken[2:])[len(taken[2:]) // 2]
 
     def _plain(self, folder: Path) -> Iterator[Result]:
@@ -163,8 +163,8 @@ class _Bench:
             return lambda: pipeline(
                 [PROMPT] * count,
                 negative_prompt=[NEGATIVE] * count,
-                num_inference_steps=BRUSH.steps,
-                guidance_scale=BRUSH.guidance,
+                num_inference_steps=STYLE.steps,
+                guidance_scale=STYLE.guidance,
                 generator=[torch.Generator().manual_seed(seed) for seed in range(count)],
             )
 

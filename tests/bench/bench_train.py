@@ -69,8 +69,8 @@ def results() -> Iterator[Result]:
         example, cached = Plain(images, captions, encoded=False), Plain(images, captions, encoded=True)
         ours, whole, bare = _in_turn([partial(take_step, trainer), example.step, cached.step])
         share = _outside(trainer)
-        trainer.keeper.flush()
-        trainer.keeper.close()
+        trainer.writer.flush()
+        trainer.writer.close()
     yield Result("train: a step", ours * 1000, "ms", f"the example's loop: {whole * 1000:.0f}", whole / ours)
     note = "pictures and prompts encoded beforehand, as we do"
     yield Result("train: a step", ours * 1000, "ms", f"its U-Net alone: {bare * 1000:.0f}", bare / ours, note)

@@ -272,7 +272,7 @@ def test_a_pickled_lora_is_refused_wherever_it_is_named(suffix: str, bomb: bytes
         read_header,
         read_lora,
         lambda path: read_start(path, {}, 4, 4.0, 2),
-        lambda path: LoraCache(None, "base").wear([LoraWeight(path, 1.0, 1.0)]),
+        lambda path: LoraCache(None, "base").set_loras([LoraWeight(path, 1.0, 1.0)]),
     ):
         # By its name nothing of it is read, by its content nothing is made of it.
         why = "is a pickle, which can run anything" if suffix in PICKLED else "is not a safetensors file"
@@ -361,7 +361,7 @@ def test_a_lora_of_numbers_that_are_none_is_refused_before_it_paints_black(
     save_file(tensors, path)
     pipeline = load_pipeline(find_base(BaseSettings(model="demo")))
     with pytest.raises(LoraFileError, match="NaN or infinite"):
-        LoraCache(SdxlBase(pipeline), "base").wear([LoraWeight(path, 1.0, 1.0)])
+        LoraCache(SdxlBase(pipeline), "base").set_loras([LoraWeight(path, 1.0, 1.0)])
     with pytest.raises(LoraFileError, match="NaN or infinite"):
         read_start(path, {}, 4, 2.0, pipeline.unet.config.layers_per_block)
 

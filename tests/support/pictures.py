@@ -63,7 +63,7 @@ async def _take_all(app: LimnerApp, out: Path, columns: int, rows: int) -> None:
 
 async def settle(pilot: Pilot[None]) -> None:
     """Waits until nothing is under way: no key waits, no thread works, no picture is being drawn."""
-    patience, turns = Patience(), getattr(pilot.app, "key_turns", None)
+    patience, turns = Patience(), getattr(pilot.app, "key_queue", None)
     while patience.lasts():
         await pilot.pause()
         working = [worker for worker in pilot.app.workers if not worker.is_finished]

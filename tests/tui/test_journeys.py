@@ -273,7 +273,7 @@ class TestTraining:
                 await until(pilot, lambda: "● 3/10" in shown(pilot))
                 await press(pilot, "q")
                 await pilot.press("enter")
-        assert app.farewell == f"The run {RUN} continues. Follow it with: limner watch"
+        assert app.exit_message == f"The run {RUN} continues. Follow it with: limner watch"
 
     @pytest.mark.long
     async def test_tab_goes_round_the_plan_and_the_runs(self, story: Project) -> None:

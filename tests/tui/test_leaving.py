@@ -35,7 +35,7 @@ def run(project: Project) -> Iterator[JobFolder]:
 
 class TestQuittingWithALiveRun:
     @pytest.mark.parametrize(
-        ("keys", "asked", "farewell"),
+        ("keys", "asked", "exit_message"),
         [
             (("enter",), set(), f"The run {RUN} continues. Follow it with: limner watch"),
             (("r",), set(), f"The run {RUN} continues. Follow it with: limner watch"),
@@ -45,7 +45,7 @@ class TestQuittingWithALiveRun:
         ],
     )
     async def test_offers_to_leave_it_running_or_to_stop_it(
-        self, project: Project, run: JobFolder, keys: tuple[str, ...], asked: set[Request], farewell: str
+        self, project: Project, run: JobFolder, keys: tuple[str, ...], asked: set[Request], exit_message: str
     ) -> None:
         app = LimnerApp(project.root, project)
         async with app.run_test(size=(80, 24)) as pilot:
@@ -53,7 +53,7 @@ class TestQuittingWithALiveRun:
             await press(pilot, "q")
             assert "leave it running" in shown(pilot)
             await press(pilot, *keys)
-            assert app.farewell.startswith(farewell)
+            assert app.exit_message.startswith(exit_message)
             assert not app.is_running or app._exit
         assert run.asked() == asked
 
@@ -64,7 +64,7 @@ class TestQuittingWithALiveRun:
             await until(pilot, lambda: app.seen.newest is not None)
             await press(pilot, "q", key)
             assert "leave it running" not in shown(pilot)
-            assert app.farewell == ""
+            assert app.exit_message == ""
             assert not app._exit
 
     async def test_tells_how_far_the_run_is_while_it_asks(self, project: Project, run: JobFolder) -> None:
@@ -85,7 +85,7 @@ class TestQuittingWithALiveRun:
             await until(pilot, lambda: "nothing left to decide" in shown(pilot))
             assert "stop now" not in shown(pilot)
             await press(pilot, "s")
-            assert app.farewell == f"The run {RUN} is done."
+            assert app.exit_message == f"The run {RUN} is done."
         assert run.asked() == set()
 
     async def test_twice_ctrl_c_leaves_it_running_at_once(self, project: Project, run: JobFolder) -> None:
@@ -93,7 +93,7 @@ class TestQuittingWithALiveRun:
         async with app.run_test(size=(80, 24)) as pilot:
             await until(pilot, lambda: app.seen.newest is not None)
             await press(pilot, "ctrl+c", "ctrl+c")
-            assert app.farewell == f"The run {RUN} continues. Follow it with: limner watch"
+            assert app.exit_message == f"The run {RUN} continues. Follow it with: limner watch"
 
 
 def tell(job: JobFolder, *told: events.Event) -> None:

@@ -87,7 +87,7 @@ class LimnerApp(Context, inherit_bindings=False):
         self.watch_over_runs = RunWatcher(project) if project else None
         self.remembered = SessionState(project) if project else None
         self.seen = Seen()
-        self.farewell = ""
+        self.exit_message = ""
         self.drawn = False
         """Whether the first frame stands."""
         self._is_whole = False
@@ -101,22 +101,22 @@ class LimnerApp(Context, inherit_bindings=False):
         self.keys = AS_THEY_COME
         self.attention = Notifications(self)
         self.ready = Preloader(self)
-        self.garbage = IdleGc(self)
+        self.idle_gc = IdleGc(self)
         self.quitting = Quit(self)
-        self.key_turns = KeyQueue(self, super().on_event)
+        self.key_queue = KeyQueue(self, super().on_event)
         self.looks.take_up()
         self.gallery.prefer(self.looks.settings.pictures)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and what is pasted take turns; everything else is handled at once."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self.key_turns.take(event)
+            await self.key_queue.take(event)
         else:
             await super().on_event(event)
 
     @on(Passed)
     async def _passed(self, message: Passed) -> None:
-        await self.key_turns.passed(message)
+        await self.key_queue.passed(message)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What a theme that is not ours writes with."""
@@ -220,7 +220,7 @@ class LimnerApp(Context, inherit_bindings=False):
     @on(Context.Refused)
     def _refused(self, message: Context.Refused) -> None:
         """Leaves a project that can't be worked with, with one line."""
-        self.farewell = f"limner: {sanitize(message.error.one_line())}"
+        self.exit_message = f"limner: {sanitize(message.error.one_line())}"
         self.exit(return_code=1)
 
     def on_limner_app_runs_seen(self, message: RunsSeen) -> None:
@@ -353,7 +353,7 @@ class LimnerApp(Context, inherit_bindings=False):
         """From now on there is time for what would have kept the first frame waiting."""
         self.drawn = True
         self.ready.begin()
-        self.garbage.begin()
+        self.idle_gc.begin()
 
     def _save_remembered(self) -> None:
         try:
@@ -387,5 +387,5 @@ class LimnerApp(Context, inherit_bindings=False):
         """A mistake of ours ends the app with a line about it."""
         from tui.app.exit_message import mishap
 
-        self.farewell = mishap(error_of(self))
+        self.exit_message = mishap(error_of(self))
         close_now(self)

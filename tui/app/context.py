@@ -36,14 +36,14 @@ class Context(PictureApp, inherit_bindings=False):
     watch_over_runs: RunWatcher | None
     seen: Seen
     """What the runs' logs said last."""
-    farewell: str
+    exit_message: str
     """The line that stands on the terminal once the app is left."""
     drawn: bool
     """Whether the first frame stands."""
     keys: Keymap
     keeping: ThreadPoolExecutor
     """Where what keys asked for is carried out, one after the other."""
-    garbage: IdleGc
+    idle_gc: IdleGc
 
     @property
     def user_settings(self) -> UserSettings:

@@ -43,8 +43,8 @@ def open_app(folder: Path) -> None:
             app.run()
         finally:
             app.attention.end()
-    if app.farewell:
-        print(app.farewell, file=sys.stderr)
+    if app.exit_message:
+        print(app.exit_message, file=sys.stderr)
     if app.return_code:
         raise SystemExit(app.return_code)
 

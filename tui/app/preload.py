@@ -84,7 +84,7 @@ class Preloader:
             self._look_for_calm()
         else:
             self._read_stylesheets()
-            self._app.garbage.keep_what_is_there()
+            self._app.idle_gc.keep_what_is_there()
 
     async def make_one(self) -> bool:
         """Makes and lays out one of the screens that nobody went to yet, as Textual would, but without showing it.

@@ -57,7 +57,7 @@ class Quit:
     def _leave(self, run: RunStatus, request: Request | None) -> None:
         """Leaves, after asking the run for something; the last line on the terminal says what becomes of it."""
         try:
-            self._app.farewell = leave_run(run, request)
+            self._app.exit_message = leave_run(run, request)
         except OSError as error:
             told = f"{run.id} can't be reached ({error.strerror}); it continues"
             self._app.notify(told, severity="error", markup=False)

@@ -123,9 +123,9 @@ class LimnerDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Gives the terminal back as it was, without our pictures."""
-        farewell = getattr(getattr(self._app, "gallery", None), "farewell", None)
-        if farewell is not None and self._writer_thread is not None and self._writer_thread.is_alive():
-            self.write(farewell())
+        deletes_all = getattr(getattr(self._app, "gallery", None), "deletes_all", None)
+        if deletes_all is not None and self._writer_thread is not None and self._writer_thread.is_alive():
+            self.write(deletes_all())
         # tmux (3.3a) puts rows of this screen that are as wide as the window into the shell's when both have grown
         # meanwhile; of an empty one nothing is left. "less" ends with such rows nowhere.
         self.write("\x1b[2J")

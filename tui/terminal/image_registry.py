@@ -156,10 +156,10 @@ class Gallery:
     def forget_all(self) -> None:
         """The terminal is another one, or was reset: nothing that was sent is there."""
         self._waiting.clear()
-        self._write(self.farewell())
+        self._write(self.deletes_all())
         self._shown.clear()
 
-    def farewell(self) -> str:
+    def deletes_all(self) -> str:
         """What takes every picture of ours out of the terminal."""
         numbers = [number for number, sharp in self._shown.values() if sharp.protocol is Protocol.KITTY]
         numbers += [each.number for each in self._waiting if each.sharp.protocol is Protocol.KITTY]

@@ -14,7 +14,7 @@ from engine.pictures.grid.axes import NO_LORA, OFF, ON, Axis, AxisKind, applied
 from engine.pictures.grid.ranges import GridError
 from engine.pictures.orders.orders import ready_to_queue
 from engine.pictures.orders.picture import ANYWHERE, PictureOrder, checked, order_from_record
-from engine.pictures.painting.request import brush_of
+from engine.pictures.painting.request import params_of
 from engine.project import Project
 from engine.prompts.to_paint import names_a_lora
 from engine.storage.project_paths import ProjectPaths
@@ -214,7 +214,7 @@ def by_dearness(grid: Grid, orders: Mapping[Place, PictureOrder]) -> list[Place]
     # A prompt that names LoRAs of its own has another brush than its neighbours.
     brushes: dict[object, int] = {}
     ranked = sorted(orders, key=rank)
-    numbers = {place: brushes.setdefault(_brush(orders[place]), len(brushes)) for place in ranked}
+    numbers = {place: brushes.setdefault(_style(orders[place]), len(brushes)) for place in ranked}
     return sorted(ranked, key=numbers.__getitem__)
 
 
@@ -260,8 +260,8 @@ def _file_name(grid: Grid, place: Place, seed: int) -> str:
     return f"{page}{'-'.join(parts) or 'cell'}-{seed}.png"
 
 
-def _brush(order: PictureOrder) -> object:
-    return (order.base, brush_of(order))
+def _style(order: PictureOrder) -> object:
+    return (order.base, params_of(order))
 
 
 def _axis_record(axis: Axis) -> dict[str, Any]:

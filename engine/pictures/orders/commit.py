@@ -32,7 +32,7 @@ class Beside:
     image: Image.Image
 
 
-def land(
+def commit_picture(
     queue: Queue,
     picture: Picture,
     image: Image.Image,
@@ -92,7 +92,7 @@ def land(
                 each.unlink()
 
 
-def land_what_was_staged(queue: Queue) -> list[Picture]:
+def commit_what_was_staged(queue: Queue) -> list[Picture]:
     """Ends what a killed painter had painted but not marked done. Returns those pictures."""
     ended: list[Picture] = []
     for picture, hidden in queue.staged():

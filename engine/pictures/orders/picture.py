@@ -99,7 +99,7 @@ class PictureOrder:
     face_fix: FaceFix | None = None
     """How its faces are painted anew when it is painted; None: they are not."""
 
-    def worn(self) -> tuple[LoraWeight, ...]:
+    def loras(self) -> tuple[LoraWeight, ...]:
         """Every LoRA, each file once."""
         weight = 1.0 if self.strength is None else self.strength
         own = (LoraWeight(self.lora, weight, weight),) if self.lora else ()
@@ -114,7 +114,7 @@ class PictureOrder:
         Args:
             paths: how the project that it belongs to keeps paths.
         """
-        loras = sorted([_content(each.file), each.unet, each.te] for each in self.worn() if each.unet or each.te)
+        loras = sorted([_content(each.file), each.unet, each.te] for each in self.loras() if each.unet or each.te)
         making = {
             "v": KEY_VERSION,
             "prompt": self.prompt,

@@ -66,7 +66,7 @@ class FaceFixer:
         self._painting, self._identity, self._judging = painting, identity, judging
 
     def fix(
-        self, picture: Image.Image, subject: PromptSeed, brush: GenerationParams, fix: FaceFix, watch: Callbacks
+        self, picture: Image.Image, subject: PromptSeed, params: GenerationParams, fix: FaceFix, callbacks: Callbacks
     ) -> Fixed:
         """Paints the faces of one picture anew.
 
@@ -91,19 +91,19 @@ class FaceFixer:
         after = picture
         for number, part in enumerate(parts):
             cut = after.crop(part.corners).resize((native, native), Image.Resampling.LANCZOS)
-            painted = self._paint(cut, replace(subject, seed=(subject.seed + number) % 2**32), brush, fix, watch)
+            painted = self._paint(cut, replace(subject, seed=(subject.seed + number) % 2**32), params, fix, callbacks)
             after = lay_back(after, part, painted, fix, native)
         return self._better(picture, after, len(parts))
 
     def _paint(
-        self, cut: Image.Image, subject: PromptSeed, brush: GenerationParams, fix: FaceFix, watch: Callbacks
+        self, cut: Image.Image, subject: PromptSeed, params: GenerationParams, fix: FaceFix, callbacks: Callbacks
     ) -> Image.Image:
         side = self._painting.native
-        own = replace(brush, width=side, height=side, hires=None, denoise=fix.denoise)
+        own = replace(params, width=side, height=side, hires=None, denoise=fix.denoise)
         with tempfile.TemporaryDirectory(prefix="limner-face-") as folder:
             source = Path(folder) / "face.png"
             cut.save(source)
-            [painted] = self._painting.paint_together([replace(subject, source=source)], own, watch)
+            [painted] = self._painting.paint_together([replace(subject, source=source)], own, callbacks)
         return painted
 
     def _better(self, before: Image.Image, after: Image.Image, faces: int) -> Fixed:

@@ -84,13 +84,13 @@ class LoraCache:
         on = [(mark[0].stem, self._fitted[mark]) for mark, *_ in self._on]
         return tuple(LeftOut(name, len(it.left_out), it.total, it.left_out[0]) for name, it in on if it.left_out)
 
-    def wear(self, worn: Sequence[LoraWeight]) -> None:
+    def set_loras(self, loras: Sequence[LoraWeight]) -> None:
         """Makes these LoRAs, and only these, the ones that are on. A strength of 0 is none.
 
         Raises:
             LoraFileError: one is not there, can't be read, or does not fit the base model; what was on stays.
         """
-        marks = [(each, _mark(each.file)) for each in worn]
+        marks = [(each, _mark(each.file)) for each in loras]
         on = tuple((mark, each.unet, each.te) for each, mark in marks if each.unet or each.te)
         if on == self._on:
             return

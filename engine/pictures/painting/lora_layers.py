@@ -80,28 +80,28 @@ class Garment:
 class Dressed:
     """What a layer's class is mixed with while it wears LoRAs."""
 
-    worn: tuple[tuple[Garment, float], ...]
+    loras: tuple[tuple[Garment, float], ...]
     """Each with its strength, in the order in which they are added."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The layer's output, with what its LoRAs add."""
         own: torch.Tensor = super().forward(x, *args, **kwargs)  # type: ignore[misc]
         out = own
-        for garment, strength in self.worn:
+        for garment, strength in self.loras:
             out = out + garment.added(self, x, own) * strength
         return out
 
 
-def dress(layer: nn.Module, worn: Sequence[tuple[Garment, float]]) -> None:
+def dress(layer: nn.Module, loras: Sequence[tuple[Garment, float]]) -> None:
     """Makes these, and only these, what a layer wears; nothing gives it its own class back."""
     kind: Any = type(layer)
     plain = kind.__mro__[2] if issubclass(kind, Dressed) else kind
-    if worn:
+    if loras:
         layer.__class__ = _dressed(plain)
-        layer.worn = tuple(worn)  # type: ignore[assignment]
+        layer.loras = tuple(loras)  # type: ignore[assignment]
     elif kind is not plain:
         layer.__class__ = plain
-        del layer.worn
+        del layer.loras
 
 
 def can_wear(layer: object) -> bool:

@@ -25,7 +25,7 @@ from engine.pictures.painting.memory import Tell, free_memory, keep_one_part_on_
 from engine.pictures.painting.preview import Looking, Preview
 from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed, Stopped
 from engine.pictures.painting.samplers import scheduler_maker
-from engine.pictures.painting.text_encoding import Conditioning, TextEncoding, Together
+from engine.pictures.painting.text_encoding import Conditioning, TextBatch, TextEncoding
 from engine.pictures.painting.vae import Vae, fitted, nearest_size
 from engine.training.step.compile import CompiledBlocks
 
@@ -58,7 +58,7 @@ class Painting:
         self._scheduler = scheduler_maker(self._model)
         self._text = TextEncoding(self._model.prompt_encoder(self.device.name))
         self._texts: dict[tuple[object, ...], Conditioning] = {}
-        self._wardrobe = LoraCache(self._model, base.title)
+        self._lora_cache = LoraCache(self._model, base.title)
         half = self.device.dtype if half_vae and self.device.dtype != torch.float32 else None
         self._vae = Vae(self._model, self.device.name, half, tell)
         self._preview: Preview | None = None
@@ -87,32 +87,32 @@ class Painting:
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What of the LoRAs that are on has no place in the base model."""
-        return self._wardrobe.left_out
+        return self._lora_cache.left_out
 
-    def size(self, brush: GenerationParams) -> tuple[int, int]:
+    def size(self, params: GenerationParams) -> tuple[int, int]:
         """Width and height in pixels, of the first pass.
 
         Raises:
             PictureError: a size that the model's latents can't have.
         """
-        size = (brush.width or self.native, brush.height or self.native)
+        size = (params.width or self.native, params.height or self.native)
         if size[0] % self.grain or size[1] % self.grain:
             raise PictureError(
                 f"{size[0]}x{size[1]} is invalid", f"this base model needs multiples of {self.grain} pixels"
             )
         return size
 
-    def sized(self, brush: GenerationParams, subject: PromptSeed) -> GenerationParams:
+    def sized(self, params: GenerationParams, subject: PromptSeed) -> GenerationParams:
         """The brush with its width and height filled in: the source's shape, or what the base model was made for.
 
         Raises:
             PictureError: an invalid size, or a source that can't be read.
         """
-        width, height = brush.width or self.native, brush.height or self.native
-        if brush.denoise is not None and (brush.width is None or brush.height is None):
+        width, height = params.width or self.native, params.height or self.native
+        if params.denoise is not None and (params.width is None or params.height is None):
             like = nearest_size(subject.open_source().size, self.native, self.grain)
-            width, height = brush.width or like[0], brush.height or like[1]
-        sized = replace(brush, width=width, height=height)
+            width, height = params.width or like[0], params.height or like[1]
+        sized = replace(params, width=width, height=height)
         self.size(sized)
         return sized
 
@@ -138,15 +138,15 @@ class Painting:
         self,
         prompt: str,
         seeds: Sequence[int],
-        brush: GenerationParams,
+        params: GenerationParams,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> list[Image.Image]:
         """One picture a seed. Raises what ``paint_together`` raises."""
-        subjects = [PromptSeed(prompt, seed, brush.negative) for seed in seeds]
-        return self.paint_together(subjects, brush, Callbacks(should_stop))
+        subjects = [PromptSeed(prompt, seed, params.negative) for seed in seeds]
+        return self.paint_together(subjects, params, Callbacks(should_stop))
 
     def paint_together(
-        self, subjects: Sequence[PromptSeed], brush: GenerationParams, watch: Callbacks = NO_CALLBACKS
+        self, subjects: Sequence[PromptSeed], params: GenerationParams, callbacks: Callbacks = NO_CALLBACKS
     ) -> list[Image.Image]:
         """One picture a subject, in their order; all at once where that is possible.
 
@@ -156,10 +156,10 @@ class Painting:
             PromptError: nothing can be painted from a prompt.
             Stopped: it was told to stop.
         """
-        brush = self.sized(brush, subjects[0])
-        self._wardrobe.wear(brush.worn())
+        params = self.sized(params, subjects[0])
+        self._lora_cache.set_loras(params.loras())
         with torch.inference_mode():
-            texts = [self._read(subject, brush) for subject in subjects]
+            texts = [self._read(subject, params) for subject in subjects]
         # Shorter texts could be filled up with nothing, but then a picture would depend on its neighbours.
         by_length: dict[int, list[int]] = {}
         for at, text in enumerate(texts):
@@ -169,19 +169,21 @@ class Painting:
             waiting = list(group)
             while waiting:
                 some, waiting = waiting[: self._most], waiting[self._most :]
-                painted = self._paint_what_fits([subjects[at] for at in some], [texts[at] for at in some], brush, watch)
+                painted = self._paint_what_fits(
+                    [subjects[at] for at in some], [texts[at] for at in some], params, callbacks
+                )
                 pictures.update(zip(some, painted, strict=False))
                 waiting = [*some[len(painted) :], *waiting]
         return [pictures[at] for at in range(len(subjects))]
 
     def _paint_what_fits(
-        self, subjects: list[PromptSeed], texts: list[Conditioning], brush: GenerationParams, watch: Callbacks
+        self, subjects: list[PromptSeed], texts: list[Conditioning], params: GenerationParams, callbacks: Callbacks
     ) -> list[Image.Image]:
         """Paints the first of these pictures, all of them where memory allows. Raises PictureError where none fits."""
         while True:
             try:
                 with torch.inference_mode():
-                    return self._paint_at_once(subjects[: self._most], texts[: self._most], brush, watch)
+                    return self._paint_at_once(subjects[: self._most], texts[: self._most], params, callbacks)
             except (RuntimeError, MemoryError) as error:
                 if not ran_out(error):
                     if self._give_compiling_up(error):
@@ -189,9 +191,9 @@ class Painting:
                     raise
             # Outside of the except: while the error lives, so do the tensors of its frames.
             free_memory()
-            self._step_down(min(len(subjects), self._most), brush)
+            self._step_down(min(len(subjects), self._most), params)
 
-    def _step_down(self, together: int, brush: GenerationParams) -> None:
+    def _step_down(self, together: int, params: GenerationParams) -> None:
         if together > 1:
             self._most = together // 2
             self._tell(f"{self._most} pictures together instead of {together}", "memory ran out")
@@ -202,7 +204,7 @@ class Painting:
             self._offload()
             self._tell("only the part of the model in use stays on the GPU", "memory ran out with one picture")
         else:
-            width, height = self.size(brush)
+            width, height = self.size(params)
             fix = "paint smaller, or close other programs that use the memory"
             raise PictureError(f"there is not enough memory for a picture of {width}x{height}", fix)
 
@@ -211,21 +213,25 @@ class Painting:
         self._hooks = keep_one_part_on_the_card(parts, self.device.name)
 
     def _paint_at_once(
-        self, subjects: Sequence[PromptSeed], texts: Sequence[Conditioning], brush: GenerationParams, watch: Callbacks
+        self,
+        subjects: Sequence[PromptSeed],
+        texts: Sequence[Conditioning],
+        params: GenerationParams,
+        callbacks: Callbacks,
     ) -> list[Image.Image]:
-        together = Together(texts)
-        width, height = self.size(brush)
-        second = _second_pass(brush)
-        steps = [_steps(brush), _steps(second) if second else 0]
-        if brush.denoise is None:
+        together = TextBatch(texts)
+        width, height = self.size(params)
+        second = _second_pass(params)
+        steps = [_steps(params), _steps(second) if second else 0]
+        if params.denoise is None:
             begin: dict[str, Any] = {"width": width, "height": height}
         else:
             sources = [self._vae.encode(fitted(subject.open_source(), (width, height))) for subject in subjects]
             begin = {"image": torch.stack(sources)}
-        latents = self._denoise(together, subjects, brush, watch, (0, sum(steps)), begin)
-        if second and brush.hires:
-            begin = {"image": self._enlarge(latents, brush.hires, (width, height))}
-            latents = self._denoise(together, subjects, second, watch, (steps[0], sum(steps)), begin)
+        latents = self._denoise(together, subjects, params, callbacks, (0, sum(steps)), begin)
+        if second and params.hires:
+            begin = {"image": self._enlarge(latents, params.hires, (width, height))}
+            latents = self._denoise(together, subjects, second, callbacks, (steps[0], sum(steps)), begin)
         return [self._vae.decode(latent) for latent in latents]
 
     def _enlarge(self, latents: torch.Tensor, hires: Hires, size: tuple[int, int]) -> torch.Tensor:
@@ -240,10 +246,10 @@ class Painting:
 
     def _denoise(
         self,
-        text: Together,
+        text: TextBatch,
         subjects: Sequence[PromptSeed],
-        brush: GenerationParams,
-        watch: Callbacks,
+        params: GenerationParams,
+        callbacks: Callbacks,
         steps: tuple[int, int],
         begin: dict[str, Any],
     ) -> torch.Tensor:
@@ -259,28 +265,28 @@ class Painting:
         """
         before, total = steps
         pipeline = self._from_noise
-        if brush.denoise is not None:
-            pipeline, begin = self._from_picture, {**begin, "strength": _strength(brush)}
-        pipeline.scheduler = self._scheduler(brush.sampler, brush.schedule)
+        if params.denoise is not None:
+            pipeline, begin = self._from_picture, {**begin, "strength": _strength(params)}
+        pipeline.scheduler = self._scheduler(params.sampler, params.schedule)
         # A text that changes on the way has come to its end in the first pass.
         changes = text.changes and not before
 
         def between_steps(pipeline_: Any, index: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            if watch.should_stop():
+            if callbacks.should_stop():
                 raise Stopped
             # Samplers of a higher order look at each step more than once; the next look is the step's it is in.
             done = (index + 1) // pipeline_.scheduler.order
-            watch.step(min(before + done, total), total)
+            callbacks.step(min(before + done, total), total)
             if not changes:
                 return tensors
             return {name: tensor.to(tensors[name]) for name, tensor in text.at(done + 1).items()}
 
-        looking = self._look(watch, brush.guidance)
+        looking = self._look(callbacks, params.guidance)
         try:
             latents: torch.Tensor = pipeline(
-                **text.first(brush.steps if before else 1),
-                num_inference_steps=brush.steps,
-                guidance_scale=brush.guidance,
+                **text.first(params.steps if before else 1),
+                num_inference_steps=params.steps,
+                guidance_scale=params.guidance,
                 generator=[torch.Generator().manual_seed(subject.seed) for subject in subjects],
                 output_type="latent",
                 callback_on_step_end=between_steps,
@@ -292,40 +298,40 @@ class Painting:
                 looking.remove()
         return latents
 
-    def _look(self, watch: Callbacks, guidance: float) -> Any:
-        if watch.show is None:
+    def _look(self, callbacks: Callbacks, guidance: float) -> Any:
+        if callbacks.show is None:
             return None
         if self._preview is None:
             self._preview = Preview(self._vae, self.grain)
-        looking = Looking(self._preview, self._model.clean(), guidance, watch.show)
+        looking = Looking(self._preview, self._model.clean(), guidance, callbacks.show)
         return self._model.denoiser.register_forward_hook(looking)
 
-    def _read(self, subject: PromptSeed, brush: GenerationParams) -> Conditioning:
+    def _read(self, subject: PromptSeed, params: GenerationParams) -> Conditioning:
         """A picture's texts, encoded; the LoRAs must be on."""
-        te = tuple((each.file, each.file.stat().st_mtime_ns, each.te) for each in brush.worn() if each.te)
-        key = (subject.prompt, subject.negative, brush.steps, brush.guidance > 1, te)
+        te = tuple((each.file, each.file.stat().st_mtime_ns, each.te) for each in params.loras() if each.te)
+        key = (subject.prompt, subject.negative, params.steps, params.guidance > 1, te)
         if key not in self._texts:
             while len(self._texts) >= MOST_TEXTS:
                 del self._texts[next(iter(self._texts))]
             self._texts[key] = self._text.conditioning(
-                subject.prompt, subject.negative, brush.steps, guided=brush.guidance > 1
+                subject.prompt, subject.negative, params.steps, guided=params.guidance > 1
             )
         return self._texts[key]
 
 
-def _second_pass(brush: GenerationParams) -> GenerationParams | None:
-    hires = brush.hires
-    return replace(brush, steps=hires.steps or brush.steps, denoise=hires.denoise) if hires else None
+def _second_pass(params: GenerationParams) -> GenerationParams | None:
+    hires = params.hires
+    return replace(params, steps=hires.steps or params.steps, denoise=hires.denoise) if hires else None
 
 
-def _strength(brush: GenerationParams) -> float:
+def _strength(params: GenerationParams) -> float:
     """The share of the steps that are run: at least one of them."""
-    return 1.0 if brush.denoise is None else min(1.0, max(brush.denoise, (1 + 1e-6) / brush.steps))
+    return 1.0 if params.denoise is None else min(1.0, max(params.denoise, (1 + 1e-6) / params.steps))
 
 
-def _steps(brush: GenerationParams) -> int:
+def _steps(params: GenerationParams) -> int:
     """The steps that are run; diffusers rounds down."""
-    return int(brush.steps * _strength(brush))
+    return int(params.steps * _strength(params))
 
 
 def _words(error: Exception) -> str:

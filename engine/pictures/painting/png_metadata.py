@@ -28,7 +28,7 @@ LEFT_OUT = "Lora modules left out"
 def describe(
     prompt: str,
     seed: int,
-    brush: GenerationParams,
+    params: GenerationParams,
     size: tuple[int, int],
     model: str,
     lora_hashes: dict[str, str],
@@ -48,22 +48,22 @@ def describe(
         said: more pairs, told of the base model.
     """
     named = {tag.name for tag in strip(prompt).loras}
-    for each in brush.worn():
+    for each in params.loras():
         if not named & {each.file.stem, _run_and_stem(each.file)}:
             prompt = add_lora_tag(prompt, each.file.stem, each.te, each.unet)
-    schedule = usual_schedule(brush.sampler, brush.schedule)
+    schedule = usual_schedule(params.sampler, params.schedule)
     return Parameters(
         prompt=prompt,
-        negative=brush.negative,
-        steps=brush.steps,
-        sampler=brush.sampler.value,
+        negative=params.negative,
+        steps=params.steps,
+        sampler=params.sampler.value,
         schedule=None if schedule is NoiseSchedule.UNIFORM else schedule.value,
-        guidance=brush.guidance,
+        guidance=params.guidance,
         seed=seed,
         size=size,
         model=model,
         lora_hashes=lora_hashes,
-        extra={**_passes(brush), **said, **({PROMPT_ID: str(prompt_id)} if prompt_id is not None else {})},
+        extra={**_passes(params), **said, **({PROMPT_ID: str(prompt_id)} if prompt_id is not None else {})},
         version=f"Limner {__version__}",
     )
 
@@ -91,11 +91,11 @@ def told_of_left_out(about: Parameters, left_out: Mapping[str, tuple[int, int]])
     return replace(about, extra={**about.extra, LEFT_OUT: told})
 
 
-def _passes(brush: GenerationParams) -> dict[str, str]:
+def _passes(params: GenerationParams) -> dict[str, str]:
     """The pairs for what was begun from, and for the second pass. A1111 has one "Denoising strength" for both."""
-    hires = brush.hires
+    hires = params.hires
     if hires is None:
-        return {"Denoising strength": f"{brush.denoise:g}"} if brush.denoise is not None else {}
+        return {"Denoising strength": f"{params.denoise:g}"} if params.denoise is not None else {}
     pairs = {
         "Denoising strength": f"{hires.denoise:g}",
         "Hires upscale": f"{hires.scale:g}",
@@ -103,8 +103,8 @@ def _passes(brush: GenerationParams) -> dict[str, str]:
     }
     if hires.steps:
         pairs["Hires steps"] = str(hires.steps)
-    if brush.denoise is not None:
-        pairs["First pass denoising"] = f"{brush.denoise:g}"
+    if params.denoise is not None:
+        pairs["First pass denoising"] = f"{params.denoise:g}"
     return pairs
 
 

@@ -42,7 +42,7 @@ class GenerationParams:
     """How much of a source is painted anew, above 0, at most 1; None: there is no source."""
     hires: Hires | None = None
 
-    def worn(self) -> tuple[LoraWeight, ...]:
+    def loras(self) -> tuple[LoraWeight, ...]:
         """Every LoRA, each once."""
         own = (LoraWeight(self.lora, self.strength, self.strength),) if self.lora else ()
         return tuple({each.file: each for each in (*own, *self.others)}.values())
@@ -80,7 +80,7 @@ class Callbacks:
     """Gets the batch as it is forming, at most twice a second."""
 
 
-def brush_of(order: PictureOrder) -> GenerationParams:
+def params_of(order: PictureOrder) -> GenerationParams:
     """What an order has in common with those that it can be painted together with."""
     return GenerationParams(
         steps=order.steps,
@@ -107,4 +107,4 @@ def alike(one: PictureOrder, other: PictureOrder) -> bool:
     by_source = one.source is not None and (one.width is None or one.height is None)
     same_source = not by_source or one.source == other.source
     painted = [not (each.face_fix and each.face_fix.only) for each in (one, other)]
-    return same_source and all(painted) and one.base == other.base and brush_of(one) == brush_of(other)
+    return same_source and all(painted) and one.base == other.base and params_of(one) == params_of(other)

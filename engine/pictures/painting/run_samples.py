@@ -18,11 +18,11 @@ from engine.pictures.orders.png_parameters import add_lora_tag, png_text
 from engine.pictures.painting.png_metadata import describe
 from engine.pictures.painting.request import GenerationParams
 from engine.pictures.painting.samplers import scheduler_maker
-from engine.pictures.painting.text_encoding import TextEncoding, Together
+from engine.pictures.painting.text_encoding import TextBatch, TextEncoding
 from engine.settings import Settings
 
 
-class RunBrush:
+class SampleStyle:
     """The settings' sampler, schedule, guidance and negative prompt, for a run's own steps and size.
 
     Args:
@@ -33,7 +33,7 @@ class RunBrush:
 
     def __init__(self, settings: Settings, model: LoadedBase, title: str) -> None:
         painting = settings.painting
-        self.brush = GenerationParams(
+        self.params = GenerationParams(
             steps=settings.training.sample_inference_steps,
             guidance=painting.guidance_scale,
             sampler=painting.sampler,
@@ -43,23 +43,23 @@ class RunBrush:
         self._scheduler, self._title = scheduler_maker(model), title
         self._said = noise_of_scheduler(model.noise_config, title).pairs()
 
-    def read(self, model: LoadedBase, device: str, prompts: Sequence[str]) -> list[Together]:
+    def read(self, model: LoadedBase, device: str, prompts: Sequence[str]) -> list[TextBatch]:
         """What the denoiser is to see of each prompt, by the base model's text encoders as they are now.
 
         Raises:
             PromptError: nothing can be painted from one of them.
         """
         encoding = TextEncoding(model.prompt_encoder(device))
-        guided = self.brush.guidance > 1
+        guided = self.params.guidance > 1
         with torch.no_grad():
             return [
-                Together([encoding.conditioning(each, self.brush.negative, self.brush.steps, guided=guided)])
+                TextBatch([encoding.conditioning(each, self.params.negative, self.params.steps, guided=guided)])
                 for each in prompts
             ]
 
     def scheduler(self) -> Any:
         """A fresh one."""
-        return self._scheduler(self.brush.sampler, self.brush.schedule)
+        return self._scheduler(self.params.sampler, self.params.schedule)
 
     def png(self, image: Image.Image, prompt: str, seed: int, checkpoint: str | None) -> bytes:
         """The picture's file, with the parameters that paint it again.
@@ -71,7 +71,7 @@ class RunBrush:
             checkpoint: the file that keeps what painted it; None: none does.
         """
         text = prompt if checkpoint is None else add_lora_tag(prompt, checkpoint, 1.0)
-        about = describe(text, seed, self.brush, image.size, self._title, {}, said=self._said)
+        about = describe(text, seed, self.params, image.size, self._title, {}, said=self._said)
         file = io.BytesIO()
         image.save(file, "PNG", pnginfo=png_text(about))
         return file.getvalue()

@@ -44,7 +44,7 @@ class Conditioning:
         return _holding(self._prompt, step), _holding(self._negative, step) if self._negative else None
 
 
-class Together:
+class TextBatch:
     """The texts of pictures that are painted together, all of one length, as the family's pipeline takes them."""
 
     def __init__(self, texts: Sequence[Conditioning]) -> None:

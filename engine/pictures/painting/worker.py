@@ -23,7 +23,7 @@ from engine.models.locate import BaseModel, find_base
 from engine.pictures.likeness.identity import Identity, load_identity
 from engine.pictures.likeness.judge import Judge, Known, judge_if_any, known_photos
 from engine.pictures.likeness.scores import identity_for
-from engine.pictures.orders.commit import Beside, land, land_what_was_staged
+from engine.pictures.orders.commit import Beside, commit_picture, commit_what_was_staged
 from engine.pictures.orders.picture import LoraWeight, Picture, PictureState
 from engine.pictures.orders.prompt_loras import find_loras
 from engine.pictures.orders.queue import Queue
@@ -33,7 +33,7 @@ from engine.pictures.painting.memory import free_memory, most_together
 from engine.pictures.painting.pipeline import Painting, Stopped
 from engine.pictures.painting.png_metadata import describe, told_of_fix, told_of_left_out
 from engine.pictures.painting.preview import write_preview
-from engine.pictures.painting.request import Callbacks, GenerationParams, alike, brush_of, subject_of
+from engine.pictures.painting.request import Callbacks, GenerationParams, alike, params_of, subject_of
 from engine.project import Project
 from engine.prompts.extra_networks import strip
 from engine.settings import DEMO_BASE, BaseSettings
@@ -88,7 +88,7 @@ class Painter:
         Args:
             closing: the file that says that it is about to go.
         """
-        ended = land_what_was_staged(self._queue)
+        ended = commit_what_was_staged(self._queue)
         for picture in self._queue.put_back_after_death():
             self._context.emit(events.Warning(picture.reason or "given up", subject=str(picture.id)))
         for picture in ended:
@@ -170,22 +170,22 @@ class Painter:
             for picture in taken:
                 self._paint(painting, [picture])
             return
-        brush = painting.sized(brushes[0], subject_of(taken[0]))
-        watch = _Watching(self._context, self._project, self._queue, taken, self.wanted_elsewhere)
-        looking = Callbacks(watch.should_stop, watch.step, watch.show)
+        params = painting.sized(brushes[0], subject_of(taken[0]))
+        callbacks = _Callbacks(self._context, self._project, self._queue, taken, self.wanted_elsewhere)
+        looking = Callbacks(callbacks.should_stop, callbacks.step, callbacks.show)
         subjects = [subject_of(each) for each in taken]
         if taken[0].face_fix is not None and taken[0].face_fix.only:
             images = [each.open_source() for each in subjects]
         else:
-            images = painting.paint_together(subjects, brush, looking)
+            images = painting.paint_together(subjects, params, looking)
             for warning, picture in product(painting.left_out, taken):
                 self._context.emit(events.Warning(str(warning), subject=str(picture.id)))
-        fixed = [self._fixed(painting, *each, brush, watch) for each in zip(taken, images, strict=True)]
+        fixed = [self._fixed(painting, *each, params, callbacks) for each in zip(taken, images, strict=True)]
         seconds = (time.monotonic() - began) / len(taken)
-        hashes = {each.file.stem: self._hash(each.file) for each in brush.worn()}
-        size = painting.size(brush)
+        hashes = {each.file.stem: self._hash(each.file) for each in params.loras()}
+        size = painting.size(params)
         for picture, image, fix in zip(taken, images, fixed, strict=True):
-            own = replace(brush, negative=picture.negative)
+            own = replace(params, negative=picture.negative)
             if picture.face_fix is not None and picture.face_fix.only:
                 own, size = replace(own, denoise=None), image.size
             title, said = painting.base.title, painting.said
@@ -195,7 +195,7 @@ class Painter:
             about = told_of_left_out(about, {each.name: (each.count, each.total) for each in painting.left_out})
             try:
                 kept, other = (fix.kept, _other_of(picture, fix)) if fix else (image, None)
-                path = land(self._queue, picture, kept, about, self._claim, seconds, other)
+                path = commit_picture(self._queue, picture, kept, about, self._claim, seconds, other)
             except LimnerError as error:
                 self._failed([picture], error)
                 continue
@@ -211,7 +211,7 @@ class Painter:
         self._context.emit(events.Phase("pictures", len(taken), len(taken) + waiting))
 
     def _fixed(
-        self, painting: Painting, picture: Picture, image: Image.Image, brush: GenerationParams, watch: _Watching
+        self, painting: Painting, picture: Picture, image: Image.Image, params: GenerationParams, callbacks: _Callbacks
     ) -> Fixed | None:
         """The picture with its faces painted anew, where that was ordered."""
         if picture.face_fix is None:
@@ -220,8 +220,8 @@ class Painter:
         person = self._project.settings.person
         subject = replace(subject_of(picture), prompt=with_trigger(picture.prompt, person))
         fixer = FaceFixer(painting, *self._eyes())
-        own = replace(brush, negative=picture.negative)
-        return fixer.fix(image, subject, own, picture.face_fix, Callbacks(watch.should_stop))
+        own = replace(params, negative=picture.negative)
+        return fixer.fix(image, subject, own, picture.face_fix, Callbacks(callbacks.should_stop))
 
     def _eyes(self) -> tuple[Identity, JudgedBy | None]:
         """What finds faces, and what knows the person if anything does; the images may change while a painter lives."""
@@ -241,13 +241,13 @@ class Painter:
         Raises:
             PromptError: no checkpoint has that name.
         """
-        brush = brush_of(picture)
-        known = {each.file.stem for each in picture.worn()} | {
-            f"{each.file.parent.parent.name}/{each.file.stem}" for each in picture.worn()
+        params = params_of(picture)
+        known = {each.file.stem for each in picture.loras()} | {
+            f"{each.file.parent.parent.name}/{each.file.stem}" for each in picture.loras()
         }
         tags = [tag for tag in strip(picture.prompt).loras if tag.name not in known]
         found = find_loras(self._project, tags)
-        return replace(brush, others=(*brush.others, *(LoraWeight(file, tag.unet, tag.te) for file, tag in found)))
+        return replace(params, others=(*params.others, *(LoraWeight(file, tag.unet, tag.te) for file, tag in found)))
 
     def _most(self, picture: Picture) -> int:
         """How many pictures like this one to try together."""
@@ -313,7 +313,7 @@ class Painter:
         return self._hashes[key]
 
 
-class _Watching:
+class _Callbacks:
     """Looks at a batch between its steps: stops it, tells of it, shows it."""
 
     def __init__(

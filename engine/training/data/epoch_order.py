@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from engine.settings import Schedule, TrainingSettings
-from engine.training.data.training_set import Seen
+from engine.training.data.training_set import TrainingItem
 
 
-def epoch_counts(seen: Sequence[Seen]) -> dict[int, int]:
+def epoch_counts(seen: Sequence[TrainingItem]) -> dict[int, int]:
     """How many images of each bucket an epoch sees; the same in every epoch.
 
     Regularisation images are as many as images of the person, spread over the buckets as they lie there.
@@ -29,7 +29,7 @@ def epoch_counts(seen: Sequence[Seen]) -> dict[int, int]:
     return {bucket: person[bucket] + quotas[bucket] for bucket in sorted(person | others)}
 
 
-def epoch_batches(seen: Sequence[Seen], batch: int, seed: int, epoch: int) -> list[list[int]]:
+def epoch_batches(seen: Sequence[TrainingItem], batch: int, seed: int, epoch: int) -> list[list[int]]:
     """The batches of an epoch, as indexes of images: each image ``repeats`` times, in an order of its own.
 
     A batch holds images of one bucket; of each bucket the last may be smaller. Where there are more regularisation

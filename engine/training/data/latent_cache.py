@@ -35,7 +35,7 @@ Tell = Callable[[str, int, int], None]
 
 
 def training_data(
-    base: LoadedBase, lineup: TrainingSet, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
+    base: LoadedBase, training_set: TrainingSet, settings: TrainingSettings, cache: Path, device: Device, tell: Tell
 ) -> TrainingData:
     """Encodes a dataset, or reads what was encoded before.
 
@@ -44,8 +44,8 @@ def training_data(
     Raises:
         DatasetError: an image can't be read.
     """
-    latents, masks, image = _images(base, lineup, settings, cache / "latents", device, tell)
-    own = [orders(example.caption, settings) for example in lineup.examples]
+    latents, masks, image = _images(base, training_set, settings, cache / "latents", device, tell)
+    own = [orders(example.caption, settings) for example in training_set.examples]
     captions = ["", *dict.fromkeys(caption for each in own for caption in each)]
     numbers = {caption: number for number, caption in enumerate(captions)}
     most = max(map(len, own))
@@ -56,16 +56,16 @@ def training_data(
     else:
         text = _texts(base, captions, cache / "text", device, tell)
     rows: list[int] = []
-    for number, each in enumerate(lineup.seen):
-        rows.append(sum(other.bucket == each.bucket for other in lineup.seen[:number]))
+    for number, each in enumerate(training_set.seen):
+        rows.append(sum(other.bucket == each.bucket for other in training_set.seen[:number]))
     return TrainingData(
-        latents=_by_bucket(latents, lineup),
-        masks=_by_bucket(masks, lineup) if settings.masked_loss else (),
-        bucket=torch.tensor([each.bucket for each in lineup.seen]),
+        latents=_by_bucket(latents, training_set),
+        masks=_by_bucket(masks, training_set) if settings.masked_loss else (),
+        bucket=torch.tensor([each.bucket for each in training_set.seen]),
         row=torch.tensor(rows),
-        repeats=torch.tensor([each.repeats for each in lineup.seen]),
-        regularisation=torch.tensor([each.regularisation for each in lineup.seen]),
-        held_out=torch.tensor([each.held_out for each in lineup.seen]),
+        repeats=torch.tensor([each.repeats for each in training_set.seen]),
+        regularisation=torch.tensor([each.regularisation for each in training_set.seen]),
+        held_out=torch.tensor([each.held_out for each in training_set.seen]),
         # A caption of fewer orders has each of them more than once.
         captions=torch.tensor([[numbers[each[place % len(each)]] for place in range(most)] for each in own]),
         image=image,
@@ -74,22 +74,22 @@ def training_data(
     )
 
 
-def _by_bucket(tensors: Sequence[torch.Tensor], lineup: TrainingSet) -> tuple[torch.Tensor, ...]:
+def _by_bucket(tensors: Sequence[torch.Tensor], training_set: TrainingSet) -> tuple[torch.Tensor, ...]:
     return tuple(
-        torch.stack([each for each, seen in zip(tensors, lineup.seen, strict=True) if seen.bucket == bucket])
-        for bucket in range(len(lineup.buckets))
+        torch.stack([each for each, seen in zip(tensors, training_set.seen, strict=True) if seen.bucket == bucket])
+        for bucket in range(len(training_set.buckets))
     )
 
 
 def _images(
-    base: LoadedBase, lineup: TrainingSet, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
+    base: LoadedBase, training_set: TrainingSet, settings: TrainingSettings, folder: Path, device: Device, tell: Tell
 ) -> tuple[list[torch.Tensor], list[torch.Tensor], dict[str, torch.Tensor]]:
     """The latent and, where it counts, the mask of each image, and what the denoiser is told of all."""
     maker = fingerprint(base.vae)
     latents, masks, told = [], [], []
-    for number, (example, seen) in enumerate(zip(lineup.examples, lineup.seen, strict=True)):
-        tell("latents", number, len(lineup.examples))
-        width, height = lineup.buckets[seen.bucket]
+    for number, (example, seen) in enumerate(zip(training_set.examples, training_set.seen, strict=True)):
+        tell("latents", number, len(training_set.examples))
+        width, height = training_set.buckets[seen.bucket]
         # Latents of pictures with a profile are others since their colours are converted.
         colours = " sRGB" if read_header(example.image).profile else ""
         path = folder / f"{_key(maker, f'{width}x{height}{colours}', _read(example.image))}.safetensors"
@@ -104,7 +104,7 @@ def _images(
             masks.append(mask_of(fitted, example.face, shape, settings.mask_outside))
         latents.append(kept.pop(LATENT))
         told.append(kept)
-    tell("latents", len(lineup.examples), len(lineup.examples))
+    tell("latents", len(training_set.examples), len(training_set.examples))
     return latents, masks, {name: each.to(torch.float32) for name, each in _stacked(told).items()}
 
 

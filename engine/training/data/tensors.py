@@ -11,7 +11,7 @@ import torch
 
 from engine.models.loaded import Embeds
 from engine.training.data.batch import Batch
-from engine.training.data.training_set import Seen
+from engine.training.data.training_set import TrainingItem
 
 _LISTS = ("latents", "masks")
 """The fields that hold a tensor a bucket."""
@@ -83,10 +83,10 @@ class TrainingData:
         return replace(moved, text={name: _in(each, text_dtype) for name, each in moved.text.items()})
 
     @cached_property
-    def seen(self) -> tuple[Seen, ...]:
+    def seen(self) -> tuple[TrainingItem, ...]:
         """What the plan and the order of a run know of each image."""
         columns = (self.bucket, self.repeats, self.regularisation, self.held_out)
-        return tuple(Seen(*row) for row in zip(*(each.tolist() for each in columns), strict=True))
+        return tuple(TrainingItem(*row) for row in zip(*(each.tolist() for each in columns), strict=True))
 
     def buckets(self, scale: int) -> list[tuple[int, int, int]]:
         """Width and height in pixels of each bucket, and how many images of it are trained on.

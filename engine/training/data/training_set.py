@@ -15,7 +15,7 @@ from engine.training.data.examples import Example
 
 
 @dataclass(frozen=True)
-class Seen:
+class TrainingItem:
     """What the plan and the order of a run know of one image."""
 
     bucket: int = 0
@@ -33,7 +33,7 @@ class TrainingSet:
     """The images of a run, each with what is known of it."""
 
     examples: tuple[Example, ...]
-    seen: tuple[Seen, ...]
+    seen: tuple[TrainingItem, ...]
     buckets: tuple[Size, ...]
     """Width and height in pixels, by number; the one with the most images first."""
     resolution: int
@@ -66,7 +66,7 @@ class TrainingSet:
         return told
 
 
-def line_up(examples: Sequence[Example], settings: TrainingSettings, shape: BaseShape) -> TrainingSet:
+def make_training_set(examples: Sequence[Example], settings: TrainingSettings, shape: BaseShape) -> TrainingSet:
     """Decides which images are held out, which bucket each goes into, and how often each is seen.
 
     Raises:
@@ -84,7 +84,7 @@ def line_up(examples: Sequence[Example], settings: TrainingSettings, shape: Base
     numbers = {size: number for number, size in enumerate(buckets)}
     held_out = _held_out(used, settings)
     seen = tuple(
-        Seen(numbers[size], each.repeats or settings.repeats, each.regularisation, number in held_out)
+        TrainingItem(numbers[size], each.repeats or settings.repeats, each.regularisation, number in held_out)
         for number, (each, size) in enumerate(zip(used, fitted, strict=True))
     )
     enlarged = sum(width < size[0] or height < size[1] for (width, height), size in zip(real, fitted, strict=True))

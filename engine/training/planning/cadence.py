@@ -43,7 +43,7 @@ class OverheadSeconds:
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class Cadence:
     """What a run's plan and settings say of when."""
 
     steps_per_epoch: int
@@ -56,7 +56,7 @@ class Rhythm:
     """Steps of the sampler for each of them."""
 
     @classmethod
-    def of(cls, settings: TrainingSettings, plan: events.Plan, prompts: int) -> Rhythm:
+    def of(cls, settings: TrainingSettings, plan: events.Plan, prompts: int) -> Cadence:
         """Of a run that paints so many prompts."""
         return cls(
             plan.steps_per_epoch,

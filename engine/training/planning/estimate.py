@@ -15,12 +15,12 @@ from engine.project import Project
 from engine.settings import Precision, Settings, with_changes
 from engine.training.data.buckets import resolution_of
 from engine.training.data.examples import folders_passed_over
-from engine.training.data.training_set import Seen
+from engine.training.data.training_set import TrainingItem
 from engine.training.planning.benchmark_store import Costs, Measured, Setting, device_name, of_run, of_this_machine
 from engine.training.planning.budget import Budget, epochs_within
-from engine.training.planning.cadence import Rhythm, reckoned
+from engine.training.planning.cadence import Cadence, reckoned
 from engine.training.planning.gpus import Card, card_here
-from engine.training.planning.plan import formula, lineup_of, of_the_person, plan_for
+from engine.training.planning.plan import formula, of_the_person, plan_for, training_set_of
 from engine.training.planning.presets import Chosen, choose
 from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.planning.timing import Source, Timing, best_timing, room_gb
@@ -161,12 +161,12 @@ def estimate_run(
     ground = ground or ground_of(project, what_if.card)
     settings = with_changes(project.settings, changes or {})
     base = shape_of(find_base(settings.base))
-    seen: int | Sequence[Seen]
+    seen: int | Sequence[TrainingItem]
     if what_if.images is None:
-        lineup = lineup_of(project, settings)
-        seen, images = lineup.seen, len(lineup.seen)
-        warnings = (*lineup.warnings(), *folders_passed_over(project))
-        trained = of_the_person(lineup)
+        training_set = training_set_of(project, settings)
+        seen, images = training_set.seen, len(training_set.seen)
+        warnings = (*training_set.warnings(), *folders_passed_over(project))
+        trained = of_the_person(training_set)
     else:
         seen = images = trained = what_if.images
         warnings = ()
@@ -216,10 +216,10 @@ def _estimate(
 ) -> RunEstimate:
     training = chosen.settings.training
     costs = reckoned(timing.costs, need, timing.seconds_per_step)
-    rhythm = Rhythm.of(training, plan, len(sample_prompts(chosen.settings)))
+    cadence = Cadence.of(training, plan, len(sample_prompts(chosen.settings)))
     steps = _seconds_of_steps(plan, training.step_images, timing.seconds_per_step)
-    besides = rhythm.seconds(rhythm.between(0, plan.steps), costs)
-    in_epochs = rhythm.seconds(rhythm.within_epochs(0, plan.steps), costs)
+    besides = cadence.seconds(cadence.between(0, plan.steps), costs)
+    in_epochs = cadence.seconds(cadence.within_epochs(0, plan.steps), costs)
     an_epoch = None if steps is None else steps + in_epochs.known / plan.epochs
     fixed = Fixed(costs.loading, _caching(costs, images), besides.saving, besides.validating, besides.painting)
     total = None if steps is None else steps * plan.epochs + fixed.known

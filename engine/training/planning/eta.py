@@ -10,7 +10,7 @@ from statistics import median, quantiles
 
 from engine import events
 from engine.training.planning.benchmark_store import NO_COSTS, Costs
-from engine.training.planning.cadence import EventCounts, Rhythm
+from engine.training.planning.cadence import Cadence, EventCounts
 
 WINDOW = 60
 """How many of the latest measurements count."""
@@ -48,13 +48,13 @@ class Pace:
         plan: events.Plan,
         price_per_hour: float = 0.0,
         spent_seconds: float = 0.0,
-        rhythm: Rhythm | None = None,
+        cadence: Cadence | None = None,
         usual: Callable[[float], Costs] = lambda _seconds: NO_COSTS,
     ) -> None:
         self._plan = plan
         self._price = price_per_hour
         self._spent = spent_seconds
-        self._rhythm = rhythm or Rhythm(plan.steps_per_epoch)
+        self._rhythm = cadence or Cadence(plan.steps_per_epoch)
         self._usual = usual
         self._first: deque[float] = deque(maxlen=WINDOW)
         self._steps: deque[float] = deque(maxlen=WINDOW)
@@ -188,11 +188,11 @@ class Pace:
 
     def _seconds(self, occasions: EventCounts) -> tuple[float, float]:
         """What they take, and how far that may be off: as measured here, else as it usually is."""
-        rhythm, usual = self._rhythm, self._usual(median(self._times))
+        cadence, usual = self._rhythm, self._usual(median(self._times))
         each = (
-            (occasions.validations * rhythm.held_out, self._validations, usual.held_out or 0.0),
+            (occasions.validations * cadence.held_out, self._validations, usual.held_out or 0.0),
             (occasions.checkpoints, self._checkpoints, usual.checkpoint or 0.0),
-            (occasions.paintings, self._paintings, rhythm.painting_seconds(usual) or 0.0),
+            (occasions.paintings, self._paintings, cadence.painting_seconds(usual) or 0.0),
         )
         seconds = sum(count * (median(took) if took else otherwise) for count, took, otherwise in each)
         return seconds, sum(count * _spread(took) for count, took, _ in each)

@@ -14,10 +14,10 @@ from engine.project import Project
 from engine.settings import Settings, TrainingSettings
 from engine.training.data.epoch_order import epoch_counts
 from engine.training.data.examples import read_examples
-from engine.training.data.training_set import Seen, TrainingSet, line_up
+from engine.training.data.training_set import TrainingItem, TrainingSet, make_training_set
 
 
-def plan_for(settings: TrainingSettings, images: int | Sequence[Seen]) -> events.Plan:
+def plan_for(settings: TrainingSettings, images: int | Sequence[TrainingItem]) -> events.Plan:
     """The plan of a run.
 
     An epoch sees every image as often as its folder says, and as many regularisation images as images of the person,
@@ -29,7 +29,7 @@ def plan_for(settings: TrainingSettings, images: int | Sequence[Seen]) -> events
         images: what is known of each image; a number stands for so many square ones, each seen
             ``training.repeats`` times.
     """
-    seen = [Seen(repeats=settings.repeats)] * images if isinstance(images, int) else images
+    seen = [TrainingItem(repeats=settings.repeats)] * images if isinstance(images, int) else images
     counts = epoch_counts(seen)
     steps_per_epoch = sum(math.ceil(count / settings.step_images) for count in counts.values())
     trained = [each for each in seen if not each.regularisation and not each.held_out]
@@ -50,7 +50,7 @@ def plan_for(settings: TrainingSettings, images: int | Sequence[Seen]) -> events
     )
 
 
-def lineup_of(project: Project, settings: Settings) -> TrainingSet:
+def training_set_of(project: Project, settings: Settings) -> TrainingSet:
     """The images that a run of this project with these settings sees.
 
     Raises:
@@ -58,12 +58,12 @@ def lineup_of(project: Project, settings: Settings) -> TrainingSet:
         BaseModelError: the base model is not there.
         TrainingError: a size that the base model can't do.
     """
-    return line_up(read_examples(project), settings.training, shape_of(find_base(settings.base)))
+    return make_training_set(read_examples(project), settings.training, shape_of(find_base(settings.base)))
 
 
-def of_the_person(lineup: TrainingSet) -> int:
+def of_the_person(training_set: TrainingSet) -> int:
     """How many images show the person: what presets go by."""
-    return sum(not each.regularisation for each in lineup.seen)
+    return sum(not each.regularisation for each in training_set.seen)
 
 
 def formula(plan: events.Plan) -> str:

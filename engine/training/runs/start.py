@@ -24,7 +24,7 @@ from engine.storage.file_locks import file_lock
 from engine.storage.project_paths import expand_home
 from engine.training.planning.budget import check_budget
 from engine.training.planning.gpus import card_here
-from engine.training.planning.plan import lineup_of, of_the_person
+from engine.training.planning.plan import of_the_person, training_set_of
 from engine.training.planning.presets import choose
 from engine.training.planning.sample_prompts import told_of_samples
 from engine.training.runs.run_status import run_status
@@ -116,7 +116,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     check_budget(settings.training)
     told_of_samples(settings)
     check_packages(settings.training)
-    images = of_the_person(lineup_of(project, settings))
+    images = of_the_person(training_set_of(project, settings))
     chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
     check_packages(chosen.settings.training)
     _check_start(chosen.settings)

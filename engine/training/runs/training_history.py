@@ -96,12 +96,12 @@ def started_at(record: Path) -> float | None:
         return None
 
 
-def keep_words(state: Path, lineup: TrainingSet, settings: TrainingSettings) -> None:
+def keep_words(state: Path, training_set: TrainingSet, settings: TrainingSettings) -> None:
     """Keeps the words that LoRA files are to carry, in the run's state folder; nothing where nobody asked for it."""
     if not settings.publish_captions:
         return
-    person = [each for each in lineup.examples if not each.regularisation]
-    others = [each for each in lineup.examples if each.regularisation]
+    person = [each for each in training_set.examples if not each.regularisation]
+    others = [each for each in training_set.examples if each.regularisation]
     words = {
         "ss_tag_frequency": json.dumps(_tags(person), ensure_ascii=False),
         "ss_dataset_dirs": json.dumps(_folders(person, settings), ensure_ascii=False),

@@ -39,7 +39,7 @@ SAID_NAME = "process-said.json"
 class SingleProcess:
     """The only process."""
 
-    first = True
+    is_main_process = True
     """Whether it is the one that writes and is asked."""
 
     def share(self, count: int) -> Sequence[int]:
@@ -58,7 +58,7 @@ class SingleProcess:
         """The first process's answer."""
         return question()
 
-    def in_turn(self, work: Callable[[], Any]) -> Any:
+    def main_process_first(self, work: Callable[[], Any]) -> Any:
         """Does some work after the first process has done it. Returns what it returns."""
         return work()
 
@@ -72,7 +72,7 @@ class DistributedProcess(SingleProcess):
         self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
         self._message: torch.Tensor | None = None
         self._parent = os.getppid()
-        self.first = self._state.is_main_process
+        self.is_main_process = self._state.is_main_process
 
     def share(self, count: int) -> Sequence[int]:
         """Every so many-th."""
@@ -99,9 +99,9 @@ class DistributedProcess(SingleProcess):
         """Asked of the first alone, and told to all."""
         from accelerate.utils import broadcast_object_list
 
-        return bool(broadcast_object_list([question() if self.first else None])[0])
+        return bool(broadcast_object_list([question() if self.is_main_process else None])[0])
 
-    def in_turn(self, work: Callable[[], Any]) -> Any:
+    def main_process_first(self, work: Callable[[], Any]) -> Any:
         """The first goes first."""
         with self._state.main_process_first():
             return work()
@@ -164,7 +164,7 @@ def _one_of_them(folder: str, work: str) -> None:
         with fast_imports():
             does = importlib.import_module(module)
         together = DistributedProcess()
-        context = Context(job) if together.first else Follower(job)
+        context = Context(job) if together.is_main_process else Follower(job)
         getattr(does, function)(context, together)
         if context.reason:
             _say(job, context.reason, "")

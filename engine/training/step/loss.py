@@ -28,7 +28,7 @@ class LossWeights:
 
 
 def diffusion_loss(
-    predict: Predict, batch: Batch, noise: TrainingNoise, weighing: LossWeights, randomness: StepRandomness
+    predict: Predict, batch: Batch, noise: TrainingNoise, loss_weights: LossWeights, randomness: StepRandomness
 ) -> torch.Tensor:
     """The loss of a batch, a scalar: the weighted mean squared error at the times that were drawn.
 
@@ -50,7 +50,7 @@ def diffusion_loss(
     else:
         whole = batch.mask.sum(dim=(1, 2, 3)).clamp(min=1e-6)
         losses = (errors.mean(dim=1, keepdim=True) * batch.mask).sum(dim=(1, 2, 3)) / whole
-    losses = losses * noise.weights(timesteps, weighing.gamma)
+    losses = losses * noise.weights(timesteps, loss_weights.gamma)
     if batch.regularisation is not None:
-        losses = torch.where(batch.regularisation, losses * weighing.prior, losses)
+        losses = torch.where(batch.regularisation, losses * loss_weights.prior, losses)
     return losses.mean()

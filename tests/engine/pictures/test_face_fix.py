@@ -116,7 +116,7 @@ class Saying:
         return next(self._values)
 
 
-BRUSH = GenerationParams(steps=5, guidance=1.0, sampler=Sampler.EULER)
+STYLE = GenerationParams(steps=5, guidance=1.0, sampler=Sampler.EULER)
 
 
 def far(one: Image.Image, other: Image.Image) -> np.ndarray:
@@ -131,7 +131,7 @@ def test_whichever_is_more_like_the_person_is_kept_and_the_other_too(
     painting: Painting, photo: Image.Image, before: float | None, after: float | None, kept: bool
 ) -> None:
     fixer = FaceFixer(painting, DrawnPeople.load(), Saying(before, after))
-    found = fixer.fix(photo, SUBJECT, BRUSH, FaceFix(), Callbacks())
+    found = fixer.fix(photo, SUBJECT, STYLE, FaceFix(), Callbacks())
     assert (found.faces, found.after) == (1, kept)
     assert found.other is not None
     old, new = (found.other, found.kept) if kept else (found.kept, found.other)
@@ -148,10 +148,10 @@ def test_whichever_is_more_like_the_person_is_kept_and_the_other_too(
 
 def test_a_picture_without_a_face_and_one_full_of_it_stay_as_they_are(painting: Painting) -> None:
     fixer = FaceFixer(painting, DrawnPeople.load(), None)
-    none = fixer.fix(Image.new("RGB", (192, 192), "teal"), SUBJECT, BRUSH, FaceFix(), Callbacks())
+    none = fixer.fix(Image.new("RGB", (192, 192), "teal"), SUBJECT, STYLE, FaceFix(), Callbacks())
     assert (none.faces, none.other, none.why) == (0, None, "no face found")
     full = fixer.fix(
-        draw_portrait(JAMES, random_scene(Random(5)), 192), SUBJECT, BRUSH, FaceFix(largest=0.3), Callbacks()
+        draw_portrait(JAMES, random_scene(Random(5)), 192), SUBJECT, STYLE, FaceFix(largest=0.3), Callbacks()
     )
     assert (full.faces, full.why) == (0, "the face fills the picture")
 

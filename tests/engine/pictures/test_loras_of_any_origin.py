@@ -50,11 +50,11 @@ def test_every_module_changes_by_what_the_file_says_in_every_spelling(
     lora = make(layers_of(tiny, texts=spelling.texts))
     path = written(tmp_path / "some.safetensors", spelt(lora, spelling))
     assert read_header(path).part_counts()["unknown"] == 0
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(path, 0.8, -0.4)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(path, 0.8, -0.4)])
     changes(tiny, {place: made.delta() for place, made in lora.items()}, (0.8, -0.4))
-    assert wardrobe.left_out == ()
-    wardrobe.wear([])
+    assert lora_cache.left_out == ()
+    lora_cache.set_loras([])
     changes(tiny, {})
 
 
@@ -66,17 +66,17 @@ def test_what_was_worn_before_changes_nothing_whatever_its_ranks(tiny: Pipeline,
         written(tmp_path / f"{number}.safetensors", spelt(each, kohya))
         for number, each in enumerate((one, other, plain))
     ]
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
     for number in (0, 1, 2, 1, 0):
-        wardrobe.wear([LoraWeight(files[number], 1.0, 1.0)])
+        lora_cache.set_loras([LoraWeight(files[number], 1.0, 1.0)])
         changes(tiny, {place: made.delta() for place, made in (one, other, plain)[number].items()})
-    wardrobe.wear([LoraWeight(files[0], 0.5, 0.0), LoraWeight(files[1], 0.25, 1.0)])
+    lora_cache.set_loras([LoraWeight(files[0], 0.5, 0.0), LoraWeight(files[1], 0.25, 1.0)])
     both = {
         place: 0.5 * one[place].delta() + 0.25 * other[place].delta() if place[0] == "unet" else other[place].delta()
         for place in layers
     }
     changes(tiny, both)
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def test_ranks_that_differ_are_the_same_lora_padded_to_one_rank(tiny: Pipeline, tmp_path: Path) -> None:
@@ -90,13 +90,13 @@ def test_ranks_that_differ_are_the_same_lora_padded_to_one_rank(tiny: Pipeline, 
         )
         for place, made in lora.items()
     }
-    wardrobe, seen = LoraCache(SdxlBase(tiny), "base"), []
+    lora_cache, seen = LoraCache(SdxlBase(tiny), "base"), []
     for name, each in (("mixed", lora), ("padded", padded)):
-        wardrobe.wear([LoraWeight(written(tmp_path / f"{name}.safetensors", spelt(each, kohya)), 1.0, 1.0)])
+        lora_cache.set_loras([LoraWeight(written(tmp_path / f"{name}.safetensors", spelt(each, kohya)), 1.0, 1.0)])
         seen.append({place: look(layer)[1] for place, layer in layers_of(tiny).items()})
     for place, made in seen[0].items():
         assert torch.allclose(made, seen[1][place], atol=1e-5), place
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 ALPHAS: dict[str, dict[str, Any]] = {
@@ -129,30 +129,30 @@ def told_scale(about: dict[str, Any], place: Place, rank: int) -> float:
 def test_alphas_that_stand_in_the_metadata_alone_count(kind: str, tiny: Pipeline, tmp_path: Path) -> None:
     about, lora = ALPHAS[kind], make(layers_of(tiny), ranks=[4])
     path = written(tmp_path / "some.safetensors", spelt(lora, SPELLINGS["diffusers"], alphas=False), about)
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {place: made.delta(told_scale(about, place, made.rank)) for place, made in lora.items()})
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def test_alphas_of_peft_s_own_config_beside_the_file_count(tiny: Pipeline, tmp_path: Path) -> None:
     lora = make(layers_of(tiny, texts=False), ranks=[2, 4])
     path = written(tmp_path / "adapter_model.safetensors", spelt(lora, SPELLINGS["PEFT"], alphas=False))
     (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 16, "use_rslora": True}), "utf-8")
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {place: made.delta(16 / made.rank**0.5) for place, made in lora.items()})
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def test_a_tensor_s_alpha_goes_before_the_metadata_s(tiny: Pipeline, tmp_path: Path) -> None:
     lora = make(layers_of(tiny))
     about = {f"{part}.lora_alpha": 50 for part in ("unet", "text_encoder", "text_encoder_2")}
     path = written(tmp_path / "some.safetensors", spelt(lora, SPELLINGS["kohya"]), about)
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {place: made.delta() for place, made in lora.items()})
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def decomposed(weight: torch.Tensor, delta: torch.Tensor, magnitude: torch.Tensor, rows: bool) -> torch.Tensor:
@@ -185,9 +185,9 @@ def test_a_dora_wears_its_scales(kind: str, tiny: Pipeline, tmp_path: Path) -> N
     path = written(
         tmp_path / "dora.safetensors", spelt(lora, SPELLINGS[spelling], alphas=kind != "PEFT", more={suffix: scale})
     )
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
     for strength in (1.0, 0.6):
-        wardrobe.wear([LoraWeight(path, strength, strength)])
+        lora_cache.set_loras([LoraWeight(path, strength, strength)])
         deltas = {
             place: decomposed(layer.weight.detach(), lora[place].delta(), scales[place], rows)
             if place in half
@@ -195,7 +195,7 @@ def test_a_dora_wears_its_scales(kind: str, tiny: Pipeline, tmp_path: Path) -> N
             for place, layer in layers.items()
         }
         changes(tiny, deltas, (strength, strength))
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def test_peft_makes_the_same_of_a_dora(tiny: Pipeline, tmp_path: Path) -> None:
@@ -218,12 +218,12 @@ def test_peft_makes_the_same_of_a_dora(tiny: Pipeline, tmp_path: Path) -> None:
         f"{name}.lora_magnitude_vector": own.lora_magnitude_vector["default"].weight,
     }  # fmt: skip
     written(path, {key: each.detach().clone() for key, each in tensors.items()}, {"unet.lora_alpha": 6})
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(path, 1.0, 1.0)])
     x, made = look(layer)
     with torch.no_grad():
         assert torch.allclose(made, own(x), atol=1e-4)
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def test_a_locon_of_three_matrices_is_worn_exactly(tiny: Pipeline, tmp_path: Path) -> None:
@@ -239,13 +239,13 @@ def test_a_locon_of_three_matrices_is_worn_exactly(tiny: Pipeline, tmp_path: Pat
                 alpha=rank / 2,
             )
     path = written(tmp_path / "tucker.safetensors", spelt(lora, SPELLINGS["kohya"]))
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(path, 1.0, 1.0)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(path, 1.0, 1.0)])
     deltas = {place: made.delta() for place, made in lora.items()}
     for place, layer in layers.items():
         x, made = look(layer)
         assert torch.allclose(made, with_weight(layer, x, layer.weight + deltas[place]), atol=2e-4), place
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def test_lycoris_learnt_factor_and_peft_s_bias_count(tiny: Pipeline, tmp_path: Path) -> None:
@@ -262,15 +262,15 @@ def test_lycoris_learnt_factor_and_peft_s_bias_count(tiny: Pipeline, tmp_path: P
         spelt(lora, SPELLINGS["diffusers"], alphas=False, more={".lora_B.bias": lambda _: bias}),
         {"unet.lora_alpha": 3},
     )
-    wardrobe, delta = LoraCache(SdxlBase(tiny), "base"), lora[place].delta()
-    wardrobe.wear([LoraWeight(factor, 1.0, 1.0)])
+    lora_cache, delta = LoraCache(SdxlBase(tiny), "base"), lora[place].delta()
+    lora_cache.set_loras([LoraWeight(factor, 1.0, 1.0)])
     x, made = look(layer)
     assert torch.allclose(made, with_weight(layer, x, layer.weight + 0.25 * delta), atol=1e-4)
-    wardrobe.wear([LoraWeight(biased, 1.0, 1.0)])
+    lora_cache.set_loras([LoraWeight(biased, 1.0, 1.0)])
     _, made = look(layer)
     added = bias * 3.0 / lora[place].rank
     assert torch.allclose(made, with_weight(layer, x, layer.weight + delta) + added, atol=1e-4)
-    wardrobe.wear([])
+    lora_cache.set_loras([])
 
 
 def test_modules_that_the_base_has_not_are_counted_and_told(tiny: Pipeline, tmp_path: Path) -> None:
@@ -279,15 +279,15 @@ def test_modules_that_the_base_has_not_are_counted_and_told(tiny: Pipeline, tmp_
     for name in ("lora_unet_input_blocks_19_1_proj_in", "lora_unet_double_blocks_0_img_attn_qkv"):
         tensors |= {f"{name}.lora_down.weight": torch.ones(2, 8), f"{name}.lora_up.weight": torch.ones(8, 2)}
     tensors["lora_unet_output_blocks_0_0_in_layers_2_half.lora_down.weight"] = torch.ones(2, 8)
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(written(tmp_path / "more.safetensors", tensors), 1.0, 1.0)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(written(tmp_path / "more.safetensors", tensors), 1.0, 1.0)])
     changes(tiny, {place: made.delta() for place, made in lora.items()})
-    (told,) = wardrobe.left_out
+    (told,) = lora_cache.left_out
     assert (told.name, told.count, told.total) == ("more", 3, len(lora) + 3)
     assert "3 of" in str(told)
     assert "left out" in str(told)
-    wardrobe.wear([])
-    assert wardrobe.left_out == ()
+    lora_cache.set_loras([])
+    assert lora_cache.left_out == ()
 
 
 OTHERS = {
@@ -309,7 +309,7 @@ def test_another_network_is_refused_by_name_and_never_worn_in_part(
     path = tmp_path / "other.safetensors"
     save_file(tensors, path)
     with pytest.raises(LoraFileError, match=f"another network .1 {kind}"):
-        LoraCache(SdxlBase(tiny), "base").wear([LoraWeight(path, 1.0, 1.0)])
+        LoraCache(SdxlBase(tiny), "base").set_loras([LoraWeight(path, 1.0, 1.0)])
     changes(tiny, {})
 
 
@@ -319,7 +319,7 @@ def test_a_module_that_is_there_twice_is_refused(tiny: Pipeline, tmp_path: Path)
     tensors = spelt(lora, SPELLINGS["kohya"]) | spelt(lora, SPELLINGS["diffusers"], alphas=False)
     path = written(tmp_path / "twice.safetensors", tensors)
     with pytest.raises(LoraFileError, match="twice"):
-        LoraCache(SdxlBase(tiny), "base").wear([LoraWeight(path, 1.0, 1.0)])
+        LoraCache(SdxlBase(tiny), "base").set_loras([LoraWeight(path, 1.0, 1.0)])
 
 
 def test_one_that_does_not_fit_leaves_what_was_on(tiny: Pipeline, tmp_path: Path) -> None:
@@ -328,9 +328,9 @@ def test_one_that_does_not_fit_leaves_what_was_on(tiny: Pipeline, tmp_path: Path
     place = ("unet", "mid_block.attentions.0.proj_in")
     wide = {place: Made(torch.ones(4, 640), torch.ones(640, 4), 4.0)}
     bad = written(tmp_path / "bad.safetensors", spelt(wide, SPELLINGS["kohya"]))
-    wardrobe = LoraCache(SdxlBase(tiny), "base")
-    wardrobe.wear([LoraWeight(good, 1.0, 1.0)])
+    lora_cache = LoraCache(SdxlBase(tiny), "base")
+    lora_cache.set_loras([LoraWeight(good, 1.0, 1.0)])
     with pytest.raises(LoraFileError, match="made for another base model"):
-        wardrobe.wear([LoraWeight(bad, 1.0, 1.0)])
+        lora_cache.set_loras([LoraWeight(bad, 1.0, 1.0)])
     changes(tiny, {place: made.delta() for place, made in lora.items()})
-    wardrobe.wear([])
+    lora_cache.set_loras([])

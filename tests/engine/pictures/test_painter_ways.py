@@ -80,8 +80,8 @@ def test_loras_are_swapped_without_new_layers_and_leave_nothing_behind(
 ) -> None:
     one, opposite = loras
 
-    def paint(*worn: LoraWeight) -> Image.Image:
-        return painting.paint(PROMPT, [5], replace(BARE, others=worn))[0]
+    def paint(*loras: LoraWeight) -> Image.Image:
+        return painting.paint(PROMPT, [5], replace(BARE, others=loras))[0]
 
     bare, with_one = paint(), paint(LoraWeight(one, 0.7, 0.7))
     assert far(bare, with_one) > 20
@@ -100,16 +100,16 @@ def test_loras_are_swapped_without_new_layers_and_leave_nothing_behind(
 
 @pytest.mark.long
 def test_a_swap_costs_less_than_a_twentieth_of_a_picture(painting: Painting, loras: tuple[Path, Path]) -> None:
-    brush = replace(BARE, steps=20)
+    params = replace(BARE, steps=20)
     for lora in (*loras, *loras):
-        painting.paint(PROMPT, [5], replace(brush, steps=1, lora=lora))
+        painting.paint(PROMPT, [5], replace(params, steps=1, lora=lora))
     swaps, pictures = [], []
     for lora in loras * 2:
         began = time.perf_counter()
-        painting._wardrobe.wear(replace(brush, lora=lora).worn())
+        painting._lora_cache.set_loras(replace(params, lora=lora).loras())
         swaps.append(time.perf_counter() - began)
         began = time.perf_counter()
-        painting.paint(PROMPT, [5], replace(brush, lora=lora))
+        painting.paint(PROMPT, [5], replace(params, lora=lora))
         pictures.append(time.perf_counter() - began)
     assert min(swaps) < statistics.median(pictures) / 20
 
@@ -121,9 +121,9 @@ def test_a_compiled_model_paints_the_same_with_loras_that_come_and_go(
     # inductor wants a C++ compiler and a minute; this one goes through all of it but the last step.
     monkeypatch.setattr("engine.training.step.compile.BACKEND", "aot_eager")
     compiled = Painting(find_base(BaseSettings(model="demo")), compiled=True)
-    for worn in ((), (LoraWeight(loras[0], 0.7, 0.7),), (LoraWeight(loras[1], 0.4, 0.4),), ()):
-        brush = replace(BARE, others=worn)
-        assert far(compiled.paint(PROMPT, [5], brush)[0], painting.paint(PROMPT, [5], brush)[0]) <= 1
+    for on in ((), (LoraWeight(loras[0], 0.7, 0.7),), (LoraWeight(loras[1], 0.4, 0.4),), ()):
+        params = replace(BARE, others=on)
+        assert far(compiled.paint(PROMPT, [5], params)[0], painting.paint(PROMPT, [5], params)[0]) <= 1
     assert compiled._compiled is not None
 
 
@@ -163,8 +163,8 @@ def test_the_picture_is_seen_forming(painting: Painting) -> None:
     seen: list[list[Image.Image]] = []
     steps: list[tuple[int, int]] = []
     subjects = [PromptSeed(PROMPT, 5), PromptSeed(PROMPT, 6)]
-    watch = Callbacks(step=lambda *how: steps.append(how), show=lambda pictures: seen.append(pictures))
-    done = painting.paint_together(subjects, replace(BARE, steps=8), watch)
+    callbacks = Callbacks(step=lambda *how: steps.append(how), show=lambda pictures: seen.append(pictures))
+    done = painting.paint_together(subjects, replace(BARE, steps=8), callbacks)
     assert steps == [(step, 8) for step in range(1, 9)]
     assert [picture.size for picture in seen[0]] == [(16, 16)] * 2
     # Of what is seen at the end each is like its own picture, and not like the other.

@@ -161,7 +161,7 @@ def test_a_lora_stands_in_the_prompt_and_is_taken_out_again() -> None:
 
 
 def test_a_picture_s_parameters_tell_passes_loras_and_prompt_to_a1111() -> None:
-    brush = GenerationParams(
+    params = GenerationParams(
         20,
         5.0,
         Sampler.DPMPP_2M_SDE,
@@ -172,7 +172,7 @@ def test_a_picture_s_parameters_tell_passes_loras_and_prompt_to_a1111() -> None:
         hires=Hires(1.5, 0.35, 12),
     )
     hashes = {"jx265": "0123456789ab", "film": "ba9876543210"}
-    about = describe("photo of jx265 man", 7, brush, (832, 1216), "sd_xl_base_1.0", hashes, prompt_id=42)
+    about = describe("photo of jx265 man", 7, params, (832, 1216), "sd_xl_base_1.0", hashes, prompt_id=42)
     text = about.to_text()
     assert text.startswith("photo of jx265 man <lora:jx265:0.8> <lora:film:0.2:0.4>\nNegative prompt: blurry\n")
     found = dict(A1111.findall(text.split("\n")[-1]))
@@ -193,6 +193,6 @@ def test_a_picture_s_parameters_tell_passes_loras_and_prompt_to_a1111() -> None:
         "Version": found["Version"],
     }
     assert Parameters.from_text(text) == about
-    from_picture = describe("a <lora:jx265:1>", 7, replace(brush, hires=None, denoise=0.5, others=()), (8, 8), "m", {})
+    from_picture = describe("a <lora:jx265:1>", 7, replace(params, hires=None, denoise=0.5, others=()), (8, 8), "m", {})
     assert from_picture.prompt == "a <lora:jx265:1>"
     assert from_picture.extra == {"Denoising strength": "0.5"}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.errors import DiskFull, PictureError
 from engine.pictures.orders import commit as landing
-from engine.pictures.orders.commit import Beside, land, land_what_was_staged
+from engine.pictures.orders.commit import Beside, commit_picture, commit_what_was_staged
 from engine.pictures.orders.orders import order_for, ready_to_queue
 from engine.pictures.orders.picture import Hires, LoraWeight, Picture, PictureOrder, Upscaler, order_from_record
 from engine.pictures.orders.png_parameters import Parameters
@@ -57,7 +57,7 @@ def test_an_order_comes_back_from_the_queue_as_it_was(project: Project) -> None:
         picture = Queue(store).add([order])[0]
     assert picture.order() == order
     assert order_from_record(order.to_record()) == order
-    assert [str(each.file) for each in picture.worn()] == ["/a.safetensors", "/b.safetensors"]
+    assert [str(each.file) for each in picture.loras()] == ["/a.safetensors", "/b.safetensors"]
 
 
 def test_an_older_queue_s_samplers_are_read_with_their_schedule(project: Project) -> None:
@@ -192,18 +192,18 @@ def test_a_picture_whose_painter_was_killed_is_kept_once(
             if after == "staged":
                 patch.setattr(landing, "give_name", kill)
             if after == "done":
-                land(queue, picture, GREY, Parameters("a man"), "dead", 1.0, before)
+                commit_picture(queue, picture, GREY, Parameters("a man"), "dead", 1.0, before)
             else:
                 with pytest.raises(Killed):
-                    land(queue, picture, GREY, Parameters("a man"), "dead", 1.0, before)
-        land_what_was_staged(queue)
+                    commit_picture(queue, picture, GREY, Parameters("a man"), "dead", 1.0, before)
+        commit_what_was_staged(queue)
         queue.put_back_after_death()
         found = queue.picture(picture.id)
         if after == "written":
             assert found.state is PictureState.QUEUED
             again = queue.take("next")
             assert again is not None
-            assert land(queue, again, GREY, Parameters("a man"), "next", 1.0, before)
+            assert commit_picture(queue, again, GREY, Parameters("a man"), "next", 1.0, before)
             found = queue.picture(picture.id)
         assert found.state is PictureState.DONE
         assert found.path.name.endswith("-2.png")
@@ -232,10 +232,10 @@ def test_a_picture_painted_when_the_disk_got_full_is_not_painted_twice(
         with monkeypatch.context() as patch:
             patch.setattr(landing if at == "give_name" else queue, at, full)
             with pytest.raises(DiskFull):
-                land(queue, picture, GREY, Parameters("a man"), "p", 1.0, Beside("before-face-fix", GREY))
+                commit_picture(queue, picture, GREY, Parameters("a man"), "p", 1.0, Beside("before-face-fix", GREY))
         # What the painter does on its way out.
         assert queue.put_back([picture.id, waiting.id]) == 1
-        assert [each.id for each in land_what_was_staged(queue)] == [picture.id]
+        assert [each.id for each in commit_what_was_staged(queue)] == [picture.id]
         assert queue.state(picture.id) is PictureState.DONE
         assert queue.state(waiting.id) is PictureState.QUEUED
         assert sorted(each.name for each in project.pictures.iterdir()) == [
@@ -251,7 +251,9 @@ def test_a_picture_cancelled_while_it_was_painted_leaves_nothing(project: Projec
         picture = queue.take("p")
         assert picture is not None
         queue.cancel(picture.id)
-        assert land(queue, picture, GREY, Parameters("a man"), "p", 1.0, Beside("before-face-fix", GREY)) is None
+        assert (
+            commit_picture(queue, picture, GREY, Parameters("a man"), "p", 1.0, Beside("before-face-fix", GREY)) is None
+        )
         assert queue.state(picture.id) is PictureState.CANCELLED
         assert list(project.pictures.iterdir()) == []
 

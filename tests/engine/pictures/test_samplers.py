@@ -51,70 +51,72 @@ def painting() -> Painting:
 
 
 @pytest.fixture(scope="module")
-def brush() -> GenerationParams:
+def params() -> GenerationParams:
     return GenerationParams(8, 3.0, Sampler.EULER)
 
 
 @pytest.mark.parametrize("sampler", usual(Sampler, 3))
 def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(
-    painting: Painting, brush: GenerationParams, sampler: Sampler
+    painting: Painting, params: GenerationParams, sampler: Sampler
 ) -> None:
-    brush = replace(brush, sampler=sampler, steps=3)
-    four = painting.paint(PROMPT, [5, 6, 7, 8], brush)
-    assert furthest(painting.paint(PROMPT, [8], brush)[0], four[3]) <= LEVELS
+    params = replace(params, sampler=sampler, steps=3)
+    four = painting.paint(PROMPT, [5, 6, 7, 8], params)
+    assert furthest(painting.paint(PROMPT, [8], params)[0], four[3]) <= LEVELS
     # The measure tells another picture apart.
     assert furthest(four[0], four[1]) > 50
 
 
 @pytest.mark.long
 def test_prompts_of_any_length_are_painted_together_and_stay_their_own(
-    painting: Painting, brush: GenerationParams, tmp_path: Path
+    painting: Painting, params: GenerationParams, tmp_path: Path
 ) -> None:
-    brush = replace(brush, sampler=Sampler.EULER_A, lora=random_lora(tmp_path / "a.safetensors"), strength=0.5)
+    params = replace(params, sampler=Sampler.EULER_A, lora=random_lora(tmp_path / "a.safetensors"), strength=0.5)
     subjects = [
         PromptSeed("photo of a man", 1),
         PromptSeed("photo of a woman, " + "blue shirt, " * 40, 1),
         PromptSeed("photo of a [man:woman:0.5]", 1, "glasses"),
         PromptSeed("photo of a man", 2),
     ]
-    together = painting.paint_together(subjects, brush)
+    together = painting.paint_together(subjects, params)
     for subject, picture in zip(subjects, together, strict=True):
-        assert furthest(painting.paint_together([subject], brush)[0], picture) <= LEVELS
+        assert furthest(painting.paint_together([subject], params)[0], picture) <= LEVELS
     assert len({picture.tobytes() for picture in together}) == 4
 
 
 @pytest.fixture(scope="module")
-def straight_on(painting: Painting, brush: GenerationParams) -> NDArray[np.int64]:
+def straight_on(painting: Painting, params: GenerationParams) -> NDArray[np.int64]:
     """What Euler comes to in many steps."""
-    return levels(painting.paint(PROMPT, [5], replace(brush, steps=30))[0])
+    return levels(painting.paint(PROMPT, [5], replace(params, steps=30))[0])
 
 
 @pytest.mark.parametrize("sampler", usual(STRAIGHT, 1))
 def test_a_sampler_without_noise_of_its_own_comes_to_the_same_picture(
-    painting: Painting, brush: GenerationParams, straight_on: NDArray[np.int64], sampler: Sampler
+    painting: Painting, params: GenerationParams, straight_on: NDArray[np.int64], sampler: Sampler
 ) -> None:
-    other = levels(painting.paint(PROMPT, [6], brush)[0])
-    found = levels(painting.paint(PROMPT, [5], replace(brush, sampler=sampler, steps=12))[0])
+    other = levels(painting.paint(PROMPT, [6], params)[0])
+    found = levels(painting.paint(PROMPT, [5], replace(params, sampler=sampler, steps=12))[0])
     assert np.abs(found - straight_on).mean() < 5 < np.abs(other - straight_on).mean()
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("sampler", usual((Sampler.DPMPP_2M, Sampler.EULER_A, Sampler.DPMPP_3M_SDE), 1))
-def test_every_schedule_makes_another_picture(painting: Painting, brush: GenerationParams, sampler: Sampler) -> None:
+def test_every_schedule_makes_another_picture(painting: Painting, params: GenerationParams, sampler: Sampler) -> None:
     wanted = [each for each in NoiseSchedule if each is not NoiseSchedule.AUTOMATIC]
-    made = {painting.paint(PROMPT, [5], replace(brush, sampler=sampler, schedule=each))[0].tobytes() for each in wanted}
+    made = {
+        painting.paint(PROMPT, [5], replace(params, sampler=sampler, schedule=each))[0].tobytes() for each in wanted
+    }
     assert len(made) == len(wanted)
-    automatic = painting.paint(PROMPT, [5], replace(brush, sampler=sampler))[0].tobytes()
+    automatic = painting.paint(PROMPT, [5], replace(params, sampler=sampler))[0].tobytes()
     assert automatic in made
 
 
 @pytest.mark.parametrize("sampler", usual(Sampler, 2))
 def test_every_sampler_begins_from_a_picture_too(
-    painting: Painting, brush: GenerationParams, sampler: Sampler, tmp_path: Path
+    painting: Painting, params: GenerationParams, sampler: Sampler, tmp_path: Path
 ) -> None:
     source = tmp_path / "a.png"
     Image.new("RGB", (64, 64), (200, 30, 30)).save(source)
-    little = replace(brush, sampler=sampler, steps=8, denoise=0.26)
+    little = replace(params, sampler=sampler, steps=8, denoise=0.26)
     subjects = [PromptSeed(PROMPT, 5, source=source), PromptSeed(PROMPT, 6, source=source)]
     two = painting.paint_together(subjects, little)
     assert furthest(painting.paint_together(subjects[1:], little)[0], two[1]) <= LEVELS
@@ -179,12 +181,12 @@ def test_parameters_of_old_and_new_a1111_are_read_alike(line: str, sampler: str,
 
 
 @pytest.mark.long
-def test_a_second_pass_enlarges_the_picture_and_keeps_it(painting: Painting, brush: GenerationParams) -> None:
-    small = painting.paint(PROMPT, [5], brush)[0]
+def test_a_second_pass_enlarges_the_picture_and_keeps_it(painting: Painting, params: GenerationParams) -> None:
+    small = painting.paint(PROMPT, [5], params)[0]
     for upscaler, denoise in (("Lanczos", 0.3), ("Latent", 0.5)):
         hires = Hires(1.5, denoise, 6, upscaler)  # type: ignore[arg-type]
-        large = painting.paint(PROMPT, [5, 6], replace(brush, hires=hires))
+        large = painting.paint(PROMPT, [5, 6], replace(params, hires=hires))
         assert large[0].size == (96, 96)
-        assert furthest(painting.paint(PROMPT, [6], replace(brush, hires=hires))[0], large[1]) <= LEVELS
+        assert furthest(painting.paint(PROMPT, [6], replace(params, hires=hires))[0], large[1]) <= LEVELS
         back = levels(large[0].resize((64, 64), Image.Resampling.LANCZOS))
         assert np.abs(back - levels(small)).mean() < 25, upscaler

@@ -15,7 +15,7 @@ from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
 from engine.models.sdxl.prompt_encoder import SdxlPromptEncoder
 from engine.pictures.painting.pipeline import GenerationParams, LoraWeight, Painting
-from engine.pictures.painting.text_encoding import TextEncoding, Together
+from engine.pictures.painting.text_encoding import TextBatch, TextEncoding
 from engine.settings import BaseSettings, Sampler
 from tests.support.small_project import random_lora
 
@@ -39,7 +39,7 @@ def painting() -> Painting:
 
 def seen(encoding: TextEncoding, prompt: str, negative: str = "") -> dict[str, Any]:
     with torch.inference_mode():
-        return Together([encoding.conditioning(prompt, negative, 10, guided=True)]).first()
+        return TextBatch([encoding.conditioning(prompt, negative, 10, guided=True)]).first()
 
 
 @pytest.mark.parametrize("negative", ["", "blurry, grey background"])
@@ -85,16 +85,16 @@ def test_weights_multiply_what_clip_made_and_nothing_else(encoding: TextEncoding
 
 
 def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> None:
-    brush = GenerationParams(steps=4, guidance=3.0, sampler=Sampler.EULER)
+    params = GenerationParams(steps=4, guidance=3.0, sampler=Sampler.EULER)
     given: list[torch.Tensor] = []
     hook = painting._model.denoiser.register_forward_pre_hook(
         lambda _module, _args, kwargs: given.append(kwargs["encoder_hidden_states"].clone()), with_kwargs=True
     )
     try:
-        painting.paint("[man:woman:0.5]", [1], brush)
+        painting.paint("[man:woman:0.5]", [1], params)
     finally:
         hook.remove()
-    man, woman = (Together([painting._text.conditioning(text, "", 4, guided=True)]).at(1) for text in ("man", "woman"))
+    man, woman = (TextBatch([painting._text.conditioning(text, "", 4, guided=True)]).at(1) for text in ("man", "woman"))
     wanted = [man, man, woman, woman]
     assert len(given) == 4
     assert all(torch.equal(one, other["prompt_embeds"]) for one, other in zip(given, wanted, strict=True))
@@ -104,10 +104,10 @@ def test_each_step_sees_the_text_that_the_schedule_says(painting: Painting) -> N
 def test_prompt_editing_changes_a_picture_only_where_the_text_changes(
     painting: Painting,
 ) -> None:
-    brush = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.DPMPP_2M)
+    params = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.DPMPP_2M)
 
     def paint(prompt: str, negative: str = "", guidance: float = 3.0) -> bytes:
-        image = painting.paint(prompt, [5], replace(brush, negative=negative, guidance=guidance))[0]
+        image = painting.paint(prompt, [5], replace(params, negative=negative, guidance=guidance))[0]
         return np.asarray(image).tobytes()
 
     man, woman = paint("a man"), paint("a woman")
@@ -121,19 +121,19 @@ def test_prompt_editing_changes_a_picture_only_where_the_text_changes(
 def test_a_lora_named_in_the_prompt_is_the_one_given_by_file(painting: Painting, tmp_path: Path) -> None:
     lora, other = random_lora(tmp_path / "a.safetensors"), tmp_path / "b.safetensors"
     other.write_bytes(lora.read_bytes())
-    brush = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.EULER)
+    params = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.EULER)
 
-    def paint(brush: GenerationParams) -> bytes:
-        return np.asarray(painting.paint("a man <lora:a:0.5>", [5], brush)[0]).tobytes()
+    def paint(params: GenerationParams) -> bytes:
+        return np.asarray(painting.paint("a man <lora:a:0.5>", [5], params)[0]).tobytes()
 
-    bare, half, whole = (paint(replace(brush, lora=lora, strength=strength)) for strength in (0.0, 0.5, 1.0))
+    bare, half, whole = (paint(replace(params, lora=lora, strength=strength)) for strength in (0.0, 0.5, 1.0))
     assert len({bare, half, whole}) == 3
-    assert paint(replace(brush, others=(LoraWeight(lora, 0.5, 0.5),))) == half
-    assert paint(replace(brush, lora=lora, strength=1.0, others=(LoraWeight(lora, 0.5, 0.5),))) == half
-    assert paint(replace(brush, others=(LoraWeight(lora, 0.5, 0.1),))) == half
-    assert paint(replace(brush, lora=lora, strength=1.0, others=(LoraWeight(other, 0.0, 0.0),))) == whole
-    assert paint(replace(brush, lora=lora, strength=0.5, others=(LoraWeight(other, 0.5, 0.5),))) != half
-    assert paint(brush) == bare
+    assert paint(replace(params, others=(LoraWeight(lora, 0.5, 0.5),))) == half
+    assert paint(replace(params, lora=lora, strength=1.0, others=(LoraWeight(lora, 0.5, 0.5),))) == half
+    assert paint(replace(params, others=(LoraWeight(lora, 0.5, 0.1),))) == half
+    assert paint(replace(params, lora=lora, strength=1.0, others=(LoraWeight(other, 0.0, 0.0),))) == whole
+    assert paint(replace(params, lora=lora, strength=0.5, others=(LoraWeight(other, 0.5, 0.5),))) != half
+    assert paint(params) == bare
 
 
 def test_what_cannot_be_painted_is_refused_with_its_place(encoding: TextEncoding) -> None:

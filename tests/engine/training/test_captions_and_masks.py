@@ -109,9 +109,9 @@ def a_batch(count: int = 2) -> tuple[Batch, StepRandomness]:
 
 
 def loss(
-    batch: Batch, randomness: StepRandomness, weighing: LossWeights = ALIKE, noise: DiscreteNoise = NOISE
+    batch: Batch, randomness: StepRandomness, loss_weights: LossWeights = ALIKE, noise: DiscreteNoise = NOISE
 ) -> float:
-    return float(diffusion_loss(zero, batch, noise, weighing, randomness))
+    return float(diffusion_loss(zero, batch, noise, loss_weights, randomness))
 
 
 def test_a_mask_divides_the_loss_among_places_without_changing_its_size() -> None:

@@ -24,7 +24,7 @@ from engine.settings import BaseSettings, Precision, TrainingSettings
 from engine.training.data.examples import Example
 from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
-from engine.training.data.training_set import line_up
+from engine.training.data.training_set import make_training_set
 from tests.support.small_project import portrait
 
 CPU = Device("cpu", torch.float32)
@@ -46,8 +46,8 @@ def examples(tmp_path: Path) -> list[Example]:
 def encode(pipeline: Pipeline, examples: list[Example], cache: Path, **wanted: object) -> TrainingData:
     settings = TrainingSettings.model_validate(wanted)
     base = SdxlBase(pipeline)
-    lineup = line_up(examples, settings, base.shape)
-    return training_data(base, lineup, settings, cache, CPU, lambda _name, _done, _total: None)
+    training_set = make_training_set(examples, settings, base.shape)
+    return training_data(base, training_set, settings, cache, CPU, lambda _name, _done, _total: None)
 
 
 def test_latents_are_the_vaes_mean_scaled(tiny: Pipeline, examples: list[Example], tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from engine.settings import TrainingSettings
 from engine.training.data.buckets import bucket_for, bucket_sizes, resolution_of, step_of
 from engine.training.data.epoch_order import epoch_batches, epoch_counts
 from engine.training.data.examples import read_examples
-from engine.training.data.training_set import Seen, TrainingSet
+from engine.training.data.training_set import TrainingItem, TrainingSet
 from engine.training.planning.estimate import estimate_run
-from engine.training.planning.plan import formula, lineup_of, plan_for
+from engine.training.planning.plan import formula, plan_for, training_set_of
 from tests.support.small_project import portrait, small_project
 
 
@@ -36,11 +36,11 @@ def with_folder(project: Project, name: str, *sizes: tuple[int, int], captions: 
 
 
 def lined_up(project: Project, **changes: object) -> TrainingSet:
-    return lineup_of(project, project.change({f"training.{key}": value for key, value in changes.items()}))
+    return training_set_of(project, project.change({f"training.{key}": value for key, value in changes.items()}))
 
 
 def planned(project: Project) -> str:
-    return formula(plan_for(project.settings.training, lineup_of(project, project.settings).seen))
+    return formula(plan_for(project.settings.training, training_set_of(project, project.settings).seen))
 
 
 def bucket_counts(found: TrainingSet) -> dict[str, int]:
@@ -171,13 +171,13 @@ def test_held_out_images_are_chosen_by_the_seed_and_never_trained_on(tmp_path: P
         lined_up(project, held_out=6)
 
 
-seens = st.lists(st.builds(Seen, st.integers(0, 3), st.integers(1, 4), st.booleans()), min_size=1, max_size=25).filter(
-    lambda seen: any(not each.regularisation for each in seen)
-)
+seens = st.lists(
+    st.builds(TrainingItem, st.integers(0, 3), st.integers(1, 4), st.booleans()), min_size=1, max_size=25
+).filter(lambda seen: any(not each.regularisation for each in seen))
 
 
 @given(seens, st.integers(1, 5), st.integers(0, 99))
-def test_an_epoch_has_the_planned_steps_and_one_bucket_a_batch(seen: list[Seen], batch: int, seed: int) -> None:
+def test_an_epoch_has_the_planned_steps_and_one_bucket_a_batch(seen: list[TrainingItem], batch: int, seed: int) -> None:
     plan = plan_for(TrainingSettings(batch=batch, epochs=1), seen)
     epochs = [epoch_batches(seen, batch, seed, epoch) for epoch in range(1, 9)]
     for batches in epochs:
@@ -190,6 +190,6 @@ def test_an_epoch_has_the_planned_steps_and_one_bucket_a_batch(seen: list[Seen],
 
 
 def test_all_regularisation_images_have_their_turn_over_the_epochs() -> None:
-    seen = [Seen(repeats=4)] + [Seen(regularisation=True)] * 10
+    seen = [TrainingItem(repeats=4)] + [TrainingItem(regularisation=True)] * 10
     shown = Counter(image for epoch in (1, 2, 3, 4, 5) for batch in epoch_batches(seen, 2, 1, epoch) for image in batch)
     assert shown == {0: 20, **dict.fromkeys(range(1, 11), 2)}

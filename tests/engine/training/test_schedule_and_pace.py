@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.settings import Schedule, TrainingSettings
 from engine.training.data.epoch_order import epoch_batches, learning_rate, step_seed
-from engine.training.data.training_set import Seen
+from engine.training.data.training_set import TrainingItem
 from engine.training.planning.eta import Pace
 from engine.training.planning.plan import plan_for
 
@@ -21,7 +21,7 @@ counts = st.integers(1, 30)
 def test_an_epoch_shows_every_image_as_often_as_it_should(
     images: int, repeats: int, batch: int, seed: int, epoch: int
 ) -> None:
-    batches = epoch_batches([Seen(repeats=repeats)] * images, batch, seed, epoch)
+    batches = epoch_batches([TrainingItem(repeats=repeats)] * images, batch, seed, epoch)
     assert Counter(index for each in batches for index in each) == dict.fromkeys(range(images), repeats)
     assert all(len(each) == batch for each in batches[:-1])
     assert 1 <= len(batches[-1]) <= batch
@@ -30,7 +30,7 @@ def test_an_epoch_shows_every_image_as_often_as_it_should(
 
 
 def test_epochs_differ_in_order_and_the_same_epoch_does_not() -> None:
-    seen = [Seen(repeats=2)] * 20
+    seen = [TrainingItem(repeats=2)] * 20
     assert epoch_batches(seen, 4, seed=1, epoch=1) == epoch_batches(seen, 4, seed=1, epoch=1)
     assert epoch_batches(seen, 4, seed=1, epoch=1) != epoch_batches(seen, 4, seed=1, epoch=2)
     assert epoch_batches(seen, 4, seed=1, epoch=1) != epoch_batches(seen, 4, seed=2, epoch=1)

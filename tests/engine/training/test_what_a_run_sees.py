@@ -34,7 +34,7 @@ from engine.training.data.epoch_order import epoch_batches
 from engine.training.data.examples import read_examples
 from engine.training.data.latent_cache import training_data
 from engine.training.data.tensors import TrainingData
-from engine.training.data.training_set import line_up
+from engine.training.data.training_set import make_training_set
 from engine.training.learner import Learner
 from engine.training.loop import train_step
 from engine.training.planning.estimate import estimate_run
@@ -208,8 +208,8 @@ def learner(settings: TrainingSettings) -> Learner:
 def test_validation_gives_the_same_number_and_changes_no_step(project: Project, tmp_path: Path) -> None:
     settings = TrainingSettings(rank=2, batch=3, held_out=2, caption_shuffle=True, learning_rate=1e-2)
     base = SdxlBase(tiny())
-    lineup = line_up(read_examples(project), settings, base.shape)
-    data = training_data(base, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *_: None)
+    training_set = make_training_set(read_examples(project), settings, base.shape)
+    data = training_data(base, training_set, settings, tmp_path, Device("cpu", torch.float32), lambda *_: None)
 
     def steps(look: bool) -> tuple[list[float], list[float | None]]:
         trained = learner(settings)
@@ -243,12 +243,12 @@ def test_validation_gives_the_same_number_and_changes_no_step(project: Project, 
 def test_every_order_of_a_caption_is_encoded_once_and_seen(project: Project, tmp_path: Path) -> None:
     settings = TrainingSettings(caption_shuffle=True, caption_variants=3)
     base = SdxlBase(tiny())
-    lineup = line_up(read_examples(project), settings, base.shape)
+    training_set = make_training_set(read_examples(project), settings, base.shape)
     told: list[tuple[str, int, int]] = []
     data = training_data(
-        base, lineup, settings, tmp_path, Device("cpu", torch.float32), lambda *each: told.append(each)
+        base, training_set, settings, tmp_path, Device("cpu", torch.float32), lambda *each: told.append(each)
     )
-    tall = next(number for number, each in enumerate(lineup.examples) if "|||" in each.caption)
+    tall = next(number for number, each in enumerate(training_set.examples) if "|||" in each.caption)
     own = set(data.captions[tall].tolist())
     assert len(own) == 3
     captions = data.text["prompt_embeds"]
@@ -277,10 +277,10 @@ def test_the_file_tells_how_it_was_trained_and_no_captions_or_folders(run: JobFo
 def test_captions_and_folders_are_in_the_file_only_when_asked_for(project: Project, tmp_path: Path) -> None:
     examples, shape = read_examples(project), BaseShape("tiny", 64, 16)
     quiet = TrainingSettings()
-    keep_words(tmp_path, line_up(examples, quiet, shape), quiet)
+    keep_words(tmp_path, make_training_set(examples, quiet, shape), quiet)
     assert kept_words(tmp_path) == {}
     told = TrainingSettings(publish_captions=True, repeats=4)
-    keep_words(tmp_path, line_up(examples, told, shape), told)
+    keep_words(tmp_path, make_training_set(examples, told, shape), told)
     facts = LoraFacts("jx265", 4, 2.0, "jx265", 64, history=kept_words(tmp_path))
     about = metadata(facts)
     tags = json.loads(about["ss_tag_frequency"])

@@ -18,11 +18,11 @@ from engine.jobs.folder import JobFolder
 from engine.jobs.follow import follow
 from engine.project import Project
 from engine.settings import TrainingSettings
-from engine.training.data.training_set import Seen
+from engine.training.data.training_set import TrainingItem
 from engine.training.learner import Learner
 from engine.training.planning.benchmark_store import Costs, Setting, of_run
 from engine.training.planning.benchmarks import fixed_costs
-from engine.training.planning.cadence import EventCounts, OverheadSeconds, Rhythm, reckoned
+from engine.training.planning.cadence import Cadence, EventCounts, OverheadSeconds, reckoned
 from engine.training.planning.estimate import estimate_run
 from engine.training.planning.eta import Pace
 from engine.training.planning.plan import plan_for
@@ -46,23 +46,23 @@ class TestTheRhythm:
     def test_counts_what_comes_as_a_run_that_goes_step_by_step(
         self, epoch: int, keeps: int | None, paints: int | None, prompts: int, held_out: int, after: int, more: int
     ) -> None:
-        rhythm = Rhythm(epoch, held_out, keeps, paints, prompts, 20)
+        cadence = Cadence(epoch, held_out, keeps, paints, prompts, 20)
         steps = range(after + 1, after + more + 1)
-        ends = sum(rhythm.ends_epoch(step) for step in steps)
+        ends = sum(cadence.ends_epoch(step) for step in steps)
         counted = EventCounts(
-            ends if held_out else 0, sum(map(rhythm.keeps, steps)), sum(rhythm.paints(step) for step in steps)
+            ends if held_out else 0, sum(map(cadence.keeps, steps)), sum(cadence.paints(step) for step in steps)
         )
-        assert rhythm.between(after, after + more) == counted
-        within = rhythm.within_epochs(after, after + more)
+        assert cadence.between(after, after + more) == counted
+        within = cadence.within_epochs(after, after + more)
         assert within.paintings == counted.paintings - (ends if prompts else 0)
 
     def test_tells_what_is_not_known_from_what_takes_nothing(self) -> None:
-        rhythm = Rhythm(10, held_out=2, prompts=3, sampling_steps=20)
-        twice = rhythm.between(0, 20)
+        cadence = Cadence(10, held_out=2, prompts=3, sampling_steps=20)
+        twice = cadence.between(0, 20)
         costs = Costs(checkpoint=5, held_out=2, sampling_step=0.1, picture=1)
-        assert rhythm.seconds(twice, costs) == OverheadSeconds(2 * 2 * 2, 2 * 5, 2 * 3 * (20 * 0.1 + 1))
-        assert rhythm.seconds(twice, Costs()) == OverheadSeconds(None, None, None)
-        assert Rhythm(10).seconds(Rhythm(10).between(0, 20), Costs(checkpoint=5)) == OverheadSeconds(0, 10, 0)
+        assert cadence.seconds(twice, costs) == OverheadSeconds(2 * 2 * 2, 2 * 5, 2 * 3 * (20 * 0.1 + 1))
+        assert cadence.seconds(twice, Costs()) == OverheadSeconds(None, None, None)
+        assert Cadence(10).seconds(Cadence(10).between(0, 20), Costs(checkpoint=5)) == OverheadSeconds(0, 10, 0)
 
     def test_reckons_by_the_arithmetic_of_a_step_what_was_not_measured(self) -> None:
         card = Setting("RTX 4090", "SDXL", "bfloat16", "adamw", 1024, 1, 1, 32, False, False)
@@ -75,9 +75,12 @@ class TestTheRhythm:
 
 
 class TestThePace:
-    PLAN = plan_for(TrainingSettings(repeats=5, epochs=3, batch=2), [Seen(repeats=5)] * 4 + [Seen(held_out=True)] * 2)
+    PLAN = plan_for(
+        TrainingSettings(repeats=5, epochs=3, batch=2),
+        [TrainingItem(repeats=5)] * 4 + [TrainingItem(held_out=True)] * 2,
+    )
     """Ten steps an epoch, thirty in all."""
-    RHYTHM = Rhythm(10, held_out=2, checkpoint_steps=4, prompts=3, sampling_steps=20)
+    RHYTHM = Cadence(10, held_out=2, checkpoint_steps=4, prompts=3, sampling_steps=20)
     USUAL = Costs(checkpoint=5, held_out=2, sampling_step=0.1, picture=1)
 
     def pace(self) -> Pace:

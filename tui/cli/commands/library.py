@@ -215,8 +215,8 @@ def _editable(project: Project) -> Iterator[EditablePeople]:
     """The project's library, open, where its people are edited in Limner."""
     with opened_library(project) as library:
         if not isinstance(library, EditablePeople):
-            keeper = kind_of(library.address).title
-            what = f"{keeper} keeps these people, and Limner never writes to it"
+            writer = kind_of(library.address).title
+            what = f"{writer} keeps these people, and Limner never writes to it"
             raise LibraryError(what, "name and merge them there")
         yield library
 

@@ -125,7 +125,7 @@ def record(picture: Picture) -> dict[str, Any]:
 
 def _worn(order: PictureOrder) -> str:
     """What an order is painted with, the LoRAs that its prompt names included."""
-    given = {each.file.stem: each.unet for each in order.worn()}
+    given = {each.file.stem: each.unet for each in order.loras()}
     named = {tag.name.rpartition("/")[2]: tag.unet for tag in strip(order.prompt).loras}
     return " and ".join(f"{name} at {weight:g}" for name, weight in {**given, **named}.items()) or "no LoRA"
 

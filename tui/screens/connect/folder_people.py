@@ -125,8 +125,8 @@ def _change(
         with connect(settings, None, project.root) as library:
             opened: Any = library
             if not isinstance(opened, EditablePeople):
-                keeper = kind_of(library.address).title
-                raise LibraryError(f"{keeper} keeps these people, and Limner never writes to it", "name them there")
+                writer = kind_of(library.address).title
+                raise LibraryError(f"{writer} keeps these people, and Limner never writes to it", "name them there")
             name, were, is_now = change(opened)
         if project.settings.person.uid in were:
             project.change({"person.uid": is_now, "person.name": name})
@@ -135,7 +135,7 @@ def _change(
         screen.say(told)
         then()
 
-    screen.carry_out(work, done)
+    screen.run_queued(work, done)
 
 
 def _person_line(person: Person, width: int) -> Line:

@@ -112,7 +112,7 @@ class ConnectScreen(WorkScreen):
             self.ask()
             then(settings)
 
-        self.do("fill" if then == self._fill else "settings", lambda: project.settings, read)
+        self.run_latest("fill" if then == self._fill else "settings", lambda: project.settings, read)
 
     def focus_list(self) -> None:
         """The people."""
@@ -136,7 +136,7 @@ class ConnectScreen(WorkScreen):
         def made(words: NewWords | None) -> None:
             if words is None:
                 return
-            project = self.attempt(lambda: create_project(self.limner.folder, words.trigger, words.class_word))
+            project = self.try_show(lambda: create_project(self.limner.folder, words.trigger, words.class_word))
             if project is None:
                 # What was written is there to be mended.
                 self.app.push_screen(NewProject(str(self.limner.folder), words), made)
@@ -263,7 +263,7 @@ class ConnectScreen(WorkScreen):
             if asked and isinstance(error, NotConfirmed):
                 ask_to_confirm(self, error, "your password", self._look)
 
-        self.do("look", lambda: look(entered, private, base), self._looked, refused)
+        self.run_latest("look", lambda: look(entered, private, base), self._looked, refused)
 
     def _looked(self, checked: Checked) -> None:
         self._photos, self._photos_of = checked.photos, self._looked_at
@@ -306,9 +306,9 @@ class ConnectScreen(WorkScreen):
                 self.say("Saved")
             return True
 
-        saved = self.attempt(write) or False
+        saved = self.try_show(write) or False
         if saved and entered.password:
-            self.do("password", lambda: self._keep_password(entered), lambda _: None)
+            self.run_latest("password", lambda: self._keep_password(entered), lambda _: None)
         return saved
 
     def _keep_password(self, entered: Entered) -> None:

@@ -63,7 +63,7 @@ class Captioning:
             else:
                 self._screen.show_error(error)
 
-        self._screen.do("captions", begin, self._begun, refused)
+        self._screen.run_latest("captions", begin, self._begun, refused)
 
     def stop(self) -> None:
         """Asks the job to stop; what it wrote stays."""

@@ -105,7 +105,7 @@ class DatasetScreen(Seeking):
 
     def shown(self) -> None:
         """Reads the folder anew: other tools may have changed it."""
-        self.do("read", partial(_read, self), self._take, self.could_not_read)
+        self.run_latest("read", partial(_read, self), self._take, self.could_not_read)
         self._captioning.find()
 
     def status(self) -> Line:
@@ -207,7 +207,7 @@ class DatasetScreen(Seeking):
             return [(each.name, each.writes, each.source(settings)) for each in captioners().values()]
 
         # A package whose captioner can't be loaded is told of, and the app stays.
-        choices = self.attempt(offered)
+        choices = self.try_show(offered)
         if choices is not None:
             self.app.push_screen(AskCaptioner(choices), chosen)
 
@@ -245,7 +245,7 @@ class DatasetScreen(Seeking):
         """Shows the rules of cleaning; each is switched by a key."""
         from tui.screens.dataset.cleanup_rules import CleanUpRules
 
-        settings = self.attempt(lambda: self.project.settings)
+        settings = self.try_show(lambda: self.project.settings)
         if settings is not None:
             self.app.push_screen(CleanUpRules(self.project, settings.captions))
 

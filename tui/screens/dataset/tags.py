@@ -72,7 +72,7 @@ class TagCommands:
 
     def _preview(self, make: Callable[[], Edit]) -> None:
         screen = self._screen
-        edit = screen.attempt(make)
+        edit = screen.try_show(make)
         if edit is None:
             return
         if not edit.steps:
@@ -80,7 +80,7 @@ class TagCommands:
             return
 
         def answered(yes: bool | None) -> None:
-            if yes and screen.attempt(lambda: self._journal().write(edit.captions, edit.label)) is not None:
+            if yes and screen.try_show(lambda: self._journal().write(edit.captions, edit.label)) is not None:
                 screen.say(f"Done: {edit.label}. {{dataset.undo}} undoes it.")
                 screen.shown()
 

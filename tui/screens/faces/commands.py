@@ -99,7 +99,7 @@ def decide_all(screen: FacesPanes, decisions: FaceDecisions, decision: Decision)
 
     def answered(yes: bool | None) -> None:
         ids = [face.id for face in faces]
-        if yes and screen.attempt(lambda: decisions.ledger.decide(ids, decision)) is not None:
+        if yes and screen.try_show(lambda: decisions.ledger.decide(ids, decision)) is not None:
             decisions.show(ids)
 
     screen.app.push_screen(Confirm(f"{decision.value.capitalize()} {many(len(faces), 'face')}?", detail), answered)
@@ -122,13 +122,13 @@ def pick_faces(screen: FacesPanes, decisions: FaceDecisions, faces: list[Face], 
         def answered(yes: bool | None) -> None:
             from engine.faces.selection.pick import keep_picked
 
-            if yes and screen.attempt(lambda: keep_picked(decisions.ledger, new)) is not None:
+            if yes and screen.try_show(lambda: keep_picked(decisions.ledger, new)) is not None:
                 decisions.show([each.face.id for each in new])
                 screen.say(f"Picked {many(len(new), 'face')}. {{faces.undo}} undoes it.")
 
         screen.app.push_screen(Chosen(f"Keep these {many(len(new), 'face')}?", new), answered)
 
-    screen.do("pick", choose, picked)
+    screen.run_latest("pick", choose, picked)
 
 
 def save_filter(screen: FacesPanes, decisions: FaceDecisions, line: str) -> None:
@@ -145,7 +145,7 @@ def save_filter(screen: FacesPanes, decisions: FaceDecisions, line: str) -> None
             saved.save(name, line)
             return saved.all()
 
-        known = screen.attempt(lambda: save(name)) if name else None
+        known = screen.try_show(lambda: save(name)) if name else None
         if known is not None:
             screen.saved = known
             screen.say(f"Saved: @{name}")

@@ -46,14 +46,14 @@ class FaceDecisions:
         if face.problem and decision is Decision.KEEP:
             panes.notify(f"{face.problem}: it can't become a training image", severity="warning", markup=False)
             return False
-        if panes.attempt(lambda: self.ledger.decide([face.id], decision)) is None:
+        if panes.try_show(lambda: self.ledger.decide([face.id], decision)) is None:
             return False
         self.show([face.id])
         return True
 
     def cut_as(self, face: Face, cut: Cut) -> None:
         """Saves how a face is to be cut."""
-        if self._panes.attempt(lambda: self.ledger.cut(face.id, cut)) is not None:
+        if self._panes.try_show(lambda: self.ledger.cut(face.id, cut)) is not None:
             self.show([face.id])
             self._panes.show_picture()
 

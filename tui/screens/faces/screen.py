@@ -75,11 +75,11 @@ class FacesScreen(FacesPanes):
             columns = FaceColumns(faces).ready()
             if len(columns) >= MANY:
                 # A hundred thousand faces are a million objects.
-                self.limner.garbage.keep_what_is_there()
+                self.limner.idle_gc.keep_what_is_there()
             left = unmeasured(face for face in faces if not face.gone)
             return columns, saved, target_of(settings.faces), left
 
-        self.do("read", read, self._take, self._refused)
+        self.run_latest("read", read, self._take, self._refused)
 
     def status(self) -> Line:
         """``214 of 1,098 · 18 kept``, how measuring goes, or what is wrong with the filter."""
@@ -224,7 +224,7 @@ class FacesScreen(FacesPanes):
     def _take(self, read: tuple[FaceColumns, dict[str, str], dict[Framing, int], int]) -> None:
         if self.columns is None:
             # Once, and after what is looked at: the folder of thumbnails is held to its size.
-            self.do("sweep", ThumbnailCache(self.project.cache).sweep, lambda _: None)
+            self.run_latest("sweep", ThumbnailCache(self.project.cache).sweep, lambda _: None)
         self.columns, self.saved, self._target, unmeasured = read
         self.show_empty(None if len(self.columns) else self.EMPTY)
         self.keys_changed()

@@ -73,7 +73,7 @@ class GridScreen(GridSight):
             if new:
                 self.say("Queued. Painting continues when this terminal closes.")
 
-        self.carry_out(make, made, self._refused)
+        self.run_queued(make, made, self._refused)
 
     def action_usual(self) -> None:
         """The newest run's."""
@@ -95,7 +95,7 @@ class GridScreen(GridSight):
                 paint_missing(project, grid)
                 return grid
 
-            self.carry_out(make, self._open, lambda error: self._ask_again(error, lambda: ask(line)))
+            self.run_queued(make, self._open, lambda error: self._ask_again(error, lambda: ask(line)))
 
         def ask(line: str = "") -> None:
             detail = "columns x rows x pages:\ncheckpoint x strength=0.6-1.0 (+0.2) x seed=1-4"
@@ -121,7 +121,7 @@ class GridScreen(GridSight):
                 paint_missing(project, wider)
                 return wider
 
-            self.carry_out(extend, self._open, lambda error: self._ask_again(error, lambda: ask(line)))
+            self.run_queued(extend, self._open, lambda error: self._ask_again(error, lambda: ask(line)))
 
         def ask(line: str = "") -> None:
             self.app.push_screen(AskText("More values", "strength=1.2 · seed=2-4 · checkpoint=all", line), answered)
@@ -151,7 +151,7 @@ class GridScreen(GridSight):
             at = self._grid.name if self._grid else None
             self.app.push_screen(GridChoice(grids, at), lambda grid: self._open(grid) if grid else None)
 
-        self.do("other", read, choose)
+        self.run_latest("other", read, choose)
 
     def action_paint(self) -> None:
         """Queues what is missing."""
@@ -167,7 +167,7 @@ class GridScreen(GridSight):
             self.say(f"Queued; {count:,} to paint.")
             self._look()
 
-        self.carry_out(paint, queued, self._refused)
+        self.run_queued(paint, queued, self._refused)
 
     def action_cancel(self) -> None:
         """Takes the rest off the queue."""
@@ -183,7 +183,7 @@ class GridScreen(GridSight):
             self.say(f"{count:,} cancelled; {{plot.paint}} paints them again.")
             self._look()
 
-        self.carry_out(cancel, cancelled)
+        self.run_queued(cancel, cancelled)
 
     def action_vote_for(self) -> None:
         """For it."""
@@ -260,7 +260,7 @@ class GridScreen(GridSight):
         def show(found: dict[Ranking, list[Ranked]]) -> None:
             self.app.push_screen(RankingScreen(found))
 
-        self.do("ranking", read, show)
+        self.run_latest("ranking", read, show)
 
     def action_export(self) -> None:
         """Writes the sheet."""
@@ -276,7 +276,7 @@ class GridScreen(GridSight):
             return f"Written: {written[0].relative_to(project.root)}{more}"
 
         self.say("Writing the sheet …")
-        self.do("export", write, self.say)
+        self.run_latest("export", write, self.say)
 
     def action_back(self) -> None:
         """Where one came from."""
@@ -306,7 +306,7 @@ class GridScreen(GridSight):
                 votes.cast(number, now)
             return (now,)
 
-        if done := self.attempt(cast):
+        if done := self.try_show(cast):
             self._take_votes({number: done[0]})
 
     def _go_to_open(self, by: int) -> None:
@@ -337,7 +337,7 @@ class GridScreen(GridSight):
                 action = turn(Ratings(store))
                 return action, Votes(store).of(action.pictures) if action is not None else {}
 
-        if (found := self.attempt(work)) is None:
+        if (found := self.try_show(work)) is None:
             return
         action, votes = found
         if action is None:

@@ -155,7 +155,7 @@ class GridSight(WorkScreen):
             grid = known if known == grid else grid
             return stamp, grid, cells, progress_of(cells, recent_paces(project))
 
-        self.do("read", read, self._take, self.could_not_read)
+        self.run_latest("read", read, self._take, self.could_not_read)
 
     def _take(self, found: tuple[Stamp, Grid | None, dict[Place, Cell], Progress | None]) -> None:
         self._stamp, grid, cells, self._progress = found

@@ -43,7 +43,7 @@ def paint_more(screen: PicturesQueue, count: int) -> None:
         screen.say(f"{many(queued, 'picture')} queued with new seeds.")
         screen.reread()
 
-    screen.carry_out(order, ordered)
+    screen.run_queued(order, ordered)
 
 
 def fix_faces(screen: PicturesQueue) -> None:
@@ -65,7 +65,7 @@ def fix_faces(screen: PicturesQueue) -> None:
         screen.say(f"Face fix of {many(queued, 'picture')} queued.")
         screen.reread()
 
-    screen.carry_out(order, ordered)
+    screen.run_queued(order, ordered)
 
 
 def ask_how_many(screen: PicturesQueue) -> None:
@@ -116,7 +116,7 @@ def settings_to_prompts(screen: PicturesQueue) -> None:
     picture = screen.grid.item
     if picture is None:
         return
-    changes = screen.attempt(lambda: settings_of(screen, picture))
+    changes = screen.try_show(lambda: settings_of(screen, picture))
     if changes is None:
         return
     if not changes:
@@ -125,7 +125,7 @@ def settings_to_prompts(screen: PicturesQueue) -> None:
 
     def answered(yes: bool | None) -> None:
         wanted = {f"painting.{name}": value for name, (_, value) in changes.items()}
-        if yes and screen.attempt(lambda: screen.project.change(wanted)) is not None:
+        if yes and screen.try_show(lambda: screen.project.change(wanted)) is not None:
             to_prompts(screen)
 
     lines = [f"{name:<9} {_told(before)} → {_told(after)}" for name, (before, after) in changes.items()]
@@ -185,7 +185,7 @@ def _with_parameters(screen: PicturesQueue, then: Any) -> None:
         else:
             then(text)
 
-    screen.do("told", read, took)
+    screen.run_latest("told", read, took)
 
 
 def _copy(screen: PicturesQueue, text: str) -> None:
@@ -218,7 +218,7 @@ def export(screen: PicturesQueue) -> None:
             failed = f", {len(done.failed)} could not be read" if done.failed else ""
             screen.say(f"{len(done.written)} copied to {folder}{there}{failed}.")
 
-        screen.do("export", copy, copied)
+        screen.run_latest("export", copy, copied)
 
     what = f"Copy {many(len(chosen), 'marked picture' if marked else 'favourite')} to"
     screen.app.push_screen(ExportScreen(what), answered)
@@ -239,7 +239,7 @@ def retry(screen: PicturesQueue) -> None:
         screen.say(f"{many(count, 'picture')} queued again.")
         screen.reread()
 
-    screen.carry_out(again, queued)
+    screen.run_queued(again, queued)
 
 
 def _told(value: Any) -> str:

@@ -51,7 +51,7 @@ class PicturesQueue(PicturesPanes):
         picture = self.cancellable()
         if picture is None:
             self.say(NOT_THERE)
-        elif self.attempt(lambda: Queue(self.store).cancel(picture.id)):
+        elif self.try_show(lambda: Queue(self.store).cancel(picture.id)):
             self.say("Cancelled; the filter is:cancelled shows it.")
             self.reread()
 
@@ -81,10 +81,10 @@ class PicturesQueue(PicturesPanes):
             self.say(NOT_THERE)
         elif picture.state is PictureState.PAINTING:
             self.say("It is being painted already.")
-        elif self.attempt(lambda: Queue(self.store).move(picture.id, where)) is False:
+        elif self.try_show(lambda: Queue(self.store).move(picture.id, where)) is False:
             self.say("It exists already.")
         else:
-            self.show_queue(self.attempt(Queue(self.store).waiting_pictures) or [])
+            self.show_queue(self.try_show(Queue(self.store).waiting_pictures) or [])
 
     def look_at_forming(self) -> None:
         """Reads in a thread how far the pictures are, and when what is seen of them was written."""
@@ -104,7 +104,7 @@ class PicturesQueue(PicturesPanes):
 
         # One look at a time: the next begins where this one ended.
         if not any(worker.group == "forming" and not worker.is_finished for worker in self.workers):
-            self.do("forming", look, self._formed)
+            self.run_latest("forming", look, self._formed)
 
     def _formed(self, looked: tuple[Forming, JobFollower]) -> None:
         before = self._forming

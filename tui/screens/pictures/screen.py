@@ -283,7 +283,7 @@ class PicturesScreen(PicturesQueue):
 
     def _judge(self, say: Callable[[Ratings], Action]) -> bool:
         """Says something of pictures, saved before this returns; whether it could be said."""
-        action = self.attempt(lambda: say(Ratings(self.store)))
+        action = self.try_show(lambda: say(Ratings(self.store)))
         if action is None:
             return False
         self._take_in(action.pictures)
@@ -356,19 +356,19 @@ class PicturesScreen(PicturesQueue):
             self._take(found)
             if found[1]:
                 # Apart from reading: where no painter can be started, what was painted is shown all the same.
-                self.do("paints", lambda: self.see_that_it_paints(project), lambda _: None)
+                self.run_latest("paints", lambda: self.see_that_it_paints(project), lambda _: None)
 
         def read() -> tuple[list[Shown], list[Picture]]:
             with project.store() as store:
                 pictures, waiting = Gallery(store).pictures(), Queue(store).waiting_pictures()
             return pictures, waiting
 
-        self.do("read", read, took, self.could_not_read)
+        self.run_latest("read", read, took, self.could_not_read)
 
     def _take(self, found: tuple[list[Shown], list[Picture]]) -> None:
         if not self._all:
             # Once, and after what is looked at: the folder of thumbnails is held to its size.
-            self.do("sweep", ThumbnailCache(self.project.cache).sweep, lambda _: None)
+            self.run_latest("sweep", ThumbnailCache(self.project.cache).sweep, lambda _: None)
         pictures, waiting = found
         if pictures == self._all and waiting == self._waiting and pictures:
             return
@@ -393,4 +393,4 @@ class PicturesScreen(PicturesQueue):
             if found.changed:
                 self.reread()
 
-        self.do("around", look, found)
+        self.run_latest("around", look, found)

@@ -323,7 +323,7 @@ class PicturesPanes(WorkScreen):
             if shown is not None and shown.id == picture.id and not self.in_queue:
                 self.show_facts(shown)
 
-        self.do("parameters", read, told)
+        self.run_latest("parameters", read, told)
 
 
 def open_whole(path: Path) -> Image:

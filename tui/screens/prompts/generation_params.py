@@ -69,7 +69,7 @@ class ChoosingTheBrush(MarkingVariations):
             if row is not None:
                 self.paint_with(row if isinstance(row, LoraChoice) else None)
 
-        self.do("loras", lambda: lora_choices(project), show)
+        self.run_latest("loras", lambda: lora_choices(project), show)
 
     def _add_to_prompt(self, lora: LoraChoice) -> None:
         """Writes a tag into the prompt: a prompt may name several."""
@@ -99,6 +99,6 @@ class ChoosingTheBrush(MarkingVariations):
 
     def _strengthen(self, by: float) -> None:
         strength = round(min(4.0, max(-4.0, self._brush.strength + by)), 2)
-        if self.attempt(lambda: self.project.change({"painting.strength": strength})) is not None:
+        if self.try_show(lambda: self.project.change({"painting.strength": strength})) is not None:
             self._brush = replace(self._brush, strength=strength)
             self.ask()

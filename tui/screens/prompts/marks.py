@@ -36,7 +36,7 @@ class MarkingVariations(ChoosingWhatVaries):
         return self.query_one("#variants", Rows)
 
     @abstractmethod
-    def desk(self) -> PromptDraft:
+    def draft(self) -> PromptDraft:
         """What lies on the screen."""
 
     @abstractmethod
@@ -81,10 +81,10 @@ class MarkingVariations(ChoosingWhatVaries):
 
     def _mark(self, variant: Variant, mark: Mark) -> bool:
         """Marks a variation, saved before this returns, with the cursor on it; whether that could be."""
-        project, negative = self.project, self.desk().negative
+        project, negative = self.project, self.draft().negative
         at = _place(self._variants, variant)
         now = self._variants[at] if at is not None else variant
-        new = self.attempt(lambda: marked(project, now, negative, mark))
+        new = self.try_show(lambda: marked(project, now, negative, mark))
         if new is None:
             return False
         at = len(self._variants) if at is None else at

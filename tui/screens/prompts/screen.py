@@ -87,8 +87,8 @@ class PromptsScreen(ChoosingTheBrush):
     def save_state(self) -> Left:
         """And what is written, but where that is only the style of the settings: another one counts the next time."""
         if not self._reading:
-            desk = self.desk()
-            written = desk.parent, desk.negative
+            draft = self.draft()
+            written = draft.parent, draft.negative
             self._wrote = None if written in (self._style, ("", "")) else written
         return {**super().save_state(), "wrote": self._wrote and list(self._wrote)}
 
@@ -118,7 +118,7 @@ class PromptsScreen(ChoosingTheBrush):
     def shown(self) -> None:
         """The newest checkpoint may be another, and the settings may have changed."""
         project = self.project
-        settings = self.attempt(lambda: project.settings)
+        settings = self.try_show(lambda: project.settings)
         if settings is None:
             return
         self._style = settings.painting.style, settings.painting.negative
@@ -128,8 +128,8 @@ class PromptsScreen(ChoosingTheBrush):
         if not self._filled:
             self._filled = True
             wrote = self._wrote
-            self.do("variants", lambda: left_off(project, wrote), self._lay, self._not_laid)
-        self.do("read", lambda: look_around(project), self._took_in, self.could_not_read)
+            self.run_latest("variants", lambda: left_off(project, wrote), self._lay, self._not_laid)
+        self.run_latest("read", lambda: look_around(project), self._took_in, self.could_not_read)
         self.draw_choice()
 
     def on_resize(self) -> None:
@@ -150,7 +150,7 @@ class PromptsScreen(ChoosingTheBrush):
         """Takes a prompt from elsewhere."""
         self._filled, self._reading = True, False
         project = self.project
-        self.do("variants", lambda: laid_out(project, prompt, negative), self._lay)
+        self.run_latest("variants", lambda: laid_out(project, prompt, negative), self._lay)
 
     def action_edit(self) -> None:
         """Into the prompt."""
@@ -167,7 +167,7 @@ class PromptsScreen(ChoosingTheBrush):
         if self.choice.by_model and server is None:
             return
         self._server = server
-        project, desk, choice = self.project, self.desk(), self.choice
+        project, draft, choice = self.project, self.draft(), self.choice
         self._round += 1
         seed = self._round
         self.keys_changed()
@@ -179,11 +179,11 @@ class PromptsScreen(ChoosingTheBrush):
             from engine.llm.server import Cancelled
 
             try:
-                return varied(project, desk, choice, seed, server, tell)
+                return varied(project, draft, choice, seed, server, tell)
             except Cancelled:
                 return None
 
-        self.do("variants", vary, self._varied, self._failed)
+        self.run_latest("variants", vary, self._varied, self._failed)
 
     def action_cancel(self) -> None:
         """Cancels the request to the language model."""
@@ -210,14 +210,14 @@ class PromptsScreen(ChoosingTheBrush):
     def action_tree(self) -> None:
         """Variation tree; the one chosen becomes the prompt."""
         project = self.project
-        self.do("tree", lambda: families(project), lambda found: self._offer(tree(found)))
+        self.run_latest("tree", lambda: families(project), lambda found: self._offer(tree(found)))
 
     def action_lock(self) -> None:
         """Lists the parts of the prompt; each is locked, or not."""
         if self._typed_ahead(self.action_lock):
             return
-        prompt = self.desk().parent
-        parts = self.attempt(lambda: parts_that_may_vary(prompt, self.project.settings.person))
+        prompt = self.draft().parent
+        parts = self.try_show(lambda: parts_that_may_vary(prompt, self.project.settings.person))
         if parts:
             self.app.push_screen(Locks(parts, self.choice.locked, self._lock))
         elif parts is not None:
@@ -226,7 +226,7 @@ class PromptsScreen(ChoosingTheBrush):
     def action_library(self) -> None:
         """Prompts to start from; the one chosen becomes the prompt."""
         project = self.project
-        self.do("library", lambda: library_of(project), lambda found: self._offer(library(found)))
+        self.run_latest("library", lambda: library_of(project), lambda found: self._offer(library(found)))
 
     def action_paint(self) -> None:
         """Hands what is kept, or the line under the cursor, to the painter, and goes to see."""
@@ -234,13 +234,13 @@ class PromptsScreen(ChoosingTheBrush):
             return
         variants = to_paint(self._variants, self.rows.item)
         if not variants:
-            found = broken_down(self.desk().parent, self._around)
+            found = broken_down(self.draft().parent, self._around)
             if isinstance(found, PromptError):
                 self.show_error(found)
             else:
                 self.say("Write a prompt first: {prompts.edit} goes there.")
             return
-        project, brush, negative = self.project, self._brush, self.desk().negative
+        project, brush, negative = self.project, self._brush, self.draft().negative
 
         def order() -> int:
             from engine.pictures.orders.orders import newest_lora
@@ -257,7 +257,7 @@ class PromptsScreen(ChoosingTheBrush):
             if self.is_current:
                 self.app.switch_mode(Scope.PICTURES.value)
 
-        self.carry_out(order, ordered)
+        self.run_queued(order, ordered)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only a question that is being asked can be taken back."""
@@ -279,8 +279,8 @@ class PromptsScreen(ChoosingTheBrush):
 
     @on(TextLine.Submitted, "#prompt,#negative")
     def _entered(self, event: TextLine.Submitted) -> None:
-        desk = self.desk()
-        self.edit(desk.parent, desk.negative)
+        draft = self.draft()
+        self.edit(draft.parent, draft.negative)
         self.focus_list()
 
     @on(TextLine.Submitted, "#rewrite")
@@ -289,13 +289,13 @@ class PromptsScreen(ChoosingTheBrush):
         self.leave_field(event.input)
         if variant is None or text == variant.text:
             return
-        negative = self.desk().negative
+        negative = self.draft().negative
 
         def written(new: Variant) -> None:
             self._variants[at] = new
             self.show_variants(self._variants, at)
 
-        self.carry_out(lambda: rewritten(project, variant, text, negative), written)
+        self.run_queued(lambda: rewritten(project, variant, text, negative), written)
 
     @on(Rows.Moved, "#variants")
     def _moved(self) -> None:
@@ -307,27 +307,27 @@ class PromptsScreen(ChoosingTheBrush):
         def take(taken: Taken | None) -> None:
             if taken is not None:
                 # A prompt that says only what is not to be seen leaves the rest as it is, and the other way round.
-                desk = self.desk()
-                self.edit(taken.text or desk.parent, taken.negative or desk.negative)
+                draft = self.draft()
+                self.edit(taken.text or draft.parent, taken.negative or draft.negative)
 
         self.app.push_screen(screen, take)
 
-    def desk(self) -> PromptDraft:
+    def draft(self) -> PromptDraft:
         """What lies on the screen."""
         prompt, negative = (self.query_one(name, TextLine).value.strip() for name in ("#prompt", "#negative"))
         return PromptDraft(prompt, negative, tuple(self._variants))
 
-    def _lay(self, desk: PromptDraft) -> None:
+    def _lay(self, draft: PromptDraft) -> None:
         """A prompt and what came from it come to lie on the screen; what was kept of another stays."""
-        for name, text in (("#prompt", desk.parent), ("#negative", desk.negative)):
+        for name, text in (("#prompt", draft.parent), ("#negative", draft.negative)):
             field = self.query_one(name, TextLine)
             field.value = text + field.value if self._reading else text
             field.cursor_position = len(field.value)
-        there = {variant.text for variant in desk.variants}
+        there = {variant.text for variant in draft.variants}
         kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in there]
-        self._note = desk.note
+        self._note = draft.note
         self._reading = False
-        self.show_variants([*desk.variants, *kept], cursor=0)
+        self.show_variants([*draft.variants, *kept], cursor=0)
         ahead, self._ahead = self._ahead, []
         for action in ahead:
             action()
@@ -343,18 +343,18 @@ class PromptsScreen(ChoosingTheBrush):
         self._ahead = []
         self.could_not_read(error)
 
-    def _varied(self, desk: PromptDraft | None) -> None:
+    def _varied(self, draft: PromptDraft | None) -> None:
         self._server = None
         self.keys_changed()
-        if desk is None:
-            self.edit(self.desk().parent, self.desk().negative)
+        if draft is None:
+            self.edit(self.draft().parent, self.draft().negative)
             self.say("Taken back.")
             return
-        new = {variant.text for variant in desk.variants}
+        new = {variant.text for variant in draft.variants}
         kept = [each for each in self._variants if each.mark is Mark.KEPT and each.text not in new]
-        first = sum(variant.mark is Mark.KEPT for variant in (*kept, *desk.variants))
-        self._note = desk.note
-        self.show_variants([*kept, *desk.variants], cursor=first)
+        first = sum(variant.mark is Mark.KEPT for variant in (*kept, *draft.variants))
+        self._note = draft.note
+        self.show_variants([*kept, *draft.variants], cursor=first)
         self.focus_list()
 
     def _failed(self, error: LimnerError) -> None:
@@ -373,12 +373,12 @@ class PromptsScreen(ChoosingTheBrush):
         self._break_down()
 
     def _plain_parent(self) -> str:
-        return self._variants[0].text if self._variants and not self._variants[0].parent else self.desk().parent
+        return self._variants[0].text if self._variants and not self._variants[0].parent else self.draft().parent
 
     def _break_down(self) -> None:
         if self._reading:
             return  # Nothing is told of a field that is only still empty.
-        prompt, around = self.desk().parent, self._around
+        prompt, around = self.draft().parent, self._around
         found = broken_down(prompt, around)
         locked = parts_locked(prompt, around.person, self.choice) if around and isinstance(found, Breakdown) else []
         self.write("#breakdown", lambda width: breakdown_line(found, width, locked))

@@ -74,10 +74,10 @@ class ChoosingWhatVaries(Seeking):
                 return
             before = self.choice.model
             model = models[(models.index(before) + 1) % len(models)] if before in models else models[0]
-            if self.attempt(lambda: self.project.change({"language_model.model": model})) is not None:
+            if self.try_show(lambda: self.project.change({"language_model.model": model})) is not None:
                 self.choose(by_model=True, model=model)
 
-        self.do("models", server.models, chosen, self._no_models)
+        self.run_latest("models", server.models, chosen, self._no_models)
 
     def action_place(self) -> None:
         """Places vary, or do not."""
@@ -108,7 +108,7 @@ class ChoosingWhatVaries(Seeking):
         project's file names is asked about first: then None, and the key has to be pressed again."""
         from engine.llm.server import project_server
 
-        settings = self.attempt(lambda: self.project.settings.language_model)
+        settings = self.try_show(lambda: self.project.settings.language_model)
         if settings is None:
             return None
         url = settings.url

@@ -131,7 +131,7 @@ def laid_out(project: Project, prompt: str, negative: str) -> PromptDraft:
 
 def varied(
     project: Project,
-    desk: PromptDraft,
+    draft: PromptDraft,
     choice: Choice,
     seed: int,
     server: ModelServer | None,
@@ -144,16 +144,16 @@ def varied(
         Cancelled: the server was told to cancel.
     """
     person = project.settings.person
-    template = fill(desk.parent, person)
+    template = fill(draft.parent, person)
     parent = plain(template)
     note = ""
     about: dict[str, object] = {"seed": seed, "size": choice.size.value, "axes": sorted(choice.axes)}
-    stay = tuple(parts_locked(desk.parent, person, choice))
-    about |= {"locked": list(stay), "template": desk.parent}
+    stay = tuple(parts_locked(draft.parent, person, choice))
+    about |= {"locked": list(stay), "template": draft.parent}
     with project.store() as store:
         shelf = PromptStore(store)
         known = shelf.texts()
-        root = shelf.add(parent, desk.negative)
+        root = shelf.add(parent, draft.negative)
 
         def keep(found: Sequence[Variation]) -> list[Prompt]:
             return shelf.add_variations(root, [(each.text, {**about, **each.about()}) for each in found])
@@ -173,7 +173,7 @@ def varied(
                 examples=tuple(shelf.best()),
                 stored=tuple(known),
             )
-            about = {**made_by(choice.model, wish, server), "template": desk.parent}
+            about = {**made_by(choice.model, wish, server), "template": draft.parent}
 
             def came(progress: Progress) -> None:
                 if progress.variation is not None:
@@ -189,7 +189,7 @@ def varied(
         kept = [each for each in shelf.children(root.id) if each.mark is Mark.KEPT]
     if not found:
         note = f"no more variations: choose another axis or size{', or unlock a part' if stay else ''}"
-    return replace(desk, variants=tuple(_variant(each, parent) for each in [*kept, *made]), note=note)
+    return replace(draft, variants=tuple(_variant(each, parent) for each in [*kept, *made]), note=note)
 
 
 def marked(project: Project, variant: Variant, negative: str, mark: Mark) -> Variant:

@@ -280,7 +280,7 @@ class WorkScreen(Screen[None]):
             lines = (keyed_line(line, self.limner.keys) for line in self._nothing)
             self.query_one(".empty", Static).update(content_of(*lines))
 
-    def do(
+    def run_latest(
         self,
         group: str,
         work: Callable[[], Result],
@@ -298,7 +298,7 @@ class WorkScreen(Screen[None]):
 
         self.run_worker(in_thread, thread=True, exclusive=True, group=group, exit_on_error=False)
 
-    def carry_out(
+    def run_queued(
         self,
         work: Callable[[], Result],
         then: Callable[[Result], None],
@@ -325,7 +325,7 @@ class WorkScreen(Screen[None]):
         except Exception as error:
             return self.Failed(explained(error), instead)
 
-    def attempt(self, work: Callable[[], Result]) -> Result | None:
+    def try_show(self, work: Callable[[], Result]) -> Result | None:
         """Does quick work at once; an error is shown, and then the result is None."""
         try:
             return work()
@@ -335,7 +335,7 @@ class WorkScreen(Screen[None]):
 
     def could(self, work: Callable[[], object]) -> bool:
         """Does quick work at once, for its own sake; whether it could be done: an error is shown."""
-        return self.attempt(lambda: (work(),)) is not None
+        return self.try_show(lambda: (work(),)) is not None
 
     def show_error(self, error: LimnerError) -> None:
         """Tells what happened and what to do."""

@@ -38,4 +38,4 @@ def build_dataset(screen: WorkScreen) -> None:
             screen.shown()
 
     screen.say("Building the images …")
-    screen.do("build", work, built)
+    screen.run_latest("build", work, built)

@@ -52,7 +52,7 @@ class JobWatch:
             begin: starts it, or finds the one that runs already.
             refused: gets why it could not be started; None: the screen shows that.
         """
-        self._screen.do(self._work, begin, self.watch, refused)
+        self._screen.run_latest(self._work, begin, self.watch, refused)
 
     def watch(self, job: JobFolder) -> None:
         """Watches a job that was started, unless one is watched already."""
@@ -69,7 +69,7 @@ class JobWatch:
 
     def _look(self) -> None:
         if self._follower is not None:
-            self._screen.do(f"{self._work}-look", self._follower.poll, self._looked)
+            self._screen.run_latest(f"{self._work}-look", self._follower.poll, self._looked)
 
     def _looked(self, status: JobStatus) -> None:
         if self._follower is None:

@@ -197,7 +197,7 @@ class TrainingPlan(Horizontal):
                 name = f"{name}, {base.noise.words()}"
             return Planned(estimate, shape_of(base), name, known, there)
 
-        self._work_screen.do("plan", work, self._take, self._refuse)
+        self._work_screen.run_latest("plan", work, self._take, self._refuse)
 
     def tell(self, probing: Line) -> None:
         """Shows how a probe stands in the place of where the figures come from; nothing: no probe."""
@@ -210,7 +210,7 @@ class TrainingPlan(Horizontal):
         if dial.key == IMAGES:
             self._images = None
         else:
-            self._work_screen.attempt(lambda: self._work_screen.project.change({dial.key: None}))
+            self._work_screen.try_show(lambda: self._work_screen.project.change({dial.key: None}))
         self.read(anew=False)
 
     @on(Dials.Turned)
@@ -219,7 +219,7 @@ class TrainingPlan(Horizontal):
         if event.dial.key == IMAGES:
             self._images = int(event.value)
         else:
-            self._work_screen.attempt(lambda: self._work_screen.project.change({event.dial.key: event.value}))
+            self._work_screen.try_show(lambda: self._work_screen.project.change({event.dial.key: event.value}))
         self.read(anew=False)
 
     @on(Dials.Moved)

@@ -50,7 +50,7 @@ class Probing:
             self._tell([("measuring: preparing", Ink.ATTENTION)])
             self._watch.watch(job)
 
-        self._screen.do("probe", begin, begun)
+        self._screen.run_latest("probe", begin, begun)
 
     def stop(self) -> None:
         """Asks it to end; what it measured so far is not kept."""

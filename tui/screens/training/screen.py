@@ -184,7 +184,7 @@ class TrainingScreen(WorkScreen):
             self.limner.look_now()
             self.say("Started. It continues when this terminal closes.")
 
-        self.do("start", begin, begun)
+        self.run_latest("start", begin, begun)
 
     def action_probe(self) -> None:
         """Takes a few real steps with the settings shown, and estimates by them."""
@@ -206,7 +206,7 @@ class TrainingScreen(WorkScreen):
             return
         job = JobFolder(run.folder)
         if run.live and run.state is not JobState.PAUSED:
-            self.attempt(lambda: job.answered(Request.RESUME))
+            self.try_show(lambda: job.answered(Request.RESUME))
             self._ask(Request.PAUSE, "Pausing after this step; the GPU stays in use. {training.pause} resumes.")
         elif run.live:
             self._ask(Request.RESUME, "Resumed.")
@@ -346,7 +346,7 @@ class TrainingScreen(WorkScreen):
             self.limner.look_now()
             self.say("Resuming from the last saved state.")
 
-        self.do("start", go_on, gone_on)
+        self.run_latest("start", go_on, gone_on)
 
     def _go_round(self, by: int) -> None:
         stops: list[str | None] = [None, *self._seen.ids]
