@@ -179,7 +179,12 @@ def test_a_family_of_another_package_is_trained_and_painted_with(tmp_path: Path,
     index = {"_class_name": "ToyPipeline", "scheduler": ["diffusers", "DDPMScheduler"]}
     (base / "model_index.json").write_text(json.dumps(index))
     project = small_project(
-        tmp_path / "james", base__model=str(base), training__epochs=1, training__sample_prompts=["jx265 man, red"]
+        tmp_path / "james",
+        base__model=str(base),
+        training__epochs=1,
+        training__sample_prompts=["jx265 man, red"],
+        # One painter for both pictures.
+        painting__idle_seconds=8.0,
     )
     trained = limner(project, installed, "train", "--wait", "--json")
     assert trained.returncode == 0, trained.stdout + trained.stderr

@@ -56,7 +56,7 @@ OVER_EACH_TIME = (
 )
 
 DARK = {("limner-dark", (80, 24))}
-USUAL = {*DARK, ("limner-light", (120, 40))}
+USUAL = {*DARK, ("limner-light", (80, 24))}
 """Themes and sizes that are looked at each time; the others by ``make test-long``."""
 
 

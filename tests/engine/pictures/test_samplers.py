@@ -55,7 +55,7 @@ def params() -> GenerationParams:
     return GenerationParams(8, 3.0, Sampler.EULER)
 
 
-@pytest.mark.parametrize("sampler", usual(Sampler, 3))
+@pytest.mark.parametrize("sampler", usual(Sampler, 2))
 def test_a_picture_of_a_batch_of_4_is_the_one_painted_alone(
     painting: Painting, params: GenerationParams, sampler: Sampler
 ) -> None:
