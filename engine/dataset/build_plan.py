@@ -38,10 +38,10 @@ def doubts_of(project: Project) -> Callable[[Face], bool | None]:
         stamps = MeasuredFaces(store).stamps()
 
     def seen(face: Face) -> bool | None:
-        sight = face.measures.sight
-        if sight is None or face.path is None or stamps.get(face.marker_uid) != stamp_of(face.path, face.box):
+        quality = face.measures.quality
+        if quality is None or face.path is None or stamps.get(face.marker_uid) != stamp_of(face.path, face.box):
             return None
-        return sight.yaw is not None
+        return quality.yaw is not None
 
     return seen
 

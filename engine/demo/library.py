@@ -267,9 +267,9 @@ class IndexWriter:
             confirmed = {"marker_name": name, "subj_src": "manual"} if shot.confirmed else {}
             matched |= {"subj_uid": self.subjects[name], "face_id": cluster, "face_dist": distance, **confirmed}
         by_hand = shot.drawn_by_hand
-        sight = _sight(photo, face.box)
+        quality = _quality(photo, face.box)
         source = {"marker_src": "manual" if by_hand else "image", "marker_invalid": 0}
-        found = {"embeddings_json": "" if by_hand else f"[{_as_json(face.embedding)}]", **sight}
+        found = {"embeddings_json": "" if by_hand else f"[{_as_json(face.embedding)}]", **quality}
         if by_hand:
             found.update(score=100, marker_review=0)
         row = _marker_row(new_uid("m", self.rng), file_uid, digest, face.box, shot.taken_at)
@@ -281,7 +281,7 @@ class IndexWriter:
         box = (0.02, 0.8, 0.1, 0.1 * width / height)
         row = _marker_row(new_uid("m", self.rng), file_uid, digest, box, photo.shot.taken_at)
         wrong = {"marker_src": "image", "marker_invalid": 1, "subj_uid": self.subjects["James"], "subj_src": ""}
-        insert(self.connection, "markers", {**row, **wrong, **_sight(photo, box)})
+        insert(self.connection, "markers", {**row, **wrong, **_quality(photo, box)})
 
 
 def _dates(taken_at: datetime) -> dict[str, str]:
@@ -312,7 +312,7 @@ def _marker_row(uid: str, file_uid: str, digest: str, box: Box, taken_at: dateti
     }  # fmt: skip
 
 
-def _sight(photo: StoredPhoto, box: Box) -> dict[str, object]:
+def _quality(photo: StoredPhoto, box: Box) -> dict[str, object]:
     """How the detector saw the face on its small copy of the photo, 720 pixels high."""
     size = round(box[3] * 720)
     score = min(120, max(12, size // 2)) // (4 if photo.shot.blurred else 1)

@@ -204,14 +204,14 @@ class _Eyes:
             seen = find_in_box(self._detector, picture, box, detected)
             if each.measured:
                 try:
-                    sight = look(picture, box, whole, mirrored)
+                    quality = look(picture, box, whole, mirrored)
                 except ValueError:
                     # The photo was replaced since the scan and this box lies outside it: not measured.
                     continue
                 yaw = yaw_of(seen.points.scaled(*picture.size)) if seen else None
                 others = others_of(box, detected)
                 yaw = round(yaw, 1) if yaw is not None else None
-                sights.append((each.face.marker_uid, each.stamp, replace(sight, yaw=yaw, others=others)))
+                sights.append((each.face.marker_uid, each.stamp, replace(quality, yaw=yaw, others=others)))
             if each.embedded:
                 vector = self._embed(picture, seen) if seen else None
                 identities.append((each.face.marker_uid, each.stamp, SPACE, vector))

@@ -35,4 +35,6 @@ def measure_folder(project: Project) -> JobFolder:
 
 def unmeasured(faces: Iterable[Face]) -> int:
     """How many faces could be measured and are not, or were never compared with the others."""
-    return sum(not face.problem and (face.measures.sight is None or face.measures.kin is None) for face in faces)
+    return sum(
+        not face.problem and (face.measures.quality is None or face.measures.relations is None) for face in faces
+    )

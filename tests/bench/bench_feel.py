@@ -185,7 +185,7 @@ def _faces(root: Path) -> Project:
     for number in range(PHOTOS):
         picture = draw_portrait(JAMES, random_scene(Random(number)), 192).resize((SIDE, SIDE))
         picture.save(root / f"{number}.jpg", quality=85)
-    found, seen, sights, kin = [], [], [], {}
+    found, seen, sights, relations = [], [], [], {}
     for number in range(1, FACES + 1):
         chance, marker = Random(number), f"ms{number:08}"
         box = Box(0.25 + chance.random() * 0.1, 0.2, 0.35, 0.35)
@@ -197,11 +197,11 @@ def _faces(root: Path) -> Project:
         sights.append(
             (marker, "bench", FaceQuality(chance.uniform(20, 300), chance.uniform(40, 220), 45, 0, 0, *hashes))
         )
-        kin[marker] = FaceRelations(None, 1, False, None, 0.4, False)
+        relations[marker] = FaceRelations(None, 1, False, None, 0.4, False)
     with project.store() as store:
         Ledger(store).record("js1", found)
         measured = MeasuredFaces(store)
         measured.take_in(seen)
         measured.save(sights)
-        measured.save_kin(kin)
+        measured.save_kin(relations)
     return project

@@ -89,7 +89,7 @@ def _project(root: Path) -> Project:
     chance = Random(7)
     project = create_project(root, trigger="jx265", class_word="man")
     project.change({"person.uid": "js1", "person.name": "James"})
-    found, seen, sights, kin = [], [], [], {}
+    found, seen, sights, relations = [], [], [], {}
     for number in range(1, FACES + 1):
         marker, year, height = f"ms{number:08}", 2004 + number % 20, chance.uniform(0.04, 0.5)
         day = f"{year}-{1 + number % 12:02}-{1 + number % 28:02} 10:{number % 60:02}:{number // 60 % 60:02}"
@@ -103,7 +103,7 @@ def _project(root: Path) -> Project:
             (marker, "bench", FaceQuality(chance.uniform(2, 300), chance.uniform(40, 220), 45, 0, 0, *hashes))
         )
         burst = number - number % 5 if number % 20 < 5 else None
-        kin[marker] = FaceRelations(
+        relations[marker] = FaceRelations(
             burst, 5 if burst else 1, number % 5 == 0, None, chance.uniform(0.3, 1.2), number % 40 == 0
         )
     with project.store() as store:
@@ -111,5 +111,5 @@ def _project(root: Path) -> Project:
         measured = MeasuredFaces(store)
         measured.take_in(seen)
         measured.save(sights)
-        measured.save_kin(kin)
+        measured.save_kin(relations)
     return project

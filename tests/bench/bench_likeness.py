@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.pictures.likeness.photographs import Photographs
-from engine.pictures.likeness.scale import Gallery
+from engine.pictures.likeness.scale import IdentityScale
 from tests.bench.result import Result
 from tests.support.real_faces import far_apart, hopper, small_faces, variants
 
@@ -37,10 +37,10 @@ def results() -> Iterator[Result]:
     yield Result("likeness: Grace Hopper, nearest distance", min(far_apart(vectors, other[None])), "0 to 2")
     yield Result("likeness: small faces of others, nearest distance", min(far_apart(vectors, crowd)), "0 to 2")
     yield Result("likeness: small faces of others, median distance", statistics.median(far_apart(vectors, crowd)), "")
-    gallery = Gallery(vectors, {"Grace Hopper": other[None]}, people.general)
-    left_out = [Gallery(np.delete(vectors, at, 0), {"x": other[None]}, people.general).likeness(each)
+    scale = IdentityScale(vectors, {"Grace Hopper": other[None]}, people.general)
+    left_out = [IdentityScale(np.delete(vectors, at, 0), {"x": other[None]}, people.general).likeness(each)
                 for at, each in enumerate(vectors)]  # fmt: skip
     yield Result("likeness: one of the variants, by the others", statistics.median(left_out), "of 100")
     yield Result("likeness: the least of them", min(left_out), "of 100")
-    yield Result("likeness: small faces of others", statistics.median(map(gallery.likeness, crowd)), "of 100")
+    yield Result("likeness: small faces of others", statistics.median(map(scale.likeness, crowd)), "of 100")
     yield Result("likeness: a look at a photo", seconds * 1000, "ms")

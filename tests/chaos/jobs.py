@@ -206,7 +206,7 @@ def measure(project: Project, chance: Random, until: float, tally: Tally) -> Non
         known = now if now < FACES else 0
     os.waitpid(forked(measure_folder(project), JobKind.MEASURE, project, {"again": False}), 0)
     with project.store() as store:
-        missing = [face.id for face in Ledger(store).faces() if face.measures.sight is None]
+        missing = [face.id for face in Ledger(store).faces() if face.measures.quality is None]
     tally.expect(not missing, "measuring done in the end", f"never measured: {missing}")
 
 

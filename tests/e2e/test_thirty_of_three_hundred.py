@@ -45,7 +45,7 @@ def project(tmp_path: Path) -> Project:
     project.change({"person.name": "James", "person.uid": "js1"})
     photo = tmp_path / "photo.jpg"
     draw_portrait(JAMES, random_scene(Random(5)), 256).resize((SIDE, SIDE)).save(photo, quality=85)
-    found, sights, kin, seen = [], [], {}, []
+    found, sights, relations, seen = [], [], {}, []
     for number in range(1, FACES + 1):
         chance = Random(number)
         # Near, half a body, from afar: what is below the chin decides.
@@ -61,7 +61,7 @@ def project(tmp_path: Path) -> Project:
         sights.append((face.marker_uid, "made", FaceQuality(sharp, 120, 50, 0, 0, *bits)))
         seen.append(Seen(face.marker_uid))
         of_burst = 41 <= number % 100 <= 49
-        kin[face.marker_uid] = FaceRelations(
+        relations[face.marker_uid] = FaceRelations(
             burst=number // 100 * 100 + 41 if of_burst else None,
             burst_size=9 if of_burst else 1,
             burst_best=not of_burst or number % 100 == 45,
@@ -74,7 +74,7 @@ def project(tmp_path: Path) -> Project:
         measured = MeasuredFaces(store)
         measured.take_in(seen)
         measured.save(sights)
-        measured.save_kin(kin)
+        measured.save_kin(relations)
     return project
 
 
@@ -124,7 +124,7 @@ def test_three_hundred_faces_become_twenty_four_images_by_keys_alone(project: Pr
     kept = [face for face in faces.values() if face.decision is Decision.KEEP]
     assert len(kept) == 24
     assert not [face.id for face in kept if wrong(face.id) or blurred(face.id) or copied(face.id)]
-    assert max(Counter(face.measures.kin.burst for face in kept if face.measures.kin).pop(45, 0), 0) <= 1
+    assert max(Counter(face.measures.relations.burst for face in kept if face.measures.relations).pop(45, 0), 0) <= 1
     assert all(
         faces[number].decision is decision for number, decision in by_hand.items() if decision.value != "undecided"
     )

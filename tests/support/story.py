@@ -290,16 +290,16 @@ def _face(project: Project, number: int) -> FoundFace:
 
 def _measure(measured: MeasuredFaces, found: list[FoundFace]) -> None:
     """What measuring would find: 13 to 15 are one burst, 11 is a blur, 17 somebody else, 20 a copy of 19."""
-    seen, sights, kin = [], [], {}
+    seen, sights, relations = [], [], {}
     for number, face in enumerate(found, start=1):
         chance = Random(f"measures {number}")
         sharp = 7.0 if number == 11 else chance.uniform(20, 230)
         hashes = chance.getrandbits(256), chance.getrandbits(64)
-        sight = FaceQuality(round(sharp, 1), round(chance.uniform(80, 170), 1), 48.0, 0.01, 0.0, *hashes)
+        quality = FaceQuality(round(sharp, 1), round(chance.uniform(80, 170), 1), 48.0, 0.01, 0.0, *hashes)
         seen.append(Seen(face.marker_uid))
         if not face.problem:
-            sights.append((face.marker_uid, "story", sight))
-            kin[face.marker_uid] = FaceRelations(
+            sights.append((face.marker_uid, "story", quality))
+            relations[face.marker_uid] = FaceRelations(
                 burst=13 if 13 <= number <= 15 else None,
                 burst_size=3 if 13 <= number <= 15 else 1,
                 burst_best=number not in (13, 15),
@@ -309,7 +309,7 @@ def _measure(measured: MeasuredFaces, found: list[FoundFace]) -> None:
             )
     measured.take_in(seen)
     measured.save(sights)
-    measured.save_kin(kin)
+    measured.save_kin(relations)
 
 
 def _events(job: JobFolder, steps: int, done: bool) -> Iterator[events.Event]:

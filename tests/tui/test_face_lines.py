@@ -42,7 +42,7 @@ def text(line: Line) -> str:
     [
         (FACE, "matched by the machine"),
         (replace(FACE, confirmed=True, measures=Measures()), "confirmed by a person"),
-        (replace(FACE, measures=replace(FACE.measures, kin=FaceRelations())), "matched · who: not measured"),
+        (replace(FACE, measures=replace(FACE.measures, relations=FaceRelations())), "matched · who: not measured"),
         (replace(FACE, measures=Measures()), "matched · who: not measured"),
     ],
 )

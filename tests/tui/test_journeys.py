@@ -535,4 +535,4 @@ class TestFacesTogether:
             await until(pilot, lambda: "not measured" not in shown(pilot) and "sharp" in shown(pilot).split("light")[0])
         with story.store() as store:
             faces = Ledger(store).faces()
-        assert [face.id for face in faces if face.measures.sight is None] == [6], "its photo is missing"
+        assert [face.id for face in faces if face.measures.quality is None] == [6], "its photo is missing"

@@ -105,7 +105,7 @@ class LimnerApp(Context, inherit_bindings=False):
         self.quitting = Quit(self)
         self.key_queue = KeyQueue(self, super().on_event)
         self.looks.take_up()
-        self.gallery.prefer(self.looks.settings.pictures)
+        self.images.prefer(self.looks.settings.pictures)
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and what is pasted take turns; everything else is handled at once."""

@@ -9,7 +9,7 @@ from textual import events
 from textual.app import App
 
 from tui.terminal.clipboard import copy
-from tui.terminal.image_registry import Gallery
+from tui.terminal.image_registry import ImageRegistry
 from tui.terminal.output_filter import OutputFilter
 from tui.terminal.protocol import Protocol
 from tui.terminal.query import Asked
@@ -40,7 +40,7 @@ class PictureApp(App[None], inherit_bindings=False):
         self.asked = asked or Asked()
         super().__init__(**options)
         add_line_filter(self, OutputFilter())
-        self.gallery = Gallery(self, asked)
+        self.images = ImageRegistry(self, asked)
 
     def terminal_answered(self) -> None:
         """The terminal's answer came after the app did; told by the driver, from outside of any message."""
@@ -48,11 +48,11 @@ class PictureApp(App[None], inherit_bindings=False):
 
     def action_pictures_as(self) -> None:
         """The terminal's own pictures or half-blocks."""
-        protocol = self.gallery.toggle()
+        protocol = self.images.toggle()
         self.redraw_pictures()
-        if self.gallery.choice.protocol is Protocol.HALF_BLOCKS:
-            fix = f" Run: {self.gallery.choice.fix}" if self.gallery.choice.fix else ""
-            self.notify(f"Only half-blocks: {self.gallery.choice.why}.{fix}", markup=False)
+        if self.images.choice.protocol is Protocol.HALF_BLOCKS:
+            fix = f" Run: {self.images.choice.fix}" if self.images.choice.fix else ""
+            self.notify(f"Only half-blocks: {self.images.choice.why}.{fix}", markup=False)
         else:
             self.notify(f"Pictures are drawn by {_WORDS[protocol]}.", timeout=2, markup=False)
 
@@ -105,11 +105,11 @@ class PictureApp(App[None], inherit_bindings=False):
                 shown.draw_again()
 
     def _answered(self) -> None:
-        if self.gallery.answered():
+        if self.images.answered():
             self.redraw_pictures()
 
     def _stack_changed(self) -> None:
-        if self.gallery.way is not None:
+        if self.images.way is not None:
             self.redraw_pictures()
 
     def _see_who_is_there(self) -> None:
@@ -118,13 +118,13 @@ class PictureApp(App[None], inherit_bindings=False):
 
     def _ask_tmux(self) -> None:
         def ask() -> None:
-            changed = self.gallery.another_terminal()
+            changed = self.images.another_terminal()
             self.call_from_thread(self._reattached, changed)
 
         self.run_worker(ask, thread=True, exclusive=True, group="terminal", exit_on_error=False)
 
     def _reattached(self, changed: bool) -> None:
         """Another terminal has none of our pictures; one that stayed loses little by getting them again."""
-        if changed or self.gallery.way is not None:
-            self.gallery.forget_all()
+        if changed or self.images.way is not None:
+            self.images.forget_all()
             self.redraw_pictures()

@@ -37,22 +37,22 @@ def _measures(face: Face) -> dict[str, Any]:
     """What is known beyond the box; null: not measured."""
     from engine.faces.framing import cut_of, framings_of, own_crop
 
-    sight, kin, crop = face.measures.sight, face.measures.kin, own_crop(face)
+    quality, relations, crop = face.measures.quality, face.measures.relations, own_crop(face)
     return {
         "framing": cut_of(face).framing.value if crop else None,
         "framings": [framing.value for framing in framings_of(face)],
         "crop": list(crop.corners) if crop else None,
-        "sharp": sight.sharp if sight else None,
-        "light": sight.light if sight else None,
-        "yaw": sight.yaw if sight else None,
+        "sharp": quality.sharp if quality else None,
+        "light": quality.light if quality else None,
+        "yaw": quality.yaw if quality else None,
         "view": view.value if (view := face.measures.view) else None,
         "others": len(neighbours) if (neighbours := face.measures.neighbours) is not None else None,
-        "burst": kin.burst_size if kin else None,
-        "copy_of": kin.copy_of if kin else None,
-        "mirrored": kin.mirrored if kin else None,
-        "distance": kin.distance if kin else None,
-        "space": kin.space if kin else None,
-        "wrong": kin.wrong if kin else None,
+        "burst": relations.burst_size if relations else None,
+        "copy_of": relations.copy_of if relations else None,
+        "mirrored": relations.mirrored if relations else None,
+        "distance": relations.distance if relations else None,
+        "space": relations.space if relations else None,
+        "wrong": relations.wrong if relations else None,
     }
 
 
@@ -79,13 +79,15 @@ def _framing(face: Face) -> str:
 
 
 def _note(face: Face) -> str:
-    kin = face.measures.kin
+    relations = face.measures.relations
     found = [
         "blurred" if face.measures.blurred else "",
         "gone from the library" if face.gone else "",
-        "somebody else?" if kin and kin.wrong else "",
+        "somebody else?" if relations and relations.wrong else "",
         "who? twice on this photo" if face.twice else "",
-        f"{'mirrored ' if kin.mirrored else ''}copy of {kin.copy_of}" if kin and kin.copy_of else "",
-        f"burst of {kin.burst_size}" if kin and kin.burst_size > 1 else "",
+        f"{'mirrored ' if relations.mirrored else ''}copy of {relations.copy_of}"
+        if relations and relations.copy_of
+        else "",
+        f"burst of {relations.burst_size}" if relations and relations.burst_size > 1 else "",
     ]
     return face.problem or ", ".join(filter(None, [*found, face.warning or ""]))

@@ -123,7 +123,7 @@ class LimnerDriver(LinuxDriver):
 
     def stop_application_mode(self) -> None:
         """Gives the terminal back as it was, without our pictures."""
-        deletes_all = getattr(getattr(self._app, "gallery", None), "deletes_all", None)
+        deletes_all = getattr(getattr(self._app, "images", None), "deletes_all", None)
         if deletes_all is not None and self._writer_thread is not None and self._writer_thread.is_alive():
             self.write(deletes_all())
         # tmux (3.3a) puts rows of this screen that are as wide as the window into the shell's when both have grown
@@ -133,7 +133,7 @@ class LimnerDriver(LinuxDriver):
 
     def _draw_anew(self) -> None:
         """Draws the whole screen and sends its pictures: Textual would draw what changed since on an empty one."""
-        forget = getattr(getattr(self._app, "gallery", None), "forget_all", None)
+        forget = getattr(getattr(self._app, "images", None), "forget_all", None)
         if forget is not None:
             forget()
         self._app.refresh(layout=True)

@@ -49,7 +49,7 @@ class _Waiting:
     done: Callable[[], None]
 
 
-class Gallery:
+class ImageRegistry:
     """What the terminal can show, and what it shows.
 
     Args:

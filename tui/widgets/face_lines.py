@@ -100,9 +100,9 @@ def face_facts(face: Face, whole: bool = False, narrow: bool = False) -> list[Li
     crop = own_crop(face)
     if face.problem or crop is None:
         return [first, [("! ", Ink.ATTENTION), (face.problem or "can't be cut", Ink.ATTENTION)]]
-    kin, sight = face.measures.kin, face.measures.sight
-    if kin is not None and kin.burst_size > 1:
-        first.append((f" · {'best' if kin.burst_best else '1'} of {kin.burst_size} in a burst", Ink.MUTED))
+    relations, quality = face.measures.relations, face.measures.quality
+    if relations is not None and relations.burst_size > 1:
+        first.append((f" · {'best' if relations.burst_best else '1'} of {relations.burst_size} in a burst", Ink.MUTED))
     cut = cut_of(face)
     small = crop.side < SIDE
     second: Line = [(f"{'↑ ' if small else ''}crop {crop.side:,} px", Ink.ATTENTION if small else Ink.PLAIN)]
@@ -110,9 +110,9 @@ def face_facts(face: Face, whole: bool = False, narrow: bool = False) -> list[Li
     if whole and (below := body_below(face)) is not None:
         second.append((f" · {below:.1f} below" if narrow else f" · {below:.1f} faces below", Ink.MUTED))
     third: Line = [("not measured", Ink.MUTED)]
-    if sight is not None:
-        yaw = ("–" if narrow else "not measured") if sight.yaw is None else f"{sight.yaw:.0f}°"
-        third = [(f"sharp {sight.sharp:.0f} · light {sight.light:.0f}", Ink.PLAIN), (f" · yaw {yaw}", Ink.MUTED)]
+    if quality is not None:
+        yaw = ("–" if narrow else "not measured") if quality.yaw is None else f"{quality.yaw:.0f}°"
+        third = [(f"sharp {quality.sharp:.0f} · light {quality.light:.0f}", Ink.PLAIN), (f" · yaw {yaw}", Ink.MUTED)]
     return [first, second, third, _who(face)]
 
 
@@ -169,19 +169,22 @@ def _padded(flags: Line) -> Line:
 
 def _flags(face: Face) -> Line:
     """What to be careful about, each with a word or a shape."""
-    kin = face.measures.kin
+    relations = face.measures.relations
     found: list[tuple[str, Ink]] = []
     if face.gone:
         found.append(("gone ", Ink.ATTENTION))
-    if face.twice or (kin is not None and kin.wrong):
+    if face.twice or (relations is not None and relations.wrong):
         found.append(("who? ", Ink.ATTENTION))
     if face.measures.blurred:
         found.append(("blur ", Ink.ATTENTION))
-    if kin is not None and kin.copy_of is not None:
+    if relations is not None and relations.copy_of is not None:
         found.append(("copy ", Ink.ATTENTION))
-    elif kin is not None and kin.burst_size > 1:
+    elif relations is not None and relations.burst_size > 1:
         found.append(
-            (f"≈{kin.burst_size}{'* ' if kin.burst_best else '  '}", Ink.ACTIVE if kin.burst_best else Ink.MUTED)
+            (
+                f"≈{relations.burst_size}{'* ' if relations.burst_best else '  '}",
+                Ink.ACTIVE if relations.burst_best else Ink.MUTED,
+            )
         )
     if face.warning:
         found.append(("box? ", Ink.ATTENTION))
@@ -191,19 +194,19 @@ def _flags(face: Face) -> Line:
 
 
 def _who(face: Face) -> Line:
-    kin = face.measures.kin
+    relations = face.measures.relations
     sure = "confirmed by a person" if face.confirmed else "matched by the machine"
     if face.gone:
         return [("gone from the library; its decision is kept", Ink.ATTENTION)]
     if face.warning:
         return [("≈ ", Ink.ATTENTION), (face.warning, Ink.ATTENTION)]
-    if kin is not None and kin.wrong:
-        return [(f"who? far from the others ({kin.distance:.2f})", Ink.ATTENTION)]
+    if relations is not None and relations.wrong:
+        return [(f"who? far from the others ({relations.distance:.2f})", Ink.ATTENTION)]
     if face.twice:
         return [("who? twice on this photo: one is somebody else, or a mirror", Ink.ATTENTION)]
-    if kin is not None and kin.copy_of is not None:
-        return [(f"the same picture as face {kin.copy_of}", Ink.ATTENTION)]
-    if not face.confirmed and (kin is None or kin.wrong is None):
+    if relations is not None and relations.copy_of is not None:
+        return [(f"the same picture as face {relations.copy_of}", Ink.ATTENTION)]
+    if not face.confirmed and (relations is None or relations.wrong is None):
         # Nobody said that it is the person, and nothing could be compared.
         return [("matched", Ink.PLAIN), (" · who: not measured", Ink.MUTED)]
     return [(sure, Ink.PLAIN)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from tui.terminal.hires import Sharp, Way
-    from tui.terminal.image_registry import Gallery
+    from tui.terminal.image_registry import ImageRegistry
 
 KEPT = 400
 """How many drawn pictures stay in memory."""
@@ -171,14 +171,14 @@ class Portrait(Widget):
         self._send_sharp()
 
     @property
-    def _gallery(self) -> Gallery | None:
-        return getattr(self.app, "gallery", None)
+    def _gallery(self) -> ImageRegistry | None:
+        return getattr(self.app, "images", None)
 
     @property
     def _way(self) -> Way | None:
         """How the terminal draws pictures itself; None where it does not, or where another screen dims this one."""
-        gallery = self._gallery
-        return gallery.way if gallery is not None and self.screen.is_active else None
+        images = self._gallery
+        return images.way if images is not None and self.screen.is_active else None
 
     @property
     def _key(self) -> Hashable | None:
@@ -192,9 +192,9 @@ class Portrait(Widget):
     def _to_show(self) -> list[Strip] | str | None:
         if self._subject is None:
             return None
-        way, gallery = self._way, self._gallery
-        if way is not None and gallery is not None and way[0] is Protocol.KITTY:
-            strips = gallery.strips(self._key)
+        way, images = self._way, self._gallery
+        if way is not None and images is not None and way[0] is Protocol.KITTY:
+            strips = images.strips(self._key)
             if strips is not None:
                 return strips
         return self._drawn.get(self._cell(self._subject))
@@ -214,11 +214,11 @@ class Portrait(Widget):
 
     def _rest(self) -> None:
         """Begins to wait for the eye to rest; what is on its way and not looked at any more is given up."""
-        gallery = self._gallery
-        if gallery is None or gallery.way is None:
+        images = self._gallery
+        if images is None or images.way is None:
             return
         key = self._key
-        gallery.give_up(lambda other: other not in self._sent or other == key)
+        images.give_up(lambda other: other not in self._sent or other == key)
         if self._resting is not None:
             self._resting.stop()
         self._resting = self.set_timer(REST, self._sharpen) if key is not None else None
@@ -238,13 +238,13 @@ class Portrait(Widget):
             self._resting = self.set_timer(REST, self._sharpen)
 
     def _send_sharp(self) -> None:
-        key, gallery = self._key, self._gallery
-        if key is None or gallery is None or key not in self._sharp or gallery.strips(key) is not None:
+        key, images = self._key, self._gallery
+        if key is None or images is None or key not in self._sharp or images.strips(key) is not None:
             return
         sharp = self._sharp[key]
-        if key not in self._sent or not gallery.has_waiting(key):
+        if key not in self._sent or not images.has_waiting(key):
             self._sent.add(key)
-            gallery.send(key, sharp, partial(self._place, key, sharp), partial(self._arrived, sharp))
+            images.send(key, sharp, partial(self._place, key, sharp), partial(self._arrived, sharp))
 
     def _arrived(self, sharp: Sharp) -> None:
         """The terminal has it. A sixel lies over the half-blocks already: painting those once more would cover it."""

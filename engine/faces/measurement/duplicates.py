@@ -59,7 +59,7 @@ def compare(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) 
     Returns:
         What was found, by marker, for every face that was measured.
     """
-    looked = [face for face in faces if face.measures.sight is not None]
+    looked = [face for face in faces if face.measures.quality is not None]
     space, vectors = best_space(looked, embeddings), one_space(looked, embeddings)
     copies, bursts = find_copies(looked, vectors), find_bursts(looked, vectors)
     distances, limit = distances_from_person(looked, vectors)
@@ -71,7 +71,7 @@ def compare(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) 
         found[face.marker_uid] = FaceRelations(
             burst=burst[0].id if burst else None,
             burst_size=len(burst) if burst else 1,
-            burst_best=burst is None or max(burst, key=worth).id == face.id,
+            burst_best=burst is None or max(burst, key=quality_key).id == face.id,
             copy_of=copy.better if copy else None,
             distance=round(distance, 4) if distance is not None else None,
             wrong=_is_wrong(face, distance, limit),
@@ -81,7 +81,7 @@ def compare(faces: Sequence[Face], embeddings: Mapping[str, tuple[str, bytes]]) 
     return found
 
 
-def worth(face: Face) -> tuple[float, ...]:
+def quality_key(face: Face) -> tuple[float, ...]:
     """What makes one of several alike faces the best, most important first: sharp, well lit, confirmed, large."""
     measures = face.measures
     sharp = measures.sharp or 0.0
@@ -141,12 +141,12 @@ class Copy:
 
 def find_copies(faces: Sequence[Face], vectors: Mapping[int, Floats]) -> dict[int, Copy]:
     """For each face whose photo shows the same as a better one, or the same mirrored: which."""
-    ranked = sorted(faces, key=worth, reverse=True)
-    sights = [face.measures.sight for face in ranked if face.measures.sight]
-    words = _words([sight.photo_hash for sight in sights])
+    ranked = sorted(faces, key=quality_key, reverse=True)
+    sights = [face.measures.quality for face in ranked if face.measures.quality]
+    words = _words([quality.photo_hash for quality in sights])
     # Where the mirrored picture was not hashed its place is taken by what can't lie near: the hash turned round.
     everywhere = (1 << 256) - 1
-    mirrored = _words([_or(sight.photo_hash_mirrored, sight.photo_hash ^ everywhere) for sight in sights])
+    mirrored = _words([_or(quality.photo_hash_mirrored, quality.photo_hash ^ everywhere) for quality in sights])
     copies: dict[int, Copy] = {}
     for turned, hashes in ((False, words), (True, mirrored)):
         for copy, better in _alike(ranked, words, hashes):
@@ -245,7 +245,7 @@ def _same_moment(one: Face, other: Face, vectors: Mapping[int, Floats]) -> bool:
         return False
     if one.id in vectors and other.id in vectors:
         return float(np.linalg.norm(vectors[one.id] - vectors[other.id])) <= BURST_DISTANCE
-    first, second = one.measures.sight, other.measures.sight
+    first, second = one.measures.quality, other.measures.quality
     return first is not None and second is not None and (first.face_hash ^ second.face_hash).bit_count() <= BURST_BITS
 
 

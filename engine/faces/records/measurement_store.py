@@ -73,21 +73,21 @@ class MeasuredFaces:
 
     def save(self, measured: Iterable[tuple[str, str, FaceQuality]]) -> None:
         """Keeps what was measured: marker, stamp, measures."""
-        rows = [(marker, stamp, *_values(sight)) for marker, stamp, sight in measured]
+        rows = [(marker, stamp, *_values(quality)) for marker, stamp, quality in measured]
         with self._store.change() as change:
             change.executemany(
                 f"INSERT OR REPLACE INTO measures ({MEASURES}) VALUES ({', '.join('?' * 12)})",
                 rows,
             )
 
-    def save_kin(self, kin: Mapping[str, FaceRelations]) -> None:
+    def save_kin(self, relations: Mapping[str, FaceRelations]) -> None:
         """Keeps what comparing found; replaces what was known of these faces."""
         rows = [
             (
                 *(marker, each.burst, each.burst_size, each.burst_best, each.copy_of),
                 *(each.distance, each.wrong, each.space, each.mirrored),
             )
-            for marker, each in kin.items()
+            for marker, each in relations.items()
         ]
         with self._store.change() as change:
             change.executemany(f"INSERT OR REPLACE INTO kin ({KIN}) VALUES ({', '.join('?' * 9)})", rows)
@@ -125,12 +125,12 @@ def measures_of(row: sqlite3.Row) -> Measures:
     """The measures of a row of ``TABLES``."""
     if row["stamp"] is None and row["neighbours"] is None:
         return NOT_MEASURED
-    sight = _sight(row) if row["stamp"] is not None else None
+    quality = _quality(row) if row["stamp"] is not None else None
     told = _read_boxes(row["neighbours"])
     return Measures(
-        sight=sight,
-        neighbours=_together(told, sight.others if sight else None),
-        kin=_kin(row) if row["burst_size"] is not None else None,
+        quality=quality,
+        neighbours=_together(told, quality.others if quality else None),
+        relations=_relations(row) if row["burst_size"] is not None else None,
     )
 
 
@@ -149,15 +149,15 @@ def _read_boxes(text: str | None) -> tuple[Box, ...] | None:
     return None if text is None else tuple(Box(*box) for box in parse_json(text))
 
 
-def _values(sight: FaceQuality) -> tuple[object, ...]:
+def _values(quality: FaceQuality) -> tuple[object, ...]:
     """In the order of the table's columns; hashes as text, for SQLite's integers have a sign."""
-    numbers = (sight.sharp, sight.light, sight.contrast, sight.clipped, sight.crushed)
-    mirrored = None if sight.photo_hash_mirrored is None else f"{sight.photo_hash_mirrored:064x}"
-    others = None if sight.others is None else _boxes(sight.others)
-    return (*numbers, f"{sight.photo_hash:064x}", f"{sight.face_hash:016x}", sight.yaw, mirrored, others)
+    numbers = (quality.sharp, quality.light, quality.contrast, quality.clipped, quality.crushed)
+    mirrored = None if quality.photo_hash_mirrored is None else f"{quality.photo_hash_mirrored:064x}"
+    others = None if quality.others is None else _boxes(quality.others)
+    return (*numbers, f"{quality.photo_hash:064x}", f"{quality.face_hash:016x}", quality.yaw, mirrored, others)
 
 
-def _sight(row: sqlite3.Row) -> FaceQuality:
+def _quality(row: sqlite3.Row) -> FaceQuality:
     return FaceQuality(
         sharp=row["sharp"],
         light=row["light"],
@@ -172,7 +172,7 @@ def _sight(row: sqlite3.Row) -> FaceQuality:
     )
 
 
-def _kin(row: sqlite3.Row) -> FaceRelations:
+def _relations(row: sqlite3.Row) -> FaceRelations:
     return FaceRelations(
         burst=row["burst"],
         burst_size=row["burst_size"],

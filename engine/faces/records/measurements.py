@@ -102,39 +102,39 @@ class FaceRelations:
 class Measures:
     """All that is known of a face beyond its box."""
 
-    sight: FaceQuality | None = None
+    quality: FaceQuality | None = None
     neighbours: tuple[Box, ...] | None = None
     """The other faces in its photo, told by the library or detected."""
-    kin: FaceRelations | None = None
+    relations: FaceRelations | None = None
 
     @property
     def sharp(self) -> float | None:
         """Sharpness on the face."""
-        return self.sight.sharp if self.sight else None
+        return self.quality.sharp if self.quality else None
 
     @property
     def blurred(self) -> bool | None:
         """Whether too little detail is left to learn a face from."""
-        return None if self.sight is None else self.sight.sharp < BLURRED
+        return None if self.quality is None else self.quality.sharp < BLURRED
 
     @property
     def light(self) -> Light | None:
         """How the face is lit."""
-        sight = self.sight
-        if sight is None:
+        quality = self.quality
+        if quality is None:
             return None
-        if sight.light < DARK or sight.crushed > CLIPPED * 4:
+        if quality.light < DARK or quality.crushed > CLIPPED * 4:
             return Light.DARK
-        if sight.light > BRIGHT or sight.clipped > CLIPPED * 4:
+        if quality.light > BRIGHT or quality.clipped > CLIPPED * 4:
             return Light.BRIGHT
-        return Light.FLAT if sight.contrast < FLAT else Light.GOOD
+        return Light.FLAT if quality.contrast < FLAT else Light.GOOD
 
     @property
     def view(self) -> View | None:
         """How far the face is turned."""
-        if self.sight is None or self.sight.yaw is None:
+        if self.quality is None or self.quality.yaw is None:
             return None
-        yaw = abs(self.sight.yaw)
+        yaw = abs(self.quality.yaw)
         return View.PROFILE if yaw >= PROFILE else View.TURNED if yaw >= TURNED else View.FRONT
 
 

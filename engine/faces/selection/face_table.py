@@ -146,7 +146,7 @@ class FaceColumns:
         if name == "year":
             return self.numbers["year"]
         return np.array(
-            [(face.measures.kin.burst if face.measures.kin else None) or 0 for face in self.faces], np.int64
+            [(face.measures.relations.burst if face.measures.relations else None) or 0 for face in self.faces], np.int64
         )
 
     def _on_one_photo(self) -> dict[str, list[int]]:

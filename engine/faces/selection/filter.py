@@ -241,7 +241,7 @@ def _grouped(columns: FaceColumns, rows: Rows, name: str) -> tuple[Rows, dict[in
 
 def _group_label(columns: FaceColumns, face: Face, name: str) -> str:
     if name == "burst":
-        return "burst" if face.measures.kin and face.measures.kin.burst else "no burst"
+        return "burst" if face.measures.relations and face.measures.relations.burst else "no burst"
     if name == "framing":
         place = columns.choices["framing"][columns.row(face.id) or 0]
         return CHOICES["framing"][place] if place >= 0 else "can't be used"

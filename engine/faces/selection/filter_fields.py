@@ -43,12 +43,16 @@ NUMBERS: Mapping[str, Number] = {
     "sharp": Number("sharpness on the face: below 12 blurred, below 40 soft", lambda face: face.measures.sharp),
     "year": Number("the year it was taken", _year),
     "light": Number(
-        "mean brightness of the face, 0 to 255", lambda face: sight.light if (sight := face.measures.sight) else None
+        "mean brightness of the face, 0 to 255",
+        lambda face: quality.light if (quality := face.measures.quality) else None,
     ),
-    "contrast": Number("contrast on the face", lambda face: sight.contrast if (sight := face.measures.sight) else None),
+    "contrast": Number(
+        "contrast on the face", lambda face: quality.contrast if (quality := face.measures.quality) else None
+    ),
     "yaw": Number("degrees the face is turned to the side, 0 to 90", lambda face: _yaw(face)),
     "dist": Number(
-        "distance from the confirmed faces, 0 to 2", lambda face: kin.distance if (kin := face.measures.kin) else None
+        "distance from the confirmed faces, 0 to 2",
+        lambda face: relations.distance if (relations := face.measures.relations) else None,
     ),
     "burst": Number("how many were taken within seconds", lambda face: _burst_size(face)),
     "id": Number("the face's number", lambda face: face.id),
@@ -68,27 +72,30 @@ STATES: Mapping[str, State] = {
     "matched": State("matched by the machine", lambda face: not face.confirmed),
     "duplicate": State(
         "the same picture as a better one",
-        lambda face: face.measures.kin is not None and face.measures.kin.copy_of is not None,
+        lambda face: face.measures.relations is not None and face.measures.relations.copy_of is not None,
     ),
     "blurred": State("too little detail", lambda face: face.measures.blurred),
     "soft": State("not quite sharp", lambda face: face.measures.sharp is not None and face.measures.sharp < SOFT),
     "wrong": State(
-        "probably somebody else", lambda face: face.measures.kin is not None and face.measures.kin.wrong is True
+        "probably somebody else",
+        lambda face: face.measures.relations is not None and face.measures.relations.wrong is True,
     ),
     "burst": State("one of several within seconds", lambda face: _burst_size(face) not in (None, 1)),
     "best": State(
-        "the best of its burst, or in none", lambda face: face.measures.kin is not None and face.measures.kin.burst_best
+        "the best of its burst, or in none",
+        lambda face: face.measures.relations is not None and face.measures.relations.burst_best,
     ),
     "edge": State("cut by the picture's edge", _at_edge),
     "cropped": State("cropped by hand", lambda face: face.cut is not None and face.cut.by_hand),
     "broken": State("its photo can't be used", lambda face: face.problem is not None),
     "doubtful": State("its box may be wrong", lambda face: face.warning is not None),
     "mirrored": State(
-        "a better picture mirrored", lambda face: face.measures.kin is not None and face.measures.kin.mirrored
+        "a better picture mirrored",
+        lambda face: face.measures.relations is not None and face.measures.relations.mirrored,
     ),
     "twice": State("the person is on its photo twice, and neither is decided", lambda face: face.twice),
     "gone": State("decided, and no longer in the library", lambda face: face.gone),
-    "unmeasured": State("not measured", lambda face: face.measures.sight is None),
+    "unmeasured": State("not measured", lambda face: face.measures.quality is None),
 }
 """States read off a face; ``COMPUTED_STATES`` are worked out for all faces at once."""
 
@@ -135,9 +142,9 @@ GROUPS: Mapping[str, str] = {"day": "by day", "year": "by year", "burst": "by bu
 
 
 def _yaw(face: Face) -> float | None:
-    sight = face.measures.sight
-    return None if sight is None or sight.yaw is None else abs(sight.yaw)
+    quality = face.measures.quality
+    return None if quality is None or quality.yaw is None else abs(quality.yaw)
 
 
 def _burst_size(face: Face) -> int | None:
-    return face.measures.kin.burst_size if face.measures.kin else None
+    return face.measures.relations.burst_size if face.measures.relations else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from engine.faces.crop import crop_of
 from engine.faces.framing import FRAMINGS, LEAST_PX, SIDE, cut_of, framings_of, others_inside
-from engine.faces.measurement.duplicates import worth
+from engine.faces.measurement.duplicates import quality_key
 from engine.faces.photo.geometry import Cut, Framing
 from engine.faces.records.decisions import Action, Decision, Face, Ledger
 from engine.faces.records.measurements import SCORABLE_PX, SOFT, Light, View
@@ -59,8 +59,8 @@ class _Chosen:
             self.views[view] += 1
         if (light := face.measures.light) is not None:
             self.lights[light] += 1
-        if (sight := face.measures.sight) is not None:
-            self.hashes.append((sight.photo_hash, sight.face_hash))
+        if (quality := face.measures.quality) is not None:
+            self.hashes.append((quality.photo_hash, quality.face_hash))
 
 
 def target_of(settings: FacesSettings) -> dict[Framing, int]:
@@ -148,18 +148,18 @@ def _candidates(faces: Sequence[Face]) -> list[Face]:
             continue
         usable = [face for face in some if _usable(face, by_id) and face.photo_uid not in photos]
         if usable:
-            found.append(max(usable, key=worth))
-    return list({face.photo_uid: face for face in sorted(found, key=worth)}.values())
+            found.append(max(usable, key=quality_key))
+    return list({face.photo_uid: face for face in sorted(found, key=quality_key)}.values())
 
 
 def _moment(face: Face, by_id: Mapping[int, Face]) -> int:
     """What names the moment that a face shows: its burst, or the picture that it copies, or itself."""
-    kin = face.measures.kin
-    if kin is None:
+    relations = face.measures.relations
+    if relations is None:
         return face.id
-    original = by_id.get(kin.copy_of, face) if kin.copy_of is not None else face
-    burst = original.measures.kin.burst if original.measures.kin else None
-    return burst if burst is not None else kin.burst if kin.burst is not None else original.id
+    original = by_id.get(relations.copy_of, face) if relations.copy_of is not None else face
+    burst = original.measures.relations.burst if original.measures.relations else None
+    return burst if burst is not None else relations.burst if relations.burst is not None else original.id
 
 
 def _usable(face: Face, by_id: Mapping[int, Face]) -> bool:
@@ -171,11 +171,11 @@ def _usable(face: Face, by_id: Mapping[int, Face]) -> bool:
         or (face.face_px or 0) < SCORABLE_PX
     ):
         return False
-    kin = face.measures.kin
-    original = by_id.get(kin.copy_of) if kin is not None and kin.copy_of is not None else None
+    relations = face.measures.relations
+    original = by_id.get(relations.copy_of) if relations is not None and relations.copy_of is not None else None
     if original is not None and original.decision is Decision.REJECT:
         return False
-    return not (face.measures.blurred or (kin is not None and kin.wrong))
+    return not (face.measures.blurred or (relations is not None and relations.wrong))
 
 
 def _best_of(framing: Framing, faces: Sequence[Face]) -> list[Face]:
@@ -214,9 +214,9 @@ def _gain(face: Face, framing: Framing, chosen: _Chosen) -> float:
     points += 0.8 / (1 + chosen.years[_year(face)])
     if (view := face.measures.view) is not None:
         points += 1.2 / (1 + chosen.views[view])
-    if (sight := face.measures.sight) is not None and chosen.hashes:
+    if (quality := face.measures.quality) is not None and chosen.hashes:
         unlike = (
-            (sight.photo_hash ^ photo).bit_count() / 128 + (sight.face_hash ^ own).bit_count() / 32
+            (quality.photo_hash ^ photo).bit_count() / 128 + (quality.face_hash ^ own).bit_count() / 32
             for photo, own in chosen.hashes
         )
         points += min(1.0, min(unlike))
@@ -225,12 +225,12 @@ def _gain(face: Face, framing: Framing, chosen: _Chosen) -> float:
 
 def _why(face: Face, framing: Framing, chosen: _Chosen, views: Mapping[View | None, int]) -> str:
     """``close-up: best of a burst of 9, confirmed, first of 2015, sharp 212, crop 1,204 px``."""
-    kin, crop = face.measures.kin, crop_of(face, framing)
+    relations, crop = face.measures.relations, crop_of(face, framing)
     parts: list[str] = []
     if (view := face.measures.view) is not None and not chosen.views[view] and view is not View.FRONT:
         parts.append(f"{'only' if views[view] == 1 else 'first'} {view}")
-    if kin is not None and kin.burst_size > 1:
-        parts.append(f"{'best' if kin.burst_best else 'one'} of a burst of {kin.burst_size}")
+    if relations is not None and relations.burst_size > 1:
+        parts.append(f"{'best' if relations.burst_best else 'one'} of a burst of {relations.burst_size}")
     parts.append("confirmed" if face.confirmed else "matched")
     if not face.taken_at:
         parts.append("without a date")

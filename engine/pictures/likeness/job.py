@@ -54,13 +54,13 @@ def work(context: Context) -> None:
         return
     recommended = recommend(scores, base)
     best = next(each for each in scores if _is(each, recommended))
-    name, nearest = judge.gallery.nearest_other(measuring.vectors(best))
+    name, nearest = judge.scale.nearest_other(measuring.vectors(best))
     likeness = Likeness(
         prompts=tuple(context.args["prompts"]),
         measure=judge.measure(),
         scores=tuple(scores),
         base_score=base,
-        real=judge.gallery.real_cosine(),
+        real=judge.scale.real_cosine(),
         nearest_other=nearest,
         nearest_other_name=name,
         recommended=recommended,

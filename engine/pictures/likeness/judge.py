@@ -16,7 +16,7 @@ from engine.faces.photo.geometry import Box
 from engine.faces.photo.loading import open_header, upright_srgb
 from engine.pictures.likeness.identity import General, Identity, Looked, Unscorable, Vectors, load_identity
 from engine.pictures.likeness.references import kept_references
-from engine.pictures.likeness.scale import Gallery
+from engine.pictures.likeness.scale import IdentityScale
 from engine.pictures.likeness.scores import Measure, identity_for
 from engine.project import Project
 from engine.training.data.examples import Example, read_examples
@@ -75,7 +75,9 @@ class Judge:
         self._prints = [print_ for _, _, print_ in kept]
         self._print_near = max(HASH_SAME, min(HASH_NEAR, _least_apart(self._prints) - 1))
         vectors = np.stack([vector for _, vector, _ in kept])
-        self.gallery = Gallery(vectors, {name: _vectors(identity, some) for name, some in others.items()}, self.general)
+        self.scale = IdentityScale(
+            vectors, {name: _vectors(identity, some) for name, some in others.items()}, self.general
+        )
 
     @property
     def general(self) -> General:
@@ -87,9 +89,9 @@ class Judge:
         looked = self._identity.look(picture)
         if looked.vector is None:
             return Judged(looked, None, None, None, None)
-        gallery, vector = self.gallery, looked.vector
+        scale, vector = self.scale, looked.vector
         copied = self._copied(picture, vector)
-        return Judged(looked, gallery.likeness(vector), gallery.cosine(vector), gallery.nearest(vector), copied)
+        return Judged(looked, scale.likeness(vector), scale.cosine(vector), scale.nearest(vector), copied)
 
     @property
     def identity(self) -> Identity:
@@ -98,7 +100,7 @@ class Judge:
 
     def measure(self) -> Measure:
         """What likeness is measured on."""
-        scale = self.gallery.scale
+        scale = self.scale.scale
         return Measure(
             identity=self._identity.name,
             photos=scale.photos,
@@ -112,20 +114,20 @@ class Judge:
 
     def doubts(self) -> list[str]:
         """What a person should know before trusting the numbers."""
-        scale, said = self.gallery.scale, []
+        scale, said = self.scale.scale, []
         if not scale.own:
             said.append(f"only {scale.photos} training images can be compared: the scale for people in general is used")
         if scale.other_name is None:
             said.append("there is nobody else to compare with: likeness 0 is where people in general begin to differ")
         said += [
             f"{name} is as close as the person's own photos and was left out: the same person under another name?"
-            for name in self.gallery.doubles
+            for name in self.scale.doubles
         ]
         return said
 
     def _copied(self, picture: Image.Image, vector: Vectors) -> str | None:
         """The training image that a picture repeats: the same face, in a picture that looks the same at a glance."""
-        near = self.gallery.too_near(vector)
+        near = self.scale.too_near(vector)
         if not near:
             return None
         own = dhash(picture.convert("RGB"), HASH_SIDE)

@@ -56,7 +56,7 @@ class Scale:
         return float(np.clip(100 * (self.other - distance) / (self.other - self.typical), 0, 100))
 
 
-class Gallery:
+class IdentityScale:
     """Everybody's real faces.
 
     Args:

@@ -149,8 +149,10 @@ def test_groups_come_together_in_the_order_of_their_first(several: list[Face]) -
 
 
 def test_what_is_measured_selects(face: Callable[..., Face]) -> None:
-    def measured(number: int, sharp: float, kin: FaceRelations, light: float = 120.0) -> Face:
-        return replace(face(number), measures=Measures(FaceQuality(sharp, light, 50, 0, 0, 1, 1, yaw=-30.0), (), kin))
+    def measured(number: int, sharp: float, relations: FaceRelations, light: float = 120.0) -> Face:
+        return replace(
+            face(number), measures=Measures(FaceQuality(sharp, light, 50, 0, 0, 1, 1, yaw=-30.0), (), relations)
+        )
 
     faces = [
         measured(1, 212, FaceRelations()),
@@ -237,12 +239,12 @@ def test_the_pick_of_thousands_takes_a_moment_and_is_always_the_same(face: Calla
 
 
 def test_the_pick_keeps_the_quotas_takes_no_copy_and_one_of_a_burst(face: Callable[..., Face]) -> None:
-    def measured(number: int, height: float, kin: FaceRelations, sharp: float = 100) -> Face:
-        sight = FaceQuality(sharp, 120, 50, 0, 0, number * 0x9E3779B97F4A7C15 % 2**256, number * 0x9E3779B1 % 2**64)
+    def measured(number: int, height: float, relations: FaceRelations, sharp: float = 100) -> Face:
+        quality = FaceQuality(sharp, 120, 50, 0, 0, number * 0x9E3779B97F4A7C15 % 2**256, number * 0x9E3779B1 % 2**64)
         box = Box(0.4, 0.1, height * 0.75, height)
         year = 2000 + number % 20
         made = face(number, box=box, face_px=round(height * 3000), taken_at=f"{year}-01-{1 + number % 28:02} 10:00:00")
-        return replace(made, measures=Measures(sight, (), kin))
+        return replace(made, measures=Measures(quality, (), relations))
 
     close = [measured(n, 0.2, FaceRelations()) for n in range(1, 30)]
     afar = [measured(n, 0.07, FaceRelations()) for n in range(30, 40)]

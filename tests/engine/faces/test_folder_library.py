@@ -162,9 +162,9 @@ def test_a_folder_becomes_a_library_with_people_and_stays_untouched(connected: P
         Ledger(store).decide([face.id for face in found[:3]], Decision.KEEP)
     assert len(found) == 7
     assert all(face.path and face.path.is_relative_to(photos) for face in found)
-    kin = {face.file_name: face.measures.kin for face in found}
-    assert all(each is not None and each.wrong is False for each in kin.values())
-    assert {name for name, each in kin.items() if each and each.copy_of} & {"2020/turned.jpg", "2020/copy.png"}
+    relations = {face.file_name: face.measures.relations for face in found}
+    assert all(each is not None and each.wrong is False for each in relations.values())
+    assert {name for name, each in relations.items() if each and each.copy_of} & {"2020/turned.jpg", "2020/copy.png"}
     with connected.store() as store:
         assert MeasuredFaces(store).identities() == {}, "who they are was known from the folder's look"
     assert {face.file_name: len(face.measures.neighbours or ()) for face in found}["both.jpg"] == 1

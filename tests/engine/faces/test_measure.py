@@ -58,14 +58,14 @@ def _truth(faces: list[Face], shots: dict[str, Shot]) -> Iterator[tuple[Face, Sh
 def test_who_is_somebody_else_is_told_in_the_drawn_library(drawn: tuple[list[Face], dict[str, Shot], Project]) -> None:
     faces, shots, _ = drawn
     for face, shot in _truth(faces, shots):
-        kin = face.measures.kin
-        assert kin is not None
+        relations = face.measures.relations
+        assert relations is not None
         if shot.mistaken_for:
-            assert kin.wrong is True, face.file_name
+            assert relations.wrong is True, face.file_name
         elif shot.good:
-            assert kin.wrong in (False, None), face.file_name
+            assert relations.wrong in (False, None), face.file_name
         if shot.blurred or shot.drawn_by_hand:
-            assert kin.distance is None, "nothing can be said about who is on a blur, or without an embedding"
+            assert relations.distance is None, "nothing can be said about who is on a blur, or without an embedding"
 
 
 @pytest.mark.long
@@ -73,20 +73,22 @@ def test_what_is_blurred_copied_or_in_a_burst_is_told(drawn: tuple[list[Face], d
     faces, shots, _ = drawn
     of_moment: dict[str, list[Face]] = {}
     for face, shot in _truth(faces, shots):
-        kin = face.measures.kin
-        assert kin is not None
+        relations = face.measures.relations
+        assert relations is not None
         assert face.measures.blurred is shot.blurred, face.file_name
-        assert not shot.copy or kin.copy_of is not None, face.file_name
+        assert not shot.copy or relations.copy_of is not None, face.file_name
         of_moment.setdefault(shot.seed, []).append(face)
-        if kin.copy_of is not None:
-            original = next(other for other in faces if other.id == kin.copy_of)
+        if relations.copy_of is not None:
+            original = next(other for other in faces if other.id == relations.copy_of)
             assert shots[original.file_name].seed == shot.seed, f"{face.file_name} is no copy of {original.file_name}"
-    bursts = [len(some) for some in of_moment.values() if some[0].measures.kin and some[0].measures.kin.burst]
+    bursts = [
+        len(some) for some in of_moment.values() if some[0].measures.relations and some[0].measures.relations.burst
+    ]
     assert sorted(bursts) == [3, 5]
     for some in of_moment.values():
-        assert sum(face.measures.kin is not None and face.measures.kin.burst_best for face in some) >= 1
-        if some[0].measures.kin and some[0].measures.kin.burst:
-            assert {face.measures.kin.burst_size for face in some if face.measures.kin} == {len(some)}
+        assert sum(face.measures.relations is not None and face.measures.relations.burst_best for face in some) >= 1
+        if some[0].measures.relations and some[0].measures.relations.burst:
+            assert {face.measures.relations.burst_size for face in some if face.measures.relations} == {len(some)}
 
 
 @pytest.mark.long
@@ -177,27 +179,27 @@ def test_a_photo_that_vanished_stays_unmeasured_and_is_told(
 def test_a_job_asked_to_stop_keeps_what_it_measured(project: Project, two: Callable[[], list[Face]]) -> None:
     assert measure(project, should_stop=lambda: True).stopped
     assert unmeasured(two()) == 2
-    measured = [face for face in two() if face.measures.sight]
+    measured = [face for face in two() if face.measures.quality]
     assert len(measured) >= 1
     assert measure(project).measured == 2 - len(measured)
 
 
 def test_sharpness_falls_with_blur_and_not_with_size() -> None:
     picture = astronaut()
-    values = [_sight(picture.filter(ImageFilter.GaussianBlur(radius))).sharp for radius in (0, 1, 2, 4)]
+    values = [_quality(picture.filter(ImageFilter.GaussianBlur(radius))).sharp for radius in (0, 1, 2, 4)]
     assert values == sorted(values, reverse=True)
     assert values[0] > 40
     assert values[-1] < 12
-    larger = _sight(picture.resize((1024, 1024), Image.Resampling.LANCZOS))
+    larger = _quality(picture.resize((1024, 1024), Image.Resampling.LANCZOS))
     assert larger.sharp == pytest.approx(values[0], rel=0.35)
 
 
 def test_light_is_told_on_the_face() -> None:
     picture = astronaut()
-    assert Measures(_sight(picture)).light is Light.GOOD
-    assert Measures(_sight(ImageEnhance.Brightness(picture).enhance(0.25))).light is Light.DARK
-    assert Measures(_sight(ImageEnhance.Brightness(picture).enhance(3))).light is Light.BRIGHT
-    assert Measures(_sight(ImageEnhance.Contrast(picture).enhance(0.2))).light is Light.FLAT
+    assert Measures(_quality(picture)).light is Light.GOOD
+    assert Measures(_quality(ImageEnhance.Brightness(picture).enhance(0.25))).light is Light.DARK
+    assert Measures(_quality(ImageEnhance.Brightness(picture).enhance(3))).light is Light.BRIGHT
+    assert Measures(_quality(ImageEnhance.Contrast(picture).enhance(0.2))).light is Light.FLAT
 
 
 def test_a_hash_survives_recompression_and_half_the_size(tmp_path: Path) -> None:
@@ -223,8 +225,8 @@ def test_embeddings_of_two_spaces_are_never_compared(found: Callable[..., FoundF
         moved = vector / np.linalg.norm(vector) + noise * chance.normal(size=8)
         return (moved / np.linalg.norm(moved)).astype(np.float16).tobytes()
 
-    sight = FaceQuality(100, 120, 50, 0, 0, 1, 1)
-    faces = [_face(found(n, confirmed=n <= 8), n, sight) for n in range(1, 13)]
+    quality = FaceQuality(100, 120, 50, 0, 0, 1, 1)
+    faces = [_face(found(n, confirmed=n <= 8), n, quality) for n in range(1, 13)]
     embeddings = {face.marker_uid: ("facenet 512", packed(mine, 0.05)) for face in faces[:9]}
     embeddings[faces[9].marker_uid] = ("facenet 512", packed(other, 0.05))
     embeddings[faces[10].marker_uid] = ("sface 128", packed(mine, 0.05))
@@ -240,8 +242,8 @@ def test_embeddings_of_two_spaces_are_never_compared(found: Callable[..., FoundF
 def test_a_burst_is_what_was_taken_within_seconds_and_looks_alike(found: Callable[..., FoundFace]) -> None:
     alike, different = FaceQuality(100, 120, 50, 0, 0, 1, 0b1111), FaceQuality(100, 120, 50, 0, 0, 1, (1 << 40) - 1)
 
-    def at(number: int, time: str, sight: FaceQuality = alike) -> Face:
-        return _face(found(number, taken_at=f"2019-06-02 {time}"), number, sight)
+    def at(number: int, time: str, quality: FaceQuality = alike) -> Face:
+        return _face(found(number, taken_at=f"2019-06-02 {time}"), number, quality)
 
     faces = [at(1, "10:00:00"), at(2, "10:00:08"), at(3, "10:00:16"), at(4, "10:00:27"), at(5, "10:00:30", different)]
     bursts = find_bursts(faces, {})
@@ -259,10 +261,10 @@ def test_what_the_library_told_stays_when_it_tells_no_more(project: Project, two
         assert MeasuredFaces(store).embeddings(markers) == {markers[0]: ("facenet 2", b"1234")}
 
 
-def _sight(picture: Image.Image) -> FaceQuality:
+def _quality(picture: Image.Image) -> FaceQuality:
     return look(picture, BOX, 0)
 
 
-def _face(found: FoundFace, number: int, sight: FaceQuality) -> Face:
+def _face(found: FoundFace, number: int, quality: FaceQuality) -> Face:
     face = Face(**{name: getattr(found, name) for name in FoundFace.__dataclass_fields__}, id=number)
-    return replace(face, measures=Measures(sight=sight))
+    return replace(face, measures=Measures(quality=quality))

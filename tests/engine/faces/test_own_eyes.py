@@ -81,9 +81,9 @@ def beach(project: Project, tmp_path: Path) -> Project:
 def test_where_a_library_has_no_embeddings_ours_tell_who_is_another(beach: Project) -> None:
     assert measure(beach).measured == 9
     faces = readings(beach)
-    kin = {name: face.measures.kin for name, face in faces.items()}
-    assert {name for name, each in kin.items() if each and each.wrong} == {"stranger.jpg"}
-    assert {each.space for each in kin.values() if each} == {SPACE}
+    relations = {name: face.measures.relations for name, face in faces.items()}
+    assert {name for name, each in relations.items() if each and each.wrong} == {"stranger.jpg"}
+    assert {each.space for each in relations.values() if each} == {SPACE}
     assert measure(beach).measured == 0, "nothing is measured twice"
     views = {name: face.measures.view for name, face in faces.items()}
     assert views["matched.jpg"] is View.FRONT
@@ -94,10 +94,10 @@ def test_where_a_library_has_no_embeddings_ours_tell_who_is_another(beach: Proje
 def test_a_mirrored_copy_is_told_as_a_copy(beach: Project) -> None:
     measure(beach)
     faces = readings(beach)
-    kin = faces["mirrored.jpg"].measures.kin
-    assert kin is not None
-    assert kin.mirrored
-    assert kin.copy_of == faces["sure0.jpg"].id
+    relations = faces["mirrored.jpg"].measures.relations
+    assert relations is not None
+    assert relations.mirrored
+    assert relations.copy_of == faces["sure0.jpg"].id
     assert [face.file_name for face in select(faces.values(), "is:mirrored")] == ["mirrored.jpg"]
     assert "mirrored.jpg" in [face.file_name for face in select(faces.values(), "is:duplicate")]
 
@@ -150,12 +150,12 @@ def test_somebody_whom_the_library_does_not_know_is_seen_in_the_crop(project: Pr
 
 
 def test_a_face_that_the_library_knows_is_not_counted_twice(project: Project, found: Callable[..., FoundFace]) -> None:
-    sight = FaceQuality(100, 120, 50, 0, 0, 1, 1, others=(Box(0.5, 0.5, 0.1, 0.15), Box(0.8, 0.1, 0.1, 0.1)))
+    quality = FaceQuality(100, 120, 50, 0, 0, 1, 1, others=(Box(0.5, 0.5, 0.1, 0.15), Box(0.8, 0.1, 0.1, 0.1)))
     with project.store() as store:
         Ledger(store).record("js1", [found(1)])
         measured = MeasuredFaces(store)
         measured.take_in([Seen("ms1", (Box(0.49, 0.49, 0.12, 0.12),))])
-        measured.save([("ms1", "stamp", sight)])
+        measured.save([("ms1", "stamp", quality)])
         face = Ledger(store).face(1)
     assert face.measures.neighbours == (Box(0.49, 0.49, 0.12, 0.12), Box(0.8, 0.1, 0.1, 0.1))
 
@@ -233,9 +233,9 @@ def test_the_mix_says_how_many_turned_heads_are_missing(found: Callable[..., Fou
 
 def test_the_mix_tells_the_kept_faces_light_and_which_are_not_measured(found: Callable[..., FoundFace]) -> None:
     faces = [replace(_face(found(n), n), decision=Decision.KEEP) for n in range(1, 5)]
-    sight = faces[0].measures.sight
-    assert sight is not None
-    faces[0] = replace(faces[0], measures=Measures(sight=replace(sight, light=20)))
+    quality = faces[0].measures.quality
+    assert quality is not None
+    faces[0] = replace(faces[0], measures=Measures(quality=replace(quality, light=20)))
     faces[1] = replace(faces[1], measures=Measures())
     mix = mix_of(faces, dict.fromkeys(FRAMINGS, 1))
     assert (mix.well_lit, mix.light_measured, mix.lights_line) == (2, 3, "2 good, 1 dark, 1 not measured")
@@ -272,6 +272,6 @@ def test_measuring_tells_its_pace(beach: Project) -> None:
 
 
 def _face(found: FoundFace, number: int, yaw: float | None = None) -> Face:
-    sight = FaceQuality(100, 120, 50, 0, 0, number << 128 | number * 7919, number, yaw=yaw)
+    quality = FaceQuality(100, 120, 50, 0, 0, number << 128 | number * 7919, number, yaw=yaw)
     face = Face(**{name: getattr(found, name) for name in FoundFace.__dataclass_fields__}, id=number)
-    return replace(face, measures=Measures(sight=sight))
+    return replace(face, measures=Measures(quality=quality))

@@ -25,7 +25,7 @@ from engine.pictures.likeness.job import warning_of
 from engine.pictures.likeness.judge import Judge, judge_for, judge_if_any
 from engine.pictures.likeness.recommendation import recommend, score
 from engine.pictures.likeness.references import kept_references, prepare_references
-from engine.pictures.likeness.scale import Gallery, trimmed_middle
+from engine.pictures.likeness.scale import IdentityScale, trimmed_middle
 from engine.pictures.likeness.scores import (
     Likeness,
     Measure,
@@ -63,14 +63,14 @@ def chord(degrees: float) -> float:
 
 
 def test_likeness_goes_from_the_nearest_other_person_to_a_typical_photo() -> None:
-    gallery = Gallery(turned(-10, 0, 10), {"Greta": turned(80), "Bea": turned(50)}, GENERAL)
-    scale = gallery.scale
+    scale = IdentityScale(turned(-10, 0, 10), {"Greta": turned(80), "Bea": turned(50)}, GENERAL)
+    scale = scale.scale
     assert scale.typical == pytest.approx(chord(15))
     assert (scale.other_name, scale.other) == ("Bea", pytest.approx(chord(50)))
-    at = [gallery.likeness(vector) for vector in turned(0, 15, 50, 90)]
+    at = [scale.likeness(vector) for vector in turned(0, 15, 50, 90)]
     assert at == [100, pytest.approx(100), pytest.approx(0, abs=1e-3), 0]
     half = 2 * math.degrees(math.asin((chord(15) + chord(50)) / 4))
-    assert gallery.likeness(turned(half)[0]) == pytest.approx(50, abs=0.01)
+    assert scale.likeness(turned(half)[0]) == pytest.approx(50, abs=0.01)
 
 
 def test_a_photo_that_lies_far_off_does_not_move_the_middle() -> None:
@@ -80,25 +80,25 @@ def test_a_photo_that_lies_far_off_does_not_move_the_middle() -> None:
 
 
 def test_somebody_as_near_as_the_own_photos_is_told_and_left_out() -> None:
-    gallery = Gallery(turned(-10, 0, 10), {"James 2": turned(5), "Bea": turned(60)}, GENERAL)
-    assert gallery.doubles == ["James 2"]
-    assert gallery.scale.other_name == "Bea"
-    assert gallery.nearest(turned(5)[0]) == ""
+    scale = IdentityScale(turned(-10, 0, 10), {"James 2": turned(5), "Bea": turned(60)}, GENERAL)
+    assert scale.doubles == ["James 2"]
+    assert scale.scale.other_name == "Bea"
+    assert scale.nearest(turned(5)[0]) == ""
 
 
 def test_with_nobody_else_and_few_photos_the_general_distances_stand_in() -> None:
-    gallery = Gallery(turned(0), {"unseen": np.zeros((0, 4), np.float32)}, GENERAL)
-    assert (gallery.scale.typical, gallery.scale.other) == (0.3, 0.6)
-    assert (gallery.scale.own, gallery.scale.other_name) == (False, None)
-    assert gallery.nearest(turned(3)[0]) is None
-    assert gallery.nearest_other(turned(3)) == (None, None)
+    scale = IdentityScale(turned(0), {"unseen": np.zeros((0, 4), np.float32)}, GENERAL)
+    assert (scale.scale.typical, scale.scale.other) == (0.3, 0.6)
+    assert (scale.scale.own, scale.scale.other_name) == (False, None)
+    assert scale.nearest(turned(3)[0]) is None
+    assert scale.nearest_other(turned(3)) == (None, None)
 
 
 def test_the_nearest_of_all_people_is_named() -> None:
-    gallery = Gallery(turned(-5, 0, 5), {"Greta": turned(60), "Bea": turned(60, axis=2)}, GENERAL)
+    scale = IdentityScale(turned(-5, 0, 5), {"Greta": turned(60), "Bea": turned(60, axis=2)}, GENERAL)
     looked = [turned(2)[0], turned(50)[0], turned(50, axis=2)[0]]
-    assert [gallery.nearest(each) for each in looked] == ["", "Greta", "Bea"]
-    assert gallery.nearest_other(turned(10, 15, 40)) == ("Greta", pytest.approx(math.cos(math.radians(45))))
+    assert [scale.nearest(each) for each in looked] == ["", "Greta", "Bea"]
+    assert scale.nearest_other(turned(10, 15, 40)) == ("Greta", pytest.approx(math.cos(math.radians(45))))
 
 
 def shown(likeness: float | None, seed: int = 1, problem: str | None = None, copy: str | None = None) -> PictureScore:
@@ -207,7 +207,7 @@ def james(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Judge]:
 
 def test_a_drawn_person_is_told_from_everybody_else(james: tuple[Project, Judge], tmp_path: Path) -> None:
     _, judge = james
-    assert (judge.gallery.scale.photos, judge.doubts()) == (10, [])
+    assert (judge.scale.scale.photos, judge.doubts()) == (10, [])
     chance = Random(11)
     own = [judge.judge(draw_portrait(JAMES, random_scene(chance))) for _ in range(8)]
     assert sum(each.likeness or 0 for each in own) / 8 > 80

@@ -100,7 +100,7 @@ def measure(folder: Path, again: bool, as_json: bool) -> None:
     found = _of_person(project)
     counts = {
         "faces": len(found),
-        "measured": sum(face.measures.sight is not None for face in found),
+        "measured": sum(face.measures.quality is not None for face in found),
         **{state: _count(found, f"is:{state}") for state in ("blurred", "duplicate", "burst", "wrong")},
     }
     if as_json:

@@ -46,13 +46,13 @@ def next_grouping(line: str) -> str:
 def go_to_best(screen: FacesPanes) -> None:
     """To the best of the burst that the face under the cursor is one of."""
     face = screen.rows.item
-    kin = face.measures.kin if face else None
-    if kin is None or kin.burst is None:
+    relations = face.measures.relations if face else None
+    if relations is None or relations.burst is None:
         screen.say("This face is in no burst.")
         return
     for index, other in enumerate(screen.rows.items):
-        of = other.measures.kin
-        if of is not None and of.burst == kin.burst and of.burst_best:
+        of = other.measures.relations
+        if of is not None and of.burst == relations.burst and of.burst_best:
             screen.rows.cursor = index
             return
     screen.say("The best of this burst is not among the faces shown.")

@@ -315,18 +315,18 @@ class Thumbnails(Counts, ScrollView, Generic[Item], can_focus=True):
         """Has drawn what is in sight first, then the pages around it; what is neither any more is dropped."""
         if not self.size.area:
             return
-        sight = self._in_sight()
-        around = [index for index in self._in_sight(1) if index not in sight]
+        quality = self._in_sight()
+        around = [index for index in self._in_sight(1) if index not in quality]
         work: list[Work] = []
         seen = {}
-        for index in (*sight, *around):
+        for index in (*quality, *around):
             told = self._tell_of(self.items[index])
             key = (told.key, self.tile)
             if key in self._drawn:
                 self._drawn.move_to_end(key)
             elif told.load is not None:
                 work.append((key, partial(self._load, key, told.load, self.tile)))
-            if told.load is not None and index in sight:
+            if told.load is not None and index in quality:
                 seen[told.key] = told.load
         self._loader.want(work)
         self._sharp.look_at(seen, self.tile)

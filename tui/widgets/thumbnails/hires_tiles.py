@@ -64,7 +64,7 @@ class SharpTiles:
     @property
     def way(self) -> Way | None:
         """How the terminal draws them; None where it does not, or where another screen dims the grid."""
-        way = self._app.gallery.way if hasattr(self._grid.app, "gallery") and self._grid.screen.is_active else None
+        way = self._app.images.way if hasattr(self._grid.app, "images") and self._grid.screen.is_active else None
         return way if way is not None and way[0] is Protocol.KITTY else None
 
     @property
@@ -75,14 +75,14 @@ class SharpTiles:
     def strips(self, key: Hashable, tile: tuple[int, int]) -> list[Strip] | None:
         """A thumbnail's cells; None where the terminal has not got it."""
         way = self.way
-        return self._app.gallery.strips(_known_by(key, tile, way)) if way is not None else None
+        return self._app.images.strips(_known_by(key, tile, way)) if way is not None else None
 
     def look_at(self, tiles: Mapping[Hashable, Load], tile: tuple[int, int]) -> None:
         """These are in sight from now on; what else was on its way is given up."""
         way = self.way
         self._wanted = {_known_by(key, tile, way): load for key, load in tiles.items()} if way is not None else {}
         if self._sent:
-            self._app.gallery.give_up(lambda key: key not in self._sent or key in self._wanted)
+            self._app.images.give_up(lambda key: key not in self._sent or key in self._wanted)
         if self._resting is not None:
             self._resting.stop()
         self._resting = self._grid.set_timer(REST, self._sharpen) if self._wanted else None
@@ -99,7 +99,7 @@ class SharpTiles:
         """Nobody waits any more."""
         self._loader.close()
         if self._sent:
-            self._app.gallery.give_up(lambda key: key not in self._sent)
+            self._app.images.give_up(lambda key: key not in self._sent)
 
     @property
     def _app(self) -> PictureApp:
@@ -107,11 +107,11 @@ class SharpTiles:
 
     def _sharpen(self) -> None:
         self._resting = None
-        gallery, way, work = self._app.gallery, self.way, []
+        images, way, work = self._app.images, self.way, []
         if way is None:
             return
         for key, load in self._wanted.items():
-            if gallery.strips(key) is None and not gallery.has_waiting(key):
+            if images.strips(key) is None and not images.has_waiting(key):
                 if key in self._coded:
                     self._send(key, self._coded[key])
                 else:
@@ -119,10 +119,10 @@ class SharpTiles:
         self._loader.want(work)
 
     def _send(self, key: Hashable, sharp: Sharp) -> None:
-        gallery = self._app.gallery
-        if gallery.strips(key) is None and not gallery.has_waiting(key):
+        images = self._app.images
+        if images.strips(key) is None and not images.has_waiting(key):
             self._sent.add(key)
-            gallery.send(key, sharp, lambda: None, partial(self._changed, _parts(key)[1]))
+            images.send(key, sharp, lambda: None, partial(self._changed, _parts(key)[1]))
 
     def _code(self, key: Hashable, load: Load, way: Way) -> None:
         """In a thread: loads and codes. What can't be is told by the half-blocks' own loading."""
