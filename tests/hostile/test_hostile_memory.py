@@ -259,6 +259,7 @@ def test_a_line_of_a_log_that_is_endless_hides_no_other(tmp_path: Path, monkeypa
     assert [entry.event for entry in tail.read()] == [events.Phase("faces", 9, 9)]
 
 
+@pytest.mark.long
 def test_a_run_whose_log_is_huge_comes_home_within_bounds(tmp_path: Path) -> None:
     project = create_project(tmp_path / "james", trigger="jx265", class_word="man")
     job = JobFolder(project.runs / "r")

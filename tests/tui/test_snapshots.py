@@ -56,11 +56,10 @@ OVER_EACH_TIME = (
 )
 
 DARK = {("limner-dark", (80, 24))}
-USUAL = {*DARK, ("limner-light", (80, 24))}
-"""Themes and sizes that are looked at each time; the others by ``make test-long``."""
+"""The theme and size that are looked at each time; the others by ``make test-long``."""
 
 
-def looks(*themes: str, each_time: Collection[tuple[str, tuple[int, int]]] = USUAL) -> list[ParameterSet]:
+def looks(*themes: str, each_time: Collection[tuple[str, tuple[int, int]]]) -> list[ParameterSet]:
     """Each theme at each size, as parameters of a test; ``each_time``: those that ``make test`` looks at."""
     return [
         pytest.param(
@@ -117,7 +116,7 @@ def looked_at(project_looked_at: Project, monkeypatch: pytest.MonkeyPatch) -> Pr
     return project_looked_at
 
 
-@pytest.mark.parametrize(("theme", "size"), looks("limner-light", "limner-16"))
+@pytest.mark.parametrize(("theme", "size"), looks("limner-light", "limner-16", each_time=()))
 @pytest.mark.parametrize("scope", usual(SCREENS, (Scope.FACES,)))
 def test_a_screen_in_other_colours(
     snap_compare: Compare, looked_at: Project, scope: Scope, theme: str, size: tuple[int, int]

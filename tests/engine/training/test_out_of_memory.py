@@ -113,6 +113,7 @@ def test_a_run_that_fails_at_every_rung_walks_the_ladder_and_ends_well(
     assert any(each.dtype is torch.uint8 for each in memory.tensors.values())
 
 
+@pytest.mark.long
 def test_memory_that_never_suffices_ends_the_run_with_its_state_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unbroken: JobFolder
 ) -> None:

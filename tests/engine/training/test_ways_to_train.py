@@ -92,6 +92,7 @@ def test_a_run_that_an_earlier_version_stopped_continues_bit_for_bit(project: Pr
     assert all(torch.equal(learnt[name], each) for name, each in wanted.items())
 
 
+@pytest.mark.long
 def test_captions_that_an_earlier_version_encoded_are_read(project: Project, plain: JobFolder) -> None:
     for file in (project.root / "cache" / "text").iterdir():
         kept = load_file(file)
