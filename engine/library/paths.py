@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
+from engine.counting import many
 from engine.errors import LibraryError, RootsDoNotFit
 from engine.library.faces import FOLDER_ROOT
 from engine.library.spelling import as_on_disk, is_folder, is_plain_file
@@ -139,7 +140,7 @@ class RootCheck:
             return f"photos: fetched when they are needed, {self.files:,} so far{place}"
         name = f"{self.root.word}/{self.mount}" if self.mount else self.root.word
         if self.folder is None:
-            return f"{name}: not set, {self.files} files with faces can't be opened"
+            return f"{name}: not set, {many(self.files, 'file')} with faces can't be opened"
         return f"{name}: {self.opened} of {self.sampled} sampled files opened ({self.folder})"
 
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.counting import many
 from engine.errors import LibraryError
 from engine.library.spelling import alike, folded
 
@@ -43,7 +44,7 @@ def find_person(people: Sequence[Person], wanted: str) -> Person:
         if len(same) == 1:
             return same[0]
         if same:
-            ids = ", ".join(f"{each.id} ({each.name}, {each.faces} faces)" for each in same)
+            ids = ", ".join(f"{each.id} ({each.name}, {many(each.faces, 'face')})" for each in same)
             raise LibraryError(f"{len(same)} people are called {wanted}", f"give one's id instead: {ids}")
     near = _near(people, wanted)
     fix = f"did you mean {' or '.join(near)}?" if near else "list them with: limner people"

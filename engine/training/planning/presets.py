@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.counting import many
 from engine.models.registry import arithmetic_of, is_counted
 from engine.models.shape import FIRST_FAMILY, BaseShape, StepShape
 from engine.settings import Optimizer, Precision, Settings, TrainingSettings, with_changes
@@ -212,7 +213,7 @@ def _without_bitsandbytes(values: dict[str, tuple[Any, str]]) -> None:
 def _for_a_small_set(values: dict[str, tuple[Any, str]], images: int) -> None:
     most = max(1, images // 4)
     if 0 < images < SMALL_SET and values["batch_size"][0] > most:
-        values["batch_size"] = most, f"a quarter of {images} images: larger batches hurt small sets"
+        values["batch_size"] = most, f"a quarter of {many(images, 'image')}: larger batches hurt small sets"
 
 
 def _until_it_fits(training: TrainingSettings, base: BaseShape, room: float, free: Any) -> list[tuple[str, Any, str]]:

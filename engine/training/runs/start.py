@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from engine.counting import many
 from engine.errors import JobError, LoraFileError, TrainingError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
@@ -91,7 +92,7 @@ def resume_training(project: Project, run: str | None = None) -> JobFolder:
         # One that died after its last step may owe pictures, and its end is to be told.
         check_packages(run_settings(job).training)
         if status.state is JobState.DONE and not status.stopped:
-            raise JobError(f"{job.id} is done: all {status.epochs} epochs", "start a new one with: limner train")
+            raise JobError(f"{job.id} is done: {many(status.epochs, 'epoch')}", "start a new one with: limner train")
         return start(job.path, JobKind.TRAIN, project.root, job.read_order().args)
 
 
@@ -148,7 +149,7 @@ def _check_start(settings: Settings) -> None:
     header = read_header(path)
     if header.dora_modules:
         raise TrainingError(
-            f"{path.name} is a DoRA, whose scales would be lost: {header.dora_modules} modules have one",
+            f"{path.name} is a DoRA, whose scales would be lost: {many(header.dora_modules, 'module')} of it",
             "start from a plain LoRA",
         )
     ranks = _ranks(header, settings.training.train_text_encoders)

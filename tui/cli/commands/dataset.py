@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from engine import events
+from engine.counting import many
 from engine.dataset.build import build as build_dataset
 from engine.dataset.files.layout import DatasetFolder, TrainingImage
 from engine.dataset.readiness import Finding, findings
@@ -167,6 +168,6 @@ def export(folder: Path, to: Path, form: str, force: bool, extension: str, as_js
         return
     for warning in done.warnings:
         narrate(f"! {warning}")
-    narrate(f"{done.images} images in {done.folder}, described by {done.config.name}")
+    narrate(f"{many(done.images, 'image')} in {done.folder}, described by {done.config.name}")
     if form == "kohya":
         narrate(f"sd-scripts reads it with: --dataset_config {done.config}")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from engine import events
+from engine.counting import many
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import follow, wait
 from engine.project import Project, open_project
@@ -126,7 +127,7 @@ def _besides(found: RunEstimate) -> str:
         parts.append(f"held-out images {clock(fixed.validating)}")
     if fixed.painting:
         parts.append(f"pictures {clock(fixed.painting)}")
-    return f"{', '.join(parts)} in {found.epochs} epochs"
+    return f"{', '.join(parts)} in {many(found.epochs, 'epoch')}"
 
 
 def memory_words(found: RunEstimate) -> str:

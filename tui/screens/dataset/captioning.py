@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.counting import many
 from engine.errors import LimnerError
 from engine.jobs.folder import JobFolder
 from engine.security.trust import NotConfirmed
@@ -96,7 +97,7 @@ class Captioning:
 def _told(status: JobStatus) -> str:
     if status.phase is None or not status.phase.total:
         return "No captions were missing; yours stay as they are."
-    doubtful = f", {status.warnings} images may be no good" if status.warnings else ""
+    doubtful = f", {many(status.warnings, 'image')} may be no good" if status.warnings else ""
     if status.told:
         # The last one sums up.
         doubtful += f"; {status.told[-1]}"
