@@ -63,14 +63,13 @@ def chord(degrees: float) -> float:
 
 
 def test_likeness_goes_from_the_nearest_other_person_to_a_typical_photo() -> None:
-    scale = IdentityScale(turned(-10, 0, 10), {"Greta": turned(80), "Bea": turned(50)}, GENERAL)
-    scale = scale.scale
-    assert scale.typical == pytest.approx(chord(15))
-    assert (scale.other_name, scale.other) == ("Bea", pytest.approx(chord(50)))
-    at = [scale.likeness(vector) for vector in turned(0, 15, 50, 90)]
+    people = IdentityScale(turned(-10, 0, 10), {"Greta": turned(80), "Bea": turned(50)}, GENERAL)
+    assert people.scale.typical == pytest.approx(chord(15))
+    assert (people.scale.other_name, people.scale.other) == ("Bea", pytest.approx(chord(50)))
+    at = [people.likeness(vector) for vector in turned(0, 15, 50, 90)]
     assert at == [100, pytest.approx(100), pytest.approx(0, abs=1e-3), 0]
     half = 2 * math.degrees(math.asin((chord(15) + chord(50)) / 4))
-    assert scale.likeness(turned(half)[0]) == pytest.approx(50, abs=0.01)
+    assert people.likeness(turned(half)[0]) == pytest.approx(50, abs=0.01)
 
 
 def test_a_photo_that_lies_far_off_does_not_move_the_middle() -> None:
