@@ -56,7 +56,7 @@ def test_the_check_opens_files_from_the_whole_library(tmp_path: Path) -> None:
     originals, sidecar = check_roots(files, Roots(tmp_path / "o"))
     assert originals.line == f"originals: 5 of 5 sampled files opened ({tmp_path / 'o'})"
     assert sidecar.root is Root.SIDECAR
-    assert sidecar.line == "sidecar: not set, 1 files with faces can't be opened"
+    assert sidecar.line == "sidecar: not set, 1 file with faces can't be opened"
 
 
 def test_a_folder_that_lost_some_files_is_told_in_numbers(tmp_path: Path) -> None:
