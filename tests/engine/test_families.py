@@ -58,3 +58,10 @@ def test_a_single_file_is_known_by_its_second_text_encoder(tmp_path: Path) -> No
 def test_a_record_of_a_family_that_is_not_installed_names_it() -> None:
     with pytest.raises(BaseModelError, match="no family of base models is called flux9: install the package"):
         family_named("flux9")
+
+
+def test_sdxl_needs_nothing_of_other_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that can't be loaded is in nobody's way, and hundreds of estimates look for none."""
+    monkeypatch.setattr("engine.models.registry.plugins", lambda *_: pytest.fail("other packages were looked for"))
+    assert family_named("sdxl").title == "SDXL"
+    assert family_of(find_base(BaseSettings(model=DEMO_BASE))).name == "sdxl"
