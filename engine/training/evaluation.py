@@ -29,7 +29,7 @@ class Evaluator:
         learner: what learns.
         device: where it is.
         progress: takes in how long they took.
-        keeper: writes the pictures.
+        writer: writes the pictures.
         tell: gets what had to be left out.
         renderer: paints; None: nothing is painted.
     """

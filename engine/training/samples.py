@@ -1,7 +1,7 @@
 """Pictures painted while a run trains: the same prompts and seeds each time, so that the epochs can be compared.
 
 Needs torch. The denoiser that is being trained paints them between two steps; their noise comes from generators of
-their own, so that the run goes on as if nothing had been painted. They are saved by the run's keeper, in the
+their own, so that the run goes on as if nothing had been painted. They are saved by the run's writer, in the
 background.
 """
 

@@ -77,7 +77,7 @@ class Shown(NamedTuple):
 
     @property
     def run_name(self) -> str:
-        """The run whose checkpoint it wears; empty where it is none's."""
+        """The run whose checkpoint it was painted with; empty where it is none's."""
         parts = (self.lora or "").split("/")
         return parts[-3] if len(parts) > 2 and parts[-2] == "checkpoints" else ""
 

@@ -211,7 +211,7 @@ def by_dearness(grid: Grid, orders: Mapping[Place, PictureOrder]) -> list[Place]
         values = grid.values(place)
         return [places[axis.kind][values[axis.kind]] for axis in axes]
 
-    # A prompt that names LoRAs of its own has another brush than its neighbours.
+    # A prompt that names LoRAs of its own has other parameters than its neighbours.
     brushes: dict[object, int] = {}
     ranked = sorted(orders, key=rank)
     numbers = {place: brushes.setdefault(_style(orders[place]), len(brushes)) for place in ranked}

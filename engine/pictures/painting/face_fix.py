@@ -74,9 +74,9 @@ class FaceFixer:
             picture: it.
             subject: its prompt, with the trigger word in it, its negative prompt and its seed; the second face's seed
                 is the next one, and so on.
-            brush: what it was painted with.
+            params: what it was painted with.
             fix: how.
-            watch: who looks on.
+            callbacks: who looks on.
 
         Raises:
             What ``Painting.paint_together`` raises.

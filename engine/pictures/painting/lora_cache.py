@@ -1,7 +1,7 @@
 """LoRAs put on a loaded base model and taken off, without loading it again. Needs torch.
 
 A file is read once and fitted to the model's layers once; putting it on is then a matter of telling each layer what it
-wears. The latest used stay fitted beside the model, more of them in memory.
+has. The latest used stay fitted beside the model, more of them in memory.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from engine.lora.header import read_header
 from engine.lora.module_names import COMPONENTS, TEXT_PARTS, Part
 from engine.models.loaded import LoadedBase
 from engine.pictures.orders.picture import LoraWeight
-from engine.pictures.painting.lora_layers import Garment, can_wear, dress
+from engine.pictures.painting.lora_layers import LayerLora, can_have_lora, set_layer_loras
 
 MOST_FITTED = 6
-"""How many LoRAs stay fitted, on the model's device, those that are not worn included."""
+"""How many LoRAs stay fitted, on the model's device, those that are not on included."""
 
 MOST_READ_BYTES = 2 * 1024**3
 """Memory for files that were read."""
@@ -36,19 +36,19 @@ Place = tuple[Part, str]
 class Fitted:
     """A LoRA, fitted to the model."""
 
-    garments: Mapping[Place, Garment]
+    layer_loras: Mapping[Place, LayerLora]
     left_out: tuple[str, ...]
     """Modules of the file that the model has not."""
 
     @property
     def total(self) -> int:
         """How many modules the file has."""
-        return len(self.garments) + len(self.left_out)
+        return len(self.layer_loras) + len(self.left_out)
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What of a LoRA that is worn the base model has no place for."""
+    """What of a LoRA that is on the base model has no place for."""
 
     name: str
     count: int
@@ -76,11 +76,11 @@ class LoraCache:
         self._read: OrderedDict[Mark, LoraContents] = OrderedDict()
         self._fitted: OrderedDict[Mark, Fitted] = OrderedDict()
         self._on: tuple[tuple[Mark, float, float], ...] = ()
-        self._dressed: set[Place] = set()
+        self._with_loras: set[Place] = set()
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
-        """What of the LoRAs that are on is not worn, because the model has no such module."""
+        """What of the LoRAs that are on is left out, because the model has no such module."""
         on = [(mark[0].stem, self._fitted[mark]) for mark, *_ in self._on]
         return tuple(LeftOut(name, len(it.left_out), it.total, it.left_out[0]) for name, it in on if it.left_out)
 
@@ -96,15 +96,15 @@ class LoraCache:
             return
         keep = {mark for mark, *_ in on}
         fitted = [(self._fit(mark, keep), unet, te) for mark, unet, te in on]
-        wanted: dict[Place, list[tuple[Garment, float]]] = {}
+        wanted: dict[Place, list[tuple[LayerLora, float]]] = {}
         for each, unet, te in fitted:
-            for place, garment in each.garments.items():
+            for place, lora in each.layer_loras.items():
                 strength = unet if place[0] is Part.UNET else te
                 if strength:
-                    wanted.setdefault(place, []).append((garment, strength))
-        for place in self._dressed | set(wanted):
-            dress(self._layer(place), wanted.get(place, ()))
-        self._dressed, self._on = set(wanted), on
+                    wanted.setdefault(place, []).append((lora, strength))
+        for place in self._with_loras | set(wanted):
+            set_layer_loras(self._layer(place), wanted.get(place, ()))
+        self._with_loras, self._on = set(wanted), on
 
     def _fit(self, mark: Mark, keep: set[Mark]) -> Fitted:
         """A file, fitted to the model; the longest unused others make room."""
@@ -112,23 +112,23 @@ class LoraCache:
             self._fitted.move_to_end(mark)
             return self._fitted[mark]
         contents = self._contents(mark)
-        garments: dict[Place, Garment] = {}
+        layer_loras: dict[Place, LayerLora] = {}
         left_out = list(contents.left_out)
         for (part, module), pair in contents.modules.items():
             layer = self._layer((part, module))
-            if not can_wear(layer):
+            if not can_have_lora(layer):
                 left_out.append(f"{COMPONENTS[part]}.{module}")
                 continue
             try:
-                garments[part, module] = Garment(pair, layer)
+                layer_loras[part, module] = LayerLora(pair, layer)
             except ValueError as error:
                 raise self._unfit(mark[0], f"it was made for another base model: {module} has {error}") from error
-        if not garments:
+        if not layer_loras:
             raise self._unfit(mark[0], "none of its modules is in it")
         idle = [each for each in self._fitted if each not in keep and each not in {on[0] for on in self._on}]
         for each in idle[: max(0, len(self._fitted) + 1 - MOST_FITTED)]:
             del self._fitted[each]
-        self._fitted[mark] = Fitted(garments, tuple(left_out))
+        self._fitted[mark] = Fitted(layer_loras, tuple(left_out))
         return self._fitted[mark]
 
     def _unfit(self, file: Path, said: str) -> LoraFileError:

@@ -1,7 +1,7 @@
 """LoRAs on the layers of a model: each layer adds what its own LoRAs make of its input. Needs torch.
 
-A layer that wears something is given a class that adds it, and its own class back when it wears nothing. No number of
-one LoRA is mixed with those of another, or of another layer, and what was worn before leaves nothing behind. A strength
+A layer with LoRAs is given a class that adds them, and its own class back when it has none. No number of one LoRA is
+mixed with those of another, or of another layer, and LoRAs that were on before leave nothing behind. A strength
 multiplies all that a LoRA changes, as in A1111 and ComfyUI: with DoRA that is W' - W, its scales included.
 """
 
@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 from engine.lora.file import LoraPair
 
 
-class Garment:
+class LayerLora:
     """A LoRA's part on one layer, as the layer needs it.
 
     Args:
@@ -77,41 +77,41 @@ class Garment:
         return up(low, self.up, self.bias)
 
 
-class Dressed:
-    """What a layer's class is mixed with while it wears LoRAs."""
+class WithLoras:
+    """What a layer's class is mixed with while it has LoRAs."""
 
-    loras: tuple[tuple[Garment, float], ...]
+    loras: tuple[tuple[LayerLora, float], ...]
     """Each with its strength, in the order in which they are added."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The layer's output, with what its LoRAs add."""
         own: torch.Tensor = super().forward(x, *args, **kwargs)  # type: ignore[misc]
         out = own
-        for garment, strength in self.loras:
-            out = out + garment.added(self, x, own) * strength
+        for lora, strength in self.loras:
+            out = out + lora.added(self, x, own) * strength
         return out
 
 
-def dress(layer: nn.Module, loras: Sequence[tuple[Garment, float]]) -> None:
-    """Makes these, and only these, what a layer wears; nothing gives it its own class back."""
+def set_layer_loras(layer: nn.Module, loras: Sequence[tuple[LayerLora, float]]) -> None:
+    """Makes these, and only these, a layer's LoRAs; none gives it its own class back."""
     kind: Any = type(layer)
-    plain = kind.__mro__[2] if issubclass(kind, Dressed) else kind
+    plain = kind.__mro__[2] if issubclass(kind, WithLoras) else kind
     if loras:
-        layer.__class__ = _dressed(plain)
+        layer.__class__ = _with_loras(plain)
         layer.loras = tuple(loras)  # type: ignore[assignment]
     elif kind is not plain:
         layer.__class__ = plain
         del layer.loras
 
 
-def can_wear(layer: object) -> bool:
+def can_have_lora(layer: object) -> bool:
     """Whether LoRAs go on a layer: a linear or a convolution of images."""
     return isinstance(layer, (nn.Linear, nn.Conv2d))
 
 
 @cache
-def _dressed(kind: Any) -> Any:
-    return type(f"Dressed{kind.__name__}", (Dressed, kind), {})
+def _with_loras(kind: Any) -> Any:
+    return type(f"WithLoras{kind.__name__}", (WithLoras, kind), {})
 
 
 def _down_shape(pair: LoraPair, layer: Any) -> tuple[int, ...]:

@@ -103,7 +103,7 @@ class Painting:
         return size
 
     def sized(self, params: GenerationParams, subject: PromptSeed) -> GenerationParams:
-        """The brush with its width and height filled in: the source's shape, or what the base model was made for.
+        """The parameters with width and height filled in: the source's shape, or what the base model was made for.
 
         Raises:
             PictureError: an invalid size, or a source that can't be read.
@@ -258,8 +258,8 @@ class Painting:
         Args:
             text: what the pictures are to show.
             subjects: the pictures, each the seed of its own chance.
-            brush: all else.
-            watch: who looks on.
+            params: all else.
+            callbacks: who looks on.
             steps: those of the passes before, and of all passes.
             begin: the size in pixels, or the latents to begin from.
         """

@@ -38,9 +38,9 @@ def describe(
     """The parameters of a painted picture.
 
     Args:
-        prompt: as it was ordered; LoRAs that it does not name are added, so that a pasted text wears them, too.
+        prompt: as it was ordered; LoRAs that it does not name are added, so that a pasted text has them, too.
         seed: the random seed.
-        brush: how it was painted.
+        params: how it was painted.
         size: of the first pass, as A1111 has it.
         model: the base model's title.
         lora_hashes: names of LoRAs to the beginning of their hash.

@@ -1,6 +1,6 @@
 """What the painter is given: what pictures that are painted together have in common, and what each has of its own.
 
-No torch: an order becomes a brush and a subject here.
+No torch: an order becomes parameters and a prompt with its seed here.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def subject_of(order: PictureOrder) -> PromptSeed:
 
 
 def alike(one: PictureOrder, other: PictureOrder) -> bool:
-    """Whether two pictures can be painted together: the same brush, on the same base model, of a known size."""
+    """Whether two pictures can be painted together: the same parameters, on the same base model, of a known size."""
     by_source = one.source is not None and (one.width is None or one.height is None)
     same_source = not by_source or one.source == other.source
     painted = [not (each.face_fix and each.face_fix.only) for each in (one, other)]

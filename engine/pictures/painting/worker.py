@@ -234,7 +234,7 @@ class Painter:
         return load_identity(identity_for(self._project.settings.base)), None
 
     def _with_named_loras(self, picture: Picture) -> GenerationParams:
-        """The brush with the LoRAs that the prompt names as ``<lora:NAME:0.8>``.
+        """The parameters with the LoRAs that the prompt names as ``<lora:NAME:0.8>``.
 
         Those that had a file when the picture was ordered are among its own; a name without one is refused here.
 

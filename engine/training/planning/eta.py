@@ -39,7 +39,7 @@ class Pace:
         plan: the run's.
         price_per_hour: in the user's currency; 0: none.
         spent_seconds: what the run has taken before.
-        rhythm: when it does what is no step; left out: a checkpoint each epoch and nothing else.
+        cadence: when it does what is no step; left out: a checkpoint each epoch and nothing else.
         usual: what that usually takes where a step takes so many seconds, which counts until it was measured here.
     """
 

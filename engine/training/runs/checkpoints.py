@@ -67,7 +67,7 @@ class CheckpointWriter:
         self, folder: Path, tell: Callable[[events.Event], None], kept: RetentionPolicy, layers_per_block: int | None
     ) -> None:
         self._folder, self._tell, self._kept, self._layers = folder, tell, kept, layers_per_block
-        self._thread = ThreadPoolExecutor(1, "keeper")
+        self._thread = ThreadPoolExecutor(1, "checkpoint-writer")
         self._waiting: deque[Future[None]] = deque()
 
     def checkpoint(self, name: str, lora: Lora, facts: LoraFacts) -> None:

@@ -99,7 +99,7 @@ def paint(
     for remark in remarks:
         narrate(remark)
     seeds = f"seed {first.seed}" if count == 1 else f"{count} seeds from {first.seed}"
-    narrate(f"Painting “{' '.join(first.prompt.split())}”, {_worn(first)}, {seeds} …")
+    narrate(f"Painting “{' '.join(first.prompt.split())}”, {_lora_words(first)}, {seeds} …")
     if wait:
         pictures = _painted(project, orders)
     else:
@@ -123,7 +123,7 @@ def record(picture: Picture) -> dict[str, Any]:
     }
 
 
-def _worn(order: PictureOrder) -> str:
+def _lora_words(order: PictureOrder) -> str:
     """What an order is painted with, the LoRAs that its prompt names included."""
     given = {each.file.stem: each.unet for each in order.loras()}
     named = {tag.name.rpartition("/")[2]: tag.unet for tag in strip(order.prompt).loras}
@@ -133,18 +133,20 @@ def _worn(order: PictureOrder) -> str:
 def _order(project: Project, prompt: str, loras: tuple[Lora, ...], seed: int | None, out: Path | None) -> PictureOrder:
     given = list(loras) or [(usual_lora(project, prompt), None)]
     usual = project.settings.painting.strength
-    worn = [(file.resolve(), usual if strength is None else strength) for file, strength in given if file is not None]
-    for file, _ in worn:
+    weights = [
+        (file.resolve(), usual if strength is None else strength) for file, strength in given if file is not None
+    ]
+    for file, _ in weights:
         read_header(file)
     order = order_for(
         project,
         prompt,
         seed=seed,
-        lora=worn[0][0] if worn else None,
-        strength=worn[0][1] if worn else None,
+        lora=weights[0][0] if weights else None,
+        strength=weights[0][1] if weights else None,
         path=_png(out) if out else None,
     )
-    return replace(order, others=tuple(LoraWeight(file, strength, strength) for file, strength in worn[1:]))
+    return replace(order, others=tuple(LoraWeight(file, strength, strength) for file, strength in weights[1:]))
 
 
 def _with_options(order: PictureOrder, options: dict[str, Any]) -> PictureOrder:

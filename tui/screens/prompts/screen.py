@@ -122,8 +122,8 @@ class PromptsScreen(ChoosingTheBrush):
         if settings is None:
             return
         self._style = settings.painting.style, settings.painting.negative
-        if self._brush.chosen is None or self._brush.chosen.strength is None:
-            self._brush = replace(self._brush, strength=settings.painting.strength)
+        if self._params.chosen is None or self._params.chosen.strength is None:
+            self._params = replace(self._params, strength=settings.painting.strength)
         self.choice = replace(self.choice, model=settings.language_model.model)
         if not self._filled:
             self._filled = True
@@ -240,15 +240,15 @@ class PromptsScreen(ChoosingTheBrush):
             else:
                 self.say("Write a prompt first: {prompts.edit} goes there.")
             return
-        project, brush, negative = self.project, self._brush, self.draft().negative
+        project, params, negative = self.project, self._params, self.draft().negative
 
         def order() -> int:
             from engine.pictures.orders.orders import newest_lora
             from engine.pictures.orders.start import order_pictures
 
             # Looked up now: the newest one on the screen may be an epoch old.
-            lora = brush.chosen.file if brush.chosen is not None else newest_lora(project)
-            orders = orders_for(project, variants, negative, replace(brush, checkpoint=lora))
+            lora = params.chosen.file if params.chosen is not None else newest_lora(project)
+            orders = orders_for(project, variants, negative, replace(params, checkpoint=lora))
             order_pictures(project, orders)
             return len(orders)
 
@@ -367,8 +367,8 @@ class PromptsScreen(ChoosingTheBrush):
 
     def _took_in(self, around: Surroundings) -> None:
         self._around = around
-        if self._brush.chosen is None:
-            self._brush = replace(self._brush, checkpoint=around.checkpoint)
+        if self._params.chosen is None:
+            self._params = replace(self._params, checkpoint=around.checkpoint)
         self.ask()
         self._break_down()
 

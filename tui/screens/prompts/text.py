@@ -39,7 +39,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Brush:
+class PromptParams:
     """What painting uses besides the prompt."""
 
     seeds: int = 1
@@ -86,16 +86,16 @@ def variant_line(variant: Variant, width: int) -> Line:
     return cut([(f"{sign} ", ink), (f"{far}  ", Ink.MUTED), *pieces], width)
 
 
-def brush_line(brush: Brush, known: bool = True) -> Line:
+def params_line(params: PromptParams, known: bool = True) -> Line:
     """``2 seeds each · jx265-000008 at 0.80``; whether there is a checkpoint is told once that is ``known``."""
-    seeds: Line = [(many(brush.seeds, "seed"), Ink.STRONG), (" each · " if known else " each", Ink.MUTED)]
+    seeds: Line = [(many(params.seeds, "seed"), Ink.STRONG), (" each · " if known else " each", Ink.MUTED)]
     if not known:
         return seeds
-    if brush.chosen is not None and brush.checkpoint is None:
+    if params.chosen is not None and params.checkpoint is None:
         return [*seeds, ("no LoRA: the base model alone", Ink.ACTIVE)]
-    if brush.checkpoint is None:
+    if params.checkpoint is None:
         return [*seeds, ("no LoRA trained yet: the base model alone", Ink.ATTENTION)]
-    return [*seeds, (brush.checkpoint.stem, Ink.STRONG), (" at ", Ink.MUTED), (f"{brush.strength:.2f}", Ink.STRONG)]
+    return [*seeds, (params.checkpoint.stem, Ink.STRONG), (" at ", Ink.MUTED), (f"{params.strength:.2f}", Ink.STRONG)]
 
 
 def breakdown_line(found: Breakdown | PromptError | None, width: int, locked: Sequence[str] = ()) -> Line:

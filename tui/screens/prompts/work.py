@@ -15,7 +15,7 @@ from engine.prompts.shared_prompts import SharedPrompt, shared_prompts, starter_
 from engine.prompts.store import Mark, Prompt, PromptStore
 from engine.prompts.to_paint import names_a_lora, read_prompt
 from engine.prompts.word_variation import vary_by_words
-from tui.screens.prompts.text import Brush, Choice, Variant
+from tui.screens.prompts.text import Choice, PromptParams, Variant
 
 if TYPE_CHECKING:
     from engine.llm.server import ModelServer
@@ -239,8 +239,10 @@ def library_of(project: Project) -> list[SharedPrompt]:
     return list(dict.fromkeys([*own, *shared, *starter_prompts()]))
 
 
-def orders_for(project: Project, variants: Sequence[Variant], negative: str, brush: Brush) -> list[PictureOrder]:
-    """Orders for some prompts, each with as many new seeds as the brush says; the prompts go on the shelf."""
+def orders_for(
+    project: Project, variants: Sequence[Variant], negative: str, params: PromptParams
+) -> list[PictureOrder]:
+    """Orders for some prompts, each with as many new seeds as the parameters say; the prompts go on the shelf."""
     from engine.pictures.orders.orders import order_for
 
     orders: list[PictureOrder] = []
@@ -249,9 +251,9 @@ def orders_for(project: Project, variants: Sequence[Variant], negative: str, bru
         for variant in variants:
             parent = shelf.add(variant.parent, negative).id if variant.parent else None
             kept = shelf.add(variant.text, negative, parent)
-            for _ in range(brush.seeds):
-                lora = None if names_a_lora(kept.text) else brush.checkpoint
-                order = order_for(project, escape(kept.text), lora=lora, strength=brush.strength)
+            for _ in range(params.seeds):
+                lora = None if names_a_lora(kept.text) else params.checkpoint
+                order = order_for(project, escape(kept.text), lora=lora, strength=params.strength)
                 orders.append(replace(order, negative=negative, prompt_id=kept.id))
     return orders
 
