@@ -317,7 +317,7 @@ def _found(row: LibraryFace, photo: Photo) -> FoundFace:
         taken_at=row.taken_at,
         confirmed=row.confirmed,
         problem=problem,
-        warning=_doubt(row, photo),
+        warning="; ".join(filter(None, (_doubt(row, photo), row.caution))) or None,
         file_hash=row.file_hash,
     )
 

@@ -46,6 +46,8 @@ class LibraryFace:
     """SHA-1 of the file's bytes in hex, as indexed; empty where the library has none."""
     file_size: int | None = None
     """Bytes of the file, as indexed."""
+    caution: str = ""
+    """What of this face the library says can't be relied on."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def bounded(rows: Iterator[_Row]) -> Iterator[_Row]:
         room -= A_ROW + len(row.marker_uid) + len(row.file_uid)
         if isinstance(row, LibraryFace):
             room -= len(row.person_uid) + len(row.person) + len(row.file_root) + len(row.file_name)
-            room -= len(row.photo_uid) + len(row.file_hash)
+            room -= len(row.photo_uid) + len(row.file_hash) + len(row.caution)
         if room < 0:
             raise LibraryError(
                 "the library lists more faces of one person than fit into memory", "give PhotoPrism's own index"
