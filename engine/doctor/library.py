@@ -15,8 +15,8 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     from engine.library.address import parse_address
     from engine.library.password import find_password
     from engine.library.paths import check_roots
-    from engine.library.photoprism_http.photos import RemotePhotos, fetched
     from engine.library.registry import connect
+    from engine.library.web.originals import RemoteOriginals, fetched
     from engine.secrets import PASSWORD_VARIABLE
 
     try:
@@ -34,7 +34,7 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     except LimnerError as error:
         return [Check("library", False, error.what, error.fix)]
     told = "; ".join(each.line for each in roots)
-    if isinstance(library.roots, RemotePhotos):
+    if isinstance(library.roots, RemoteOriginals):
         told += f", {gigabytes(fetched(project.cache)[1])}; safe to delete, limner faces scan fetches them again"
     checks = [answered, Check("photos", True, told or "no photo with a face yet")]
     return [*checks, *(Check("connection", False, note, "see docs/remote.md") for note in about.notes)]

@@ -1,9 +1,10 @@
-"""Values that database drivers and JSON return, made plain: texts, dates, boxes."""
+"""Values that database drivers and JSON return, made plain: texts, dates, numbers, boxes."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,9 @@ LONGEST_TEXT = 5000
 """Letters that are taken of a name or path; no system has paths of more."""
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+
+LARGEST = 2**63
+"""No number is this large in a database. JSON holds any: Python's ``float`` and SQLite end with an error at them."""
 
 NOWHERE = (0.0, 0.0, 0.0, 0.0)
 
@@ -58,3 +62,15 @@ def box_of(row: Any) -> tuple[float, float, float, float]:
     except (TypeError, ValueError):
         return NOWHERE
     return (x, y, w, h) if all(map(math.isfinite, (x, y, w, h))) else NOWHERE
+
+
+def json_text(record: Mapping[str, Any], key: str) -> str:
+    """A value of a JSON object as text that can be written and shown; empty where there is none."""
+    value = record.get(key)
+    return well_formed(value[:LONGEST_TEXT]) if isinstance(value, str) else ""
+
+
+def json_number(record: Mapping[str, Any], key: str) -> int:
+    """A value of a JSON object as a whole number; 0 where there is none, or none that a database could hold."""
+    value = record.get(key)
+    return int(value) if isinstance(value, (int, float)) and abs(value) < LARGEST else 0

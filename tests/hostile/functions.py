@@ -42,8 +42,8 @@ READERS: dict[str, str] = {
     "engine.faces.records.measurement_store": "_read_boxes",
     "engine.jobs.folder": "JobFolder.read_order",
     "engine.jobs.machine": "boot_id",
-    "engine.library.photoprism_http.messages": "said_in",
-    "engine.library.photoprism_http.session": "Session._json",
+    "engine.library.web.messages": "said_in",
+    "engine.library.web.session": "WebSession.json",
     "engine.library.photoprism_sql.embeddings": "_unit",
     "engine.library.photoprism_sql.opening": "_open_sqlite",
     "engine.library.connection.tls_pins": "_known",
@@ -102,7 +102,7 @@ READERS: dict[str, str] = {
 
 ASKERS: dict[str, str] = {
     "engine.dataset.captions.models.model_files": "check_source find_files",
-    "engine.library.photoprism_http.session": "Session._connection",
+    "engine.library.web.session": "WebSession.connection",
     "engine.library.photoprism_sql.bounded_mysql": "BoundedConnection._opened",
     "engine.library.photoprism_sql.opening": "open_engine",
     "engine.llm.server": "ModelServer._connection",

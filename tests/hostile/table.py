@@ -74,8 +74,8 @@ FILES: dict[str, str] = {
     "engine.jobs.folder": FILES_TEST,
     "engine.jobs.machine": OURS,
     "engine.library.photoprism_sql.embeddings": ROWS,
-    "engine.library.photoprism_http.session": HTTP,
-    "engine.library.photoprism_http.messages": HTTP,
+    "engine.library.web.session": HTTP,
+    "engine.library.web.messages": HTTP,
     "engine.library.photoprism_sql.opening": NULLS,
     "engine.library.connection.tls_pins": FILES_TEST,
     "engine.llm.server": MODEL_SERVER,
@@ -131,7 +131,7 @@ FILES: dict[str, str] = {
 SERVERS: dict[str, str] = {
     "engine.dataset.captions.models.model_files": NETWORK,
     "engine.network.bounded_http": ENDLESS,
-    "engine.library.photoprism_http.session": HTTP,
+    "engine.library.web.session": HTTP,
     "engine.library.photoprism_sql.opening": DATABASES,
     "engine.llm.server": MODEL_SERVER,
     "engine.network.deadlines": ENDLESS,
@@ -163,7 +163,7 @@ TEXTS: dict[str, str] = {
     # One word, or a pattern that has no repetition in it.
     "engine.dataset.readiness": OURS,
     "engine.faces.selection.saved_filters": OURS,
-    "engine.library.photoprism_http.photos": OURS,
+    "engine.library.web.originals": OURS,
     "engine.lora.diffusers_loader": OURS,
     "tui.cli.report": OURS,
     "tui.screens.pictures.text": OURS,

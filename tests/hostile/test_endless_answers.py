@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, ProjectError, PromptError
-from engine.library.photoprism_http import session as http_session
+from engine.library.web import session as http_session
 from engine.library.photoprism_sql import bounded_mysql
 from engine.library.registry import connect
 from engine.llm import server as llm

@@ -15,10 +15,10 @@ import pytest
 
 from engine.errors import HostUnreachable, LibraryError
 from engine.library.paths import NoPhotosNow
-from engine.library.photoprism_http import photos as http_photos
-from engine.library.photoprism_http import session as http_session
+from engine.library.web import originals as http_photos
+from engine.library.web import session as http_session
 from engine.library.photoprism_http.library import HttpLibrary
-from engine.library.photoprism_http.photos import RemoteFile, fetched, place_of
+from engine.library.web.originals import RemoteFile, fetched, place_of
 from engine.library.registry import connect
 from engine.network.resolving import addresses_of
 from engine.settings import LibrarySettings
@@ -265,7 +265,7 @@ def test_a_disk_that_refuses_is_no_line_that_broke(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     photo = only_photo(library)
-    monkeypatch.setattr(http_photos, "_write", full)
+    monkeypatch.setattr(http_photos.RemoteOriginals, "_write", full)
     with pytest.raises(NoPhotosNow, match=r"can't be written .No space left on device.: make room there"):
         library.roots.path(*photo)
     assert (prism.count("/dl/"), waits) == (1, [])

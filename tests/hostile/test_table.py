@@ -40,5 +40,5 @@ def test_every_listed_test_is_there() -> None:
 
 def test_a_new_place_would_be_found() -> None:
     assert {"engine.storage.untrusted_files", "engine.security.trust"} <= modules_with(READS)
-    assert {"engine.llm.server", "engine.library.photoprism_http.session"} <= modules_with(ASKS)
+    assert {"engine.llm.server", "engine.library.web.session"} <= modules_with(ASKS)
     assert modules_with(PATTERNS) >= {"engine.secrets", "tui.terminal.responses"}

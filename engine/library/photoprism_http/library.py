@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from engine.errors import NotALibrary
 from engine.library.address import LibraryAddress
 from engine.library.base import Description
 from engine.library.connection.tls import told_of
@@ -22,10 +21,13 @@ from engine.library.faces import Embedding, LibraryFace, Marker, bounded
 from engine.library.paths import Roots
 from engine.library.people import Person
 from engine.library.photo_words import PhotoWords
-from engine.library.photoprism_http.messages import quoted
-from engine.library.photoprism_http.photos import RemoteFile, RemotePhotos
-from engine.library.photoprism_http.records import RemotePhoto, listed, number, person_of, photo_of, text
-from engine.library.photoprism_http.session import AT_ONCE, Refused, Session
+from engine.library.photoprism_http.photos import RemotePhotos
+from engine.library.photoprism_http.records import RemotePhoto, listed, person_of, photo_of
+from engine.library.photoprism_http.session import Session
+from engine.library.values import json_number, json_text
+from engine.library.web.messages import quoted
+from engine.library.web.originals import RemoteFile
+from engine.library.web.session import AT_ONCE, Refused
 
 AHEAD = 4 * AT_ONCE
 """Photos that are asked about at a time."""
@@ -60,7 +62,7 @@ class HttpLibrary:
         self.roots: Roots = RemotePhotos(session=self._session, cache=cache, known=self._files)
         self._config = self._session.ask("config")
         if not isinstance(self._config, dict) or "version" not in self._config:
-            raise NotALibrary(f"{address.where} is not PhotoPrism", "give the address that your browser shows for it")
+            raise self._session.not_ours()
 
     def __enter__(self) -> HttpLibrary:
         return self
@@ -83,7 +85,7 @@ class HttpLibrary:
     def describe(self) -> Description:
         """PhotoPrism's version, and its counts of photos and of people's faces."""
         count = self._config.get("count")
-        photos = number(count, "all") if isinstance(count, dict) else 0
+        photos = json_number(count, "all") if isinstance(count, dict) else 0
         faces = sum(person.faces for person in self.people())
         server = "over HTTPS" if self._encrypted else "over HTTP"
         return Description(server, self._version(), photos, faces, notes=self.cautions())
@@ -128,7 +130,7 @@ class HttpLibrary:
         """Every photo that a person is on, oldest first: some are asked for at a time, for some callers stop early."""
         public = {} if self._private else {"public": "true"}
         rows = self._pages("photos", q=f"subject:{uid}", primary="true", order="oldest", **public)
-        uids = iter(dict.fromkeys(found for row in rows if (found := text(row, "UID"))))
+        uids = iter(dict.fromkeys(found for row in rows if (found := json_text(row, "UID"))))
         with ThreadPoolExecutor(AT_ONCE) as pool:
             while some := list(islice(uids, AHEAD)):
                 for photo in pool.map(self._photo, some):
@@ -136,7 +138,7 @@ class HttpLibrary:
                         told = {(file.root, file.name): RemoteFile(file.hash, file.size) for file in photo.files}
                         self._files.update(told)
                         if len(self._files) > MOST_ROWS:
-                            raise self._endless()
+                            raise self._session.endless()
                         yield photo
 
     def _photo(self, uid: str) -> RemotePhoto | None:
@@ -164,15 +166,11 @@ class HttpLibrary:
             if len(rows) < PAGE:
                 return
             offset += len(rows)
-            first = text(rows[0], "UID")
+            first = json_text(rows[0], "UID")
             if offset > MOST_ROWS or first == before:
-                raise self._endless()
+                raise self._session.endless()
             before = first
-
-    def _endless(self) -> Refused:
-        what = f"{self.address.where} repeats itself or never ends, which PhotoPrism never does"
-        return Refused(200, what, "check what is between you and PhotoPrism")
 
     def _version(self) -> str:
         """``241213`` of ``241213-382ffa899-Linux-AMD64``."""
-        return text(self._config, "version").partition("-")[0]
+        return json_text(self._config, "version").partition("-")[0]

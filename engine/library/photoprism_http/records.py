@@ -15,10 +15,7 @@ from engine.library.faces import LibraryFace, Marker
 from engine.library.people import Person
 from engine.library.photo_words import PhotoWords
 from engine.library.photoprism_terms import CONFIRMED, LEAST_SURE, UNKNOWN_PLACE
-from engine.library.values import LONGEST_TEXT, date_of, well_formed
-
-LARGEST = 2**63
-"""No number is this large in a database. JSON holds any: Python's ``float`` and SQLite end with an error at them."""
+from engine.library.values import LARGEST, date_of, json_number, json_text
 
 MOST = 1000
 """Files of a photo, faces of a file and labels of a photo that are taken."""
@@ -106,25 +103,25 @@ class RemotePhoto:
 
 def person_of(record: Mapping[str, Any]) -> Person | None:
     """A person with faces; None for what is none, or is hidden."""
-    uid, name, faces = text(record, "UID"), text(record, "Name"), number(record, "FileCount")
-    if not uid or faces < 1 or record.get("Hidden") or text(record, "Type") not in ("", "person"):
+    uid, name, faces = json_text(record, "UID"), json_text(record, "Name"), json_number(record, "FileCount")
+    if not uid or faces < 1 or record.get("Hidden") or json_text(record, "Type") not in ("", "person"):
         return None
     return Person(uid, name, faces, None, None, None)
 
 
 def photo_of(record: object) -> RemotePhoto | None:
     """A photo; None where the answer is of none."""
-    if not isinstance(record, dict) or not text(record, "UID"):
+    if not isinstance(record, dict) or not json_text(record, "UID"):
         return None
     files = record.get("Files")
     found = (_file(each) for each in files[:MOST] if isinstance(each, dict)) if isinstance(files, list) else ()
     return RemotePhoto(
-        uid=text(record, "UID"),
-        taken_at=date_of(text(record, "TakenAtLocal")) or date_of(text(record, "TakenAt")),
+        uid=json_text(record, "UID"),
+        taken_at=date_of(json_text(record, "TakenAtLocal")) or date_of(json_text(record, "TakenAt")),
         private=bool(record.get("Private")),
-        hidden=bool(record.get("DeletedAt")) or number(record, "Quality") < 0,
+        hidden=bool(record.get("DeletedAt")) or json_number(record, "Quality") < 0,
         files=tuple(file for file in found if file is not None),
-        words=PhotoWords(text(record, "UID"), tuple(_labels(record)), _place(record)),
+        words=PhotoWords(json_text(record, "UID"), tuple(_labels(record)), _place(record)),
     )
 
 
@@ -135,38 +132,26 @@ def listed(answer: object, where: str) -> list[dict[str, Any]]:
     return [each for each in answer if isinstance(each, dict)]
 
 
-def text(record: Mapping[str, Any], key: str) -> str:
-    """A value as text that can be written and shown; empty where there is none."""
-    value = record.get(key)
-    return well_formed(value[:LONGEST_TEXT]) if isinstance(value, str) else ""
-
-
-def number(record: Mapping[str, Any], key: str) -> int:
-    """A value as a whole number; 0 where there is none, or none that a database could hold."""
-    value = record.get(key)
-    return int(value) if isinstance(value, (int, float)) and abs(value) < LARGEST else 0
-
-
 def _file(record: dict[str, Any]) -> RemotePhotoFile | None:
-    if record.get("Missing") or record.get("DeletedAt") or record.get("Error") or not text(record, "UID"):
+    if record.get("Missing") or record.get("DeletedAt") or record.get("Error") or not json_text(record, "UID"):
         return None
     markers = record.get("Markers")
     found = (_marker(each) for each in markers[:MOST] if isinstance(each, dict)) if isinstance(markers, list) else ()
     return RemotePhotoFile(
-        uid=text(record, "UID"),
-        root=text(record, "Root"),
-        name=text(record, "Name"),
-        hash=text(record, "Hash").lower(),
-        size=max(0, number(record, "Size")),
-        width=number(record, "Width"),
-        height=number(record, "Height"),
+        uid=json_text(record, "UID"),
+        root=json_text(record, "Root"),
+        name=json_text(record, "Name"),
+        hash=json_text(record, "Hash").lower(),
+        size=max(0, json_number(record, "Size")),
+        width=json_number(record, "Width"),
+        height=json_number(record, "Height"),
         markers=tuple(marker for marker in found if marker is not None),
     )
 
 
 def _marker(record: dict[str, Any]) -> RemoteMarker | None:
     """A face; None for other markers, rejected ones and boxes without an area."""
-    if text(record, "Type") != "face" or record.get("Invalid") or not text(record, "UID"):
+    if json_text(record, "Type") != "face" or record.get("Invalid") or not json_text(record, "UID"):
         return None
     sides = [record.get(key, 0) for key in "XYWH"]
     if not all(isinstance(each, (int, float)) and abs(each) < LARGEST for each in sides):
@@ -174,8 +159,10 @@ def _marker(record: dict[str, Any]) -> RemoteMarker | None:
     x, y, w, h = (float(each) for each in sides)
     if w <= 0 or h <= 0:
         return None
-    confirmed = text(record, "SubjSrc") in CONFIRMED
-    return RemoteMarker(text(record, "UID"), text(record, "SubjUID"), text(record, "Name"), confirmed, (x, y, w, h))
+    confirmed = json_text(record, "SubjSrc") in CONFIRMED
+    return RemoteMarker(
+        json_text(record, "UID"), json_text(record, "SubjUID"), json_text(record, "Name"), confirmed, (x, y, w, h)
+    )
 
 
 def _labels(record: dict[str, Any]) -> Iterator[str]:
@@ -184,8 +171,8 @@ def _labels(record: dict[str, Any]) -> Iterator[str]:
     sure: list[tuple[int, str]] = []
     for each in labels[:MOST] if isinstance(labels, list) else ():
         label = each.get("Label") if isinstance(each, dict) else None
-        if isinstance(label, dict) and text(label, "Name") and number(each, "Uncertainty") <= LEAST_SURE:
-            sure.append((number(each, "Uncertainty"), text(label, "Name")))
+        if isinstance(label, dict) and json_text(label, "Name") and json_number(each, "Uncertainty") <= LEAST_SURE:
+            sure.append((json_number(each, "Uncertainty"), json_text(label, "Name")))
     yield from (name for _, name in sorted(sure))
 
 
@@ -193,5 +180,5 @@ def _place(record: dict[str, Any]) -> str:
     place = record.get("Place")
     if not isinstance(place, dict):
         return ""
-    names = (text(place, "City"), text(place, "Label").partition(",")[0])
+    names = (json_text(place, "City"), json_text(place, "Label").partition(",")[0])
     return next((name.strip() for name in names if name.strip() not in UNKNOWN_PLACE), "")

@@ -19,9 +19,9 @@ from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassw
 from engine.faces.records.decisions import Ledger
 from engine.faces.scan import scan
 from engine.library.paths import NoPhotosNow, check_roots
-from engine.library.photoprism_http import session as http_session
+from engine.library.web import session as http_session
 from engine.library.photoprism_http.library import HttpLibrary
-from engine.library.photoprism_http.photos import fetched
+from engine.library.web.originals import fetched
 from engine.library.registry import connect
 from engine.project import Project
 from engine.settings import LibrarySettings
@@ -364,7 +364,7 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
     prism: Prism, library: HttpLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = james(library)[0]
-    monkeypatch.setattr("engine.library.photoprism_http.photos.LEAST_ROOM", 2**62)
+    monkeypatch.setattr("engine.library.web.originals.LEAST_ROOM", 2**62)
     with pytest.raises(NoPhotosNow, match="is full: make room"):
         library.roots.path(*name)
     assert prism.count(DL) == 0

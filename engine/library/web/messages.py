@@ -1,4 +1,4 @@
-"""What PhotoPrism's answers over HTTP say around their bodies: errors, waits, addresses, tokens."""
+"""What a photo server's answers say around their bodies: errors, waits, addresses, tokens."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def passing(error: Exception) -> bool:
 
 
 def said_in(response: Answer) -> str:
-    """An error's own words, as far as they are PhotoPrism's (``{"error": …}``) and no page of a proxy's."""
+    """An error's own words, as far as they are the server's (``{"error": …}``) and no page of a proxy's."""
     try:
         record = parse_json(response.read(20_000))
         words = record.get("error") or record.get("message") if isinstance(record, dict) else ""
