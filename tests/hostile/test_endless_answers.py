@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, ProjectError, PromptError
-from engine.library.web import session as http_session
 from engine.library.photoprism_sql import bounded_mysql
 from engine.library.registry import connect
+from engine.library.web import session as http_session
 from engine.llm import server as llm
 from engine.llm.server import ModelServer
 from engine.network import bounded_http, deadlines

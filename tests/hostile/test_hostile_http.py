@@ -15,11 +15,11 @@ import pytest
 
 from engine.errors import HostUnreachable, LibraryError
 from engine.library.paths import NoPhotosNow
+from engine.library.photoprism_http.library import HttpLibrary
+from engine.library.registry import connect
 from engine.library.web import originals as http_photos
 from engine.library.web import session as http_session
-from engine.library.photoprism_http.library import HttpLibrary
 from engine.library.web.originals import RemoteFile, fetched, place_of
-from engine.library.registry import connect
 from engine.network.resolving import addresses_of
 from engine.settings import LibrarySettings
 from tests.support.astronaut import FACE, astronaut, save

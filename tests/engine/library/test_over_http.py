@@ -19,10 +19,10 @@ from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassw
 from engine.faces.records.decisions import Ledger
 from engine.faces.scan import scan
 from engine.library.paths import NoPhotosNow, check_roots
-from engine.library.web import session as http_session
 from engine.library.photoprism_http.library import HttpLibrary
-from engine.library.web.originals import fetched
 from engine.library.registry import connect
+from engine.library.web import session as http_session
+from engine.library.web.originals import fetched
 from engine.project import Project
 from engine.settings import LibrarySettings
 from tests.support.astronaut import FACE, astronaut, save
