@@ -38,7 +38,7 @@ READERS: dict[str, str] = {
     "engine.doctor.room": "_groups _limit _meminfo",
     "engine.events": "from_line from_lines",
     "engine.faces.detection.detector": "Detector.__init__ Detector.load",
-    "engine.faces.photo.loading": "_open open_header",
+    "engine.faces.photo.loading": "open_header open_photo",
     "engine.faces.records.measurement_store": "_read_boxes",
     "engine.jobs.folder": "JobFolder.read_order",
     "engine.jobs.machine": "boot_id",

@@ -81,7 +81,7 @@ TURNS: dict[int, Image.Transpose] = {
 """What makes a picture of an EXIF orientation upright; 1 needs nothing."""
 
 Image.MAX_IMAGE_PIXELS = LARGEST
-# Between once and twice the limit Pillow only warns; ``_open`` refuses there already.
+# Between once and twice the limit Pillow only warns; ``open_photo`` refuses there already.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Said of many phones' photos, and of no use to anybody who looks at them.
 warnings.filterwarnings("ignore", message="Corrupt EXIF", category=UserWarning)
@@ -110,9 +110,9 @@ def open_upright(path: Path, at_least: int | None = None) -> Image.Image:
     Raises:
         BrokenImage: missing, truncated, not an image, not readable, or too large.
     """
-    with _open(path) as image:
+    with open_photo(path) as image:
         try:
-            orientation = _orientation(image)
+            orientation = orientation_of(image)
             if at_least is not None:
                 longest = max(image.size)
                 share = min(1.0, at_least / longest)
@@ -131,8 +131,8 @@ def upright_size(path: Path) -> tuple[int, int]:
     Raises:
         BrokenImage: as for ``open_upright``.
     """
-    with _open(path) as image:
-        return _upright_size(image)
+    with open_photo(path) as image:
+        return size_upright(image)
 
 
 def read_taken(path: Path) -> str | None:
@@ -142,7 +142,7 @@ def read_taken(path: Path) -> str | None:
     Raises:
         BrokenImage: as for ``open_upright``.
     """
-    with _open(path) as image:
+    with open_photo(path) as image:
         try:
             exif = _exif(image)
             told = exif.get_ifd(EXIF_PART).get(TAKEN) or exif.get(CHANGED) or ""
@@ -180,9 +180,9 @@ def read_header(path: Path) -> Header:
     Raises:
         BrokenImage: as for ``open_upright``.
     """
-    with _open(path) as image:
+    with open_photo(path) as image:
         profile = image.info.get("icc_profile") or None
-        return Header(image.format or "", image.mode, image.width, image.height, _orientation(image), profile)
+        return Header(image.format or "", image.mode, image.width, image.height, orientation_of(image), profile)
 
 
 def proven_size(path: Path) -> tuple[int, int]:
@@ -195,8 +195,8 @@ def proven_size(path: Path) -> tuple[int, int]:
     Raises:
         BrokenImage: as for ``open_upright``.
     """
-    with _open(path) as image:
-        size = _upright_size(image)
+    with open_photo(path) as image:
+        size = size_upright(image)
         if not _ends_well(path, image.format or ""):
             image.draft("RGB", (1, 1))
             try:
@@ -248,8 +248,12 @@ class TooLarge(ValueError):
     """Unpacked, the picture would take the memory that everything else needs."""
 
 
-def _open(path: Path) -> Image.Image:
-    """Opens the header. Anything that Pillow or the system raises becomes a reason in words."""
+def open_photo(path: Path) -> Image.Image:
+    """Opens a photo's header. Anything that Pillow or the system raises becomes a reason in words.
+
+    Raises:
+        BrokenImage: as for ``open_upright``.
+    """
     try:
         # Not blocking: whoever opens a pipe for reading otherwise waits until somebody writes.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as handle:
@@ -301,7 +305,8 @@ def _register_heif() -> None:
         pi_heif.register_heif_opener()
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of the pixels that Pillow gives, 1 to 8."""
     if image.format == "TIFF":
         # Pillow turns these itself, and tells the size of the upright picture.
         return 1
@@ -334,8 +339,9 @@ def _png_exif(path: Path) -> bytes:
     return b""
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    turned = _orientation(image) >= 5
+def size_upright(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an open picture once it is turned, in pixels."""
+    turned = orientation_of(image) >= 5
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
