@@ -1,10 +1,9 @@
-"""Looking for faces in a plain folder, and putting those of one person together. A job's work."""
+"""Looking for faces in a plain folder, and for the names that other programs wrote into its photos. A job's work."""
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -16,15 +15,15 @@ from PIL import Image
 from engine import events
 from engine.errors import LibraryError
 from engine.faces.detection.detector import SURE, DetectedFace, Detector
-from engine.faces.detection.embedding import GROUP, SPACE, Identity
+from engine.faces.detection.embedding import SPACE, Identity
 from engine.faces.detection.embedding_pool import Embedders, embedders
-from engine.faces.measurement.clustering import group
+from engine.faces.folder_names import Tell, group_people, read_names, with_names
 from engine.faces.measurement.quality import look
 from engine.faces.photo.loading import BrokenImage, open_upright, read_taken, upright_size
 from engine.faces.records.measurements import BLURRED, SCORABLE_PX
 from engine.library.address import ServerKind, parse_address
 from engine.library.file_hash import content_of
-from engine.library.folder.library import FolderIndex
+from engine.library.folder.index import FolderIndex
 from engine.library.folder.photos import SeenFace, SeenPhoto, face_uid
 from engine.library.folder.walk import FolderPhoto, walk
 from engine.project import Project
@@ -35,8 +34,6 @@ which looks at half of that, can find."""
 
 SAVE_EVERY = 20
 """Photos between two writes: what a kill can lose."""
-
-Tell = Callable[[events.Event], None]
 
 
 @dataclass(frozen=True)
@@ -54,14 +51,15 @@ class IndexReport:
 def index(project: Project, tell: Tell | None = None, should_stop: Callable[[], bool] = lambda: False) -> IndexReport:
     """Looks at every photo of the project's folder that is new or changed, and groups the faces by person.
 
-    It can be killed at any instant: what was seen by then is kept, and the next time goes on from there. Who has been
-    grouped or merged stays so; only faces that belong to nobody yet find their person, or make a new one. Nothing is
-    written to the folder.
+    Whom a photo or its sidecar names is that person; of known photos whose sidecar changed the names alone are read
+    again. It can be killed at any instant: what was seen by then is kept, and the next time goes on from there. Who has
+    been grouped or merged stays so; only faces that belong to nobody yet find their person, or make a new one. Nothing
+    is written to the folder.
 
     Args:
         project: the project, its library a ``folder://`` address.
-        tell: gets ``phase`` events named ``photos`` and then ``people``, and a ``warning`` for a photo that can't be
-            used.
+        tell: gets ``phase`` events named ``photos``, ``names`` where some are read again, and ``people``, and a
+            ``warning`` for a photo or for names that can't be used.
         should_stop: asked after every photo.
 
     Raises:
@@ -79,8 +77,8 @@ def index(project: Project, tell: Tell | None = None, should_stop: Callable[[], 
         unsaved: list[SeenPhoto] = []
         for done, seen in enumerate(_seen(folder, new), start=1):
             unsaved.append(seen)
-            if seen.problem:
-                tell(events.Warning(seen.problem, subject=str(folder / seen.photo.name)))
+            for words in (*((seen.problem,) if seen.problem else ()), *seen.warnings):
+                tell(events.Warning(words, subject=str(folder / seen.photo.name)))
             stop = should_stop()
             if stop or done == len(new) or len(unsaved) >= SAVE_EVERY:
                 kept.save(unsaved)
@@ -88,7 +86,11 @@ def index(project: Project, tell: Tell | None = None, should_stop: Callable[[], 
             tell(events.Phase("photos", done, len(new)))
             if stop:
                 return IndexReport(len(photos), done, 0, stopped=True)
+        known = {photo.name for photo in new}
+        if not read_names(kept, folder, [photo for photo in photos if photo.name not in known], tell, should_stop):
+            return IndexReport(len(photos), len(new), 0, stopped=True)
         tell(events.Phase("people", 0, 1))
+        _follow(project, kept.settle(), kept)
         people = group_people(kept)
         tell(events.Phase("people", 1, 1))
     return IndexReport(len(photos), len(new), people)
@@ -113,35 +115,19 @@ def _hashes(folder: Path, names: Sequence[str]) -> dict[str, str]:
         return {name: content for name, content in found if content}
 
 
-def group_people(kept: FolderIndex) -> int:
-    """Finds a person for every face that has none. Returns how many new people there are."""
-    faces = [face for face in kept.faces() if face[1] == SPACE]
-    if all(person for *_, person in faces):
-        return 0
-    vectors = np.stack([np.frombuffer(values, np.float16).astype(np.float32) for _, _, values, _ in faces])
-    numbers: dict[str, int] = {}
-    known = [None if person is None else numbers.setdefault(person, len(numbers)) for *_, person in faces]
-    people = list(numbers)
-    new: dict[int, list[str]] = defaultdict(list)
-    joined: dict[str, str] = {}
-    for (uid, _, _, person), label in zip(faces, group(vectors, GROUP, known), strict=True):
-        if label >= len(people):
-            new[label].append(uid)
-        elif person is None:
-            joined[uid] = people[label]
-    kept.assign(joined)
-    # Most faces first; of as many the one whose first photo comes first.
-    order = sorted(new.values(), key=len, reverse=True)
-    kept.add_people((members[0], members) for members in order)
-    return len(order)
-
-
 def _folder_of(project: Project) -> Path:
     url = project.settings.library.url
     address = parse_address(url, project.root) if url else None
     if address is None or address.kind != ServerKind.FOLDER or address.path is None:
         raise LibraryError("this project's library is not a plain folder", "limner connect folder:///…")
     return address.path
+
+
+def _follow(project: Project, became: Mapping[str, str], kept: FolderIndex) -> None:
+    """The project is about whoever its person became."""
+    uid = became.get(project.settings.person.uid or "")
+    if uid:
+        project.change({"person.uid": uid, "person.name": kept.name_of(uid)})
 
 
 def _seen(folder: Path, photos: Sequence[FolderPhoto]) -> Iterator[SeenPhoto]:
@@ -184,8 +170,13 @@ class _Eyes:
             return SeenPhoto(photo, None, None, problem=error.reason, hash=content_of(path))
         content = content_of(path)
         faces = [face for face in self._detector.find(picture) if face.score >= SURE]
-        known = tuple(self._known(content or photo.name, picture, size, face) for face in faces)
-        return SeenPhoto(photo, size, taken, known, hash=content)
+        known = [self._known(content or photo.name, picture, size, face) for face in faces]
+        try:
+            named, warnings = with_names(self._folder, photo, content, known)
+        except BrokenImage as error:
+            # It went away since it was decoded.
+            return SeenPhoto(photo, None, None, problem=error.reason)
+        return SeenPhoto(photo, size, taken, named, hash=content, warnings=warnings)
 
     def _known(self, content: str, picture: Image.Image, size: tuple[int, int], face: DetectedFace) -> SeenFace:
         box = (face.box.x, face.box.y, face.box.w, face.box.h)

@@ -62,13 +62,18 @@ def check_memory(text: str | bytes | bytearray, most: int = MOST_MEMORY) -> None
         raise ValueError(f"its values would take more than {most / 1e6:g} MB")
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path, follow: bool = True) -> BinaryIO:
     """Opens a plain file for reading; a pipe or a device would hold whoever opens it.
+
+    Args:
+        path: the file.
+        follow: whether it may be a link to one.
 
     Raises:
         OSError: it can't be opened, or is no plain file.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    links = 0 if follow else os.O_NOFOLLOW
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | links)
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
@@ -79,14 +84,19 @@ def open_plain(path: Path) -> BinaryIO:
     return os.fdopen(handle, "rb")
 
 
-def read_bytes(path: Path, most: int) -> bytes:
+def read_bytes(path: Path, most: int, follow: bool = True) -> bytes:
     """A plain file's bytes, at most so many.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+        follow: whether it may be a link to one.
 
     Raises:
         OSError: it can't be read, or is a pipe or a device.
         ValueError: it is larger.
     """
-    with open_plain(path) as file:
+    with open_plain(path, follow) as file:
         data = file.read(most + 1)
     if len(data) > most:
         raise ValueError(f"it has more than {most / 1e6:g} MB")

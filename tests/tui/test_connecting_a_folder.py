@@ -8,7 +8,8 @@ from PIL import Image, ImageEnhance
 from textual.events import Paste
 
 from engine.library.address import parse_address
-from engine.library.folder.library import FolderIndex, FolderLibrary
+from engine.library.folder.index import FolderIndex
+from engine.library.folder.library import FolderLibrary
 from engine.library.folder.photos import SeenFace, SeenPhoto, face_uid
 from engine.library.folder.walk import walk
 from engine.project import create_project

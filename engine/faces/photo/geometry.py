@@ -23,7 +23,7 @@ class Box:
     def same_face(self, other: Box) -> bool:
         """Whether two boxes, drawn by different detectors, may be of one face: each holds the other's middle, and
         neither has more than three times the other's area."""
-        if not (self._holds_middle_of(other) and other._holds_middle_of(self)):
+        if not (self.holds_middle_of(other) and other.holds_middle_of(self)):
             return False
         one, two = self.w * self.h, other.w * other.h
         return max(one, two) <= 3 * min(one, two)
@@ -36,7 +36,8 @@ class Box:
         either = self.w * self.h + other.w * other.h - both
         return both / either if either > 0 else 0.0
 
-    def _holds_middle_of(self, other: Box) -> bool:
+    def holds_middle_of(self, other: Box) -> bool:
+        """Whether the middle of another box lies in this one."""
         x, y = other.x + other.w / 2, other.y + other.h / 2
         return self.x <= x <= self.x + self.w and self.y <= y <= self.y + self.h
 

@@ -2,8 +2,8 @@
 
 ``mwg-rs`` is the Metadata Working Group's (Guidelines for Handling Image Metadata 2.0, section 5.9): an area by its
 middle, its type, and the size of the picture that it was drawn on. ``MP`` is Microsoft's (MicrosoftPhoto 1.2): a
-rectangle by its top left corner, ``x, y, w, h`` in that order, as digiKam and Windows Photo Gallery write it. Both are of
-the picture as it is stored, before it is turned by its EXIF orientation.
+rectangle by its top left corner, ``x, y, w, h`` in that order, as digiKam and Windows Photo Gallery write it. Both are
+of the picture as it is stored, before it is turned by its EXIF orientation.
 """
 
 from __future__ import annotations

@@ -27,6 +27,14 @@ class SeenFace:
     space: str | None = None
     embedding: bytes | None = None
     """Unit length, float16, little-endian; None: too small or too blurred to say who it is."""
+    name: str = ""
+    """Who it is by a region of the photo or its sidecar; empty: none says."""
+    drawn: bool = False
+    """Whether the box is a region's, and no face was found there."""
+    pet: bool = False
+    """Whether a region says that it is a pet's: it is nobody's then."""
+    caution: str = ""
+    """What of it can't be relied on."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,18 @@ class SeenPhoto:
     problem: str | None = None
     hash: str = ""
     """SHA-1 of its bytes; empty: it can't be read."""
+    warnings: tuple[str, ...] = ()
+    """What of it can't be read, though it can be used."""
+
+
+@dataclass(frozen=True)
+class ReadNames:
+    """A known photo whose names were read again."""
+
+    photo: FolderPhoto
+    faces: tuple[SeenFace, ...]
+    """All faces on it: those that were found before, and what regions draw."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +83,11 @@ def face_uid(content: str, box: Box) -> str:
     """Names a face by its photo's content and its place there; the same one when it is found again, wherever the photo
     lies and whatever it is called."""
     return uid_of(content, *(f"{each:.2f}" for each in box))
+
+
+def drawn_uid(content: str, box: Box) -> str:
+    """Names a face that nothing is known of but a region's box."""
+    return uid_of(content, "drawn", *(f"{each:.2f}" for each in box))
 
 
 def uid_of(*parts: str) -> str:

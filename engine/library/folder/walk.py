@@ -1,4 +1,5 @@
-"""The photos of a plain folder. Only names and times are read, nothing is opened, and no link is followed."""
+"""The photos of a plain folder, and the XMP beside them. Only names and times are read, nothing is opened, and no link
+is followed."""
 
 from __future__ import annotations
 
@@ -19,6 +20,9 @@ RAWS = (".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", 
 
 OTHER_PICTURES = (".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".psd")
 """What the names of pictures end in that are no raw files and are not read either."""
+
+SIDECAR = ".xmp"
+"""What the names of sidecars end in: after the photo's whole name (digiKam), or in place of its ending (Lightroom)."""
 
 NOT_THE_USERS = frozenset(
     (
@@ -49,6 +53,10 @@ class FolderPhoto:
     """Relative to the folder, with ``/``."""
     stamp: str
     """Its size and time: another one is another file."""
+    sidecars: tuple[str, ...] = ()
+    """Files beside it that other programs keep its XMP in, as ``name``: ``IMG_1.jpg.xmp`` before ``IMG_1.xmp``."""
+    sidecar_stamp: str = ""
+    """Which of the two there are, their sizes and times; empty where there is none."""
 
 
 def walk(folder: Path) -> Iterator[FolderPhoto]:
@@ -113,6 +121,7 @@ def _below(folder: Path, place: str) -> Iterator[FolderPhoto]:
     except OSError:
         return
     names = {each.name.lower() for each in entries}
+    beside = {each.name.lower(): each for each in reversed(entries) if each.name.lower().endswith(SIDECAR)}
     is_project = SETTINGS_NAME in names
     if is_project and place:
         # A project of Limner's: its crops and pictures are no photos.
@@ -127,10 +136,34 @@ def _below(folder: Path, place: str) -> Iterator[FolderPhoto]:
                     yield from _below(folder / entry.name, f"{place}{entry.name}/")
             elif entry.is_file(follow_symlinks=False) and _is_photo(entry.name.lower(), names):
                 status = entry.stat(follow_symlinks=False)
-                yield FolderPhoto(place + entry.name, f"{status.st_size} {status.st_mtime_ns}")
+                sidecars, stamps = _sidecars(entry.name.lower(), beside) if beside else ((), "")
+                there = tuple(place + each for each in sidecars)
+                yield FolderPhoto(place + entry.name, _stamp(status), there, stamps)
         except OSError:
             # Gone since the folder was listed.
             continue
+
+
+def _sidecars(name: str, beside: dict[str, os.DirEntry[str]]) -> tuple[tuple[str, ...], str]:
+    """The plain files among some that hold a photo's XMP, the one that counts most first, and their stamp.
+
+    Args:
+        name: the photo's, lower case.
+        beside: the sidecars of its folder by their names in lower case.
+    """
+    stem, dot, kind = name.rpartition(".")
+    called = {f"{dot}{kind}{SIDECAR}": name + SIDECAR, SIDECAR: stem + SIDECAR}
+    names, stamps = [], []
+    for ending, each in called.items():
+        entry = beside.get(each)
+        if entry is not None and entry.is_file(follow_symlinks=False) and _is_text(entry.name):
+            names.append(entry.name)
+            stamps.append(f"{ending} {_stamp(entry.stat(follow_symlinks=False))}")
+    return tuple(names), "; ".join(stamps)
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _is_kept_by_others(name: str, parent: str) -> bool:

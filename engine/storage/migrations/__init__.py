@@ -27,6 +27,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     "009_contents.sql",
     make_paths_relative,
     "011_caption_bytes.sql",
+    "012_names_in_photos.sql",
 )
 """In their order; ``user_version`` counts how many were applied."""
 

@@ -28,7 +28,8 @@ from engine.faces.records.measurement_store import MeasuredFaces
 from engine.faces.scan import scan, start_index, start_scan
 from engine.jobs.follow import follow, wait
 from engine.library.address import ServerKind, parse_address
-from engine.library.folder.library import FolderIndex, FolderLibrary
+from engine.library.folder.index import FolderIndex
+from engine.library.folder.library import FolderLibrary
 from engine.library.folder.photos import SeenFace, SeenPhoto, face_uid
 from engine.library.folder.walk import walk
 from engine.library.people import find_person
