@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -48,7 +49,7 @@ class Api:
 
     @property
     def v(self) -> tuple[int, ...]:
-        return tuple(int(each) for each in self.version.split("."))
+        return numbers_of(self.version)
 
     def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
         """Answers a question; ``headers`` have names in small letters."""
@@ -174,7 +175,7 @@ class Api:
             body = json.loads(question.body) if is_json else None
         except ValueError:
             raise Refused(400, "Unexpected token in JSON", "Bad Request") from None
-        kept = self._kept.get(text := json.dumps(body)) if self.immich.still else None
+        kept = self._kept.get(text := self.version + json.dumps(body)) if self.immich.still else None
         if kept is None:
             found = Search(self.immich, self.v, body).found()
             items = [self.asset(each, found.exif, found.people) for each in found.assets]
@@ -323,6 +324,12 @@ STATISTICS = re.compile("/api/people/([^/]+)/statistics")
 ASSET = re.compile("/api/assets/([^/]+)")
 ORIGINAL = re.compile("/api/assets/([^/]+)/original")
 THUMBNAIL = re.compile("/api/assets/([^/]+)/thumbnail")
+
+
+@cache
+def numbers_of(version: str) -> tuple[int, ...]:
+    """A version, to compare."""
+    return tuple(int(each) for each in version.split("."))
 
 
 def reason(status: int) -> str:

@@ -124,6 +124,8 @@ class Immich:
     """Nameless people with fewer faces are not listed."""
     still: bool = False
     """Whether nothing will change any more, so that answers may be kept."""
+    kept: dict[str, list[Asset]] = field(default_factory=dict)
+    """What was found by earlier questions, where it is still."""
     _chance: Random = field(default_factory=lambda: Random(7))
 
     def __post_init__(self) -> None:

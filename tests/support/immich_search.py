@@ -62,8 +62,7 @@ class Search:
         if wrong:
             raise Refused(400, "", "Bad Request", wrong)
         start = self._cursor() if structured else (page - 1) * size
-        matching = [each for each in self.immich.assets.values() if all(test(each) for test in tests)]
-        matching.sort(key=lambda each: each.taken, reverse=True)
+        matching = self._matching(tests)
         found = Found(matching[start : start + size], exif, people)
         if len(matching) > start + size:
             if structured:
@@ -71,6 +70,18 @@ class Search:
             else:
                 found.next_page = str(page + 1)
         return found
+
+    def _matching(self, tests: list[Test]) -> list[Asset]:
+        """What all of the pages have, the latest first."""
+        told = {name: value for name, value in self.body.items() if name not in ("page", "cursor")}
+        question = json.dumps([self.version, told])
+        if (kept := self.immich.kept.get(question)) is not None:
+            return kept
+        matching = [each for each in self.immich.assets.values() if all(test(each) for test in tests)]
+        matching.sort(key=lambda each: each.taken, reverse=True)
+        if self.immich.still:
+            self.immich.kept[question] = matching
+        return matching
 
     def _flag(self, name: str, wrong: list[Wrong]) -> bool:
         return yes_or_no(name, self.body.get(name, False), wrong, as_text=self.version < (3,))
