@@ -16,6 +16,7 @@ READS = frozenset(
         *("safe_open", "load_file", "load_tensors", "Image.open", "open_header", "csv.DictReader", "csv.reader"),
         *("tarfile.open", "gzip.open", "sqlite3.connect", "InferenceSession", "from_pretrained", "from_single_file"),
         *("Tokenizer.from_file", "np.load", "numpy.load", "torch.load", "pickle.load", "pickle.loads", "yaml.load"),
+        *("ParserCreate", "decompressobj"),
     )
 )
 """Calls that take in a file, or text that another wrote."""

@@ -30,6 +30,7 @@ ENDLESS = "hostile/test_endless_answers.py::test_a_language_model_that_says_noth
 NULLS = "hostile/test_hostile_rows.py::test_rows_of_nothing_but_null_are_put_aside_and_the_good_one_stays"
 RESOLVING = "hostile/test_endless_answers.py::test_ctrl_c_ends_the_waiting_for_a_host_s_address"
 OPTIONS = "hostile/test_secrets_in_places.py::test_options_that_hold_a_secret_end_in_one_line_and_write_nothing"
+XMP = "hostile/test_hostile_xmp.py::test_any_bytes_are_regions_or_a_plain_reason"
 
 OURS = "our own: it comes with Limner, or this machine says it"
 """In place of a test: no stranger writes it."""
@@ -71,6 +72,9 @@ FILES: dict[str, str] = {
     "engine.faces.detection.detector": MODELS,
     "engine.faces.records.measurement_store": STORED,
     "engine.faces.photo.loading": "hostile/test_hostile_photos.py::test_a_photo_is_seen_right_or_refused_with_a_reason",
+    "engine.faces.photo.stored": "hostile/test_hostile_xmp.py::test_of_a_png_that_unpacks_without_end_is_refused",
+    "engine.faces.regions.sources": XMP,
+    "engine.faces.regions.xmp": XMP,
     "engine.jobs.folder": FILES_TEST,
     "engine.jobs.machine": OURS,
     "engine.library.photoprism_sql.embeddings": ROWS,

@@ -16,6 +16,8 @@ LARGEST_PACKET = 16_000_000
 MOST_PARTS = 200_000
 """Elements and attributes of a packet."""
 
+MANY_PARTS = f"it has more than {MOST_PARTS:,} parts"
+
 MOST_LETTERS = 50_000_000
 """Letters of all their names, namespaces written out: an address of a megabyte costs as much with each of them."""
 
@@ -94,6 +96,9 @@ def regions_in(packet: bytes) -> list[Node]:
     """
     if len(packet) > LARGEST_PACKET:
         raise XmpError(f"it has more than {LARGEST_PACKET / 1e6:g} MB")
+    if packet.count(b"=") > MOST_PARTS:
+        # Attributes of one element, which expat would collect before it tells of any.
+        raise XmpError(MANY_PARTS)
     wide = packet[:2] in (b"\xff\xfe", b"\xfe\xff")
     return _Reader().read(packet if wide else packet.strip(b"\0 \t\r\n"))
 
@@ -133,7 +138,7 @@ class _Reader:
         if self._depth > DEEPEST:
             raise XmpError(f"it is nested more than {DEEPEST} deep")
         if self._parts > MOST_PARTS or self._letters > MOST_LETTERS:
-            raise XmpError(f"it has more than {MOST_PARTS:,} parts")
+            raise XmpError(MANY_PARTS)
         if not self._open and name not in (MWG_REGIONS, MP_REGIONS):
             return
         node = Node(name, {key: value[:LONGEST_VALUE] for key, value in attributes.items()})
