@@ -17,6 +17,9 @@ from urllib.parse import quote, quote_plus
 PASSWORD_VARIABLE = "LIMNER_DB_PASSWORD"
 """The environment's variable that holds the library's password."""
 
+IMMICH_KEY_VARIABLE = "LIMNER_IMMICH_KEY"
+"""The environment's variable that holds an API key of Immich's."""
+
 HIDDEN = "•••"
 """Stands where a secret stood."""
 

@@ -16,7 +16,7 @@ from engine.dataset.files.file_roles import caption_path, images_of, is_mask
 from engine.dataset.files.layout import read_caption, write_caption
 from engine.errors import DatasetError, LimnerError
 from engine.faces.photo.loading import open_upright
-from engine.library.folder.walk import PHOTOS
+from engine.library.photo_suffixes import PHOTOS
 from engine.project import Project
 
 NAME = "reg"

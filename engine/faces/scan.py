@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,11 +23,11 @@ from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.library.base import Library
 from engine.library.faces import LibraryFace, Marker
+from engine.library.password import for_a_job
 from engine.library.paths import NoPhotosNow, Roots
 from engine.library.people import Person, find_person
 from engine.library.registry import connect
 from engine.project import Project
-from engine.secrets import PASSWORD_VARIABLE
 
 LEAVING_SECONDS = 5.0
 """How long a process that has told its end may take to be gone."""
@@ -42,6 +43,14 @@ LOOK_SECONDS = 0.1
 
 STEP = 25
 """Photos between two events about how far the scan is."""
+
+UNPROVEN = "the library edited its copy of the photo, and no face was found in the box: it may be wrong"
+
+SAME_SHAPE = 0.03
+"""By how much, as a share, the ratio of a picture's sides and of its copy's may differ: copies have whole pixels."""
+
+Proof = Callable[[LibraryFace, Path], Box | None]
+"""Says where a face is on its photo; None: nowhere in its box. ``engine.faces.proof.BoxProof.box_of`` is one."""
 
 Tell = Callable[[events.Event], None]
 
@@ -91,6 +100,7 @@ def scan(
     password: str | None = None,
     tell: Tell | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    proof: Proof | None = None,
 ) -> ScanReport:
     """Takes all faces of a person into the project, and remembers in the settings whom it is about.
 
@@ -102,6 +112,7 @@ def scan(
         password: the library's, where it needs one.
         tell: gets ``phase`` events named ``faces`` and a ``warning`` for every face that can't be used.
         should_stop: asked now and then; when true the scan ends and nothing is recorded.
+        proof: asked about boxes that the library may have measured on an edited copy; without it they get a warning.
 
     Raises:
         LibraryError: the library can't be opened, or knows nobody or more than one of that name; or photos that are
@@ -113,7 +124,7 @@ def scan(
     tell(events.Phase("faces", 0, len(rows)))
     found: list[FoundFace] = []
     for row, photo in _with_photos(rows, roots):
-        face = _found(row, photo)
+        face = _found(row, photo, proof)
         found.append(face)
         if face.problem:
             tell(events.Warning(face.problem, subject=str(face.path or face.file_name)))
@@ -159,12 +170,14 @@ def _told_by_library(
         LibraryError: as ``scan``; HostUnreachable where it was not there to begin with, or does not come back.
     """
     deadline: float | None = None
+    told: tuple[str, ...] = ()
     pause = RETRY_SECONDS
     while True:
         try:
             with connect(project.settings.library, password, project.root) as library:
                 if deadline is None:
-                    for caution in library.cautions():
+                    told = library.cautions()
+                    for caution in told:
                         tell(events.Warning(caution))
                 deadline = time.monotonic() + COMES_BACK_SECONDS
                 people = library.people()
@@ -177,6 +190,9 @@ def _told_by_library(
                     frozenset(marker.marker_uid for marker in beside),
                     {each.marker_uid: each.neighbours for each in seen},
                 )
+                for caution in library.cautions():
+                    if caution not in told:
+                        tell(events.Warning(caution))
                 return _Told(found, rows, library.roots, seen, around)
         except HostUnreachable as error:
             # A server that never answered is a wrong address; one that did is being restarted.
@@ -211,7 +227,7 @@ def start_scan(project: Project, person: str, password: str | None = None) -> Jo
     Raises:
         JobError: it can't be started.
     """
-    secrets = {PASSWORD_VARIABLE: password} if password is not None else {}
+    secrets = for_a_job(project.settings.library.url, project.root, password)
     return start(project.new_job_folder("scan"), JobKind.SCAN, project.root, {"person": person}, secrets)
 
 
@@ -292,8 +308,11 @@ def _look(roots: Roots, file_root: str, file_name: str) -> Photo:
         return Photo(path, None, f"the file can't be read ({error.strerror or error})")
 
 
-def _found(row: LibraryFace, photo: Photo) -> FoundFace:
-    box = Box(*row.box)
+def _found(row: LibraryFace, photo: Photo, proof: Proof | None) -> FoundFace:
+    box, unproven = Box(*row.box), None
+    if photo.path is not None and photo.size is not None and _in_doubt(row, photo.size):
+        proven = proof(row, photo.path) if proof else None
+        box, unproven = (proven, None) if proven else (box, UNPROVEN)
     width, height = photo.size or (None, None)
     problem, pixels = photo.problem, None
     if photo.size is not None:
@@ -317,7 +336,7 @@ def _found(row: LibraryFace, photo: Photo) -> FoundFace:
         taken_at=row.taken_at,
         confirmed=row.confirmed,
         problem=problem,
-        warning="; ".join(filter(None, (_doubt(row, photo), row.caution))) or None,
+        warning="; ".join(filter(None, (_doubt(row, photo), unproven, row.caution))) or None,
         file_hash=row.file_hash,
     )
 
@@ -339,3 +358,11 @@ def _doubt(row: LibraryFace, photo: Photo) -> str | None:
             " be off"
         )
     return None
+
+
+def _in_doubt(row: LibraryFace, size: tuple[int, int]) -> bool:
+    """Whether a box has to be proven: it may be of an edited copy, or was measured on a picture of another shape."""
+    if row.measured_on is None:
+        return row.to_prove
+    width, height = row.measured_on
+    return row.to_prove or abs(math.log(width / height) - math.log(size[0] / size[1])) > SAME_SHAPE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.faces.folder_scan import index
+from engine.faces.proof import BoxProof
 from engine.faces.scan import index_folder, scan
 from engine.jobs.follow import wait
 from engine.jobs.worker import Context
@@ -25,4 +26,4 @@ def work(context: Context) -> None:
     person = context.args["person"]
     if person is not None and not context.should_stop():
         password = find_password(address, project.root) if address else None
-        scan(project, str(person), password, context.emit, context.should_stop)
+        scan(project, str(person), password, context.emit, context.should_stop, BoxProof().box_of)

@@ -14,7 +14,7 @@ from typing import Any
 from engine import TELEMETRY_OFF, events
 from engine.errors import JobError, LimnerError
 from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
-from engine.secrets import PASSWORD_VARIABLE
+from engine.secrets import IMMICH_KEY_VARIABLE, PASSWORD_VARIABLE
 from engine.storage.liveness_locks import take
 from engine.storage.os_errors import explained
 from engine.storage.own_files import open_own
@@ -92,8 +92,11 @@ def _all_or_nothing(job: JobFolder) -> Iterator[None]:
         raise
 
 
+_ASK_THE_LIBRARY = frozenset({JobKind.SCAN, JobKind.MEASURE, JobKind.CAPTION, JobKind.LIKENESS})
+
 NEEDED_BY: dict[str, frozenset[JobKind]] = {
-    PASSWORD_VARIABLE: frozenset({JobKind.SCAN, JobKind.MEASURE, JobKind.CAPTION, JobKind.LIKENESS}),
+    PASSWORD_VARIABLE: _ASK_THE_LIBRARY,
+    IMMICH_KEY_VARIABLE: _ASK_THE_LIBRARY,
     "LIMNER_LLM_KEY": frozenset({JobKind.CAPTION}),
 }
 """Secrets that may stand in our environment, and the jobs that have a use for them."""

@@ -23,16 +23,24 @@ DEFAULT_NAME = "photoprism"
 GROUP = "limner.libraries"
 """The entry points of other packages' kinds of libraries, each named after its scheme."""
 
-EXAMPLES = "give mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host or folder:///…"
+EXAMPLES = (
+    "give mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://host of PhotoPrism or Immich, or folder:///…"
+)
 
 _GO_DSN = re.compile(r"^(?P<user>[^:@/]*)(?::(?P<password>.*))?@(?P<net>tcp|unix)\((?P<at>[^)]*)\)/(?P<name>[^?]*)")
 
-_PAGES = re.compile(r"/(library|api)(/.*)?$")
-"""What PhotoPrism itself puts behind its address: its pages, and what they ask."""
+_PAGES = {
+    "photoprism": re.compile(r"/(library|api)(/.*)?$"),
+    "immich": re.compile(
+        r"/(api|photos|people|explore|albums|map|sharing|shared-links|search|favorites|archive|trash|partners|tags|folders"
+        r"|utilities|places|memory|user-settings|auth|admin)(/.*)?$"
+    ),
+}
+"""What a server itself puts behind its address: its pages, and what they ask."""
 
 
 class ServerKind(StrEnum):
-    """What a library is kept in: the databases that PhotoPrism has its index in, or a plain folder."""
+    """What a library is kept in or asked by: PhotoPrism's databases, a web interface, or a plain folder."""
 
     MYSQL = "mysql"
     SQLITE = "sqlite"
@@ -40,6 +48,8 @@ class ServerKind(StrEnum):
     """No database: a folder of photos that nobody indexed."""
     HTTP = "https"
     """PhotoPrism's own web interface, for a machine that sees neither its database nor its photos."""
+    IMMICH = "immich"
+    """Immich's web interface."""
 
 
 class Tls(StrEnum):
@@ -95,6 +105,8 @@ class LibraryAddress:
         tail = f"?{query}" if query else ""
         if self.site:
             scheme, _, rest = self.site.partition("://")
+            if self.kind == ServerKind.IMMICH:
+                scheme = f"immich+{scheme}"
             return f"{scheme}://{quote(self.user, safe='')}{'@' if self.user else ''}{rest}{tail}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"mysql://{quote(self.user, safe='')}@{host}:{self.port}/{quote(self.database, safe='')}{tail}"
@@ -118,9 +130,9 @@ def parse_address(text: str, base: Path | None = None) -> LibraryAddress:
         text: ``mysql://user@host:port/db`` (or ``mariadb://``; IPv6 in brackets; ``?unix_socket=/path``),
             ``sqlite:///path/index.db``, a plain path to an ``index.db`` or to the folder that holds it, or the Go
             form of ``PHOTOPRISM_DATABASE_DSN`` without its password: ``user@tcp(host:port)/db``,
-            ``user@unix(/socket)/db``; ``https://host`` or ``https://user@host`` for PhotoPrism's web interface; or
-            ``folder:///path`` for photos without an index. A server's may end in ``?ssl=on``, ``?ssl=unverified``,
-            ``?ssl=off`` or ``?ssl_ca=/path/ca.pem``.
+            ``user@unix(/socket)/db``; ``https://host`` or ``https://user@host`` for PhotoPrism's web interface,
+            ``immich+https://host`` for Immich's; or ``folder:///path`` for photos without an index. A server's may end
+            in ``?ssl=on``, ``?ssl=unverified``, ``?ssl=off`` or ``?ssl_ca=/path/ca.pem``.
         base: what a relative path is relative to; the working folder where left out.
 
     Raises:
@@ -154,13 +166,17 @@ def _parsed(text: str, base: Path) -> LibraryAddress:
     except ValueError as error:
         # What the parser says of it may hold a part of a password.
         raise LibraryError("the library's address is malformed", EXAMPLES) from error
-    scheme = parts.scheme.lower().split("+")[0]
+    scheme, _, beneath = parts.scheme.lower().partition("+")
     if scheme == "sqlite":
         return LibraryAddress(ServerKind.SQLITE, path=_index_in(_sqlite_path(parts, base)))
     if scheme in {"mysql", "mariadb"}:
         return _from_mysql(parts, port)
     if scheme in {"https", "http"}:
-        return _from_http(parts, port)
+        return _from_http(parts, port, scheme, ServerKind.HTTP)
+    if scheme in {"photoprism", "immich"}:
+        if beneath not in {"https", "http"}:
+            raise LibraryError(f"{parts.scheme}:// does not say how it is asked", f"write {scheme}+https://host")
+        return _from_http(parts, port, beneath, ServerKind.IMMICH if scheme == "immich" else ServerKind.HTTP)
     if scheme in plugin_names(GROUP):
         return _from_plugin(scheme, parts, port, base)
     raise LibraryError(f"libraries at {scheme}:// addresses can't be read", EXAMPLES)
@@ -217,12 +233,11 @@ def _from_mysql(parts: SplitResult, port: int | None) -> LibraryAddress:
     )
 
 
-def _from_http(parts: SplitResult, port: int | None) -> LibraryAddress:
-    """PhotoPrism's web address, also as it is copied from a browser that shows one of its pages."""
+def _from_http(parts: SplitResult, port: int | None, scheme: str, kind: ServerKind) -> LibraryAddress:
+    """A server's web address, also as it is copied from a browser that shows one of its pages."""
     _refuse_password(parts)
     if not parts.hostname or not is_host(parts.hostname):
         raise LibraryError("the library's address names no host", EXAMPLES)
-    scheme = parts.scheme.lower()
     query = parse_qs(parts.query)
     tls = _tls(query)
     if scheme == "http" and (tls in (Tls.REQUIRED, Tls.UNVERIFIED) or "ssl_ca" in query):
@@ -231,10 +246,10 @@ def _from_http(parts: SplitResult, port: int | None) -> LibraryAddress:
         raise LibraryError("ssl=off contradicts an https:// address", "leave it out, or write http://")
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     default = 443 if scheme == "https" else 80
-    path = _PAGES.sub("", parts.path).rstrip("/")
+    path = _PAGES["immich" if kind is ServerKind.IMMICH else "photoprism"].sub("", parts.path).rstrip("/")
     return LibraryAddress(
-        ServerKind.HTTP,
-        user=unquote(parts.username or ""),
+        kind,
+        user="" if kind is ServerKind.IMMICH else unquote(parts.username or ""),
         host=parts.hostname,
         port=port or default,
         site=f"{scheme}://{name}{f':{port}' if port and port != default else ''}{path}",

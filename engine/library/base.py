@@ -22,8 +22,9 @@ class Description:
     server: str
     """``MariaDB 10.11.6``, ``SQLite 3.40.1`` or ``a plain folder``."""
     version: str
-    """PhotoPrism's own version, as far as its index tells; may be empty."""
-    photos: int
+    """The keeper's own version, as far as it tells; may be empty."""
+    photos: int | None
+    """None: the library does not tell."""
     faces: int
     kind: str = "PhotoPrism"
     """Who keeps the index; empty for a plain folder."""
@@ -31,6 +32,8 @@ class Description:
     """Photos that nobody has looked for faces on yet."""
     notes: tuple[str, ...] = ()
     """What a person should know of the connection, such as that it is not encrypted."""
+    may: str = ""
+    """What a key lets Limner read, where the library tells."""
 
     @property
     def about(self) -> str:
@@ -41,7 +44,13 @@ class Description:
     @property
     def line(self) -> str:
         """``MariaDB 10.11.6 · PhotoPrism 2024-12 · read-only · 61,204 photos · 38,911 faces``."""
-        return " · ".join([self.about, many(self.photos, "photo"), many(self.faces, "face")])
+        return " · ".join([self.about, self.counts])
+
+    @property
+    def counts(self) -> str:
+        """``61,204 photos · 38,911 faces``, as far as they are known."""
+        photos = [many(self.photos, "photo")] if self.photos is not None else []
+        return " · ".join([*photos, many(self.faces, "face")])
 
 
 class Library(Protocol):

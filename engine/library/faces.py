@@ -48,6 +48,10 @@ class LibraryFace:
     """Bytes of the file, as indexed."""
     caution: str = ""
     """What of this face the library says can't be relied on."""
+    measured_on: tuple[int, int] | None = None
+    """Width and height of the upright picture that the box was measured on, where the file itself was not."""
+    to_prove: bool = False
+    """Whether the box may be of an edited copy: the file has to show a face in it."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def bounded(rows: Iterator[_Row]) -> Iterator[_Row]:
             room -= len(row.photo_uid) + len(row.file_hash) + len(row.caution)
         if room < 0:
             raise LibraryError(
-                "the library lists more faces of one person than fit into memory", "give PhotoPrism's own index"
+                "the library lists more faces of one person than fit into memory", "check what is between you and it"
             )
         yield row
 

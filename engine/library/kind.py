@@ -1,4 +1,4 @@
-"""What a kind of photo library is: its addresses, how it is opened, and what it can do."""
+"""What a kind of photo library is: its addresses, what has to be known to open it, and what it can do."""
 
 from __future__ import annotations
 
@@ -10,14 +10,37 @@ from typing import Protocol, runtime_checkable
 from engine.library.address import LibraryAddress
 from engine.library.base import Library
 from engine.library.people import Person
+from engine.secrets import PASSWORD_VARIABLE
 from engine.settings import LibrarySettings
+
+
+@dataclass(frozen=True)
+class LibraryField:
+    """Something that has to be known to open a library."""
+
+    name: str
+    """``address``, ``user``, ``password``, ``originals`` or ``sidecar``."""
+    hint: str
+    """An example, or where it is taken from when it is left empty."""
+    label: str = ""
+    """What it is called where the name does not fit: ``key``."""
+    is_path: bool = False
+    """Whether it is completed from this machine's folders."""
+
+    @property
+    def title(self) -> str:
+        """What stands beside it."""
+        return self.label or self.name
+
+
+ADDRESS = LibraryField("address", "")
 
 
 @dataclass(frozen=True)
 class LibraryKind:
     """A kind of photo library.
 
-    Another package's kind is named after its one scheme, and the entry point is too: ``immich`` opens ``immich://…``.
+    Another package's kind is named after its one scheme, and the entry point is too: ``lychee`` opens ``lychee://…``.
     """
 
     name: str
@@ -32,6 +55,23 @@ class LibraryKind:
     """Limner looks for the faces itself, when the library is connected; otherwise the library knows them."""
     nobody: str = ""
     """What to do where it has no people, one sentence."""
+    choice: str = ""
+    """As the list of kinds calls it; the title where left out."""
+    about: str = ""
+    """What of it has to be within reach, in a few words for that list."""
+    spelled: Callable[[str], str] = str
+    """The address of what was typed for it: a folder's path, or a host, without its scheme."""
+    fields: tuple[LibraryField, ...] = (ADDRESS,)
+    """What has to be known to open it, in the order in which it is asked for."""
+    secret_variable: str = PASSWORD_VARIABLE
+    """The environment's variable with its password or key."""
+    secret_name: str = "password"
+    """What its secret is called: ``API key``."""
+
+    @property
+    def chosen_by(self) -> str:
+        """Its line in the list of kinds."""
+        return self.choice or self.title
 
 
 @runtime_checkable

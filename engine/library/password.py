@@ -6,17 +6,16 @@ import os
 from pathlib import Path
 
 from engine.errors import LibraryError
-from engine.library.address import LibraryAddress
-from engine.secrets import PASSWORD_VARIABLE
-from engine.security.trust import check_confirmed
+from engine.library.address import LibraryAddress, parse_address
+from engine.library.registry import check_library, kind_of
 
 SERVICE = "limner"
 """Under which name the keyring keeps passwords; the user's name there is the address."""
 
 
 def find_password(address: LibraryAddress, root: Path | None) -> str | None:
-    """The password (over HTTP the app password, too) from the environment, else from the keyring, else None. SQLite
-    and a folder need none.
+    """The password (or app password, or API key) from the environment, else from the keyring, else None. SQLite and a
+    folder need none.
 
     A machine without a keyring, or with a broken one, is the same as an empty keyring.
 
@@ -30,8 +29,9 @@ def find_password(address: LibraryAddress, root: Path | None) -> str | None:
     if not address.is_server:
         return None
     check_library(root, address)
-    if PASSWORD_VARIABLE in os.environ:
-        return os.environ[PASSWORD_VARIABLE]
+    variable = kind_of(address).secret_variable
+    if variable in os.environ:
+        return os.environ[variable]
     import keyring
 
     try:
@@ -42,24 +42,32 @@ def find_password(address: LibraryAddress, root: Path | None) -> str | None:
         return None
 
 
-def check_library(root: Path | None, address: LibraryAddress) -> None:
-    """Raises NotConfirmed where the project in ``root`` may not ask this server."""
-    if root is not None and address.is_server:
-        check_confirmed(root, address.url, "library")
-
-
 def save_password(address: LibraryAddress, password: str) -> None:
-    """Keeps the password in the user's keyring.
+    """Keeps the password or key in the user's keyring.
 
     Raises:
         LibraryError: this machine has no keyring that works.
     """
     import keyring
 
+    kind = kind_of(address)
     try:
         keyring.set_password(SERVICE, address.url, password)
     except Exception as error:
         raise LibraryError(
-            f"the password can't be saved: this machine has no working keyring ({type(error).__name__})",
-            f"set {PASSWORD_VARIABLE} instead",
+            f"the {kind.secret_name} can't be saved: this machine has no working keyring ({type(error).__name__})",
+            f"set {kind.secret_variable} instead",
         ) from error
+
+
+def for_a_job(url: str | None, root: Path, password: str | None) -> dict[str, str]:
+    """The environment that a job gets a typed password in; no file holds it. Nothing where none was typed.
+
+    Args:
+        url: the library's address in the settings of the project in ``root``.
+        root: the project's folder.
+        password: what was typed.
+    """
+    if password is None or not url:
+        return {}
+    return {kind_of(parse_address(url, root)).secret_variable: password}

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TITLE = "PhotoPrism"
+
+NO_NAMES = "PhotoPrism has no named faces yet: name some under People there."
+"""What is said of a library without people."""
+
 CONFIRMED = ("manual", "admin")
 """Values of ``markers.subj_src`` that say a person confirmed this face (``internal/entity/src.go``)."""
 

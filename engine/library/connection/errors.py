@@ -54,7 +54,7 @@ def unreachable(reason: BaseException, address: LibraryAddress) -> LibraryError:
 def _refused(address: LibraryAddress) -> HostUnreachable:
     what = f"nothing listens at {address.where}"
     if address.site:
-        return HostUnreachable(what, "check host and port, and that PhotoPrism runs")
+        return HostUnreachable(what, "check host and port, and that the server runs")
     publish = "publish MariaDB's port in PhotoPrism's compose file (127.0.0.1:3306:3306)"
     if address.local:
         tunnel = tunnel_to(address, "PHOTOPRISM-HOST")

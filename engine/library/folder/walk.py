@@ -10,16 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from engine.errors import LibraryError
+from engine.library.photo_suffixes import OTHER_PICTURES, PHOTOS, RAWS
 from engine.storage.project_paths import SETTINGS_NAME
-
-PHOTOS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".avif")
-"""What the names of photos end in."""
-
-RAWS = (".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw", ".x3f", ".raw")
-"""What the names of cameras' raw files end in."""
-
-OTHER_PICTURES = (".jp2", ".j2k", ".jpf", ".jpx", ".jxl", ".psd")
-"""What the names of pictures end in that are no raw files and are not read either."""
 
 SIDECAR = ".xmp"
 """What the names of sidecars end in: after the photo's whole name (digiKam), or in place of its ending (Lightroom)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from engine.library.values import well_formed
@@ -43,12 +44,18 @@ def passing(error: Exception) -> bool:
 
 def said_in(response: Answer) -> str:
     """An error's own words, as far as they are the server's (``{"error": …}``) and no page of a proxy's."""
+    record = record_of(response)
+    words = record.get("error") or record.get("message")
+    return well_formed(" ".join(str(words or "").split())[:200])
+
+
+def record_of(response: Answer) -> dict[str, Any]:
+    """An error's JSON object; an empty one for anything else."""
     try:
         record = parse_json(response.read(20_000))
-        words = record.get("error") or record.get("message") if isinstance(record, dict) else ""
     except (ValueError, *GONE):
-        return ""
-    return well_formed(" ".join(str(words or "").split())[:200])
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def seconds_of(retry_after: str | None) -> float | None:

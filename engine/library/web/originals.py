@@ -30,8 +30,11 @@ from engine.network.deadlines import Left, TooSlow
 from engine.storage.liveness_locks import flock
 from engine.storage.own_files import open_own
 
+CACHE = "cache"
+"""The folder of a project that photos are fetched into."""
+
 FOLDER = "originals"
-"""In the project's cache."""
+"""In that."""
 
 CHUNK = 256 * 1024
 

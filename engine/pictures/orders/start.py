@@ -12,6 +12,7 @@ from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
+from engine.library.password import for_a_job
 from engine.models.locate import find_base
 from engine.pictures.orders.orders import (
     new_picture_path,
@@ -24,7 +25,6 @@ from engine.pictures.orders.orders import (
 from engine.pictures.orders.queue import Picture, PictureOrder, PictureState, Queue
 from engine.project import Project
 from engine.prompts.to_paint import names_a_lora
-from engine.secrets import PASSWORD_VARIABLE
 from engine.storage.file_locks import file_lock
 from engine.training.data.examples import read_examples
 from engine.training.planning.sample_prompts import sample_prompts
@@ -234,7 +234,7 @@ def start_likeness(
         "strengths": sorted(set(strengths or (*USUAL_STRENGTHS, settings.painting.strength))),
         "prompts": list(dict.fromkeys(order_for(project, each, seed=0).prompt for each in wanted)),
     }
-    secrets = {PASSWORD_VARIABLE: password} if password is not None else {}
+    secrets = for_a_job(project.settings.library.url, project.root, password)
     return start(project.new_job_folder("likeness"), JobKind.LIKENESS, project.root, args, secrets)
 
 

@@ -19,8 +19,8 @@ from engine.library.folder.walk import no_photos
 from engine.library.kind import EditablePeople
 from engine.library.paths import RootCheck, check_roots
 from engine.library.people import Person
+from engine.library.registry import check_library, kind_of
 from engine.library.registry import connect as open_library
-from engine.library.registry import kind_of
 from engine.project import Project, open_project
 from engine.security.trust import NotConfirmed, confirm
 from engine.settings import LibrarySettings
@@ -200,7 +200,7 @@ def ask_password(address: LibraryAddress, root: Path | None) -> tuple[str | None
 def _ask_to_confirm(address: LibraryAddress, root: Path | None) -> None:
     """Asks whether the server that a project's file names is the user's, where that was never said."""
     try:
-        passwords.check_library(root, address)
+        check_library(root, address)
     except NotConfirmed as error:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise

@@ -269,7 +269,7 @@ class ConnectScreen(WorkScreen):
         self._photos, self._photos_of = checked.photos, self._looked_at
         self._grouped = checked.settings if checked.editable else None
         about = checked.about
-        said = " · ".join((about.about, many(about.photos, "photo")))
+        said = about.about if about.photos is None else " · ".join((about.about, many(about.photos, "photo")))
         lines: list[Line] = [[("✓ ", Ink.GOOD), (said, Ink.PLAIN)]]
         for good, text in checked.roots:
             lines.append([("✓ " if good else "✗ ", Ink.GOOD if good else Ink.BAD), (text, Ink.PLAIN)])

@@ -1,0 +1,108 @@
+"""Finding out what answers at a web address: Immich, PhotoPrism, or a login in front of either. No secret is sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.errors import LibraryError, NotALibrary, WrongPassword
+from engine.library.address import LibraryAddress, ServerKind, parse_address
+from engine.library.connection.errors import unreachable
+from engine.library.web.messages import site_of
+from engine.library.web.session import REDIRECTED, WebSession
+from engine.network.bounded_http import GONE, Answer
+from engine.storage.untrusted_files import parse_json
+
+PING = "/api/server/ping"
+"""Immich answers ``{"res": "pong"}`` to everybody (``server/src/controllers/server.controller.ts``)."""
+
+CONFIG = "/api/v1/config"
+"""PhotoPrism answers with its configuration, or that one has to log in (``internal/api/config.go``)."""
+
+LONGEST_ANSWER = 2_000_000
+
+LONGEST_LOCATION = 2000
+
+ANY = (200, 204, 400, 401, 403, 404, 405, 407, 500, *REDIRECTED)
+
+_LOGIN = re.compile(r"log-?in|sign-?in|auth|sso|cloudflareaccess|[?&](rd|redirect\w*|return\w*)=", re.IGNORECASE)
+
+
+class _Anybody(WebSession):
+    """Questions to a server that is not known yet."""
+
+    title = "the library"
+    root = ""
+
+
+def detect(address: LibraryAddress) -> LibraryAddress:
+    """The address of what answers there: Immich's, or the same one where it is PhotoPrism's.
+
+    Args:
+        address: a web address, ``https://…``, of which nobody said whose it is; others are returned as they are.
+
+    Raises:
+        NotALibrary: it is neither, or it redirects.
+        WrongPassword: a login stands in front of it.
+        HostUnreachable: nothing answers there.
+    """
+    if address.kind != ServerKind.HTTP:
+        return address
+    session = _Anybody(address)
+    try:
+        _, told, login = _asked(session, PING)
+        if told == {"res": "pong"}:
+            return parse_address(f"immich+{address.url}")
+        immich = parse_address(f"immich+{address.url}")
+        if immich.site != address.site and _asked(_Anybody(replace(address, site=immich.site)), PING)[1] == {
+            "res": "pong"
+        }:
+            return immich
+        if login:
+            what = f"a login stands in front of {address.where}: {login}"
+            raise WrongPassword(what, "let /api/ pass there, or give an address that leads to the library itself")
+        _, told, _ = _asked(session, CONFIG)
+        if not isinstance(told, dict):
+            what = f"neither Immich nor PhotoPrism answers at {address.where}"
+            raise NotALibrary(what, "give the address that your browser shows for it")
+        return address
+    finally:
+        session.close()
+
+
+def _asked(session: _Anybody, path: str) -> tuple[int, Any, str]:
+    """Status, JSON (None: no JSON) and what kind of login answered instead (empty: none).
+
+    Raises:
+        NotALibrary: it redirects to another address of the same.
+    """
+    try:
+        with session.answer(path, fine=ANY, known=False) as response:
+            return response.status, _json(response), _login_of(response, session.address)
+    except GONE as error:
+        raise unreachable(error, session.address) from error
+
+
+def _json(response: Answer) -> Any:
+    data = response.read(LONGEST_ANSWER)
+    try:
+        return parse_json(data)
+    except (ValueError, LibraryError):
+        return None
+
+
+def _login_of(response: Answer, address: LibraryAddress) -> str:
+    """A login that answers in a library's place: a proxy's own, or one that it redirects to."""
+    if scheme := response.getheader("WWW-Authenticate"):
+        return f"the proxy asks for {scheme.split()[0][:20] if scheme.split() else 'a login'}"
+    if response.status not in REDIRECTED:
+        return ""
+    location = (response.getheader("Location") or "")[:LONGEST_LOCATION]
+    there = site_of(location) or address.site
+    if _LOGIN.search(location):
+        return f"it redirects to {there}"
+    if urlsplit(there).netloc and there != address.site:
+        raise NotALibrary(f"{address.where} redirects to {there}", f"limner connect {there}, if that is your library")
+    return ""
