@@ -15,12 +15,12 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
     from engine.library.address import parse_address
     from engine.library.password import find_password
     from engine.library.paths import check_roots
-    from engine.library.registry import connect
+    from engine.library.registry import connect, kind_of
     from engine.library.web.originals import RemoteOriginals, fetched
-    from engine.secrets import PASSWORD_VARIABLE
 
     try:
-        password = find_password(parse_address(settings.url, project.root), project.root)
+        address = parse_address(settings.url, project.root)
+        password = find_password(address, project.root)
         with connect(settings, password, project.root) as library:
             about = library.describe()
             answered = Check("library", True, about.line)
@@ -29,7 +29,8 @@ def library_checks(project: Project, settings: LibrarySettings) -> list[Check]:
             except RootsDoNotFit as error:
                 return [answered, Check("photos", False, error.what, error.fix)]
     except WrongPassword as error:
-        fix = f"read -rs {PASSWORD_VARIABLE} && export {PASSWORD_VARIABLE}" if password is None else error.fix
+        variable = kind_of(address).secret_variable
+        fix = f"read -rs {variable} && export {variable}" if password is None else error.fix
         return [Check("library", False, error.what, fix)]
     except LimnerError as error:
         return [Check("library", False, error.what, error.fix)]

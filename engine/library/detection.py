@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,16 @@ class _Anybody(WebSession):
 
     title = "the library"
     root = ""
+
+
+def typed_address(text: str, base: Path | None = None) -> LibraryAddress:
+    """The address that a user typed; where that is a plain web address, whose it is is found out first.
+
+    Raises:
+        LibraryError: as ``parse_address`` and ``detect``.
+    """
+    address = parse_address(text, base)
+    return detect(address) if text.strip().lower().startswith(("https://", "http://")) else address
 
 
 def detect(address: LibraryAddress) -> LibraryAddress:

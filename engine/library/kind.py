@@ -61,12 +61,24 @@ class LibraryKind:
     """What of it has to be within reach, in a few words for that list."""
     spelled: Callable[[str], str] = str
     """The address of what was typed for it: a folder's path, or a host, without its scheme."""
+    shown: Callable[[str], str] = str
+    """The other way: what a user would have typed for an address."""
     fields: tuple[LibraryField, ...] = (ADDRESS,)
     """What has to be known to open it, in the order in which it is asked for."""
     secret_variable: str = PASSWORD_VARIABLE
     """The environment's variable with its password or key."""
     secret_name: str = "password"
     """What its secret is called: ``API key``."""
+
+    may_be_open: bool = True
+    """Whether there are some that ask for no password at all."""
+    other_secret: str = ""
+    """What is asked for where the address names no user: ``app password``; the secret's name where left out."""
+
+    @property
+    def asks_for(self) -> str:
+        """What is asked for where the address names no user."""
+        return self.other_secret or self.secret_name
 
     @property
     def chosen_by(self) -> str:

@@ -60,8 +60,10 @@ def test_from_connect_to_a_portrait_by_keys(
     library = drawn_library
     with open_app() as terminal:
         # Connect: wrong first, as everybody does.
-        terminal.wait_for("Where are your photos?", "edits the address")
-        terminal.press_and_see("i")
+        terminal.wait_for("Where are your photos?", "chooses what keeps your photos")
+        terminal.press_and_see("L")
+        terminal.wait_for("What keeps your photos?")
+        terminal.press_and_see("Enter")
         terminal.type(str(library.index.parent / "nowhere.db"))
         terminal.wait_for("nowhere.db")
         terminal.press("F5")

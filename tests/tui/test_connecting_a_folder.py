@@ -27,8 +27,8 @@ async def test_a_folder_is_connected_looked_through_and_scanned(tmp_path: Path) 
     project = create_project(tmp_path / "p", trigger="jx265", class_word="woman")
     project.change({"library.mounts": {"family": "/mnt/nas"}})
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
-        await press(pilot, "1", "i")
-        pilot.app.screen.query_one("#address", TextLine).value = f"folder://{tmp_path}/photos"
+        await press(pilot, "1", "i", "G", "enter")
+        pilot.app.screen.query_one("#address", TextLine).value = f"{tmp_path}/photos"
         await press(pilot, "f5")
         await until(pilot, lambda: "4 photos not searched for faces yet" in shown(pilot))
         assert "✓ a plain folder · read-only · 4 photos" in shown(pilot)
@@ -82,7 +82,7 @@ async def test_two_persons_of_a_folder_become_one_by_keys(tmp_path: Path) -> Non
 async def test_the_end_of_a_long_address_is_seen_while_it_is_typed(tmp_path: Path) -> None:
     project = create_project(tmp_path / "james", trigger="jx265", class_word="man")
     async with LimnerApp(project.root, project).run_test(size=(80, 24)) as pilot:
-        await press(pilot, "1", "i")
+        await press(pilot, "1", "i", "enter")
         field = pilot.app.screen.query_one("#address", TextLine)
         field.post_message(Paste("a" * 100))
         await press(pilot, *"theend")

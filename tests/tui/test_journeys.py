@@ -87,6 +87,8 @@ class TestConnect:
             await press(pilot, "enter")
             project = open_project(tmp_path)
             assert project.settings.person.class_word == "man"
+            assert "What keeps your photos?" in shown(pilot)
+            await press(pilot, "enter")
             await type_text(pilot, str(library.index))
             await press(pilot, "enter", "enter", "enter")
             await type_text(pilot, str(library.originals))

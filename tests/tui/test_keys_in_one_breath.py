@@ -150,7 +150,7 @@ async def test_the_first_keys_of_all_are_not_lost(tmp_path: Path, whole_story: P
 async def test_what_is_typed_behind_enter_goes_into_the_next_field(project: Project) -> None:
     app = LimnerApp(project.root, project)
     async with app.run_test(size=(80, 24)) as pilot:
-        await press(pilot, "i")
+        await press(pilot, "i", "enter")
         breathe(pilot, "/a/index.db\r\r\r/o\r/s")
         await until(pilot, lambda: field(pilot, "#sidecar") == "/s")
         assert (field(pilot, "#address"), field(pilot, "#originals")) == ("/a/index.db", "/o")

@@ -9,6 +9,7 @@ CONNECT: tuple[Action, ...] = (
     Action("connect.find", "Find a person by name", ("slash",), "find", 20),
     Action("connect.test", "Test the connection", ("t", "f5"), "test", 15),
     Action("connect.save", "Save the connection", ("s", "f6"), "save", 16),
+    Action("connect.kind", "Choose what keeps your photos", ("L",), "library", 17),
     Action("connect.edit", "Edit the address", ("i",), "edit", 18),
     Action("connect.rename", "Name the person under the cursor (folder libraries)", ("r",), "name", 21),
     Action("connect.merge", "Merge two people into one (folder libraries)", ("m",), "merge", 22),

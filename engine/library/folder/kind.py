@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from engine.library.address import LibraryAddress, ServerKind
 from engine.library.kind import LibraryField, LibraryKind
@@ -26,6 +26,10 @@ def _with_scheme(path: str) -> str:
     return path if "://" in path else f"folder://{quote(path)}"
 
 
+def _without_scheme(url: str) -> str:
+    return unquote(url.removeprefix("folder://"))
+
+
 KIND = LibraryKind(
     "folder",
     (ServerKind.FOLDER,),
@@ -35,6 +39,7 @@ KIND = LibraryKind(
     nobody="No faces were found in the folder yet. Look for them with: limner connect",
     choice="a folder of photos",
     spelled=_with_scheme,
+    shown=_without_scheme,
     about="Limner finds the faces, and reads names written into photos",
     fields=(LibraryField("address", "/home/me/photos", label="folder", is_path=True),),
 )

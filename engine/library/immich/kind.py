@@ -28,14 +28,20 @@ def _with_scheme(text: str) -> str:
     return text if "://" in text else f"immich+https://{text}"
 
 
+def _without_scheme(url: str) -> str:
+    return url.removeprefix("immich+")
+
+
 KIND = LibraryKind(
     "immich",
     (ServerKind.IMMICH,),
     _open,
     "Immich",
     nobody="Immich has no named people yet: name some under People there.",
+    may_be_open=False,
     about="its web address, and an API key",
     spelled=_with_scheme,
+    shown=_without_scheme,
     fields=(
         LibraryField("address", "https://photos.example.org"),
         LibraryField("password", f"from the keyring, or {IMMICH_KEY_VARIABLE}", label="API key"),

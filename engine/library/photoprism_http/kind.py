@@ -33,6 +33,7 @@ KIND = LibraryKind(
     nobody=NO_NAMES,
     choice="PhotoPrism, over HTTPS",
     spelled=_with_scheme,
+    other_secret="app password",
     about="its web address is all that is seen from here",
     fields=(
         LibraryField("address", "https://photos.example.org"),

@@ -45,6 +45,7 @@ KIND = LibraryKind(
     TITLE,
     nobody=NO_NAMES,
     choice="PhotoPrism, by its database",
+    may_be_open=False,
     about="MariaDB or index.db, and its folders, are seen from here",
     fields=(
         LibraryField("address", "mysql://host:3306/photoprism, or the path of index.db", is_path=True),

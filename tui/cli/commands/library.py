@@ -15,6 +15,7 @@ from engine.errors import LibraryError, LimnerError, WrongPassword
 from engine.library import password as passwords
 from engine.library.address import LibraryAddress, parse_address
 from engine.library.base import Description, Library
+from engine.library.detection import typed_address
 from engine.library.folder.walk import no_photos
 from engine.library.kind import EditablePeople
 from engine.library.paths import RootCheck, check_roots
@@ -43,9 +44,9 @@ _folder = click.Path(path_type=Path)
     multiple=True,
     help="A folder mounted below originals: family=/mnt/nas/family; may be repeated.",
 )
-@click.option("--private/--no-private", default=None, help="Whether private photos may be used.")
+@click.option("--private/--no-private", default=None, help="Whether private (in Immich: archived) photos may be used.")
 @click.option("--check", is_flag=True, help="Only check; save nothing.")
-@click.option("--save-password", is_flag=True, help="Keep the password in the keyring.")
+@click.option("--save-password", is_flag=True, help="Keep the password or API key in the keyring.")
 @json_option
 @click.pass_obj
 def connect(
@@ -60,19 +61,20 @@ def connect(
     save_password: bool,
     as_json: bool,
 ) -> None:
-    """Connect a photo library: PhotoPrism's database and folders, PhotoPrism's server, or a plain folder.
+    """Connect a photo library: PhotoPrism's database and folders, PhotoPrism or Immich over HTTPS, or a plain folder.
 
-    URL is mysql://user@host:3306/photoprism, sqlite:///…/index.db, https://photoprism.host where neither database nor
-    photos are seen from here (photos are fetched as they are needed), or folder:///… for photos without an index, where
-    Limner looks for faces itself. Everything is checked first and saved into limner.toml only when it works. The
-    password comes from LIMNER_DB_PASSWORD, the keyring or a prompt.
+    URL is mysql://user@host:3306/photoprism or sqlite:///…/index.db with the folders of the photos; https://host of
+    PhotoPrism or Immich, where photos are fetched as they are needed; or folder:///… for photos without an index, where
+    Limner looks for faces itself and reads names that are written into the photos. Everything is checked first and
+    saved into limner.toml only when it works. The password comes from LIMNER_DB_PASSWORD, Immich's API key from
+    LIMNER_IMMICH_KEY; or from the keyring or a prompt.
     """
     project = _project(folder, needed=not (check and url))
     settings = project.settings.library if project else LibrarySettings()
     given = {"originals": originals, "sidecar": sidecar, "import_folder": import_folder}
     wanted: dict[str, Any] = {name: expand_home(path).resolve() for name, path in given.items() if path}
     if url is not None:
-        wanted["url"] = parse_address(url).url
+        wanted["url"] = typed_address(url).url
     if private is not None:
         wanted["private"] = private
     if mounted:
@@ -103,7 +105,11 @@ def connect(
         _keep(address, password)
     _report(description, people, roots, saved, as_json)
     if typed and not save_password:
-        narrate("The password was not saved: set LIMNER_DB_PASSWORD, or connect again with --save-password.")
+        kind = kind_of(address)
+        what = (
+            f"The {kind.secret_name} was not saved: set {kind.secret_variable}, or connect again with --save-password."
+        )
+        narrate(what)
     if saved:
         narrate("Saved. Next: limner people, then limner faces scan --person NAME")
 
@@ -186,14 +192,14 @@ def ask_password(address: LibraryAddress, root: Path | None) -> tuple[str | None
     password = passwords.find_password(address, root)
     if password is not None or not address.is_server or not sys.stdin.isatty():
         return password, None
-    whose = f"Password of {address.user} at" if address.user else "App password for"
+    kind = kind_of(address)
+    whose = f"Password of {address.user} at" if address.user else f"{kind.asks_for[:1].upper()}{kind.asks_for[1:]} for"
     question = f"{whose} {address.where}"
     typed: str = click.prompt(question, hide_input=True, default="", show_default=False, err=True)
     if not typed:
-        if address.site:
-            # A web server may be open to everybody.
+        if kind.may_be_open:
             return None, None
-        raise WrongPassword("no password was typed", "type it, or set LIMNER_DB_PASSWORD")
+        raise WrongPassword(f"no {kind.secret_name} was typed", f"type it, or set {kind.secret_variable}")
     return typed, typed
 
 
@@ -204,7 +210,8 @@ def _ask_to_confirm(address: LibraryAddress, root: Path | None) -> None:
     except NotConfirmed as error:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise
-        question = f"This project names {address.url} as its library. Ask it, and give it your password?"
+        secret = kind_of(address).secret_name
+        question = f"This project names {address.url} as its library. Ask it, and give it your {secret}?"
         if not click.confirm(sanitize(question), err=True):
             raise
         confirm(error.root, error.address)
@@ -272,12 +279,14 @@ def _keep(address: LibraryAddress, password: str) -> None:
     except LimnerError as error:
         narrate(f"limner: {error.one_line()}")
     else:
-        narrate("The password is in your keyring.")
+        narrate(f"The {kind_of(address).secret_name} is in your keyring.")
 
 
 def _report(description: Description, found: list[Person], roots: list[RootCheck], saved: bool, as_json: bool) -> None:
     if not as_json:
         say(description.line)
+        if description.may:
+            say(description.may)
         if description.unseen:
             echo(f"not searched for faces yet: {many(description.unseen, 'photo')}")
         for check in roots:
@@ -294,6 +303,7 @@ def _report(description: Description, found: list[Person], roots: list[RootCheck
             "faces": description.faces,
             "unseen": description.unseen,
             "notes": list(description.notes),
+            "may": description.may,
             "people": [_person(person) for person in found],
             "roots": [
                 {

@@ -11,16 +11,13 @@ from engine.errors import LimnerError
 from engine.settings import LibrarySettings
 
 if TYPE_CHECKING:
+    from engine.library.address import LibraryAddress
     from engine.library.base import Description
+    from engine.library.kind import LibraryKind
     from engine.library.people import Person
 
-FIELDS = (
-    ("address", "mysql://host:3306/photoprism, index.db, https://…, folder:///…"),
-    ("user", "photoprism"),
-    ("password", "from the keyring, or LIMNER_DB_PASSWORD"),
-    ("originals", "PhotoPrism's originals folder, as seen from this machine"),
-    ("sidecar", "PhotoPrism's sidecar folder, where converted files are"),
-)
+FIELDS = ("address", "user", "password", "originals", "sidecar")
+"""All that any kind of library asks for."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +29,28 @@ class Entered:
     password: str
     originals: str
     sidecar: str
+    kind: LibraryKind | None = None
+    """What keeps the photos; None: nobody said, the address tells it alone."""
 
     def settings(self, private: bool, base: Path | None, before: LibrarySettings | None = None) -> LibrarySettings:
         """As settings; what has no field stays as it was before. Raises LibraryError where the address is invalid."""
+        fields: dict[str, object] = {"url": self._url(base, before), "private": private}
+        asked = {field.name for field in self.kind.fields} if self.kind else {"originals", "sidecar"}
+        for name in ("originals", "sidecar"):
+            if name in asked:
+                fields[name] = Path(getattr(self, name)) if getattr(self, name) else None
+        return (before or LibrarySettings()).model_copy(update=fields)
+
+    def _url(self, base: Path | None, before: LibrarySettings | None) -> str:
+        """The address in its canonical spelling; the settings' own where nothing was changed: it may be relative."""
         from engine.library.address import parse_address
 
-        address = parse_address(self.address, base)
+        address = parse_address(self.kind.spelled(self.address) if self.kind else self.address, base)
         if address.is_server and self.user:
             address = replace(address, user=self.user)
-        fields = {
-            "url": address.url,
-            "originals": Path(self.originals) if self.originals else None,
-            "sidecar": Path(self.sidecar) if self.sidecar else None,
-            "private": private,
-        }
-        return (before or LibrarySettings()).model_copy(update=fields)
+        if before is not None and before.url and parse_address(before.url, base) == address:
+            return before.url
+        return address.url
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
         LibraryError: it can't be read.
         NotConfirmed: the address is the project's, not one that was typed, and nobody confirmed it.
     """
+    from engine.errors import NotALibrary
+    from engine.library.address import parse_address
     from engine.library.kind import EditablePeople
     from engine.library.paths import check_roots
     from engine.library.registry import connect
@@ -78,14 +84,20 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
     settings = entered.settings(private, base, before)
     typed = before is None or settings.url != before.url
     password = password_of(entered, settings, None if typed else base)
-    with connect(settings, password, base, typed=typed) as library:
+    address = parse_address(settings.url or "", base)
+    try:
+        library = connect(settings, password, base, typed=typed)
+    except NotALibrary as error:
+        raise _other_kind(address, entered.kind) or error from error
+    with library:
         about, people = library.describe(), tuple(library.people())
         editable = isinstance(library, EditablePeople)
         photos: LimnerError | None = None
+        roots: tuple[tuple[bool, str], ...] = ((True, about.may),) if about.may else ()
         try:
-            roots = tuple((True, check.line) for check in check_roots(library.files(), library.roots))
+            roots += tuple((True, check.line) for check in check_roots(library.files(), library.roots))
         except LimnerError as error:
-            photos, roots = error, ((False, error.one_line()),)
+            photos, roots = error, (*roots, (False, error.one_line()))
         roots = (*roots, *((False, note) for note in about.notes))
         if about.unseen:
             unseen = f"{many(about.unseen, 'photo')} not searched for faces yet: save, and Limner does"
@@ -93,15 +105,43 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
     return Checked(settings, about, roots, photos, people, editable)
 
 
-def finds_faces(entered: Entered, base: Path | None) -> bool:
-    """Whether Limner looks for the faces in such a library itself, as in a plain folder."""
+def kind_at(url: str, base: Path | None) -> LibraryKind | None:
+    """What kind of library the settings name; None where the address is none that can be read."""
     from engine.library.address import parse_address
     from engine.library.registry import kind_of
 
     try:
-        return kind_of(parse_address(entered.address, base)).finds_faces
+        return kind_of(parse_address(url, base))
     except LimnerError:
-        return False
+        return None
+
+
+def all_kinds() -> tuple[LibraryKind, ...]:
+    """All kinds of libraries; Limner's own where another package's can't be loaded."""
+    from engine.library.registry import KINDS, kinds
+
+    try:
+        return kinds()
+    except LimnerError:
+        return KINDS
+
+
+def _other_kind(address: LibraryAddress, kind: LibraryKind | None) -> LimnerError | None:
+    """What to say where another kind of server answers at a web address than was chosen; None where none does."""
+    from engine.errors import NotALibrary
+    from engine.library.address import ServerKind
+    from engine.library.detection import detect
+    from engine.library.registry import kind_of
+
+    if kind is None or not address.site or address.kind not in (ServerKind.HTTP, ServerKind.IMMICH):
+        return None
+    try:
+        there = kind_of(detect(replace(address, kind=ServerKind.HTTP)))
+    except LimnerError as error:
+        return error
+    if there == kind:
+        return None
+    return NotALibrary(f"{there.title} answers at {address.where}, not {kind.title}", f"choose {there.chosen_by}")
 
 
 def _before(base: Path | None) -> LibrarySettings | None:

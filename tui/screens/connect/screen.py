@@ -18,8 +18,9 @@ from engine.security.trust import NotConfirmed
 from tui.actions import Scope
 from tui.app.background.job_watcher import JobStatus
 from tui.screens.connect.address_form import AddressForm
+from tui.screens.connect.choose_kind import ChooseKind
 from tui.screens.connect.confirm_server import ask_to_confirm
-from tui.screens.connect.fields import Checked, Entered, finds_faces, look
+from tui.screens.connect.fields import Checked, Entered, all_kinds, kind_at, look
 from tui.screens.connect.folder_people import merge_person, rename_person
 from tui.screens.connect.people_pane import PeoplePane
 from tui.screens.shared.base import NOTHING_HERE, WorkScreen
@@ -32,6 +33,7 @@ from tui.widgets.rows import Rows
 from tui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
+    from engine.library.kind import LibraryKind
     from engine.library.people import Person
     from engine.settings import LibrarySettings, PersonSettings, Settings
 
@@ -122,7 +124,7 @@ class ConnectScreen(WorkScreen):
         """Without a project there is nothing but making one."""
         if action in ("scan", "find"):
             return bool(self._people.people)
-        if action in ("test", "save", "edit"):
+        if action in ("test", "save", "edit", "kind"):
             return self.limner.project is not None
         if action == "new_project":
             return self.limner.project is None
@@ -145,7 +147,7 @@ class ConnectScreen(WorkScreen):
             self.show_empty(None)
             self._read_settings(self._fill)
             self.keys_changed()
-            self._form.focus_field("address")
+            self.action_kind()
 
         self.app.push_screen(NewProject(str(self.limner.folder)), made)
 
@@ -162,8 +164,24 @@ class ConnectScreen(WorkScreen):
             merge_person(self, person, list(self._people.people), self._grouped, self.action_test)
 
     def action_edit(self) -> None:
-        """Into the address."""
-        self._form.focus_field("address")
+        """Into the address, once it was said what keeps the photos."""
+        if self._form.kind is None:
+            self.action_kind()
+        else:
+            self._form.focus_field("address")
+
+    def action_kind(self) -> None:
+        """Asks what keeps the photos, then for what that needs."""
+
+        def chosen(kind: LibraryKind | None) -> None:
+            if kind is not None:
+                self._choose(kind)
+                self._form.focus_field("address")
+
+        self.app.push_screen(ChooseKind(all_kinds(), self._form.kind), chosen)
+
+    def _choose(self, kind: LibraryKind) -> None:
+        self._form.choose(kind, key_line(self.keyed("{connect.kind}"), "chooses another"))
 
     def action_find(self) -> None:
         """Shows the search line."""
@@ -171,13 +189,16 @@ class ConnectScreen(WorkScreen):
 
     def action_test(self) -> None:
         """Looks at what the fields name; saves nothing."""
-        self._look(asked=True)
+        if self._form.kind is None and not self._form.entered.address:
+            self.action_kind()
+        else:
+            self._look(asked=True)
 
     def action_save(self) -> None:
         """Writes the fields into the settings and looks again."""
         if not self._save():
             return
-        if finds_faces(self._form.entered, self.project.root):
+        if self._form.kind is not None and self._form.kind.finds_faces:
             self._look_for_faces()
         else:
             self._look(asked=True)
@@ -209,7 +230,9 @@ class ConnectScreen(WorkScreen):
         if self._photos is not None and self._photos_of == self._form.entered:
             # Every face would come to nothing: the field that is wrong is shown instead.
             self.show_error(self._photos)
-            self._form.focus_field("originals")
+            kind = self._form.kind
+            asked = any(field.name == "originals" for field in kind.fields) if kind else False
+            self._form.focus_field("originals" if asked else "address")
             return
         if not self._save():
             return
@@ -240,15 +263,16 @@ class ConnectScreen(WorkScreen):
     def _fill(self, settings: Settings) -> None:
         """Writes the settings into the fields, but where somebody was quicker."""
         library = settings.library
-        self._form.fill(library)
         if library.url:
+            kind = kind_at(library.url, self.project.root)
+            if kind is not None and self._form.kind is None:
+                self._choose(kind)
+            self._form.fill(library)
             self._look()
-        else:
-            first = [
-                *key_line(self.keyed("{connect.edit}"), "edits the address; "),
-                (self.keyed("{field.submit}"), Ink.ACTIVE),
-                (" moves on, then tests.", Ink.PLAIN),
-            ]
+        elif self._form.kind is None:
+            first = key_line(
+                self.keyed("{connect.kind}"), "chooses what keeps your photos: PhotoPrism, Immich, a folder."
+            )
             self._show_results([first, [("Nothing is ever written to the library.", Ink.MUTED)]])
 
     def _look(self, asked: bool = False) -> None:
@@ -261,7 +285,8 @@ class ConnectScreen(WorkScreen):
         def refused(error: LimnerError) -> None:
             self._not_looked(error)
             if asked and isinstance(error, NotConfirmed):
-                ask_to_confirm(self, error, "your password", self._look)
+                kind = self._form.kind
+                ask_to_confirm(self, error, f"your {kind.secret_name if kind else 'password'}", self._look)
 
         self.run_latest("look", lambda: look(entered, private, base), self._looked, refused)
 
