@@ -109,9 +109,9 @@ def _read(folder: Path, photo: FolderPhoto, known: tuple[str, tuple[SeenFace, ..
 
 def group_people(kept: FolderIndex) -> int:
     """Finds a person for every face that has none. Returns how many new people there are."""
-    faces = [face for face in kept.faces() if face[1] == SPACE]
-    if all(person for *_, person in faces):
+    if not kept.has_loose(SPACE):
         return 0
+    faces = [face for face in kept.faces() if face[1] == SPACE]
     vectors = np.stack([np.frombuffer(values, np.float16).astype(np.float32) for _, _, values, _ in faces])
     numbers: dict[str, int] = {}
     known = [None if person is None else numbers.setdefault(person, len(numbers)) for *_, person in faces]

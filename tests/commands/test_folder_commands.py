@@ -12,7 +12,8 @@ from engine.demo.drawing import draw_portrait, random_scene
 from engine.demo.people import CAST
 from engine.project import Project
 from tests.commands.conftest import Run
-from tests.support.astronaut import astronaut, save
+from tests.support.astronaut import FACE, astronaut, save
+from tests.support.named_photos import Drawn, mp, mwg, stored_box, write
 from tests.support.photoprism import Index
 
 
@@ -62,6 +63,29 @@ def test_a_folder_is_connected_named_merged_scanned_and_listed(run: Run, project
     assert (merged["person"]["faces"], merged["merged"]) == (5, [listed[0]["id"]])
     assert project.settings.person.uid == listed[1]["id"], "the project goes with its person"
     assert "person 2" in run("people").out
+
+
+def test_names_in_photos_lead_to_a_dataset_by_commands(run: Run, project: Project, tmp_path: Path) -> None:
+    for number, orientation in enumerate((1, 6, 3, 8)):
+        path = save(tmp_path / f"photos/{number}.jpg", astronaut(), orientation=orientation)
+        if number < 2:
+            drawn = [Drawn("Eileen Collins", stored_box(FACE, orientation)), Drawn("Rex", (0, 0.8, 0.1, 0.1), "Pet")]
+            # One photo has her name in itself, one in a sidecar.
+            write(path if number else path.with_suffix(".xmp"), mwg(drawn, (512, 512)), mp(drawn[:1]))
+    before = {each: each.read_bytes() for each in (tmp_path / "photos").iterdir()}
+    done = run("connect", f"folder://{tmp_path}/photos")
+    assert (done.code, done.out.splitlines()[0]) == (0, "a plain folder · read-only · 4 photos · 4 faces"), done.err
+    (person,) = run("people", "--json").record["people"]
+    assert (person["name"], person["faces"], person["confirmed"]) == ("Eileen Collins", 4, 2)
+    assert "Eileen Collins" in run("people").out
+    scanned = run("faces", "scan", "--person", "eileen collins", "--json").record
+    assert (scanned["faces"], scanned["usable"]) == (4, 4)
+    faces = run("faces", "list", "is:confirmed", "--json").record["faces"]
+    assert {Path(face["path"]).name for face in faces} == {"0.jpg", "1.jpg"}
+    assert run("faces", "keep", *(str(face["id"]) for face in faces)).code == 0
+    assert run("dataset", "build").code == 0
+    assert len(list(project.dataset.glob("*/*.png"))) == 2
+    assert {each: each.read_bytes() for each in (tmp_path / "photos").iterdir()} == before
 
 
 def test_what_can_t_be_done_with_a_folder_is_said_in_one_line(run: Run, project: Project, tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ class FolderIndex:
 
     def show_only(self, names: Collection[str]) -> None:
         """Says which photos are there now; what was found on the others is kept, should they come back."""
-        known = self._store.rows("SELECT id, name FROM folder_photos WHERE folder = ?", self._folder)
+        known = self._store.rows("SELECT id, name, gone FROM folder_photos WHERE folder = ?", self._folder)
         there = set(names)
+        rows = [(not row["gone"], row["id"]) for row in known if (row["name"] in there) == bool(row["gone"])]
         with self._store.change() as change:
-            rows = [(row["name"] not in there, row["id"]) for row in known]
             change.executemany("UPDATE folder_photos SET gone = ? WHERE id = ?", rows)
 
     def save(self, seen: Iterable[SeenPhoto]) -> None:
@@ -150,6 +150,14 @@ class FolderIndex:
             self._folder,
         )
         return [(row["uid"], row["space"], row["embedding"], row["person_uid"]) for row in rows]
+
+    def has_loose(self, space: str) -> bool:
+        """Whether a face that can be compared in a space belongs to nobody yet."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM folder_faces f JOIN folder_photos p ON p.id = f.photo_id WHERE p.folder = ?"
+            " AND f.person_uid IS NULL AND f.embedding IS NOT NULL AND NOT f.pet AND f.space = ?) AS loose"
+        )
+        return bool(self._store.rows(query, self._folder, space)[0]["loose"])
 
     def add_people(self, groups: Iterable[tuple[str, Collection[str]]]) -> None:
         """Makes a person of each group of faces (the first face's uid names it), called ``person 1`` and so on."""
