@@ -152,6 +152,7 @@ class ImmichLibrary:
         """All people that count, named or not, asked for once while the library is open."""
         if self._people is None:
             found: dict[str, ImmichPerson] = {}
+            room = MOST_KEPT
             hidden = "true" if self._private else "false"
             page = 1
             while True:
@@ -161,14 +162,17 @@ class ImmichLibrary:
                     raise self._session.not_ours()
                 before = len(found)
                 for person in map(person_of, records):
-                    if person is not None and (self._private or not person.hidden):
+                    if person is not None and person.id not in found:
                         found[person.id] = person
+                        room -= person.weight
+                if len(found) > MOST_PEOPLE or room < 0:
+                    raise self._session.endless()
                 if not answer.get("hasNextPage"):
                     break
-                if len(found) > MOST_PEOPLE or (records and len(found) == before and page > 100) or not records:
+                if len(found) == before:
                     raise self._session.endless()
                 page += 1
-            self._people = list(found.values())
+            self._people = [each for each in found.values() if self._private or not each.hidden]
         return self._people
 
     def _counted(self, person: ImmichPerson) -> Person:
@@ -198,7 +202,7 @@ class ImmichLibrary:
             while some := list(islice(assets, AHEAD)):
                 for asset, faces in zip(some, pool.map(self._faces_on, some), strict=True):
                     if any(face.person == uid for face in faces):
-                        self._files["/", asset.file_name] = RemoteFile(asset.hash, asset.size, asset.id)
+                        self._files["/", asset.file_name] = RemoteFile(asset.hash, asset.size, asset.id, asset.proven)
                         yield asset, faces
                     else:
                         missing += 1

@@ -12,6 +12,7 @@ from engine.library.immich.session import ImmichSession
 from engine.library.photo_suffixes import RAWS
 from engine.library.web.messages import quoted
 from engine.library.web.originals import MOST_WORDS, RemoteFile, RemoteOriginals, refuse_pages
+from engine.library.web.session import Refused
 from engine.network.bounded_http import Answer
 
 MISSING = (404, 500)
@@ -47,6 +48,9 @@ class ImmichPhotos(RemoteOriginals):
                 response.read(MOST_WORDS)
                 if response.status == 400:
                     raise LibraryError("the photo is not in Immich any more, or is another user's", "scan again")
+                if response.status == 500 and "Range" in headers and again:
+                    # Versions 1 and 2 answer so, too, where nothing comes behind what is there.
+                    raise Refused(416, "the file is not as long as what is there of it")
                 if response.status == 404 or again:
                     raise LibraryError("the file is missing on Immich's disk", "see Immich's log about it")
             self.session.pause(0)

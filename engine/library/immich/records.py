@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from engine.library.values import LARGEST, NOWHERE, date_of, json_number, json_t
 
 MOST_FACES = 1000
 """Faces and tags of a photo that are taken."""
+
+SHORT_ID = 13
+"""Letters of a photo's id that its file is named after: thousands of files are called ``image.jpg``."""
 
 DRAWN = ("manual", "exif")
 """Values of ``sourceType`` that say a person drew the face or named it in the file; the rest were found by the machine,
@@ -35,6 +39,11 @@ class ImmichPerson:
     """Empty: nobody named them yet."""
     hidden: bool
 
+    @property
+    def weight(self) -> int:
+        """Bytes that they take in memory, about."""
+        return 300 + 2 * (len(self.id) + len(self.name))
+
 
 @dataclass(frozen=True)
 class Asset:
@@ -44,7 +53,10 @@ class Asset:
     name: str
     """As the file was called on the phone or camera."""
     hash: str
-    """SHA-1 of the original in hex; empty where there is none."""
+    """What tells the original's bytes from others, 40 digits: their SHA-1, or ``_state_of`` the file; empty where
+    neither is told."""
+    proven: bool
+    """Whether ``hash`` is the SHA-1 of its bytes."""
     size: int
     """Bytes of the original; 0: not told."""
     taken_at: str | None
@@ -59,12 +71,13 @@ class Asset:
     @property
     def weight(self) -> int:
         """Bytes that it takes in memory, about."""
-        return 700 + 2 * len(self.name) + sum(60 + len(each) for each in self.words.labels) + len(self.words.place)
+        return 800 + 2 * len(self.name) + sum(60 + len(each) for each in self.words.labels) + len(self.words.place)
 
     @property
     def file_name(self) -> str:
         """A name for its file that no other photo has, and that says which it is."""
-        return f"{self.id[:8]}/{PurePosixPath(self.name).name or 'photo'}"
+        name = PurePosixPath(self.name).name
+        return f"{self.id[:SHORT_ID]}/{'photo' if name in ('', '..') else name}"
 
 
 @dataclass(frozen=True)
@@ -105,11 +118,15 @@ def asset_of(record: object) -> Asset | None:
     exif = record.get("exifInfo")
     exif = exif if isinstance(exif, dict) else {}
     uid = json_text(record, "id")
+    size = max(0, json_number(exif, "fileSizeInByte"))
+    told = _sha1(json_text(record, "checksum"))
+    proven = not json_text(record, "libraryId") and told != _sha1_of(f"path:{json_text(record, 'originalPath')}")
     return Asset(
         id=uid,
         name=json_text(record, "originalFileName"),
-        hash=_sha1(json_text(record, "checksum")),
-        size=max(0, json_number(exif, "fileSizeInByte")),
+        hash=told if proven or not told else _state_of(record, size),
+        proven=proven,
+        size=size,
         taken_at=date_of(json_text(record, "localDateTime")) or date_of(json_text(record, "fileCreatedAt")),
         edited=record.get("isEdited") is True,
         shown=json_text(record, "type") == "IMAGE" and not gone and seen_as in ("timeline", "archive"),
@@ -191,9 +208,22 @@ def _box(record: Mapping[str, Any], size: tuple[int, int] | None) -> tuple[float
 def _sha1(checksum: str) -> str:
     """Immich has it in base64."""
     try:
-        return base64.b64decode(checksum, validate=True).hex()
+        told = base64.b64decode(checksum, validate=True)
     except (binascii.Error, ValueError):
         return ""
+    return told.hex() if len(told) == 20 else ""
+
+
+def _state_of(record: dict[str, Any], size: int) -> str:
+    """A photo of an external library has the checksum of its path, ``path:/photos/a.jpg``, and none of its bytes
+    (``processEntity`` in ``server/src/services/library.service.ts``). With its length and the time when it was changed
+    that tells one state of the file from another."""
+    changed = date_of(json_text(record, "fileModifiedAt")) or ""
+    return _sha1_of(f"{json_text(record, 'checksum')} {size} {changed}")
+
+
+def _sha1_of(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _tags(record: dict[str, Any]) -> Iterator[str]:

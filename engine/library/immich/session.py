@@ -15,8 +15,9 @@ from engine.library.address import LibraryAddress
 from engine.library.immich.permissions import ALL, GIVE_ALL, WHERE, Permission
 from engine.library.values import json_number, json_text, well_formed
 from engine.library.web.messages import record_of
+from engine.library.web.originals import MOST_WORDS
 from engine.library.web.session import Refused, WebSession
-from engine.network.bounded_http import GONE, Answer
+from engine.network.bounded_http import Answer
 from engine.secrets import IMMICH_KEY_VARIABLE, register_secret
 from engine.security.private_files import for_a_header
 
@@ -81,11 +82,7 @@ class ImmichSession(WebSession):
             NotALibrary: it is not Immich, or one of before 1.132.
         """
         # A server without such a page shows its web app, or says that there is none.
-        try:
-            with self.answer("/api/server/version", fine=(200, 404), known=False) as response:
-                told = self.json(response) if response.status == 200 else None
-        except GONE as error:
-            raise NotALibrary(f"{self.address.where} broke off while it was asked for its version") from error
+        told = self.read("/api/server/version", self._if_there, fine=(200, 404), known=False)
         if not isinstance(told, dict) or not isinstance(told.get("major"), int):
             raise self.not_ours()
         version = Version(*(max(0, json_number(told, part)) for part in ("major", "minor", "patch")))
@@ -97,14 +94,20 @@ class ImmichSession(WebSession):
     def may(self, permission: Permission) -> bool:
         """Whether the key is allowed to something. Raises WrongPassword where it is no key at all."""
         path = f"{self.root}{permission.probe}"
-        with self.answer(path, fine=(200, 400, 403, 404, 500)) as response:
-            if response.status != 403:
-                response.read(LONGEST_WORDS)
-                return True
-            said = self.words_of(response)
-        if not _LACKING.match(said):
+        said = self.read(path, self._why_not, fine=(200, 400, 403, 404, 500))
+        if said is not None and not _LACKING.match(said):
             raise self.refusal(403, said, "")
-        return False
+        return said is None
+
+    def _if_there(self, response: Answer) -> Any:
+        return self.json(response) if response.status == 200 else None
+
+    def _why_not(self, response: Answer) -> str | None:
+        """The words of a refusal; None where there is none."""
+        if response.status == 403:
+            return self.words_of(response)
+        response.read(MOST_WORDS)
+        return None
 
     def words_of(self, response: Answer) -> str:
         """An error's own words: ``message`` is a text or several, and validation has ``errors`` beside it (since 3.0);

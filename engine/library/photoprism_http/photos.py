@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from engine.errors import LibraryError
 from engine.library.paths import NoPhotosNow
 from engine.library.photoprism_http.session import Session
-from engine.library.web.messages import quoted
-from engine.library.web.originals import MOST_WORDS, RemoteFile, RemoteOriginals, kind_of, refuse_pages
+from engine.library.web.messages import kind_of, quoted
+from engine.library.web.originals import MOST_WORDS, RemoteFile, RemoteOriginals, refuse_pages
 from engine.network.bounded_http import Answer
 
 

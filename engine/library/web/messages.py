@@ -49,6 +49,11 @@ def said_in(response: Answer) -> str:
     return well_formed(" ".join(str(words or "").split())[:200])
 
 
+def kind_of(response: Answer) -> str:
+    """An answer's media type, in lower case, without its parameters."""
+    return (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
+
+
 def record_of(response: Answer) -> dict[str, Any]:
     """An error's JSON object; an empty one for anything else."""
     try:

@@ -3,7 +3,8 @@
 A photo lies under its checksum, ``cache/originals/3f/3f78….jpg``, so the same one is never fetched twice, whatever it
 is called. While it comes it lies under a hidden name; what is there of it when the connection breaks or the process is
 killed stays, and the rest is asked for (``Range``, RFC 9110, 14). It gets its name when its SHA-1 is the one that
-the server knows: no placeholder and no error page of a proxy can ever be taken for it.
+the server knows: no placeholder and no error page of a proxy can ever be taken for it. Where the server knows no SHA-1
+of the bytes, the file has to be as long as it says.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import ClassVar
 from engine.errors import HostUnreachable, LibraryError, NotALibrary, WrongPassword
 from engine.library.file_hash import sha1_of
 from engine.library.paths import NoPhotosNow, Root, RootCheck, Roots
+from engine.library.web.messages import kind_of
 from engine.library.web.session import TRIES, Refused, WebSession
 from engine.network.bounded_http import Answer
 from engine.network.deadlines import Left, TooSlow
@@ -64,6 +66,8 @@ class RemoteFile:
     """Bytes; 0: not known."""
     id: str = ""
     """What it is asked for by, where that is not its checksum."""
+    proven: bool = True
+    """Whether ``hash`` is of its bytes; else it only tells this state of the file from others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,9 @@ class RemoteOriginals(Roots, ABC):
         with _alone(path) as part:
             if path.exists():
                 return
+            if not told.proven:
+                # Nothing would tell whether what is there fits what comes.
+                os.truncate(part, 0)
             for attempt in range(TRIES):
                 if self._take(told, part, last=attempt == TRIES - 1):
                     os.replace(part, path)
@@ -155,19 +162,21 @@ class RemoteOriginals(Roots, ABC):
                 raise NoPhotosNow(what, "try again later; finished downloads are kept") from error
             return False
         except Refused as error:
-            if error.status == 416:
+            if error.status == 416 and not last:
                 os.truncate(part, 0)
                 return False
             raise
         except (HostUnreachable, NotALibrary, WrongPassword) as error:
             raise NoPhotosNow(error.what, error.fix) from error
-        if sha1_of(part) == told.hash:
+        length = part.stat().st_size
+        if sha1_of(part) == told.hash if told.proven else length == (told.size or length):
             return True
-        if told.size and part.stat().st_size < told.size and not last:
+        if told.size and length < told.size and not last:
             # A proxy that ended the answer early without saying so.
             return False
         os.truncate(part, 0)
-        raise LibraryError(f"the file is not the one that {self.title} indexed (its checksum differs)", self.again)
+        differs = "checksum" if told.proven else "length"
+        raise LibraryError(f"the file is not the one that {self.title} indexed (its {differs} differs)", self.again)
 
     def _append(self, told: RemoteFile, part: Path) -> None:
         """Asks for what comes after the bytes that are there, and writes it behind them."""
@@ -226,11 +235,6 @@ def refuse_pages(response: Answer) -> None:
     kind = kind_of(response)
     if kind.startswith("text/") or kind == "application/json":
         raise NoPhotosNow(f"the server sent {kind} instead of a photo", "see whether a proxy asks for a login")
-
-
-def kind_of(response: Answer) -> str:
-    """An answer's media type, in lower case, without its parameters."""
-    return (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
 
 
 def place_of(cache: Path, file_hash: str, file_name: str) -> Path:

@@ -10,16 +10,16 @@ import http.client
 import json
 import queue
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from engine.errors import HostUnreachable, LibraryError, NotALibrary
 from engine.library.address import LibraryAddress
 from engine.library.connection.errors import unreachable
 from engine.library.connection.tls import web_context
-from engine.library.web.messages import passing, said_in, seconds_of, site_of
+from engine.library.web.messages import kind_of, passing, said_in, seconds_of, site_of
 from engine.network.bounded_http import GONE, Answer, Connection, Encrypted, Plain
 from engine.network.deadlines import Left, left, rest
 from engine.storage.untrusted_files import check_memory
@@ -55,6 +55,9 @@ CHUNK = 65_536
 BUSY = (408, 425, 429)
 AWAY = (502, 503, 504)
 REDIRECTED = (301, 302, 303, 307, 308)
+
+
+Taken = TypeVar("Taken")
 
 
 class Refused(LibraryError):
@@ -112,18 +115,43 @@ class WebSession:
             Refused: it answers with another error.
         """
         tail = f"?{urlencode(query)}" if query else ""
+        return self.read(f"{self.root}{path}{tail}", self._noted, body=body)
+
+    def read(
+        self,
+        path: str,
+        take: Callable[[Answer], Taken],
+        fine: tuple[int, ...] = (200,),
+        known: bool = True,
+        body: object = None,
+    ) -> Taken:
+        """What is taken from an answer; one that breaks off meanwhile is asked for again.
+
+        Args:
+            path: as for ``answer``, with ``fine``, ``known`` and ``body``.
+            take: reads the answer.
+            fine: see there.
+            known: see there.
+            body: see there.
+
+        Raises:
+            The same as ``ask``.
+        """
         attempt = 0
         while True:
             try:
-                with self.answer(f"{self.root}{path}{tail}", body=body) as response:
-                    self.note(response)
-                    return self.json(response)
+                with self.answer(path, fine=fine, known=known, body=body) as response:
+                    return take(response)
             except GONE as error:
                 # It broke off, or fell silent, in the middle of its answer.
                 if attempt == TRIES - 1 or not passing(error):
                     raise unreachable(error, self.address) from error
             self.pause(attempt)
             attempt += 1
+
+    def _noted(self, response: Answer) -> Any:
+        self.note(response)
+        return self.json(response)
 
     @contextmanager
     def answer(
@@ -208,7 +236,7 @@ class WebSession:
         try:
             return json.loads(data)
         except ValueError as error:
-            raise self.not_ours() from error
+            raise (self.a_page() if kind_of(response) == "text/html" else self.not_ours()) from error
         except RecursionError as error:
             what = f"{where} answered with lists in lists without end, which {self.title} never does"
             raise Refused(200, what, f"check what is between you and {self.title}") from error
@@ -238,6 +266,11 @@ class WebSession:
         """What answers there is no such server."""
         what = f"{self.address.where} is not {self.title}"
         return NotALibrary(what, "give the address that your browser shows for it")
+
+    def a_page(self) -> NotALibrary:
+        """A web page came in an answer's place."""
+        what = f"{self.address.where} sent a web page, as a login does that stands in front of {self.title}"
+        return NotALibrary(what, f"let /api/ pass there, or give the address that your browser shows for {self.title}")
 
     def endless(self) -> Refused:
         """A list that repeats itself or never ends."""
