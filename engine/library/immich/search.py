@@ -13,7 +13,6 @@ from typing import Any
 from engine.errors import LibraryError
 from engine.library.immich.records import Asset, asset_of
 from engine.library.immich.session import SEARCH, STRUCTURED_SEARCH, ImmichSession, Version
-from engine.library.values import json_text
 
 PAGE = 500
 """Photos an answer."""
@@ -45,18 +44,23 @@ def photos_of(session: ImmichSession, version: Version, person: str, archived: b
     room = MOST_MEMORY
     for seen_as in (TIMELINE, ARCHIVE) if archived else (TIMELINE,):
         ask = _structured if version >= STRUCTURED_SEARCH else _flat
-        for items in ask(session, person, seen_as):
+        seen: set[str] = set()
+        for items, last in ask(session, person, seen_as):
+            before = len(seen)
             for asset in map(asset_of, items):
-                if asset is None or asset.id in found or not asset.shown or (asset.archived and not archived):
+                if asset is None or asset.id in seen:
                     continue
-                found[asset.id] = asset
+                seen.add(asset.id)
                 room -= asset.weight
-            if len(found) > MOST_PHOTOS or room < 0:
+                if asset.shown and (archived or not asset.archived):
+                    found.setdefault(asset.id, asset)
+            if len(seen) > MOST_PHOTOS or room < 0 or (len(seen) == before and not last):
                 raise session.endless()
     return sorted(found.values(), key=lambda each: (each.taken_at is None, each.taken_at or "", each.id))
 
 
-def _flat(session: ImmichSession, person: str, seen_as: str) -> Iterator[list[Any]]:
+def _flat(session: ImmichSession, person: str, seen_as: str) -> Iterator[tuple[list[Any], bool]]:
+    """Pages, and whether each is the last one."""
     page = 1
     while True:
         asked: dict[str, object] = {
@@ -71,17 +75,17 @@ def _flat(session: ImmichSession, person: str, seen_as: str) -> Iterator[list[An
             # Before 1.133, which drop ``visibility``.
             asked["withArchived"] = True
         answer = _assets(session, asked)
-        items = answer["items"]
-        yield items
-        following = json_text(answer, "nextPage")
+        following = answer.get("nextPage")
+        yield answer["items"], not following
         if not following:
             return
-        if following != str(page + 1) or not items:
+        if str(following) != str(page + 1):
             raise session.endless()
         page += 1
 
 
-def _structured(session: ImmichSession, person: str, seen_as: str) -> Iterator[list[Any]]:
+def _structured(session: ImmichSession, person: str, seen_as: str) -> Iterator[tuple[list[Any], bool]]:
+    """Pages, and whether each is the last one."""
     # Without ``trashedAt`` the trash is searched, too.
     wanted = {
         "personIds": {"any": [person]},
@@ -93,11 +97,11 @@ def _structured(session: ImmichSession, person: str, seen_as: str) -> Iterator[l
     cursors: set[str] = set()
     while True:
         answer = _assets(session, asked)
-        yield answer["items"]
-        cursor = json_text(answer, "nextCursor")
+        cursor = answer.get("nextCursor")
+        yield answer["items"], not cursor
         if not cursor:
             return
-        if cursor in cursors or not answer["items"]:
+        if not isinstance(cursor, str) or cursor in cursors:
             raise session.endless()
         cursors.add(cursor)
         asked["cursor"] = cursor
