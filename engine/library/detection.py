@@ -26,9 +26,16 @@ LONGEST_ANSWER = 2_000_000
 
 LONGEST_LOCATION = 2000
 
+REFUSED = (401, 403)
+
 ANY = (200, 204, 400, 401, 403, 404, 405, 407, 500, *REDIRECTED)
 
-_LOGIN = re.compile(r"log-?in|sign-?in|auth|sso|cloudflareaccess|[?&](rd|redirect\w*|return\w*)=", re.IGNORECASE)
+_LOGIN = re.compile(
+    r"\b(log-?in|sign-?in|auth(elia|entik|enticate|orize|z|n)?|o?auth2?|sso|cloudflareaccess)\b"
+    r"|[?&](rd|redirect\w*|return\w*)=",
+    re.IGNORECASE,
+)
+"""What the addresses of logins have in them."""
 
 
 class _Anybody(WebSession):
@@ -67,18 +74,28 @@ def detect(address: LibraryAddress) -> LibraryAddress:
         if told == {"res": "pong"}:
             return parse_address(f"immich+{address.url}")
         immich = parse_address(f"immich+{address.url}")
-        if immich.site != address.site and _asked(_Anybody(replace(address, site=immich.site)), PING)[1] == {
-            "res": "pong"
-        }:
+        if immich.site != address.site and _is_immich(replace(address, site=immich.site)):
+            # What was typed is one of its pages.
             return immich
         if login:
             what = f"a login stands in front of {address.where}: {login}"
             raise WrongPassword(what, "let /api/ pass there, or give an address that leads to the library itself")
-        _, told, _ = _asked(session, CONFIG)
-        if not isinstance(told, dict):
-            what = f"neither Immich nor PhotoPrism answers at {address.where}"
-            raise NotALibrary(what, "give the address that your browser shows for it")
-        return address
+        status, told, _ = _asked(session, CONFIG)
+        if isinstance(told, dict) and (
+            (status == 200 and "version" in told) or (status in REFUSED and "error" in told)
+        ):
+            return address
+        what = f"neither Immich nor PhotoPrism answers at {address.where}"
+        fix = "give the address that your browser shows for it"
+        raise NotALibrary(what, f"{fix}; where a login stands in front of it, let /api/ pass there")
+    finally:
+        session.close()
+
+
+def _is_immich(address: LibraryAddress) -> bool:
+    session = _Anybody(address)
+    try:
+        return bool(_asked(session, PING)[1] == {"res": "pong"})
     finally:
         session.close()
 
@@ -91,7 +108,7 @@ def _asked(session: _Anybody, path: str) -> tuple[int, Any, str]:
     """
     try:
         with session.answer(path, fine=ANY, known=False) as response:
-            return response.status, _json(response), _login_of(response, session.address)
+            return response.status, _json(response), _login_of(response, session.address, path)
     except GONE as error:
         raise unreachable(error, session.address) from error
 
@@ -104,7 +121,7 @@ def _json(response: Answer) -> Any:
         return None
 
 
-def _login_of(response: Answer, address: LibraryAddress) -> str:
+def _login_of(response: Answer, address: LibraryAddress, path: str) -> str:
     """A login that answers in a library's place: a proxy's own, or one that it redirects to."""
     if scheme := response.getheader("WWW-Authenticate"):
         return f"the proxy asks for {scheme.split()[0][:20] if scheme.split() else 'a login'}"
@@ -112,7 +129,8 @@ def _login_of(response: Answer, address: LibraryAddress) -> str:
         return ""
     location = (response.getheader("Location") or "")[:LONGEST_LOCATION]
     there = site_of(location) or address.site
-    if _LOGIN.search(location):
+    # Whoever asks for https:// in http://'s place passes the question on.
+    if _LOGIN.search(location) and not location.endswith(path):
         return f"it redirects to {there}"
     if urlsplit(there).netloc and there != address.site:
         raise NotALibrary(f"{address.where} redirects to {there}", f"limner connect {there}, if that is your library")
