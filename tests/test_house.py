@@ -16,7 +16,7 @@ ACTIONS = "Textual calls a method of the screen for each of its actions"
 LARGER = {
     "engine.models.loaded.LoadedBase": (28, "an interface: one line for each thing that a family gives"),
     "tui.app.app.LimnerApp": (49, "Textual's own hooks, and a method for each action that works everywhere"),
-    "tui.screens.connect.screen.ConnectScreen": (33, ACTIONS),
+    "tui.screens.connect.screen.ConnectScreen": (35, ACTIONS),
     "tui.screens.dataset.screen.DatasetScreen": (38, ACTIONS),
     "tui.screens.faces.screen.FacesScreen": (30, ACTIONS),
     "tui.screens.grid.screen.GridScreen": (31, ACTIONS),

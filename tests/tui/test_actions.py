@@ -128,6 +128,7 @@ LEFT_OUT = {"compare.two": {"CompareScreen"}, "compare.four": {"CompareScreen"}}
         "AskCaptioner",
         "AskText",
         "AskPerson",
+        "ChooseKind",
         "GridChoice",
         "LoraPicker",
         "Missing",

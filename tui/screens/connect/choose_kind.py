@@ -9,14 +9,14 @@ from textual.containers import Vertical
 
 from tui.actions import Scope
 from tui.screens.shared.overlay import Hints, Overlay, overlay_bindings
-from tui.widgets.ink import Ink, Line, giving_way, title_of
+from tui.widgets.ink import Ink, Line, cut, title_of
 from tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
     from engine.library.kind import LibraryKind
 
-ABOUT_CELLS = 24
-"""Enough of a kind's name to know it by."""
+ABOUT_CELLS = 32
+"""From where on it is told what a kind needs."""
 
 
 class ChooseKind(Overlay["LibraryKind | None"]):
@@ -61,4 +61,5 @@ class ChooseKind(Overlay["LibraryKind | None"]):
     def _line(self, kind: LibraryKind, width: int) -> Line:
         chosen = kind == self._now
         name: Line = [("● " if chosen else "  ", Ink.ACTIVE), (kind.chosen_by, Ink.STRONG if chosen else Ink.PLAIN)]
-        return giving_way(name, [[(f"{kind.about} ", Ink.MUTED)]], width, least=ABOUT_CELLS)
+        gap = " " * max(2, ABOUT_CELLS - len(kind.chosen_by))
+        return cut([*name, (gap + kind.about, Ink.MUTED)], width)

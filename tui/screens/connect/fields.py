@@ -59,7 +59,8 @@ class Checked:
 
     settings: LibrarySettings
     about: Description
-    roots: tuple[tuple[bool, str], ...]
+    roots: tuple[tuple[bool | None, str], ...]
+    """What was looked at, and whether it is well; None: well enough, and to be minded."""
     photos: LimnerError | None
     """Why the photos can't be opened; None: they can."""
     people: tuple[Person, ...]
@@ -93,15 +94,15 @@ def look(entered: Entered, private: bool, base: Path | None) -> Checked:
         about, people = library.describe(), tuple(library.people())
         editable = isinstance(library, EditablePeople)
         photos: LimnerError | None = None
-        roots: tuple[tuple[bool, str], ...] = ((True, about.may),) if about.may else ()
+        roots: tuple[tuple[bool | None, str], ...] = ((True, about.may),) if about.may else ()
         try:
             roots += tuple((True, check.line) for check in check_roots(library.files(), library.roots))
         except LimnerError as error:
             photos, roots = error, (*roots, (False, error.one_line()))
-        roots = (*roots, *((False, note) for note in about.notes))
+        roots = (*roots, *((None, note) for note in about.notes))
         if about.unseen:
             unseen = f"{many(about.unseen, 'photo')} not searched for faces yet: save, and Limner does"
-            roots = (*roots, (False, unseen))
+            roots = (*roots, (None, unseen))
     return Checked(settings, about, roots, photos, people, editable)
 
 

@@ -102,7 +102,7 @@ def person_line(person: Person, width: int, chosen: str | None) -> Line:
         years = f"{person.first_year or ''}"
     confirmed = " " * 17 if person.confirmed is None else f"{person.confirmed:>7,} confirmed"
     told: list[Line] = [
-        [(f"{person.faces:>7,} faces ", Ink.PLAIN)],
+        [(f"{person.faces:>7,} {'face ' if person.faces == 1 else 'faces'} ", Ink.PLAIN)],
         [(confirmed, Ink.PLAIN)],
         [(f"   {years:<9} ", Ink.MUTED)],
     ]

@@ -23,6 +23,7 @@ from tui.screens.connect.confirm_server import ask_to_confirm
 from tui.screens.connect.fields import Checked, Entered, all_kinds, kind_at, look
 from tui.screens.connect.folder_people import merge_person, rename_person
 from tui.screens.connect.people_pane import PeoplePane
+from tui.screens.connect.results import MARKS, of_error, of_library
 from tui.screens.shared.base import NOTHING_HERE, WorkScreen
 from tui.screens.shared.dialogs import NewProject, NewWords
 from tui.screens.shared.job_watch import JobWatch
@@ -177,11 +178,13 @@ class ConnectScreen(WorkScreen):
             if kind is not None:
                 self._choose(kind)
                 self._form.focus_field("address")
+                hint: Line = [(self.keyed("{field.submit}"), Ink.ACTIVE), (" moves on, then tests.", Ink.PLAIN)]
+                self._show_results([hint, [("Nothing is ever written to the library.", Ink.MUTED)]])
 
         self.app.push_screen(ChooseKind(all_kinds(), self._form.kind), chosen)
 
     def _choose(self, kind: LibraryKind) -> None:
-        self._form.choose(kind, key_line(self.keyed("{connect.kind}"), "chooses another"))
+        self._form.choose(kind, [(self.keyed("{connect.kind}"), Ink.ACTIVE), (" chooses another", Ink.MUTED)])
 
     def action_find(self) -> None:
         """Shows the search line."""
@@ -293,25 +296,15 @@ class ConnectScreen(WorkScreen):
     def _looked(self, checked: Checked) -> None:
         self._photos, self._photos_of = checked.photos, self._looked_at
         self._grouped = checked.settings if checked.editable else None
-        about = checked.about
-        said = about.about if about.photos is None else " · ".join((about.about, many(about.photos, "photo")))
-        lines: list[Line] = [[("✓ ", Ink.GOOD), (said, Ink.PLAIN)]]
-        for good, text in checked.roots:
-            lines.append([("✓ " if good else "✗ ", Ink.GOOD if good else Ink.BAD), (text, Ink.PLAIN)])
-        self._show_results(lines)
-        self._show_people(checked.people, about.faces)
+        self._show_results(of_library(checked))
+        self._show_people(checked.people, checked.about.faces)
         self.keys_changed()
 
     def _not_looked(self, error: LimnerError) -> None:
         self._show_people((), 0)
         self.keys_changed()
-        lines: list[Line] = [[("✗ ", Ink.BAD), (error.what, Ink.PLAIN)]]
-        if isinstance(error, NotConfirmed):
-            confirms = key_line(self.keyed("{connect.test}"), "confirms it, if it is yours")
-            lines.append([("  → ", Ink.ATTENTION), *confirms])
-        elif error.fix:
-            lines.append([("  → ", Ink.ATTENTION), (error.fix, Ink.PLAIN)])
-        self._show_results(lines)
+        confirms = key_line(self.keyed("{connect.test}"), "confirms it, if it is yours")
+        self._show_results(of_error(error, confirms if isinstance(error, NotConfirmed) else None))
 
     def _save(self) -> bool:
         """Writes what differs from the settings. Returns whether the settings now hold the fields."""
@@ -378,7 +371,7 @@ class ConnectScreen(WorkScreen):
         text = f"{faces} of {self._scanning}{broken}"
         useless = total > 0 and status.warnings >= total
         # A tick is for success.
-        mark = ("✗ ", Ink.BAD) if useless else ("✓ ", Ink.GOOD)
+        mark = MARKS[not useless]
         told: list[Line] = [[("· ", Ink.MUTED), (words, Ink.ATTENTION)] for words in status.told]
         self._show_results([[mark, (text, Ink.PLAIN)], *told])
         self.shown()
@@ -392,6 +385,4 @@ class ConnectScreen(WorkScreen):
 
     def _not_scanned(self, status: JobStatus) -> None:
         error = status.error or LimnerError("the scan failed", "try again")
-        self._show_results(
-            [[("✗ ", Ink.BAD), (error.what, Ink.PLAIN)], [("  → ", Ink.ATTENTION), (error.fix, Ink.PLAIN)]]
-        )
+        self._show_results(of_error(error))
