@@ -167,9 +167,10 @@ def _is_kept_by_others(name: str, parent: str) -> bool:
 
 
 def _is_photo(name: str, names: set[str]) -> bool:
-    path = PurePosixPath(name)
-    converted = PurePosixPath(path.stem).suffix in PHOTOS and path.stem in names
-    return path.suffix in PHOTOS and not converted
+    # ``pathlib`` would take half of the time that a folder takes.
+    stem, _, ending = name.rpartition(".")
+    converted = stem in names and f".{stem.rpartition('.')[2]}" in PHOTOS
+    return f".{ending}" in PHOTOS and not converted
 
 
 def _is_text(name: str) -> bool:
