@@ -1,7 +1,8 @@
-"""Libraries on a real MariaDB server and on SQLite."""
+"""Libraries on a real MariaDB server and on SQLite, and what an Immich serves."""
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from engine.library.photoprism_sql.library import PhotoPrismLibrary
 from engine.library.registry import connect
 from engine.settings import LibrarySettings
+from tests.support.immich_data import Immich, small_library
 from tests.support.mariadb import MariaServer, running_server
 from tests.support.photoprism import Index, OpenLibrary
 
@@ -21,6 +23,17 @@ _databases = itertools.count(1)
 def server() -> Iterator[MariaServer]:
     with running_server() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def small_immich(tmp_path_factory: pytest.TempPathFactory) -> Immich:
+    return small_library(tmp_path_factory.mktemp("immich"))
+
+
+@pytest.fixture
+def immich(small_immich: Immich) -> Immich:
+    """The small library, to change at will; its files stay as they are."""
+    return copy.deepcopy(small_immich)
 
 
 @pytest.fixture(params=["mariadb", "sqlite"])
