@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from engine import events
+from engine.faces.detection.detector import SURE
 from engine.faces.detection.embedding import GROUP, SPACE
 from engine.faces.measurement.clustering import group
 from engine.faces.photo.geometry import Box
@@ -37,7 +38,7 @@ def with_names(
         folder: where the photos lie.
         photo: the photo.
         content: its SHA-1; empty where that is not known.
-        found: the faces that were found on it.
+        found: the faces that were found on it. What the detector is less than ``SURE`` of counts where it is named.
 
     Returns:
         The faces, those behind the found ones that regions alone tell of; and what of the names can't be read.
@@ -48,7 +49,9 @@ def with_names(
     told = read_told(folder, photo.name, photo.sidecars)
     named = name_faces(told.lists, told.photo, [Box(*face.box) for face in found])
     faces = [
-        replace(face, name=named.names.get(place, ""), pet=place in named.pets) for place, face in enumerate(found)
+        replace(face, name=named.names.get(place, ""), pet=place in named.pets)
+        for place, face in enumerate(found)
+        if face.score >= SURE or place in named.names
     ]
     for each in named.drawn:
         box = (each.box.x, each.box.y, each.box.w, each.box.h)

@@ -169,8 +169,7 @@ class _Eyes:
         except BrokenImage as error:
             return SeenPhoto(photo, None, None, problem=error.reason, hash=content_of(path))
         content = content_of(path)
-        faces = [face for face in self._detector.find(picture) if face.score >= SURE]
-        known = [self._known(content or photo.name, picture, size, face) for face in faces]
+        known = [self._known(content or photo.name, picture, size, face) for face in self._detector.find(picture)]
         try:
             named, warnings = with_names(self._folder, photo, content, known)
         except BrokenImage as error:
@@ -181,7 +180,8 @@ class _Eyes:
     def _known(self, content: str, picture: Image.Image, size: tuple[int, int], face: DetectedFace) -> SeenFace:
         box = (face.box.x, face.box.y, face.box.w, face.box.h)
         embedding = None
-        if max(face.box.w * size[0], face.box.h * size[1]) >= SCORABLE_PX and _sharp(picture, face):
+        large = max(face.box.w * size[0], face.box.h * size[1]) >= SCORABLE_PX
+        if face.score >= SURE and large and _sharp(picture, face):
             chip = self._identity.chip(picture, face)
             embedding = self._pool.embed(chip).astype(np.float16).tobytes()
         uid = face_uid(content, box)

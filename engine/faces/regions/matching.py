@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from engine.faces.photo.geometry import Box
 from engine.faces.photo.stored import StoredPhoto
 from engine.faces.regions.region_list import Kind, Region, RegionList
-from engine.faces.regions.upright import Basis, basis_of, upright_box
+from engine.faces.regions.upright import basis_of, upright_box
 from engine.library.spelling import folded
 
 ONE_REGION = 0.5
@@ -96,10 +96,12 @@ def _place(listed: RegionList, photo: StoredPhoto, faces: Sequence[Box]) -> list
     """The regions on the upright picture. Where the faces prove it the other way of turning them is taken."""
     basis = basis_of(listed, photo)
     first = _turned(listed, basis.orientation)
-    if basis.other is not None and not any(_seen(each, faces) for each in first):
-        other = _turned(listed, basis.other)
-        if other and all(_seen(each, faces) for each in other):
-            first, basis = other, Basis(basis.other)
+    if any(_seen(each, faces) for each in first):
+        return [_Placed(each, basis.doubted) for each in first]
+    for orientation in basis.others:
+        other = _turned(listed, orientation)
+        if all(_seen(each, faces) for each in other):
+            return [_Placed(each, doubted=False) for each in other]
     return [_Placed(each, basis.doubted) for each in first]
 
 

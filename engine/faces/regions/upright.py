@@ -18,8 +18,8 @@ class Basis:
 
     orientation: int
     """The EXIF orientation that makes them upright; 1: they are of the upright picture already."""
-    other: int | None = None
-    """What may hold in its place where faces prove it; None: nothing else may."""
+    others: tuple[int, ...] = ()
+    """What may hold in its place where faces prove it."""
     doubted: bool = False
     """Whether they were drawn on a picture of another shape: cropped or turned since."""
 
@@ -52,11 +52,15 @@ def basis_of(listed: RegionList, photo: StoredPhoto) -> Basis:
     """
     turn = photo.orientation
     size = listed.applied_to
+    others: tuple[int, ...] = (1,) if turn != 1 else ()
     if size is None or _same_shape(size, photo.size):
-        return Basis(turn, 1 if turn != 1 else None)
+        return Basis(turn, others)
     if _same_shape(size, photo.upright):
-        return Basis(1, turn)
-    return Basis(turn, 1 if turn != 1 else None, doubted=True)
+        return Basis(1, (turn,))
+    if _same_shape(size, photo.size[::-1]):
+        # Turned by a program that left the regions as they were.
+        others += (6, 8)
+    return Basis(turn, others, doubted=True)
 
 
 def _same_shape(one: Size, other: Size) -> bool:

@@ -26,7 +26,7 @@ class SeenFace:
     """How sure the detector is, 0 to 1."""
     space: str | None = None
     embedding: bytes | None = None
-    """Unit length, float16, little-endian; None: too small or too blurred to say who it is."""
+    """Unit length, float16, little-endian; None: too small, too blurred or too unsure to say who it is by it."""
     name: str = ""
     """Who it is by a region of the photo or its sidecar; empty: none says."""
     drawn: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -239,6 +240,22 @@ def test_a_name_that_no_photo_bears_any_more_is_free(connected: Project, photos:
     rename(connected, "person 1", "Anna")
     assert set(people(connected)) == {"Anna", "Eileen"}
     sidecar.unlink()
+
+
+def test_a_face_that_is_hardly_seen_counts_where_it_is_named(
+    connected: Project, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = Detector.find
+    monkeypatch.setattr(
+        Detector, "find", lambda *of: tuple(replace(face, score=min(face.score, 0.8)) for face in find(*of))
+    )
+    sidecar = name(photos / "1.xmp", "Eileen")
+    index(connected)
+    assert people(connected) == {"Eileen": (1, 1)}
+    assert faces(connected, "Eileen")["1.jpg"].caution == ""
+    sidecar.unlink()
+    index(connected)
+    assert people(connected) == {}
 
 
 def test_a_pet_is_nobody_until_the_region_goes(connected: Project, photos: Path) -> None:

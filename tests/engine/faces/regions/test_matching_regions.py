@@ -92,6 +92,15 @@ def test_where_every_face_proves_the_other_turn_it_is_taken() -> None:
     assert {each.name for each in one_seen.drawn} == {"Anna", "Bo"}
 
 
+@pytest.mark.parametrize("turn", [6, 8])
+def test_a_photo_that_was_turned_without_its_regions_is_seen_through(turn: int) -> None:
+    photo = StoredPhoto(UPRIGHT, 1)
+    before = [Region(stored(FACE, turn), "Anna"), Region(stored(OTHER, turn), "Bo")]
+    assert named(*before, size=(1600, 1200), photo=photo, faces=(FACE, OTHER)).names == {0: "Anna", 1: "Bo"}
+    unproven = named(*before, size=(1600, 1200), photo=photo, faces=(FACE,))
+    assert (unproven.names, {each.caution for each in unproven.drawn}) == ({}, {OTHER_SHAPE})
+
+
 def test_a_region_of_a_picture_of_another_shape_needs_a_face() -> None:
     region, size = Region(stored(FACE), "Anna"), (1000, 1000)
     assert named(region, size=size, faces=(FACE,)).names == {0: "Anna"}
