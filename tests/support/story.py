@@ -239,6 +239,22 @@ def checked(settings: object) -> Checked:
     )
 
 
+def immich(settings: object) -> Checked:
+    """What a look into an Immich would tell."""
+    return Checked(
+        settings,  # type: ignore[arg-type]
+        Description("over HTTPS", "3.3.5", None, 1204, kind="Immich"),
+        (
+            (True, "the key may read people, their counts, faces, photos' data, downloads"),
+            (True, "photos: fetched when they are needed, 318 so far (/home/james/portraits/cache/originals)"),
+            (None, "12 people have no name yet and can't be scanned: name them in Immich"),
+        ),
+        None,
+        tuple(replace(each, confirmed=None, first_year=None, last_year=None) for each in PEOPLE),
+        False,
+    )
+
+
 _datasets: dict[str, dict[Path, bytes]] = {}
 """Of what was built before: the files, ``//here/`` in place of the project's folder."""
 

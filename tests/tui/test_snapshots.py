@@ -17,7 +17,16 @@ import tui.screens.connect.screen
 from engine.project import Project
 from tests.support.pictures import KEYS, SIZES, settle
 from tests.support.rows import usual
-from tests.support.story import alive, checked, idle_painter, story_project, with_dataset, with_pictures, with_run
+from tests.support.story import (
+    alive,
+    checked,
+    idle_painter,
+    immich,
+    story_project,
+    with_dataset,
+    with_pictures,
+    with_run,
+)
 from tests.tui.grids import with_grid, with_votes
 from tests.tui.test_journeys import press, shown, until
 from tui.actions import SCREENS, Scope
@@ -181,6 +190,31 @@ def test_a_screen_without_a_project(
     monkeypatch.chdir(tmp_path)
     app = LimnerApp(tmp_path, None)
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing(str(SCREENS.index(scope) + 1)))
+
+
+KINDS = {"list": "L", "immich": "L j j enter", "folder": "L G enter"}
+
+
+@pytest.mark.parametrize("what", usual(KINDS, ("list",)))
+def test_what_a_kind_of_library_asks_for(
+    snap_compare: Compare, project: Project, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    app = LimnerApp(project.root, project)
+    assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("1", *KINDS[what].split()))
+
+
+@pytest.mark.parametrize("size", usual(SIZES, 1, lambda size: f"{size[0]}x{size[1]}"))
+def test_an_immich_library_that_was_looked_at(
+    snap_compare: Compare, project: Project, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        tui.screens.connect.screen, "look", lambda entered, private, base: immich(entered.settings(private, base))
+    )
+    project.change({"library.url": "immich+https://photos.example.org"})
+    monkeypatch.chdir(project.root)
+    app = LimnerApp(project.root, project)
+    assert snap_compare(app, terminal_size=size, run_before=pressing("1"))
 
 
 @pytest.mark.parametrize("scope", usual(SCREENS, (Scope.FACES, Scope.TRAINING)))

@@ -40,6 +40,6 @@ KIND = LibraryKind(
     choice="a folder of photos",
     spelled=_with_scheme,
     shown=_without_scheme,
-    about="Limner finds the faces, and reads names written into photos",
+    about="Limner finds faces and reads names",
     fields=(LibraryField("address", "/home/me/photos", label="folder", is_path=True),),
 )

@@ -39,7 +39,7 @@ KIND = LibraryKind(
     "Immich",
     nobody="Immich has no named people yet: name some under People there.",
     may_be_open=False,
-    about="its web address, and an API key",
+    about="photos are fetched as needed",
     spelled=_with_scheme,
     shown=_without_scheme,
     fields=(

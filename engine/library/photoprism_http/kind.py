@@ -34,7 +34,7 @@ KIND = LibraryKind(
     choice="PhotoPrism, over HTTPS",
     spelled=_with_scheme,
     other_secret="app password",
-    about="its web address is all that is seen from here",
+    about="photos are fetched as needed",
     fields=(
         LibraryField("address", "https://photos.example.org"),
         LibraryField("user", "leave empty with an app password"),

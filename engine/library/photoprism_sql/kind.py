@@ -46,7 +46,7 @@ KIND = LibraryKind(
     nobody=NO_NAMES,
     choice="PhotoPrism, by its database",
     may_be_open=False,
-    about="MariaDB or index.db, and its folders, are seen from here",
+    about="and its folders, seen from here",
     fields=(
         LibraryField("address", "mysql://host:3306/photoprism, or the path of index.db", is_path=True),
         LibraryField("user", "photoprism"),

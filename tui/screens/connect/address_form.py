@@ -37,7 +37,7 @@ class AddressForm(Vertical):
         """A label and a field each; those that the kind does not have are not shown."""
         with Horizontal(classes="field", id="kind-row"):
             yield Static("library", classes="label")
-            yield Static(id="kind")
+            yield Static(content_of([("not chosen yet", Ink.MUTED)]), id="kind")
         for name in FIELDS:
             with Horizontal(classes="field", id=f"{name}-row"):
                 yield Static(name, classes="label")
