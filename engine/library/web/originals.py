@@ -139,10 +139,21 @@ class RemoteOriginals(Roots, ABC):
             if not told.proven:
                 # Nothing would tell whether what is there fits what comes.
                 os.truncate(part, 0)
+            anew = False
             for attempt in range(TRIES):
-                if self._take(told, part, last=attempt == TRIES - 1):
-                    os.replace(part, path)
-                    return
+                last = attempt == TRIES - 1
+                try:
+                    if self._take(told, part, last):
+                        os.replace(part, path)
+                        return
+                except Refused as error:
+                    if error.status != 416:
+                        raise
+                    # It has nothing behind what is there: of that file, or of another one that is shorter.
+                    os.truncate(part, 0)
+                    if anew or last:
+                        raise self._another("its length differs") from error
+                    anew = True
                 self.session.pause(attempt)
 
     def _take(self, told: RemoteFile, part: Path, last: bool) -> bool:
@@ -161,11 +172,6 @@ class RemoteOriginals(Roots, ABC):
                 what = f"{self.session.address.where} keeps breaking off"
                 raise NoPhotosNow(what, "try again later; finished downloads are kept") from error
             return False
-        except Refused as error:
-            if error.status == 416 and not last:
-                os.truncate(part, 0)
-                return False
-            raise
         except (HostUnreachable, NotALibrary, WrongPassword) as error:
             raise NoPhotosNow(error.what, error.fix) from error
         length = part.stat().st_size
@@ -175,8 +181,7 @@ class RemoteOriginals(Roots, ABC):
             # A proxy that ended the answer early without saying so.
             return False
         os.truncate(part, 0)
-        differs = "checksum" if told.proven else "length"
-        raise LibraryError(f"the file is not the one that {self.title} indexed (its {differs} differs)", self.again)
+        raise self._another(f"its {'checksum' if told.proven else 'length'} differs")
 
     def _append(self, told: RemoteFile, part: Path) -> None:
         """Asks for what comes after the bytes that are there, and writes it behind them."""
@@ -221,9 +226,12 @@ class RemoteOriginals(Roots, ABC):
             os.truncate(part, 0)
             if not size:
                 raise self._too_large(have)
-            raise LibraryError(f"the file is not the one that {self.title} indexed (it is longer)", self.again)
+            raise self._another("it is longer")
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
+
+    def _another(self, how: str) -> LibraryError:
+        return LibraryError(f"the file is not the one that {self.title} indexed ({how})", self.again)
 
     def _too_large(self, size: int) -> LibraryError:
         what = f"the file has {max(size, MOST_BYTES) / 1e9:,.0f} GB or more, too much for a photo"
