@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -22,6 +24,7 @@ from engine.faces.records.decisions import Decision, Ledger
 from engine.faces.regions.matching import NOT_SEEN
 from engine.faces.scan import scan
 from engine.library.faces import LibraryFace
+from engine.library.folder import people as folder_people
 from engine.library.folder.library import FolderLibrary
 from engine.library.registry import connect
 from engine.project import Project
@@ -310,6 +313,32 @@ def test_names_that_were_read_before_a_stop_are_kept(
     assert reads == ["0.jpg", "1.jpg"]
     assert index(connected) == IndexReport(5, 0, 0)
     assert reads == ["0.jpg", "1.jpg", "2.jpg"]
+    assert people(connected)["Eileen"] == (3, 3)
+
+
+def test_a_kill_between_two_names_loses_none_that_was_read(
+    connected: Project, photos: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(connected)
+    for number in range(3):
+        name(photos / f"{number}.xmp", "Eileen")
+    monkeypatch.setattr(folder_names, "SAVE_EVERY", 1)
+    reads.clear()
+    child = os.fork()
+    if child == 0:
+        named, given = folder_people.person_named, iter(range(2))
+
+        def killed(*of: str) -> str:
+            if next(given, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return named(*of)  # type: ignore[arg-type]
+
+        folder_people.person_named = killed  # type: ignore[assignment]
+        index(connected)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    index(connected)
+    assert reads == ["2.jpg"], "what was read before the kill is not read again"
     assert people(connected)["Eileen"] == (3, 3)
 
 
