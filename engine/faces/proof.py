@@ -15,6 +15,11 @@ LONGEST = 2048
 """Pixels of the longer side that a photo is decoded with at least."""
 
 
+SAME = 0.5
+"""How much of what both cover a library's box and ours have to share: another face may lie near the box, which a crop
+cut away."""
+
+
 class BoxProof:
     """Looks at photos whose boxes are in doubt; the detector is loaded with the first of them."""
 
@@ -22,8 +27,8 @@ class BoxProof:
         self._detector: Detector | None = None
 
     def box_of(self, row: LibraryFace, path: Path) -> Box | None:
-        """Where a face is on its photo: in the box; or, where photo and library both have one face, wherever that is.
-        None: no face is there.
+        """Where a face is on its photo: in the box, where ours is much the same; or, where photo and library both have
+        one face, wherever that is. None: nothing says where.
 
         Args:
             row: the face as the library has it.
@@ -36,7 +41,8 @@ class BoxProof:
             return None
         detected = self._detector.find(picture)
         box = Box(*row.box).clamped()
-        if box.w > 0 and box.h > 0 and find_in_box(self._detector, picture, box, detected):
+        found = find_in_box(self._detector, picture, box, detected) if box.w > 0 and box.h > 0 else None
+        if found and found.box.overlap(box) >= SAME:
             return Box(*row.box)
         sure = [face for face in detected if face.score >= SURE]
         return sure[0].box if len(sure) == 1 and not row.neighbours else None
