@@ -34,7 +34,7 @@ def cut_from(photo: Image.Image, box: Box, framing: Framing | Cut) -> tuple[Imag
     try:
         crop = crop_square(box, photo.width, photo.height, framing)
     except ValueError as error:
-        raise FaceError(str(error), "correct the face in PhotoPrism and scan again") from error
+        raise FaceError(str(error), "correct the face in the library and scan again") from error
     return photo.crop(crop.corners), crop
 
 

@@ -1,1 +1,1 @@
-"""Where photos and faces come from: PhotoPrism's index, read by SQL, or a plain folder; never written to."""
+"""Where photos and faces come from: PhotoPrism, Immich or a plain folder; never written to."""

@@ -11,6 +11,12 @@ from engine.errors import LibraryError
 FOLDER_ROOT = "folder"
 """The ``file_root`` of a photo in a plain folder that has no index."""
 
+IMMICH_ROOT = "immich"
+"""The ``file_root`` of a photo in Immich."""
+
+GROUPED_ROOTS = frozenset({FOLDER_ROOT, IMMICH_ROOT})
+"""Roots of libraries that do not tell of each face whether somebody confirmed it: those of a person were grouped."""
+
 MOST_MEMORY = 1_000_000_000
 """Bytes that the faces of one person may take: some 800,000 of them."""
 
@@ -28,10 +34,10 @@ class LibraryFace:
     box: tuple[float, float, float, float]
     """x, y, w, h in fractions of the upright picture, origin top left; x + w may pass 1."""
     confirmed: bool
-    """Whether a person said so; else PhotoPrism matched it."""
+    """Whether a person said so; else the library matched it."""
     file_uid: str
     file_root: str
-    """``/`` originals, ``sidecar``, ``import``, ``examples``; ``FOLDER_ROOT`` in a plain folder."""
+    """``/`` originals, ``sidecar``, ``import``, ``examples``; ``FOLDER_ROOT`` and ``IMMICH_ROOT`` elsewhere."""
     file_name: str
     """Relative to its root."""
     file_width: int | None

@@ -32,6 +32,13 @@ class Root(StrEnum):
     """A plain folder without an index, which no PhotoPrism knows."""
 
     @property
+    def wanted(self) -> str:
+        """What to do where its folder is wrong."""
+        if self is Root.FOLDER:
+            return "give the folder that holds the photos"
+        return f"give PhotoPrism's {self.word} folder as seen from this machine"
+
+    @property
     def word(self) -> str:
         """The root's name for people and as the command line's option."""
         return "originals" if self is Root.ORIGINALS else self.value
@@ -95,7 +102,7 @@ class Roots:
             ClimbsOut: the name is absolute, has ``..`` in it, or a link on the way leaves the root.
         """
         if file_root not in tuple(Root):
-            raise NoSuchRoot(f"PhotoPrism's {file_root} folder is not one that Limner reads")
+            raise NoSuchRoot(f"the library's {file_root} folder is not one that Limner reads")
         root = Root(file_root)
         folder = self.folder(root)
         pure = PurePosixPath(file_name)
@@ -105,7 +112,7 @@ class Roots:
         if folder is None:
             raise NoSuchRoot(f"the {root.word} folder is not set", f"limner connect --{root.word} DIR")
         if not file_name or pure.is_absolute() or ".." in pure.parts or "\0" in file_name:
-            raise ClimbsOut("the file's name points out of its folder", "index that file again in PhotoPrism")
+            raise ClimbsOut("the file's name points out of its folder", "look for that file in the library")
         path = as_on_disk(folder / pure)
         if (link := leads_out(folder, path)) is not None:
             raise ClimbsOut(
@@ -179,7 +186,7 @@ def check_roots(files: Iterable[tuple[str, str]], roots: Roots, count: int = SAM
         names = by_root.get(root)
         folder = roots.folder(root)
         if folder is not None:
-            _look_into(folder, f"give PhotoPrism's {root.word} folder as seen from here")
+            _look_into(folder, root.wanted)
         if not names:
             continue
         tried = names.kept() if folder else []
@@ -291,7 +298,7 @@ def _does_not_fit(root: Root, folder: Path, tried: Sequence[str]) -> RootsDoNotF
         # What may not be looked at does not fit.
         if any(is_plain_file(as_on_disk(near / name)) for name in tried):
             return RootsDoNotFit(what, f"{near} would fit: --{root.word} {near}")
-    return RootsDoNotFit(what, f"give PhotoPrism's {root.word} folder as seen from this machine")
+    return RootsDoNotFit(what, root.wanted)
 
 
 def _nearby(folder: Path) -> list[Path]:

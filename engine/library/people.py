@@ -19,7 +19,7 @@ class Person:
     """Someone with at least one face in the library."""
 
     id: str
-    """PhotoPrism's ``subj_uid``."""
+    """The library's own, such as PhotoPrism's ``subj_uid``."""
     name: str
     faces: int
     confirmed: int | None

@@ -11,6 +11,6 @@ class PhotoWords:
 
     photo_uid: str
     labels: tuple[str, ...] = ()
-    """The surest first, as PhotoPrism writes them: ``Beach``."""
+    """The surest first, ``Beach``."""
     place: str = ""
-    """The town, or what else PhotoPrism calls the place; empty: not known."""
+    """The town, or what else the library calls the place; empty: not known."""

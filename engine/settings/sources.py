@@ -32,7 +32,8 @@ class LibrarySettings(Section):
     """Where the photos are. Passwords are never written here."""
 
     url: str | None = None
-    """``mysql://user@host:3306/photoprism``, ``sqlite:///…/index.db``, or ``folder:///…`` where there is no index."""
+    """``mysql://user@host:3306/photoprism``, ``sqlite:///…/index.db``, ``https://…`` for PhotoPrism's web interface,
+    ``immich+https://…``, or ``folder:///…`` where there is no index."""
     originals: Path | None = None
     """PhotoPrism's originals folder, as seen from this machine."""
     sidecar: Path | None = None
@@ -42,7 +43,7 @@ class LibrarySettings(Section):
     mounts: dict[str, Path] = Field(default_factory=dict)
     """Folders mounted below PhotoPrism's originals: path there = folder here."""
     private: bool = False
-    """Whether private photos may be used."""
+    """Whether private photos may be used; in Immich, archived ones and hidden people."""
 
     @field_validator("mounts")
     @classmethod

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.faces.photo.geometry import Box
 from engine.faces.records.decisions import Face
 from engine.faces.records.measurements import BLURRED, SCORABLE_PX, SOFT, FaceRelations, Light
-from engine.library.faces import FOLDER_ROOT
+from engine.library.faces import GROUPED_ROOTS
 
 Floats = NDArray[np.float32]
 Words = NDArray[np.uint64]
@@ -201,14 +201,16 @@ def distances_from_person(faces: Sequence[Face], vectors: Mapping[int, Floats]) 
     """How far each scorable face lies from the middle of the confirmed ones, and beyond what another person begins.
 
     A confirmed face is compared with the middle of the others, so that it does not count for itself. A quarter of the
-    confirmed ones, the farthest, don't make the middle: a person can err, too. In a plain folder nobody can have
-    confirmed a face; there those that were grouped as this person make it.
+    confirmed ones, the farthest, don't make the middle: a person can err, too. Where too few are confirmed in a library
+    that hardly tells of it, a plain folder or Immich, all that were grouped as this person make it.
 
     Returns:
         Distances by face, empty where too few are confirmed; and the limit.
     """
     scorable = [face for face in faces if face.id in vectors and _scorable(face)]
-    sure = [face for face in scorable if face.confirmed or face.file_root == FOLDER_ROOT]
+    sure = [face for face in scorable if face.confirmed]
+    if len(sure) < LEAST_CONFIRMED:
+        sure = [face for face in scorable if face.confirmed or face.file_root in GROUPED_ROOTS]
     if len(sure) < LEAST_CONFIRMED:
         return {}, math.inf
     confirmed = np.stack([vectors[face.id] for face in sure])

@@ -9,7 +9,7 @@ from engine.library.address import LibraryAddress, Tls
 
 
 def web_context(address: LibraryAddress) -> ssl.SSLContext | None:
-    """For PhotoPrism's web interface: verified unless the address says otherwise; None for ``http://``.
+    """For a library's web interface: verified unless the address says otherwise; None for ``http://``.
 
     Raises:
         LibraryError: the file of certificates can't be read.

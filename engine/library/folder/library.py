@@ -1,7 +1,7 @@
 """A plain folder of photos as a library: what was found in it lies in the project, the folder is never written to.
 
 A job (``engine.faces.folder_scan``) looks at the photos and puts what it finds through ``FolderIndex`` into the
-project's database; ``FolderLibrary`` reads it from there, and answers as a PhotoPrism library does.
+project's database; ``FolderLibrary`` reads it from there, and answers as the others do.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def no_photos(folder: Path | str) -> LibraryError:
     if raws:
         return LibraryError(
             f"{raws:,} raw file{'s' if raws > 1 else ''} in {folder}, and no photos that Limner reads",
-            "convert them to JPEG with PhotoPrism or a raw converter, and give that folder",
+            "convert them to JPEG with a raw converter, and give that folder",
         )
     if others:
         kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(3))

@@ -17,7 +17,7 @@ from engine.errors import WrongPassword
 from engine.library.address import LibraryAddress
 from engine.library.base import Description
 from engine.library.connection.tls import told_of
-from engine.library.faces import Embedding, LibraryFace, Marker, bounded
+from engine.library.faces import IMMICH_ROOT, Embedding, LibraryFace, Marker, bounded
 from engine.library.immich.permissions import GIVE_ALL, Permission
 from engine.library.immich.photos import ImmichPhotos
 from engine.library.immich.records import (
@@ -202,7 +202,9 @@ class ImmichLibrary:
             while some := list(islice(assets, AHEAD)):
                 for asset, faces in zip(some, pool.map(self._faces_on, some), strict=True):
                     if any(face.person == uid for face in faces):
-                        self._files["/", asset.file_name] = RemoteFile(asset.hash, asset.size, asset.id, asset.proven)
+                        self._files[IMMICH_ROOT, asset.file_name] = RemoteFile(
+                            asset.hash, asset.size, asset.id, asset.proven
+                        )
                         yield asset, faces
                     else:
                         missing += 1

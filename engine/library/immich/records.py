@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from engine.library.faces import LibraryFace, Marker
-from engine.library.paths import Root
+from engine.library.faces import IMMICH_ROOT, LibraryFace, Marker
 from engine.library.photo_words import PhotoWords
 from engine.library.values import LARGEST, NOWHERE, date_of, json_number, json_text
 
@@ -154,7 +153,7 @@ def library_faces(asset: Asset, faces: tuple[Face, ...], person: str) -> Iterato
                 box=face.box,
                 confirmed=face.drawn,
                 file_uid=asset.id,
-                file_root=Root.ORIGINALS,
+                file_root=IMMICH_ROOT,
                 file_name=asset.file_name,
                 file_width=None,
                 file_height=None,

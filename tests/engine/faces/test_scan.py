@@ -79,7 +79,7 @@ def test_every_kind_of_file_becomes_a_face_with_its_reason(photos: Photos) -> No
         "/ gone.jpg": "the file is missing",
         "/ ../index.db": "the file's name points out of its folder",
         "import x.jpg": "the import folder is not set",
-        "examples y.jpg": "PhotoPrism's examples folder is not one that Limner reads",
+        "examples y.jpg": "the library's examples folder is not one that Limner reads",
     }
     turned, larger = found["/ a/IMG_1.jpg"], found["/ b/IMG_1.jpg"]
     assert turned.path == originals / "a/IMG_1.jpg"
