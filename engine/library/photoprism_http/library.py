@@ -60,7 +60,10 @@ class HttpLibrary:
         self._kept = 0
         self._files: dict[tuple[str, str], RemoteFile] = {}
         self.roots: Roots = RemotePhotos(session=self._session, cache=cache, known=self._files)
-        self._config = self._session.ask("config")
+        try:
+            self._config = self._session.ask("config")
+        except Refused as error:
+            raise self._session.not_ours() if error.status == 404 else error from error
         if not isinstance(self._config, dict) or "version" not in self._config:
             raise self._session.not_ours()
 
