@@ -351,8 +351,9 @@ class ConnectScreen(WorkScreen):
         phase = status.phase
         if phase is not None and phase.total:
             what = f"{many(phase.total, 'face')} of {self._scanning}" if phase.name == "faces" else phase.name
-            if phase.name == "photos":
-                what = f"{many(phase.total, 'photo')} looked at for faces"
+            if phase.name in ("photos", "names"):
+                sought = "faces" if phase.name == "photos" else "names that are written into them"
+                what = f"{many(phase.total, 'photo')} searched for {sought}"
             words = f" {phase.done:,} of {what}"
             self._show_results([[*bar(phase.done / phase.total, 24), (words, Ink.PLAIN)]])
 
