@@ -21,6 +21,7 @@ MODEL_SERVER = "hostile/test_hostile_words.py::test_any_bytes_from_a_model_s_ser
 ROWS = "hostile/test_hostile_rows.py::test_an_embedding_that_is_none_is_left_out"
 DATABASES = "hostile/test_odd_databases.py::test_whatever_a_server_answers_to_questions_is_one_line"
 HTTP = "hostile/test_hostile_http.py::test_an_answer_nested_without_end_is_refused_with_a_reason"
+DETECTION = "hostile/test_hostile_immich.py::test_what_answers_at_an_address_is_read_within_bounds"
 LONG = "hostile/test_long_words.py::test_twice_the_text_takes_no_four_times_the_time"
 HEADERS = "hostile/test_hostile_models.py::test_a_header_that_lies_is_refused_before_anything_is_made_of_it"
 STORED = "hostile/test_links.py::test_a_database_that_is_a_link_is_not_opened"
@@ -80,7 +81,7 @@ FILES: dict[str, str] = {
     "engine.library.photoprism_sql.embeddings": ROWS,
     "engine.library.web.session": HTTP,
     "engine.library.web.messages": HTTP,
-    "engine.library.detection": HTTP,
+    "engine.library.detection": DETECTION,
     "engine.library.photoprism_sql.opening": NULLS,
     "engine.library.connection.tls_pins": FILES_TEST,
     "engine.llm.server": MODEL_SERVER,
@@ -153,6 +154,9 @@ TEXTS: dict[str, str] = {
     "engine.prompts.dynamicprompts_guard": LONG,
     "engine.security.secret_check": LONG,
     "engine.lora.module_names": LONG,
+    # The words of an error, and an address that is redirected to: both are cut short before.
+    "engine.library.immich.session": "hostile/test_hostile_immich.py::test_errors_words_are_short_and_whole",
+    "engine.library.detection": "engine/library/test_detection.py::test_a_redirection_to_nowhere_is_one_short_line",
     # Names of files and folders, which no file system lets grow beyond 255 bytes, and of graphics cards.
     "engine.storage.backups": OURS,
     "engine.dataset.export": OURS,
@@ -169,8 +173,6 @@ TEXTS: dict[str, str] = {
     "engine.dataset.readiness": OURS,
     "engine.faces.selection.saved_filters": OURS,
     "engine.library.web.originals": OURS,
-    "engine.library.immich.session": OURS,
-    "engine.library.detection": OURS,
     "engine.lora.diffusers_loader": OURS,
     "tui.cli.report": OURS,
     "tui.screens.pictures.text": OURS,

@@ -146,7 +146,7 @@ def test_a_redirection_to_another_address_is_told(server: Server, there: str) ->
     ["http://[::1/photos", "//", "", "\x1b[2J", "a" * 100_000, "http://" + "a" * 60_000],
     ids=["half an address", "slashes", "nothing", "control", "a long line", "a long host"],
 )
-def test_a_redirection_to_nowhere_ends_in_one_short_line(server: Server, there: str) -> None:
+def test_a_redirection_to_nowhere_is_one_short_line(server: Server, there: str) -> None:
     server.before("/api/", *[Fault(302, {"Location": there})] * 2 * web_session.TRIES)
     with pytest.raises(LibraryError) as refused:
         found_at(server.url)
