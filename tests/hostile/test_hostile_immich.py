@@ -229,6 +229,12 @@ def test_a_next_page_that_is_none_is_a_reason(server: Server, follows: object) -
     assert server.count(SEARCH) == 1
 
 
+def test_more_photos_without_a_cursor_to_them_are_a_reason(newest: Server, library: ImmichLibrary) -> None:
+    newest.before(SEARCH, found(truth(newest), nextPage="2"))
+    with pytest.raises(LibraryError, match="does not answer as Immich does"):
+        faces(newest, library)
+
+
 def test_photos_without_end_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those that are in the trash, which are not kept."""
     for name, most in (("MOST_PHOTOS", 5), ("MOST_MEMORY", 5000)):

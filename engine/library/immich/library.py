@@ -65,6 +65,7 @@ class ImmichLibrary:
         self._session = ImmichSession(address, key)
         self._private = private
         self._people: list[ImmichPerson] | None = None
+        self._named: list[Person] | None = None
         self._photos: dict[str, list[Asset]] = {}
         self._faces: dict[str, tuple[Face, ...]] = {}
         self._kept = 0
@@ -113,10 +114,12 @@ class ImmichLibrary:
     def people(self) -> list[Person]:
         """Everyone with a name, most photos first. Which faces somebody confirmed is not told, and ``faces`` counts the
         photos and videos in the timeline, as Immich does."""
-        named = [each for each in self._everyone() if each.name]
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            people = list(pool.map(self._counted, named))
-        return sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
+        if self._named is None:
+            named = [each for each in self._everyone() if each.name]
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                people = list(pool.map(self._counted, named))
+            self._named = sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
+        return list(self._named)
 
     def faces(self, person: Person | str) -> Iterator[LibraryFace]:
         """The faces of a person (or of a person's id), oldest first."""

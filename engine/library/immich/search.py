@@ -99,6 +99,8 @@ def _structured(session: ImmichSession, person: str, seen_as: str) -> Iterator[t
         answer = _assets(session, asked)
         cursor = answer.get("nextCursor")
         yield answer["items"], not cursor
+        if not cursor and answer.get("nextPage"):
+            raise _strange(session)
         if not cursor:
             return
         if not isinstance(cursor, str) or cursor in cursors:
@@ -112,6 +114,10 @@ def _assets(session: ImmichSession, asked: dict[str, object]) -> dict[str, Any]:
     answer = session.ask(SEARCH, asked)
     assets = answer.get("assets") if isinstance(answer, dict) else None
     if not isinstance(assets, dict) or not isinstance(assets.get("items"), list):
-        what = f"{session.address.where} does not answer as Immich does"
-        raise LibraryError(what, "update Immich, or check the address")
+        raise _strange(session)
     return assets
+
+
+def _strange(session: ImmichSession) -> LibraryError:
+    what = f"{session.address.where} does not answer as Immich does"
+    return LibraryError(what, "update Immich, or check the address")
