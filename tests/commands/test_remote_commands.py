@@ -52,7 +52,7 @@ def test_what_fails_is_told_in_one_line_and_not_saved(run: Run, prism: Prism, pr
     assert "requires a password" in run("connect", prism.url).failure
     assert "refused the app password" in run("connect", prism.url, LIMNER_DB_PASSWORD="x").failure
     prism.before("config", Fault(200, body=b"<html>"))
-    assert "is not PhotoPrism" in run("connect", prism.url, LIMNER_DB_PASSWORD=APP_PASSWORD).failure
+    assert "neither Immich nor PhotoPrism answers" in run("connect", prism.url, LIMNER_DB_PASSWORD=APP_PASSWORD).failure
     secret = prism.url.replace("://", "://admin:geheim@")
     assert "holds a password" in run("connect", secret).failure
     assert project.settings_path.read_text() == before

@@ -20,7 +20,7 @@ from engine.jobs.folder import JobKind
 from engine.jobs.follow import wait
 from engine.jobs.start import NEEDED_BY, _environment, _from_a_hub
 from engine.project import Project
-from engine.secrets import PASSWORD_VARIABLE
+from engine.secrets import IMMICH_KEY_VARIABLE, PASSWORD_VARIABLE
 from tests.commands.conftest import Photos, Run, photos, run  # noqa: F401
 from tests.support.astronaut import FACE, save
 from tests.support.mariadb import MariaServer, running_server
@@ -210,7 +210,7 @@ def test_private_photos_are_seen_only_when_asked_for(photos: Photos, run: Run) -
 
 
 def test_a_job_gets_no_secret_that_is_none_of_its_business(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(NEEDED_BY) == {PASSWORD_VARIABLE, engine.llm.server.KEY_VARIABLE}
+    assert set(NEEDED_BY) == {PASSWORD_VARIABLE, IMMICH_KEY_VARIABLE, engine.llm.server.KEY_VARIABLE}
     for name in NEEDED_BY:
         monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
