@@ -301,7 +301,7 @@ def test_a_library_that_is_open_to_all_needs_no_password(prism: Prism, tmp_path:
     [
         (Fault(200, body=b"<html>router</html>"), "is not PhotoPrism: give the address"),
         (Fault(200, body=b'{"some": "json"}'), "is not PhotoPrism: give the address"),
-        (Fault(404), "answered 404: check the address"),
+        (Fault(404), "is not PhotoPrism: give the address"),
         (
             Fault(308, {"Location": "https://photos.example.com/x"}),
             "redirects to https://photos.example.com: limner connect",
