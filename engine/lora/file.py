@@ -113,13 +113,28 @@ def write_lora(
     Raises:
         LoraFileError: a module has no name in such a file, or the disk refuses.
     """
-    tensors: dict[str, torch.Tensor] = {}
+    if layers_per_block is None:
+        tensors = {name: each.to(dtype) for name, each in dotted(modules).items()}
+        write_tensors(path, tensors, metadata(replace(facts, alpha=facts.rank)))
+        return
+    tensors = {}
     for (part, module), pair in modules.items():
         name = name_in_file(module, part, layers_per_block)
         for suffix, tensor in (("lora_down.weight", pair.down), ("lora_up.weight", pair.up)):
             tensors[f"{name}.{suffix}"] = tensor.detach().to("cpu", dtype).contiguous()
         tensors[f"{name}.alpha"] = _scalar(pair.alpha, dtype)
     write_tensors(path, tensors, metadata(facts))
+
+
+def dotted(modules: Modules) -> dict[str, torch.Tensor]:
+    """A LoRA in diffusers' and PEFT's names, its alpha multiplied into ``lora_B``: where an alpha stands beside such
+    names, diffusers refuses the file and others drop it."""
+    tensors: dict[str, torch.Tensor] = {}
+    for (part, module), pair in modules.items():
+        name = name_in_file(module, part, None)
+        tensors[f"{name}.lora_A.weight"] = pair.down.detach().to("cpu").contiguous()
+        tensors[f"{name}.lora_B.weight"] = (pair.up.detach().float() * pair.scale).to("cpu").contiguous()
+    return tensors
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], about: dict[str, str]) -> None:

@@ -24,8 +24,8 @@ class Part(StrEnum):
     TE2 = "lora_te2_"
 
 
-DENOISER = "diffusion_model."
-"""What stands before a denoiser's dotted names, as ComfyUI has it and others read it."""
+DENOISER = "transformer."
+"""What stands before a denoiser's dotted names, as diffusers' pipelines have it and ComfyUI and InvokeAI read it."""
 
 COMPONENTS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
 """What diffusers' pipelines call the parts."""

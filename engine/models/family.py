@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from engine.models.locate import BaseModel
 from engine.models.shape import Arithmetic, BaseShape
@@ -40,5 +41,11 @@ class Family:
     loader: str
     """``module:function``, imported only in the job that needs it: takes a ``BaseModel`` and the denoiser's dtype,
     returns a ``LoadedBase``, raises BaseModelError."""
+    painting: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of ``painting`` that its models are usually painted with, where these are not the defaults."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """Settings that mean nothing for it, as ``training.noise_offset``, and why."""
+    prompt_weights: bool = True
+    """Whether its text encoders can be made to heed ``(word:1.2)``."""
     file_gb: float | None = None
     """The size of a whole single file in GB (10⁹ bytes); None: its models come as folders."""

@@ -19,8 +19,9 @@ from engine.settings.samplers import NoiseSchedule, Sampler
 Embeds = Mapping[str, torch.Tensor]
 """What the denoiser sees of texts, or is told of images, by the family's names; each tensor [n, …]."""
 
-Clean = Callable[[Sequence[Any], Any, float], torch.Tensor]
-"""From what the denoiser was given, what it said and the guidance: the latents [n, c, h, w] without their noise."""
+Clean = Callable[[Sequence[Any], Any, float], torch.Tensor | None]
+"""From what the denoiser was given, in its order, what it said and the guidance: the latents [n, c, h, w] without their
+noise; None: this call shows nothing of the picture."""
 
 
 MakeScheduler = Callable[[Sampler, NoiseSchedule, Mapping[str, Any]], Any]

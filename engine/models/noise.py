@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -21,10 +22,10 @@ class TrainingNoise(Protocol):
     def to(self, device: str) -> TrainingNoise:
         """The same on a device."""
 
-    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """The times of so many images of a step, [count], drawn on the CPU."""
+    def draw(self, count: int, generator: torch.Generator, shape: Sequence[int]) -> torch.Tensor:
+        """The times of so many images of a step, [count], drawn on the CPU; ``shape`` of one latent, (c, h, w)."""
 
-    def spread(self, count: int) -> torch.Tensor:
+    def spread(self, count: int, shape: Sequence[int]) -> torch.Tensor:
         """So many times, evenly spread, on the CPU: what held-out images are looked at with."""
 
     def add(self, latents: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
@@ -62,11 +63,11 @@ class DiscreteNoise:
         """The same on a device."""
         return DiscreteNoise(self.alphas_cumprod.to(device), self.prediction_type)
 
-    def draw(self, count: int, generator: torch.Generator) -> torch.Tensor:
+    def draw(self, count: int, generator: torch.Generator, _shape: Sequence[int]) -> torch.Tensor:
         """Timesteps [count], int64, each as likely."""
         return torch.randint(len(self.alphas_cumprod), (count,), generator=generator)
 
-    def spread(self, count: int) -> torch.Tensor:
+    def spread(self, count: int, _shape: Sequence[int]) -> torch.Tensor:
         """Timesteps [count], int64: the middles of so many equal stretches."""
         timesteps = len(self.alphas_cumprod)
         return torch.tensor([(2 * place + 1) * timesteps // (2 * count) for place in range(count)])

@@ -4,7 +4,8 @@ SDXL predicts the noise (epsilon). Some models made from it predict the velocity
 but noise (zero terminal SNR, https://arxiv.org/abs/2305.08891). Published as one file they say so by empty tensors
 among their weights, ``v_pred`` and ``ztsnr`` (as NoobAI's; ComfyUI ``comfy/model_base.py``), or in their header by
 ``modelspec.prediction_type`` (https://github.com/Stability-AI/ModelSpec); a diffusers folder says it in its scheduler's
-configuration. What is neither (EDM's sigmas, as Playground v2.5's, and flow matching) can't be painted or trained here.
+configuration. FLUX.2 and its like follow rectified flows, and their families say so. What is none of these (EDM's
+sigmas, as Playground v2.5's, and SDXL models that were made into flows) can't be painted or trained here.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Prediction(StrEnum):
 
     EPSILON = "epsilon"
     V = "v_prediction"
+    FLOW = "flow_prediction"
+    """Which way a latent moves as its noise grows, of rectified flows."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ class NoiseKind:
 
     def words(self) -> str:
         """``predicts the velocity (v), zero terminal SNR, by its tensors v_pred and ztsnr``."""
-        what = "the noise (epsilon)" if self.prediction is Prediction.EPSILON else "the velocity (v)"
+        what = {
+            Prediction.EPSILON: "the noise (epsilon)",
+            Prediction.V: "the velocity (v)",
+            Prediction.FLOW: "a rectified flow",
+        }[self.prediction]
         return f"predicts {what}{', zero terminal SNR' if self.zero_snr else ''}, by {self.told_by}"
 
     def record(self) -> dict[str, object]:
@@ -104,26 +111,31 @@ def noise_of_folder(folder: Path, lenient: bool = False) -> NoiseKind:
         config = read_json(folder / "scheduler" / "scheduler_config.json")
     except (OSError, ValueError, RecursionError):
         return NoiseKind()
-    return noise_of_scheduler(config, str(folder), lenient) if isinstance(config, dict) else NoiseKind()
+    if not isinstance(config, dict):
+        return NoiseKind()
+    return noise_of_scheduler(config, str(folder), lenient, flows=not _is_stable_diffusion(folder))
 
 
-def noise_of_scheduler(config: Any, source: str, lenient: bool = False) -> NoiseKind:
+def noise_of_scheduler(config: Any, source: str, lenient: bool = False, flows: bool = False) -> NoiseKind:
     """By the configuration of a diffusers scheduler.
 
     Args:
         config: its configuration, by name.
         source: the model, for messages.
         lenient: whether the name of a prediction that nobody knows will do.
+        flows: whether its family follows rectified flows.
 
     Raises:
-        BaseModelError: it predicts neither the noise nor the velocity.
+        BaseModelError: it predicts something that its family doesn't.
     """
     name = str(config.get("_class_name", ""))
     continuous = config.get("timestep_type") == "continuous"
     if name.startswith(("EDM", "CosineDPM")) or continuous:
         raise unpaintable(source, f"EDM's sigmas ({name or 'continuous timesteps'})")
     if "FlowMatch" in name or config.get("use_flow_sigmas"):
-        raise unpaintable(source, f"flow matching ({name})")
+        if not flows:
+            raise unpaintable(source, f"flow matching ({name})")
+        return NoiseKind(Prediction.FLOW, False, "its scheduler's configuration")
     prediction = _prediction(source, str(config.get("prediction_type", Prediction.EPSILON)), lenient)
     return NoiseKind(prediction, bool(config.get("rescale_betas_zero_snr")), "its scheduler's configuration")
 
@@ -143,6 +155,15 @@ def unpaintable(source: str, what: str) -> BaseModelError:
         f"{source} was made with {what}, which is neither epsilon nor v prediction",
         "use SDXL 1.0 or a model made from it",
     )
+
+
+def _is_stable_diffusion(folder: Path) -> bool:
+    """Whether a folder is a Stable Diffusion model's, of which none of those that are read follows a flow."""
+    try:
+        named = read_json(folder / "model_index.json")["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return True
+    return not isinstance(named, str) or named.startswith("StableDiffusion")
 
 
 def _prediction(source: str, told: str, lenient: bool) -> Prediction:

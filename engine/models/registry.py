@@ -5,11 +5,12 @@ To add one: a folder beside these modules and an entry here, or a package with a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import BaseModelError
 from engine.models.family import Family
+from engine.models.flux2_klein.family import FAMILY as KLEIN_FAMILY
 from engine.models.locate import BaseKind, BaseModel, hub_folder
 from engine.models.prediction import names_in
 from engine.models.sdxl.family import FAMILY as SDXL_FAMILY
@@ -20,7 +21,7 @@ from engine.storage.untrusted_files import read_json
 GROUP = "limner.families"
 """The entry points of other packages."""
 
-FAMILIES = (SDXL_FAMILY,)
+FAMILIES = (SDXL_FAMILY, KLEIN_FAMILY)
 """Limner's own; the first is what a model is taken for that says nothing of itself."""
 
 
@@ -29,20 +30,30 @@ def family_of(base: BaseModel) -> Family:
     tells: what is wrong with it is told when it is loaded.
 
     Raises:
+        BaseModelError: its folder names a pipeline that no family has.
         LimnerError: a package's family can't be loaded.
     """
-    recognises = _recogniser(base)
-    if recognises is None:
-        return FAMILIES[0]
-    own = next(filter(recognises, FAMILIES), None)
-    return own or next(filter(recognises, plugins(GROUP, Family)), FAMILIES[0])
-
-
-def _recogniser(base: BaseModel) -> Callable[[Family], bool] | None:
-    """What tells whether a model is of a family; None where it says nothing of itself."""
     if base.kind is BaseKind.FILE:
         names = names_in(Path(base.source))
-        return lambda family: family.is_in_file(names)
+        return next(filter(lambda family: family.is_in_file(names), _all()), FAMILIES[0])
+    named = _pipeline(base)
+    if named is None:
+        return FAMILIES[0]
+    found = next(filter(lambda family: named in family.pipelines, _all()), None)
+    if found is None:
+        titles = ", ".join(family.title for family in _all())
+        raise BaseModelError(f"{base.source} is a {named[:60]}, which Limner can't train", f"use a model of: {titles}")
+    return found
+
+
+def _all() -> Iterator[Family]:
+    """Limner's own, then other packages', which are looked for only where no own one fits."""
+    yield from FAMILIES
+    yield from plugins(GROUP, Family)
+
+
+def _pipeline(base: BaseModel) -> str | None:
+    """The pipeline that a model's folder names; None where it says nothing of itself."""
     folder = Path(base.source) if base.kind is BaseKind.FOLDER else hub_folder(base.source)
     if folder is None:
         return None
@@ -50,7 +61,7 @@ def _recogniser(base: BaseModel) -> Callable[[Family], bool] | None:
         named = read_json(folder / "model_index.json")["_class_name"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return lambda family: isinstance(named, str) and named in family.pipelines
+    return named if isinstance(named, str) else None
 
 
 def family_named(name: str) -> Family:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from engine.errors import PromptError
-from engine.prompts.attention import Remark
+from engine.prompts.attention import Remark, parse_attention
 from engine.prompts.breakdown import Breakdown, refuse_what_cannot_be_painted, take_apart
 from engine.prompts.extra_networks import strip
 from engine.prompts.grammar import SLOTS, chosen, fill, lone_braces, plain
@@ -75,6 +75,11 @@ def remarks_on(
         odd = [*(str(each) for each in read.remarks), *([LORA_IN_NEGATIVE] if read.loras else [])]
         found |= dict.fromkeys(f"negative prompt: {each}" for each in odd)
     return list(found)
+
+
+def weighs(prompt: str) -> bool:
+    """Whether a piece of a prompt has a weight."""
+    return any(piece.weight != 1 for piece in parse_attention(prompt)[0])
 
 
 def names_a_lora(prompt: str) -> bool:

@@ -98,6 +98,8 @@ class Trainer:
         self.context.emit(self.plan)
         self.progress.pace.add_other(time.monotonic() - self.context.began)
         if self.step == 0:
+            for words in self.context.args.get("remarks", ()):
+                self.context.emit(events.Warning(words))
             for choice in self.context.args.get("choices", ()):
                 self.context.emit(events.Fit(choice["what"], choice["why"]))
             self._keep_state()

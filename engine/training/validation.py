@@ -6,7 +6,7 @@ are learnt by heart. Needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -20,13 +20,13 @@ SEED = 1_000_003
 
 
 def validation_batches(
-    data: TrainingData, spread: Callable[[int], torch.Tensor], most: int, images: int | None = None
+    data: TrainingData, spread: Callable[[int, Sequence[int]], torch.Tensor], most: int, images: int | None = None
 ) -> Iterator[tuple[Batch, StepRandomness]]:
     """What is looked at after an epoch: each held-out image with its caption at ``HELD_OUT_TIMESTEPS`` timesteps.
 
     Args:
         data: on its device.
-        spread: the noise's: so many times, evenly spread.
+        spread: the noise's: so many times, evenly spread, for images of a shape.
         most: how many fit into one pass.
         images: only the first of them; None: all.
     """
@@ -35,7 +35,7 @@ def validation_batches(
         noises = torch.randn(
             (HELD_OUT_TIMESTEPS, *data.shape(image)), generator=torch.Generator().manual_seed(SEED + image)
         )
-        at = spread(HELD_OUT_TIMESTEPS)
+        at = spread(HELD_OUT_TIMESTEPS, data.shape(image))
         for start in range(0, HELD_OUT_TIMESTEPS, most):
             part = slice(start, min(start + most, HELD_OUT_TIMESTEPS))
             count = part.stop - start

@@ -192,7 +192,7 @@ def test_a_family_of_another_package_is_trained_and_painted_with(tmp_path: Path,
     [checkpoint] = project.runs.glob("*/checkpoints/*.safetensors")
     header = read_header(checkpoint)
     assert header.metadata["modelspec.architecture"] == "toy/lora"
-    assert list(header.modules) == ["diffusion_model.to_q"]
+    assert list(header.modules) == ["transformer.to_q"]
     looks = []
     for strength in (0, 1):
         out = tmp_path / f"{strength}.png"

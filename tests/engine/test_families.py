@@ -41,12 +41,18 @@ def test_the_demo_s_base_is_sdxl_in_a_size_that_nobody_counted() -> None:
     assert not is_counted(shape.family, shape.name)
 
 
-@pytest.mark.parametrize("index", [{"_class_name": "FluxPipeline"}, {"_class_name": ["a"]}, {}, [], "no JSON"])
+@pytest.mark.parametrize("index", [{"_class_name": ["a"]}, {}, [], "no JSON"])
 def test_a_base_that_says_nothing_known_is_taken_for_sdxl(index: object, tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text(index if isinstance(index, str) else json.dumps(index))
     base = BaseModel(BaseKind.FOLDER, str(tmp_path))
     assert family_of(base) is FAMILIES[0]
     assert shape_of(base).resolution == 1024, "and when it is loaded, what is wrong is told"
+
+
+def test_a_base_of_another_kind_is_refused_with_those_that_work(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    with pytest.raises(BaseModelError, match=r"is a FluxPipeline, .*: use a model of: SDXL, FLUX.2 klein"):
+        family_of(BaseModel(BaseKind.FOLDER, str(tmp_path)))
 
 
 def test_a_single_file_is_known_by_its_second_text_encoder(tmp_path: Path) -> None:

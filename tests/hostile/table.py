@@ -110,6 +110,8 @@ FILES: dict[str, str] = {
     "engine.storage.moved_projects": STORED,
     "engine.storage.untrusted_files": "hostile/test_hostile_logs.py::test_json_from_outside_has_bounds",
     "engine.storage.database": STORED,
+    "engine.models.flux2_klein.loading": MODELS,
+    "engine.models.flux2_klein.shape": MODELS,
     "engine.models.sdxl.loading": MODELS,
     "engine.models.sdxl.shape": MODELS,
     "engine.training.data.latent_cache": MODELS,
@@ -171,6 +173,7 @@ TEXTS: dict[str, str] = {
     "engine.training.runs.start": OURS,
     # One word, or a pattern that has no repetition in it.
     "engine.dataset.readiness": OURS,
+    "engine.models.flux2_klein.shape": OURS,
     "engine.faces.selection.saved_filters": OURS,
     "engine.library.web.originals": OURS,
     "engine.lora.diffusers_loader": OURS,

@@ -27,6 +27,7 @@ from diffusers import (  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from engine.errors import BaseModelError  # noqa: E402
+from engine.models.checks import check_numbers  # noqa: E402
 from engine.models.folder_safety import check_pipeline  # noqa: E402
 from engine.models.locate import BaseKind, BaseModel  # noqa: E402
 from engine.models.prediction import names_in, noise_of_scheduler  # noqa: E402
@@ -36,6 +37,9 @@ diffusers.utils.logging.disable_progress_bar()
 # The newer name of this argument is unknown to the oldest diffusers that will do.
 warnings.filterwarnings("ignore", message=".*torch_dtype.*", category=FutureWarning)
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
+"""Those that have weights."""
 
 Pipeline = Any
 """A diffusers ``StableDiffusionXLPipeline``, which has no types of its own."""
@@ -55,7 +59,7 @@ def load_pipeline(base: BaseModel, unet_dtype: torch.dtype = torch.float32) -> P
         # diffusers and the hub's client raise a dozen unrelated classes for a model that can't be read.
         raise BaseModelError(*_explain(base, error)) from error
     check_architecture(base, pipeline)
-    check_numbers(base, pipeline)
+    check_numbers(base, {name: getattr(pipeline, name) for name in PARTS})
     pipeline.scheduler = _scheduler(base, pipeline.scheduler)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -75,24 +79,6 @@ def check_architecture(base: BaseModel, pipeline: Pipeline) -> None:
         raise BaseModelError(f"{base.source} is an inpainting or editing model", "use a text-to-image model")
 
 
-def check_numbers(base: BaseModel, pipeline: Pipeline) -> None:
-    """Whether each of the model's numbers is one: with NaN in it pictures come out black, and a loss is none.
-
-    Raises:
-        BaseModelError: one is not; names the first place.
-    """
-    broken: list[str] = []
-    for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
-        for name, tensor in getattr(pipeline, part).state_dict().items():
-            # Both are NaN where one number is.
-            if tensor.is_floating_point() and tensor.numel() and not _finite(tensor):
-                broken.append(f"{part}.{name}")
-    if broken:
-        what = f"{base.title} is damaged: {len(broken)} of its tensors hold NaN or infinite values"
-        where = "the VAE of base.vae" if base.vae is not None and broken[0].startswith("vae.") else "the model"
-        raise BaseModelError(f"{what}, such as {broken[0]}", f"copy or download {where} again")
-
-
 def native_resolution(pipeline: Pipeline) -> int:
     """Pixels a side that the base model was made for: 1024 for SDXL."""
     return int(pipeline.unet.config.sample_size) * int(pipeline.vae_scale_factor)
@@ -102,11 +88,6 @@ def noise_schedule(pipeline: Pipeline) -> DDPMScheduler:
     """The noise that the base model was trained with."""
     config = {key: value for key, value in pipeline.scheduler.config.items() if not key.startswith("_")}
     return DDPMScheduler.from_config(config)
-
-
-def _finite(tensor: torch.Tensor) -> bool:
-    least, most = torch.aminmax(tensor)
-    return bool(torch.isfinite(least) and torch.isfinite(most))
 
 
 def _scheduler(base: BaseModel, own: Any) -> Any:

@@ -12,13 +12,14 @@ from pathlib import Path
 from engine.errors import BaseModelError
 from engine.models.locate import find_base
 from engine.models.registry import shape_of
+from engine.models.usual_settings import family_in, painting_of
 from engine.pictures.orders.face_fix import FaceFix
 from engine.pictures.orders.picture import LoraWeight, PictureOrder, checked, settled
 from engine.pictures.orders.prompt_loras import known_loras
 from engine.project import Project
 from engine.prompts.extra_networks import strip
 from engine.prompts.grammar import chosen
-from engine.prompts.to_paint import names_a_lora, remarks_on
+from engine.prompts.to_paint import names_a_lora, remarks_on, weighs
 from engine.settings import DEMO_BASE, Settings
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
 from engine.storage.project_paths import expand_home
@@ -95,7 +96,7 @@ def order_from_settings(
         lora: the LoRA, if any.
         strength: its weight; None: the settings'.
     """
-    painting = settings.painting
+    painting = painting_of(settings)
     width, height = usual_size(settings)
     return PictureOrder(
         prompt=prompt,
@@ -158,9 +159,15 @@ def told_of_prompts(
     Raises:
         PromptError: nothing can be painted from one of them; a LoRA that it names is not there, say.
     """
-    painting = project.settings.painting
+    settings = project.settings
+    painting, family = painting_of(settings), family_in(settings)
     known = known_loras(project) if any("<lora:" in each for each in prompts) else {}
-    return remarks_on(prompts, project.settings.person, steps or painting.steps, seed, known, negatives)
+    found = remarks_on(prompts, settings.person, steps or painting.steps, seed, known, negatives)
+    if not family.prompt_weights and any(weighs(each) for each in (*prompts, *negatives)):
+        found.append(f"{family.title} heeds no weights: (word:1.2) is read as word")
+    if painting.guidance_scale <= 1 and any(each.strip() for each in negatives):
+        found.append("a negative prompt has no effect at a guidance scale of 1 or less")
+    return found
 
 
 def usual_lora(project: Project, prompt: str) -> Path | None:

@@ -82,7 +82,7 @@ class Painting:
     @property
     def said(self) -> dict[str, str]:
         """What a picture's parameters tell of what the base model predicts."""
-        return noise_of_scheduler(self._model.noise_config, self.base.source).pairs()
+        return noise_of_scheduler(self._model.noise_config, self.base.source, flows=True).pairs()
 
     @property
     def left_out(self) -> tuple[LeftOut, ...]:
@@ -304,7 +304,7 @@ class Painting:
         if self._preview is None:
             self._preview = Preview(self._vae, self.grain)
         looking = Looking(self._preview, self._model.clean(), guidance, callbacks.show)
-        return self._model.denoiser.register_forward_hook(looking)
+        return self._model.denoiser.register_forward_hook(looking, with_kwargs=True)
 
     def _read(self, subject: PromptSeed, params: GenerationParams) -> Conditioning:
         """A picture's texts, encoded; the LoRAs must be on."""

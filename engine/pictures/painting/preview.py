@@ -8,7 +8,7 @@ picture of 64 patches); so they fit any base model, and no table of constants is
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,14 @@ class Looking:
         self._preview, self._clean, self._guidance, self._show = preview, clean, guidance, show
         self._next = 0.0
 
-    def __call__(self, _denoiser: Any, given: Sequence[Any], said: Any) -> None:
+    def __call__(self, _denoiser: Any, given: Sequence[Any], named: Mapping[str, Any], said: Any) -> None:
         """Called after each look of the denoiser at the batch."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + SECONDS
-        clean = self._clean(given, said, self._guidance)
-        self._show([self._preview.picture(latent) for latent in clean])
+        clean = self._clean((*given, *named.values()), said, self._guidance)
+        if clean is not None:
+            self._show([self._preview.picture(latent) for latent in clean])
 
 
 def write_preview(image: Image.Image, path: Path) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from engine.models.loaded import LoadedBase
 from engine.models.prediction import noise_of_scheduler
+from engine.models.usual_settings import painting_of
 from engine.pictures.orders.png_parameters import add_lora_tag, png_text
 from engine.pictures.painting.png_metadata import describe
 from engine.pictures.painting.request import GenerationParams
@@ -32,7 +33,7 @@ class SampleStyle:
     """
 
     def __init__(self, settings: Settings, model: LoadedBase, title: str) -> None:
-        painting = settings.painting
+        painting = painting_of(settings)
         self.params = GenerationParams(
             steps=settings.training.sample_inference_steps,
             guidance=painting.guidance_scale,
@@ -41,7 +42,7 @@ class SampleStyle:
             negative=painting.negative,
         )
         self._scheduler, self._title = scheduler_maker(model), title
-        self._said = noise_of_scheduler(model.noise_config, title).pairs()
+        self._said = noise_of_scheduler(model.noise_config, title, flows=True).pairs()
 
     def read(self, model: LoadedBase, device: str, prompts: Sequence[str]) -> list[TextBatch]:
         """What the denoiser is to see of each prompt, by the base model's text encoders as they are now.

@@ -18,6 +18,7 @@ from PIL import Image
 from engine.errors import DatasetError, LoraFileError
 from engine.faces.photo.loading import read_header
 from engine.lora.file import load_tensors, write_tensors
+from engine.models.checks import fingerprint
 from engine.models.device import Device
 from engine.models.loaded import Embeds, LoadedBase
 from engine.settings import TrainingSettings
@@ -136,21 +137,6 @@ def _texts(
 def _stacked(each: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """The tensors of each one, one above the other, by name."""
     return {name: torch.stack([one[name] for one in each]) for name in each[0]}
-
-
-def fingerprint(model: torch.nn.Module) -> str:
-    """A model's weights in a few letters: names, shapes and a spread of values of every tensor.
-
-    Cheap enough to take at each start (text encoders are gigabytes), and no model that was trained
-    further keeps all of these values.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        flat = tensor.detach().flatten()
-        some = flat[:: max(1, len(flat) // 1024)].float().cpu().contiguous().numpy()
-        digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(some.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _key(maker: str, setting: str, raw: bytes) -> str:

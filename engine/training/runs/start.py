@@ -19,6 +19,7 @@ from engine.lora.key_formats import module_of
 from engine.lora.module_names import Part
 from engine.models.locate import BaseKind, find_base
 from engine.models.registry import shape_of
+from engine.models.usual_settings import painting_of, without_effect
 from engine.project import Project
 from engine.settings import DEMO_BASE, Settings, with_changes
 from engine.storage.file_locks import file_lock
@@ -113,7 +114,10 @@ def run_settings(job: JobFolder) -> Settings:
 
 def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     """What a run is started with: all settings, those that a preset filled in included, and why it did."""
-    settings = _grounded(with_changes(project.settings, changes))
+    asked = with_changes(project.settings, changes)
+    remarks = without_effect(asked)
+    # All that a family is usually painted with is told in the order: what is read from there says nothing of defaults.
+    settings = _grounded(asked.model_copy(update={"painting": painting_of(asked)}))
     check_budget(settings.training)
     told_of_samples(settings)
     check_packages(settings.training)
@@ -122,7 +126,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     check_packages(chosen.settings.training)
     _check_start(chosen.settings)
     choices = [{"what": f"{each.key} {each.value}", "why": each.reason} for each in chosen.choices if not each.own]
-    return {"settings": chosen.settings.model_dump(mode="json"), "choices": choices}
+    return {"settings": chosen.settings.model_dump(mode="json"), "choices": choices, "remarks": remarks}
 
 
 def _has_ended(job: JobFolder) -> bool:

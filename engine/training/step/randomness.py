@@ -15,7 +15,7 @@ import torch
 from engine.settings import TrainingSettings
 from engine.training.data.epoch_order import step_seed
 
-Draw = Callable[[int, torch.Generator], torch.Tensor]
+Draw = Callable[[int, torch.Generator, Sequence[int]], torch.Tensor]
 
 ORDERS = 1 << 20
 """A caption's order is drawn below it; far more than there are, so that each is as likely."""
@@ -67,12 +67,12 @@ def step_randomness(
         step: counted from 1.
         count: images in it.
         shape: of one latent, (c, h, w).
-        draw: the noise's: times for so many images.
+        draw: the noise's: times for so many images of a shape.
     """
     seed = step_seed(settings.seed, step)
     captions = random.Random(seed)
     generator = torch.Generator().manual_seed(seed)
-    at = draw(count, generator)
+    at = draw(count, generator, shape)
     noises = torch.randn((count, *shape), generator=generator)
     if settings.noise_offset:
         # https://www.crosslabs.org/blog/diffusion-with-offset-noise

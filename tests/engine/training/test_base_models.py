@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.errors import BaseModelError
+from engine.models.checks import fingerprint
 from engine.models.locate import BaseKind, BaseModel, find_base
 from engine.models.sdxl.loading import load_pipeline, native_resolution, noise_schedule
 from engine.settings import BaseSettings
-from engine.training.data.latent_cache import fingerprint
 from tests.support.rows import usual
 from tools.make_base.single_file import write_single_file
 from tools.make_base.tiny_parts import TinyBase

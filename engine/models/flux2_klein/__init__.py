@@ -1,0 +1,1 @@
+"""FLUX.2 klein as a family of base models: a transformer that follows a rectified flow; Qwen3 reads prompts."""

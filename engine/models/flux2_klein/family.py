@@ -1,0 +1,45 @@
+"""FLUX.2 klein as one of the families of base models: the 4B and the 9B, and what was made from them. No torch."""
+
+from __future__ import annotations
+
+from engine.models.family import Family
+from engine.models.flux2_klein.arithmetic import KleinArithmetic
+from engine.models.flux2_klein.shape import NAME, shape_of, size_of
+from engine.models.shape import Arithmetic
+from engine.settings.samplers import Sampler
+
+_FLOW = "FLUX.2 klein follows a rectified flow"
+
+
+def _arithmetic(size: str) -> Arithmetic:
+    return KleinArithmetic(size_of(size))
+
+
+def _is_in_file(names: frozenset[str]) -> bool:
+    """By the modulation that its blocks share, in BFL's own names: a transformer without what else it needs, which is
+    told when it is loaded."""
+    return any("double_stream_modulation_img." in name for name in names)
+
+
+FAMILY = Family(
+    NAME,
+    "FLUX.2 klein",
+    pipelines=frozenset({"Flux2KleinPipeline"}),
+    parts=("transformer", "vae", "text_encoder"),
+    is_in_file=_is_in_file,
+    shape=shape_of,
+    arithmetic=_arithmetic,
+    counted=frozenset(),
+    base_version="flux2_klein",
+    architecture="Flux.2-klein-4b",
+    loader="engine.models.flux2_klein.loaded:load",
+    painting={"sampler": Sampler.EULER, "guidance_scale": 4.0},
+    unused={
+        "training.min_snr_gamma": _FLOW,
+        "training.noise_offset": _FLOW,
+        "training.train_text_encoders": "FLUX.2 klein's text encoder gets no LoRA",
+        "base.prediction_type": _FLOW,
+        "base.zero_terminal_snr": _FLOW,
+    },
+    prompt_weights=False,
+)

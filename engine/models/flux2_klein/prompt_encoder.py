@@ -1,0 +1,94 @@
+"""Prompts as FLUX.2 klein's transformer sees them: Qwen3's hidden states of a chat message. Needs torch.
+
+Three layers' hidden states side by side, of 512 tokens whatever the prompt's length; there is no mask, so the empty
+tokens count, too. Qwen3 knows no weights: ``(word:1.2)`` is read as ``word``, and BREAK as nothing. To the bit as
+diffusers' ``Flux2KleinPipeline.encode_prompt`` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from engine.models.loaded import Embeds, WeightedText
+
+EMBEDS = "prompt_embeds"
+"""[n, tokens, 3 × width of the text encoder]"""
+
+MOST_TOKENS = 512
+"""``max_sequence_length`` of diffusers' pipeline."""
+
+
+class KleinTextLayout:
+    """How ``Flux2KleinPipeline`` takes texts."""
+
+    def length(self, text: Embeds) -> int:
+        """Tokens that the transformer sees."""
+        return int(text[EMBEDS].shape[1])
+
+    def begin(self, prompts: Embeds, negatives: Embeds | None) -> dict[str, torch.Tensor | None]:
+        """As the pipeline takes them."""
+        return {EMBEDS: prompts[EMBEDS], f"negative_{EMBEDS}": negatives[EMBEDS] if negatives else None}
+
+    def at_step(self, prompts: Embeds, _negatives: Embeds | None) -> dict[str, torch.Tensor]:
+        """As its loop holds them; the negative prompt stays what it was."""
+        return {EMBEDS: prompts[EMBEDS]}
+
+
+class KleinPromptEncoder:
+    """The text encoder of a pipeline.
+
+    Args:
+        pipeline: a diffusers ``Flux2KleinPipeline`` with its text encoder.
+        device: where it is.
+    """
+
+    layout = KleinTextLayout()
+
+    def __init__(self, pipeline: Any, device: str) -> None:
+        self._pipeline, self._device = pipeline, device
+
+    def encode(self, texts: Mapping[str, Sequence[WeightedText]]) -> dict[str, Embeds]:
+        """Texts, each by itself: what Qwen3 makes of one must not depend on the others to the last bit."""
+        return {text: self.encode_plain(plain(pieces)) for text, pieces in texts.items()}
+
+    def encode_plain(self, text: str) -> Embeds:
+        """One text [1, …], as it is."""
+        embeds, _ = self._pipeline.encode_prompt(
+            prompt=text,
+            device=self._device,
+            max_sequence_length=most_tokens(self._pipeline.tokenizer),
+            text_encoder_out_layers=layers_of(self._pipeline.text_encoder),
+        )
+        return {EMBEDS: embeds}
+
+    def empty(self, _like: Embeds) -> Embeds | None:
+        """None: klein sees the empty text, encoded."""
+        return None
+
+
+def plain(pieces: Sequence[WeightedText]) -> str:
+    """A prompt without its weights."""
+    return "".join(" " if piece.is_break else piece.text for piece in pieces)
+
+
+def most_tokens(tokenizer: Any) -> int:
+    """Tokens that a text is cut or filled up to: 512, or fewer where the tokenizer was made for fewer."""
+    return int(min(MOST_TOKENS, tokenizer.model_max_length))
+
+
+def layers_of(text_encoder: Any) -> tuple[int, int, int]:
+    """Whose hidden states are seen: 9, 18 and 27 of the published model's 36 layers; the same shares of another's."""
+    layers = int(text_encoder.config.num_hidden_layers)
+    return layers // 4, layers // 2, 3 * layers // 4
+
+
+def template_text(tokenizer: Any, text: str) -> str:
+    """A text as the chat message that Qwen3 reads."""
+    message = [{"role": "user", "content": text}]
+    found: str = tokenizer.apply_chat_template(
+        message, tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    return found
