@@ -1,0 +1,61 @@
+"""FLUX.2 klein by commands: trained with samples, its LoRA loaded by diffusers, pictures painted with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import Flux2KleinPipeline
+from PIL import Image
+
+from engine.lora.header import read_header
+from engine.project import Project
+from tests.commands.conftest import Run
+from tests.support.small_klein import small_klein
+from tests.support.small_project import small_project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Trains on a base model of klein's architecture with random weights."""
+    project = small_project(
+        tmp_path / "james",
+        base__model=str(small_klein(tmp_path / "klein")),
+        training__epochs=1,
+        training__noise_offset=0.1,
+        training__sample_prompts=["jx265 man, red shirt"],
+        training__sample_inference_steps=2,
+        painting__idle_seconds=8.0,
+    )
+    # As klein is usually painted.
+    text = project.settings_path.read_text()
+    kept = [line for line in text.splitlines() if not line.startswith(("guidance_scale", "sampler"))]
+    project.settings_path.write_text("\n".join(kept) + "\n")
+    return project
+
+
+def test_klein_is_trained_and_painted_with_by_commands(run: Run, project: Project, tmp_path: Path) -> None:
+    trained = run("train", "--wait", "--json")
+    assert trained.code == 0, trained.out + trained.err
+    [log] = project.runs.glob("*/events.jsonl")
+    assert "training.noise_offset has no effect: FLUX.2 klein follows a rectified flow" in log.read_text()
+    [sample] = project.runs.glob("*/samples/*.png")
+    assert "Sampler: Euler, CFG scale: 4" in Image.open(sample).info["parameters"]
+    [checkpoint] = project.runs.glob("*/checkpoints/*.safetensors")
+    header = read_header(checkpoint)
+    assert header.metadata["modelspec.architecture"] == "Flux.2-klein-4b/lora"
+    assert len(header.modules) == 12 + 2 * 2
+    pipeline = Flux2KleinPipeline.from_pretrained(project.settings.base.model, dtype=torch.float32)
+    pipeline.load_lora_weights(str(checkpoint))
+    assert pipeline.get_list_adapters() == {"transformer": ["default_0"]}
+    looks = []
+    for strength in (0, 1):
+        out = tmp_path / f"{strength}.png"
+        painted = run(
+            "paint", "jx265 man, (red:1.2) shirt", "--lora", f"{checkpoint}:{strength}", "--seed", "3", "-o", out
+        )
+        assert painted.code == 0, painted.err
+        assert "FLUX.2 klein heeds no weights: (word:1.2) is read as word" in painted.err
+        looks.append(Image.open(out).tobytes())
+    assert looks[0] != looks[1]
