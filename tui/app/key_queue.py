@@ -76,7 +76,8 @@ class KeyQueue:
         if message.turn != self._turn:
             return
         self._rounds -= 1
-        if self._rounds and self._waiting and self._followed is not None and self._followed.is_attached:
+        # Also where no key waits yet: one may come before what the widget told has gone its way.
+        if self._rounds and self._followed is not None and self._followed.is_attached:
             self._followed.post_message(Passed(self._turn))
         else:
             await self._next()
