@@ -17,11 +17,12 @@ from torch import nn
 from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from engine.demo.captions import vocabulary
+from tools.make_base.tiny_parts import PICTURE
 
-PICTURE = 64
-"""Side of the tiny base's pictures, in pixels."""
 TOKENS = 48
 """Tokens of a text. klein's transformer sees 512, filled up without a mask, so that each of them counts."""
+LAYERS = (1, 2, 3)
+"""After which of the text encoder's four layers the transformer sees its state; klein: 9, 18 and 27 of 36."""
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}"
     "{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}"
@@ -74,10 +75,7 @@ def make_tokenizer() -> Qwen2TokenizerFast:
 
 
 def make_text_encoder(tokenizer: Qwen2TokenizerFast, sizes: KleinSizes = TINY) -> Qwen3ForCausalLM:
-    """Qwen3 with four layers: klein uses the hidden states after 9, 18 and 27 of 36, here they are those after 1, 2, 3.
-
-    `head_dim` does not follow the width, so it is given.
-    """
+    """Qwen3 with four layers; `head_dim` does not follow the width, so it is given."""
     config = Qwen3Config(
         vocab_size=len(tokenizer), hidden_size=sizes.text, intermediate_size=2 * sizes.text, num_hidden_layers=4,
         num_attention_heads=2, num_key_value_heads=1, head_dim=sizes.text // 2, max_position_embeddings=512,
