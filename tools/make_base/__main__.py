@@ -14,8 +14,10 @@ trigger word, falls apart into single letters and means nothing to it. The full 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+from tools.make_base.klein_full import make_klein
 from tools.make_base.klein_training import make_tiny_klein
 from tools.make_base.sdxl_parts import make_sdxl
 from tools.make_base.sdxl_training import make_tiny
@@ -25,8 +27,8 @@ from tools.make_base.tiny_parts import TinyBase
 SDXL, KLEIN = "sdxl", "flux2-klein"
 
 
-def main() -> None:
-    """The command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line; `arguments` stand in for those of the process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--family", choices=(SDXL, KLEIN), default=SDXL)
@@ -38,7 +40,7 @@ def main() -> None:
     parser.add_argument("--resume", type=Path, help="SDXL: a tiny base to continue from; its VAE stays unchanged")
     parser.add_argument("--single-file", type=Path, help="SDXL: also write all weights as one file with its own names")
     parser.add_argument("--new-vae", action="store_true", help="klein: train a VAE, and do not take the SDXL base's")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.family == KLEIN and (options.resume or options.single_file or options.size == "sdxl"):
         parser.error("--resume, --single-file and --size sdxl are for SDXL")
     if options.family == SDXL and options.new_vae:
@@ -49,7 +51,9 @@ def main() -> None:
 
     given = {name: getattr(options, name) for name in ("minutes", "pictures", "batch")}
     chosen = {name: value for name, value in given.items() if value is not None}
-    if options.size != "tiny":
+    if options.family == KLEIN and options.size == "full":
+        make_klein(options.out, seed=options.seed, say=say)
+    elif options.size != "tiny":
         make_sdxl(options.out, seed=options.seed, say=say)
     elif options.family == KLEIN:
         make_tiny_klein(options.out, seed=options.seed, new_vae=options.new_vae, say=say, **chosen)

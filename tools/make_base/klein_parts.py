@@ -56,7 +56,7 @@ class KleinSizes:
 TINY = KleinSizes()
 
 
-def make_tokenizer() -> Qwen2TokenizerFast:
+def make_tokenizer(tokens: int = TOKENS) -> Qwen2TokenizerFast:
     """Byte-level BPE as Qwen2's, in which each of our words, with and without a space before it, is one token."""
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -67,7 +67,7 @@ def make_tokenizer() -> Qwen2TokenizerFast:
     model = json.loads(learner.to_str())["model"]
     tokenizer = Qwen2TokenizerFast(
         vocab=dict(model["vocab"]), merges=[tuple(merge) for merge in model["merges"]],
-        model_max_length=TOKENS, padding_side="right", chat_template=CHAT_TEMPLATE,
+        model_max_length=tokens, padding_side="right", chat_template=CHAT_TEMPLATE,
     )  # fmt: skip
     for name in ("<|im_start|>", "<|im_end|>", "<think>", "</think>"):
         tokenizer.add_tokens([AddedToken(name, special="im" in name)])
@@ -119,7 +119,7 @@ def start_as_identity(transformer: Flux2Transformer2DModel) -> None:
 
 
 def make_scheduler() -> FlowMatchEulerDiscreteScheduler:
-    """klein's schedule: its shift grows with the number of tokens."""
+    """klein's schedule, with the numbers of its scheduler_config.json: its shift grows with the number of tokens."""
     return FlowMatchEulerDiscreteScheduler(
         num_train_timesteps=1000, shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15,
         base_image_seq_len=256, max_image_seq_len=4096, time_shift_type="exponential",

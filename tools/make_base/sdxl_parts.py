@@ -70,7 +70,7 @@ def _model_index(parts: dict[str, nn.Module]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def write_part(part: nn.Module, folder: Path, stem: str) -> None:
+def write_part(part: nn.Module, folder: Path, stem: str, dtype: torch.dtype = torch.float16) -> None:
     """Write the configuration of `part`, which may lie on the meta device, and random weights in shards."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(_config_text(part))
@@ -79,7 +79,7 @@ def write_part(part: nn.Module, folder: Path, stem: str) -> None:
     total = 0
     for number, names in enumerate(shards, start=1):
         file = f"{stem}-{number:05d}-of-{len(shards):05d}.safetensors" if len(shards) > 1 else f"{stem}.safetensors"
-        weights = {name: _random_weight(name, shape) for name, shape in names.items()}
+        weights = {name: _random_weight(name, shape, dtype) for name, shape in names.items()}
         save_file(weights, folder / file, metadata={"format": "pt"})
         where.update(dict.fromkeys(weights, file))
         total += sum(weight.nbytes for weight in weights.values())
@@ -89,9 +89,13 @@ def write_part(part: nn.Module, folder: Path, stem: str) -> None:
 
 
 def _shards(part: nn.Module) -> Iterator[dict[str, torch.Size]]:
+    """Names and shapes; a matrix that has two names is written under the first, as transformers does it."""
+    own = {name for named in (part.named_parameters(), part.named_buffers()) for name, _ in named}
     shard: dict[str, torch.Size] = {}
     held = 0
     for name, weight in part.state_dict().items():
+        if name not in own:
+            continue
         held += 2 * weight.numel()
         if shard and held > SHARD_BYTES:
             yield shard
@@ -100,13 +104,15 @@ def _shards(part: nn.Module) -> Iterator[dict[str, torch.Size]]:
     yield shard
 
 
-def _random_weight(name: str, shape: torch.Size) -> Tensor:
+def _random_weight(name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
     """Small enough that nothing overflows in half precision: norms keep what they get, biases add nothing."""
-    if name.endswith("bias"):
-        return torch.zeros(shape, dtype=torch.float16)
+    if not shape:
+        return torch.zeros(shape, dtype=torch.int64)  # how many batches a batch norm has seen
+    if name.endswith(("bias", "running_mean")):
+        return torch.zeros(shape, dtype=dtype)
     if len(shape) == 1:
-        return torch.ones(shape, dtype=torch.float16)
-    return (0.02 * torch.randn(shape)).half()
+        return torch.ones(shape, dtype=dtype)
+    return (0.02 * torch.randn(shape)).to(dtype)
 
 
 def _first_text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
