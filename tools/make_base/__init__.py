@@ -1,1 +1,1 @@
-"""Makes base models of SDXL's architecture: the tiny one that comes with Limner, and one of SDXL's size to measure."""
+"""Makes base models of the architectures of SDXL and FLUX.2 klein: tiny ones, and ones of full size to measure."""
