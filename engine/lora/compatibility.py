@@ -13,16 +13,11 @@ import math
 from engine.counting import many
 from engine.errors import LoraFileError
 from engine.lora.diffusers_loader import in_diffusers
-from engine.lora.header import MAGNITUDES, LoraHeader
+from engine.lora.header import MAGNITUDES, LoraHeader, context_width
 from engine.lora.key_formats import PROCESSOR, has_diffusers_blocks, is_beside_the_blocks, module_of
+from engine.lora.layouts import ONE_ENCODER, SDXL_CONTEXT, layout_named, made_for, module_counts
 from engine.lora.module_names import Part, kohya_name, sdxl_modules
 from engine.lora.scales import Alphas
-
-SDXL_CONTEXT = 2048
-"""The width of the text that SDXL's cross-attention reads."""
-
-ONE_ENCODER = "lora_te_"
-"""kohya's prefix for the text encoder of models that have one."""
 
 NO_UNET = (
     *("transformer.", "diffusion_model.", "lora_transformer_"),
@@ -38,16 +33,15 @@ TRAINER = "sd-scripts"
 """Which goes on with a file by ``--network_weights FILE --dim_from_weights``."""
 
 
-def context_width(header: LoraHeader) -> int | None:
-    """The width of the text that the file's cross-attention reads: 2048 for SDXL; None where it has none."""
-    for name, (inputs, _, _) in header.modules.items():
-        if name.endswith(("attn2_to_k", "attn2.to_k", f"attn2{PROCESSOR}k")):
-            return inputs
-    return None
-
-
 def clients(header: LoraHeader) -> dict[str, str]:
     """What each program will make of the file, one sentence a program."""
+    if (layout := layout_named(made_for(header))) is not None:
+        return layout.clients(header)
+    return {**_of_sdxls(header), "SwarmUI": "not known"}
+
+
+def _of_sdxls(header: LoraHeader) -> dict[str, str]:
+    """The same of a file that is for SDXL, or for nobody known."""
     if header.other_networks:
         return _others(header)
     if (why := _for_another_base(header)) is not None:
@@ -79,9 +73,8 @@ def here(header: LoraHeader) -> str:
     if header.other_networks:
         kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
         return f"refuses it: another network ({kinds})"
-    unknown = header.part_counts()["unknown"] + len(header.useless_tensors())
-    total = len(header.modules)
-    known = total - header.part_counts()["unknown"]
+    total, strange = len(header.modules), module_counts(header)["unknown"]
+    known, unknown = total - strange, strange + len(header.useless_tensors())
     scales = ", with their DoRA scales" if header.dora_modules else ""
     without = f"; {unknown} that it does not know are left out, with a message" if unknown else ""
     return f"applies {known} of {total} modules{scales}, each at its own scale{without}"

@@ -15,8 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from engine.errors import LoraFileError
+from engine.lora.fused import taken_apart
 from engine.lora.header import BIASES, MAGNITUDES, MID, PAIRS, SCALAR, read_header
-from engine.lora.key_formats import module_in_file
+from engine.lora.layouts import places, refuse_another_family
 from engine.lora.metadata import LoraFacts, metadata
 from engine.lora.module_names import SDXL_LAYERS_PER_BLOCK, Part, name_in_file
 from engine.lora.scales import Alphas
@@ -170,31 +171,35 @@ def read_contents(path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLO
 
     Args:
         path: the file.
-        layers_per_block: of the base model's U-Net, which the original names depend on; None: its family's files
-            have dotted names.
+        layers_per_block: of the base model's U-Net, which the original names depend on; None: its family has others.
 
     Raises:
-        LoraFileError: not readable, a network that is no LoRA, numbers that are none, matrices that don't belong
-            together, or a module that is there twice.
+        LoraFileError: not readable, for another family of base models, a network that is no LoRA, numbers that are
+            none, matrices that don't belong together, or a module that is there twice.
     """
-    header, tensors = read_header(path), load_lora(path)
-    alphas = Alphas(header)
+    header = read_header(path)
+    refuse_another_family(header, layers_per_block)
+    tensors, alphas = load_lora(path), Alphas(header)
     modules: dict[tuple[Part, str], LoraPair] = {}
     left_out = {name.split(".lora_")[0]: None for name in header.useless_tensors()}
     for name in header.modules:
         try:
-            part, module = module_in_file(name, layers_per_block)
+            part, fused = places(name, layers_per_block)
         except LoraFileError:
             left_out[name] = None
             continue
-        if (part, module) in modules:
-            raise LoraFileError(f"{path.name} has {module} twice, the other as {name}", "use another LoRA file")
+        for module in fused:
+            if (part, module) in modules:
+                raise LoraFileError(f"{path.name} has {module} twice, the other as {name}", "use another LoRA file")
         try:
             pair = _pair(tensors, name)
+            alpha = alphas.of(name, part, fused[0] if len(fused) == 1 else name, _down(tensors, name).shape[0])
+            own = _shares(replace(pair, alpha=alpha * pair.alpha), len(fused))
         except (RuntimeError, ValueError, ZeroDivisionError) as error:
-            raise LoraFileError(f"{path.name}: the matrices of {name} don't fit", "use another LoRA file") from error
-        alpha = alphas.of(name, part, module, tensors[name + _suffixes(tensors, name)[0]].shape[0])
-        modules[part, module] = replace(pair, alpha=alpha * pair.alpha)
+            why = f" ({error})" if len(fused) > 1 else ""
+            what = f"{path.name}: the matrices of {name} don't fit{why}"
+            raise LoraFileError(what, "use another LoRA file") from error
+        modules |= {(part, module): each for module, each in zip(fused, own, strict=True)}
     return LoraContents(modules, tuple(left_out))
 
 
@@ -248,6 +253,30 @@ def _scalar(value: float, dtype: torch.dtype) -> torch.Tensor:
 def _suffixes(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[str, str]:
     """How the names of a module's two matrices end."""
     return next(pair for pair in PAIRS if name + pair[0] in tensors and name + pair[1] in tensors)
+
+
+def _down(tensors: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    return tensors[name + _suffixes(tensors, name)[0]]
+
+
+def _shares(pair: LoraPair, count: int) -> list[LoraPair]:
+    """The LoRA of each of the linears that a file has as one, with an equal ΔW."""
+    if count == 1:
+        return [pair]
+    magnitudes: list[torch.Tensor | None] = [None] * count
+    biases: list[torch.Tensor | None] = [None] * count
+    if pair.magnitude is not None:
+        if pair.magnitude.shape != (pair.up.shape[0], 1):
+            raise ValueError("DoRA's scales by columns")
+        magnitudes = list(pair.magnitude.chunk(count))
+    if pair.bias is not None:
+        if pair.bias.shape != pair.up.shape[:1]:
+            raise ValueError("a bias of another size")
+        biases = list(pair.bias.chunk(count))
+    return [
+        LoraPair(down, up, pair.alpha * (down.shape[0] / pair.rank), magnitude, bias)
+        for (down, up), magnitude, bias in zip(taken_apart(pair.down, pair.up, count), magnitudes, biases, strict=True)
+    ]
 
 
 def _pair(tensors: Mapping[str, torch.Tensor], name: str) -> LoraPair:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import LoraFileError
-from engine.lora.key_formats import module_of
+from engine.lora.key_formats import PROCESSOR, module_of
 from engine.lora.module_names import SDXL_LAYERS_PER_BLOCK, Part
 from engine.models.folder_safety import PICKLES
 from engine.storage.untrusted_files import open_plain, parse_json
@@ -231,6 +231,14 @@ def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
     if not header.modules and not header.other_networks:
         raise LoraFileError(f"{path} holds no LoRA", "give a LoRA, not a whole model")
     return header
+
+
+def context_width(header: LoraHeader) -> int | None:
+    """The width of the text that the file's cross-attention reads: 2048 for SDXL; None where it has none."""
+    for name, (inputs, _, _) in header.modules.items():
+        if name.endswith(("attn2_to_k", "attn2.to_k", f"attn2{PROCESSOR}k")):
+            return inputs
+    return None
 
 
 def read_metadata(path: Path) -> dict[str, str]:

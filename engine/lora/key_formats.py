@@ -68,6 +68,11 @@ def is_beside_the_blocks(module: str) -> bool:
     return module in _BESIDE_THE_BLOCKS or module == PROJECTION
 
 
+def original_beside_the_blocks(module: str) -> str | None:
+    """The original's name, dots as underscores, of a module that lies in no block; None for one that does."""
+    return _BESIDE_THE_BLOCKS[module][1] if module in _BESIDE_THE_BLOCKS else None
+
+
 def module_in_file(name: str, layers_per_block: int | None) -> tuple[Part, str]:
     """The part and the dotted name of a module, in whatever spelling a file has it.
 

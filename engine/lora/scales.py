@@ -17,7 +17,7 @@ from typing import Any
 from engine.errors import LoraFileError
 from engine.lora.header import LoraHeader
 from engine.lora.key_formats import module_of
-from engine.lora.module_names import Part
+from engine.lora.module_names import DENOISER, Part
 from engine.storage.untrusted_files import parse_json, read_text
 
 ADAPTERS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
@@ -84,7 +84,8 @@ class Alphas:
         """peft's LoraConfig of each part; empty where nobody wrote one."""
         told = _record(self._header.metadata.get("lora_adapter_metadata", ""))
         if told:
-            return {part: _below(told, f"{name}.") for part, name in ADAPTERS.items()}
+            of_unet = _below(told, f"{ADAPTERS[Part.UNET]}.") or _below(told, DENOISER)
+            return {**{part: _below(told, f"{name}.") for part, name in ADAPTERS.items()}, Part.UNET: of_unet}
         beside = self._header.path.with_name(PEFT_CONFIG)
         if self._header.path.name != PEFT_FILE or not beside.is_file():
             return {}

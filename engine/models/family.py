@@ -49,3 +49,6 @@ class Family:
     """Whether its text encoders can be made to heed ``(word:1.2)``."""
     file_gb: float | None = None
     """The size of a whole single file in GB (10⁹ bytes); None: its models come as folders."""
+    lora_layout: str | None = None
+    """``module:name`` of the ``engine.lora.layouts.Layout`` of one of Limner's own: how LoRA files spell its modules;
+    None: as SDXL's, or by dotted names."""

@@ -121,7 +121,7 @@ def test_lora_show_tells_what_is_in_a_file_of_the_demo(
     assert found["modules"]["unet"] > 50
     assert (found["modules"]["te1"], found["modules"]["te2"], found["modules"]["unknown"]) == (0, 0, 0)
     assert (found["rank"], found["alpha"], found["base"]) == (4, 2.0, "sdxl_base_v1-0")
-    assert set(found["clients"]) == {"A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers", "sd-scripts"}
+    assert set(found["clients"]) == {"A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers", "SwarmUI", "sd-scripts"}
     assert "does not fit SDXL" in found["clients"]["A1111"]
     status, out, _ = limner(capsys, project, "lora", "show", str(path))
     assert status == 0

@@ -42,4 +42,5 @@ FAMILY = Family(
         "base.zero_terminal_snr": _FLOW,
     },
     prompt_weights=False,
+    lora_layout="engine.lora.klein:LAYOUT",
 )

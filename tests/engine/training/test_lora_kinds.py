@@ -84,7 +84,7 @@ def test_each_kind_of_file_is_told_of(kind: str, tmp_path: Path, capsys: pytest.
     assert not ended.value.code
     record = json.loads(capsys.readouterr().out)
     assert says in record["clients"][client]
-    assert set(record["clients"]) == {"A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers", "sd-scripts"}
+    assert set(record["clients"]) == {"A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers", "SwarmUI", "sd-scripts"}
     assert sum(record["modules"].values()) + sum(record["other_networks"].values()) > 0
     with pytest.raises(SystemExit) as ended:
         main(["lora", "show", str(path)])
