@@ -52,6 +52,8 @@ READERS: dict[str, str] = {
     "engine.library.photoprism_sql.opening": "_open_sqlite",
     "engine.library.connection.tls_pins": "_known",
     "engine.llm.server": "ModelServer.models _error_text _text",
+    "engine.lora.conversion.convert": "main",
+    "engine.lora.conversion.process": "convert_file",
     "engine.lora.file": "load_lora load_tensors",
     "engine.lora.header": "_read_record",
     "engine.lora.scales": "_record _text",

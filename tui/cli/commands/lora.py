@@ -1,4 +1,4 @@
-"""``limner lora``: what a LoRA file holds."""
+"""``limner lora``: what a LoRA file holds, and the same in other names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
-from engine.lora.compatibility import clients, context_width, here
-from engine.lora.header import LoraHeader, lora_hash, no_numbers, read_header
+from engine.counting import many
+from engine.lora.compatibility import clients, here
+from engine.lora.header import LoraHeader, context_width, lora_hash, no_numbers, read_header
+from engine.lora.layouts import Style, made_for, module_counts, title_of
 from engine.lora.scales import told_alpha, told_alphas
-from tui.cli.report import document, json_option, table
+from tui.cli.report import document, json_option, narrate, table
 
 _TROUBLE = {
     "no pair": "belong to no whole pair of matrices",
@@ -20,14 +22,14 @@ _TROUBLE = {
 
 @click.group()
 def lora() -> None:
-    """Inspect a LoRA file."""
+    """Inspect a LoRA file, or convert it to other names."""
 
 
 @lora.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def show(file: Path, as_json: bool) -> None:
-    """Show FILE's modules, rank, alpha, base model and trigger, and which programs can load it."""
+    """Show FILE's family, modules, rank, alpha, base model and trigger, and which programs can load it."""
     header = read_header(file, any_network=True)
     record = describe(header)
     if as_json:
@@ -36,6 +38,7 @@ def show(file: Path, as_json: bool) -> None:
     counts = {**record["modules"], **record["other_networks"], "with DoRA": record["dora_modules"]}
     modules = ", ".join(f"{count} {part}" for part, count in counts.items() if count)
     rows = [
+        ("family", record["family"]),
         ("modules", modules),
         ("rank", _span(record["rank"], record["ranks"])),
         ("alpha", _span(record["alpha"], record["alphas"]) or "none (readers take the rank)"),
@@ -54,6 +57,24 @@ def show(file: Path, as_json: bool) -> None:
     table(("what", "in the file"), [(name, str(value)) for name, value in rows])
 
 
+@lora.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("-o", "output", type=click.Path(path_type=Path), required=True, help="The file to write: .safetensors.")
+@click.option("--to", "style", type=click.Choice([each.value for each in Style]), required=True, help="Whose names.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@json_option
+def convert(file: Path, output: Path, style: str, overwrite: bool, as_json: bool) -> None:
+    """Write FILE anew in other programs' names: what each module does stays the same."""
+    from engine.lora.conversion.process import convert_file
+
+    family = title_of(made_for(read_header(file)))
+    count = convert_file(file, output, Style(style), overwrite=overwrite)
+    if as_json:
+        document({"file": str(output), "to": style, "family": family, "modules": count})
+        return
+    narrate(f"{many(count, 'module')} made for {family} in {output}")
+
+
 def _span(usual: float | None, values: list[float]) -> str:
     """What most modules have, and from where to where the others go."""
     if not values:
@@ -67,7 +88,8 @@ def describe(header: LoraHeader) -> dict[str, Any]:
     about = header.metadata
     return {
         "file": str(header.path),
-        "modules": header.part_counts(),
+        "family": title_of(made_for(header)),
+        "modules": module_counts(header),
         "other_networks": header.other_networks,
         "dora_modules": header.dora_modules,
         "rank": header.rank,

@@ -1,0 +1,1 @@
+"""LoRA files written anew in other programs' names."""
