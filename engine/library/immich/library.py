@@ -10,14 +10,12 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 from engine.counting import many
 from engine.errors import WrongPassword
 from engine.library.address import LibraryAddress
 from engine.library.base import Description
-from engine.library.connection.tls import told_of
-from engine.library.faces import IMMICH_ROOT, Embedding, LibraryFace, Marker, bounded
+from engine.library.faces import IMMICH_ROOT, LibraryFace, Marker
 from engine.library.immich.permissions import GIVE_ALL, Permission
 from engine.library.immich.photos import ImmichPhotos
 from engine.library.immich.records import (
@@ -32,10 +30,10 @@ from engine.library.immich.records import (
 )
 from engine.library.immich.search import photos_of
 from engine.library.immich.session import ImmichSession
-from engine.library.paths import Roots
 from engine.library.people import MOST_PEOPLE, Person
 from engine.library.photo_words import PhotoWords
 from engine.library.values import json_number
+from engine.library.web.library import WebLibrary
 from engine.library.web.messages import quoted
 from engine.library.web.originals import RemoteFile
 from engine.library.web.session import AT_ONCE, Refused
@@ -50,7 +48,7 @@ MOST_KEPT = 200_000_000
 """Bytes of faces that are kept while the library is open; what comes after is asked for each time."""
 
 
-class ImmichLibrary:
+class ImmichLibrary(WebLibrary):
     """An open library. Use it in a ``with``; every method raises LibraryError where the server can't be asked.
 
     Args:
@@ -61,7 +59,6 @@ class ImmichLibrary:
     """
 
     def __init__(self, address: LibraryAddress, key: str | None, cache: Path | None, private: bool) -> None:
-        self.address = address
         self._session = ImmichSession(address, key)
         self._private = private
         self._people: list[ImmichPerson] | None = None
@@ -71,22 +68,12 @@ class ImmichLibrary:
         self._kept = 0
         self._without_a_face = 0
         self._files: dict[tuple[str, str], RemoteFile] = {}
-        self.roots: Roots = ImmichPhotos(session=self._session, cache=cache, known=self._files)
+        super().__init__(address, self._session, ImmichPhotos(session=self._session, cache=cache, known=self._files))
         self._version = self._session.version()
-
-    def __enter__(self) -> ImmichLibrary:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the connections. Photos can still be fetched."""
-        self._session.close()
 
     def cautions(self) -> tuple[str, ...]:
         """What a person should know of the connection; once faces were read, what of them could not be had."""
-        told = told_of(self.address, self.address.site.startswith("https://"))
+        told = super().cautions()
         if not self._without_a_face:
             return told
         verb = "was" if self._without_a_face == 1 else "were"
@@ -106,10 +93,9 @@ class ImmichLibrary:
             what = f"the API key lacks {'the permission ' if len(lacking) == 1 else ''}{', '.join(lacking)}"
             raise WrongPassword(what, GIVE_ALL)
         faces = sum(person.faces for person in self.people())
-        server = "over HTTPS" if self.address.site.startswith("https://") else "over HTTP"
         may = f"the key may read {', '.join(each.allows for each in Permission)}"
         notes = (*self.cautions(), *self._about_names())
-        return Description(server, str(self._version), None, faces, kind="Immich", notes=notes, may=may)
+        return Description(self.server, str(self._version), None, faces, kind="Immich", notes=notes, may=may)
 
     def people(self) -> list[Person]:
         """Everyone with a name, most photos first. Which faces somebody confirmed is not told, and ``faces`` counts the
@@ -121,28 +107,13 @@ class ImmichLibrary:
             self._named = sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
         return list(self._named)
 
-    def faces(self, person: Person | str) -> Iterator[LibraryFace]:
-        """The faces of a person (or of a person's id), oldest first."""
-        uid = person if isinstance(person, str) else person.id
-        yield from bounded(face for asset, faces in self._with_faces(uid) for face in library_faces(asset, faces, uid))
+    def faces_of(self, uid: str) -> Iterator[LibraryFace]:
+        """The faces of a person, oldest first."""
+        return (face for asset, faces in self._with_faces(uid) for face in library_faces(asset, faces, uid))
 
-    def markers_beside(self, person: Person | str) -> Iterator[Marker]:
+    def markers_of(self, uid: str) -> Iterator[Marker]:
         """All faces, also nameless ones, of every photo that holds a face of a person."""
-        uid = person if isinstance(person, str) else person.id
-        yield from bounded(marker for asset, faces in self._with_faces(uid) for marker in markers(asset, faces))
-
-    def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
-        """None: Immich does not tell them."""
-        yield from ()
-
-    def files(self) -> Iterator[tuple[str, str]]:
-        """Root and name of every photo that holds a named face: all people are asked about, photo by photo."""
-        seen: set[tuple[str, str]] = set()
-        for person in self.people():
-            for face in self.faces(person):
-                if (key := (face.file_root, face.file_name)) not in seen:
-                    seen.add(key)
-                    yield key
+        return (marker for asset, faces in self._with_faces(uid) for marker in markers(asset, faces))
 
     def words(self, photos: Collection[str]) -> Iterator[PhotoWords]:
         """The user's tags and the towns of photos; those that are gone are left out."""

@@ -11,20 +11,18 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from engine.library.address import LibraryAddress
 from engine.library.base import Description
-from engine.library.connection.tls import told_of
-from engine.library.faces import Embedding, LibraryFace, Marker, bounded
-from engine.library.paths import Roots
+from engine.library.faces import LibraryFace, Marker
 from engine.library.people import Person
 from engine.library.photo_words import PhotoWords
 from engine.library.photoprism_http.photos import RemotePhotos
 from engine.library.photoprism_http.records import RemotePhoto, listed, person_of, photo_of
 from engine.library.photoprism_http.session import Session
 from engine.library.values import json_number, json_text
+from engine.library.web.library import WebLibrary
 from engine.library.web.messages import quoted
 from engine.library.web.originals import RemoteFile
 from engine.library.web.session import AT_ONCE, Refused
@@ -42,7 +40,7 @@ MOST_KEPT = 200_000_000
 """Bytes of photos that are kept while the library is open, some 80,000; what comes after is asked for each time."""
 
 
-class HttpLibrary:
+class HttpLibrary(WebLibrary):
     """An open library. Use it in a ``with``; every method raises LibraryError where the server can't be asked.
 
     Args:
@@ -53,13 +51,12 @@ class HttpLibrary:
     """
 
     def __init__(self, address: LibraryAddress, secret: str | None, cache: Path | None, private: bool) -> None:
-        self.address = address
         self._session = Session(address, secret)
         self._private = private
         self._photos: dict[str, RemotePhoto | None] = {}
         self._kept = 0
         self._files: dict[tuple[str, str], RemoteFile] = {}
-        self.roots: Roots = RemotePhotos(session=self._session, cache=cache, known=self._files)
+        super().__init__(address, self._session, RemotePhotos(session=self._session, cache=cache, known=self._files))
         try:
             self._config = self._session.ask("config")
         except Refused as error:
@@ -67,31 +64,12 @@ class HttpLibrary:
         if not isinstance(self._config, dict) or "version" not in self._config:
             raise self._session.not_ours()
 
-    def __enter__(self) -> HttpLibrary:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the connections. Photos can still be fetched."""
-        self._session.close()
-
-    def cautions(self) -> tuple[str, ...]:
-        """What a person should know of the connection, such as that it is not encrypted."""
-        return told_of(self.address, self._encrypted)
-
-    @property
-    def _encrypted(self) -> bool:
-        return self.address.site.startswith("https://")
-
     def describe(self) -> Description:
         """PhotoPrism's version, and its counts of photos and of people's faces."""
         count = self._config.get("count")
         photos = json_number(count, "all") if isinstance(count, dict) else 0
         faces = sum(person.faces for person in self.people())
-        server = "over HTTPS" if self._encrypted else "over HTTP"
-        return Description(server, self._version(), photos, faces, notes=self.cautions())
+        return Description(self.server, self._version(), photos, faces, notes=self.cautions())
 
     def people(self) -> list[Person]:
         """Everyone with a face, most faces first; how many are confirmed is not told."""
@@ -99,28 +77,13 @@ class HttpLibrary:
         people = [person for person in found if person is not None]
         return sorted(people, key=lambda person: (-person.faces, person.name.casefold(), person.id))
 
-    def faces(self, person: Person | str) -> Iterator[LibraryFace]:
-        """The faces of a person (or of a person's id), oldest first."""
-        uid = person if isinstance(person, str) else person.id
-        yield from bounded(face for photo in self._photos_of(uid) for face in photo.faces_of(uid))
+    def faces_of(self, uid: str) -> Iterator[LibraryFace]:
+        """The faces of a person, oldest first."""
+        return (face for photo in self._photos_of(uid) for face in photo.faces_of(uid))
 
-    def markers_beside(self, person: Person | str) -> Iterator[Marker]:
+    def markers_of(self, uid: str) -> Iterator[Marker]:
         """All faces, also nameless ones, of every file that holds a face of a person."""
-        uid = person if isinstance(person, str) else person.id
-        yield from bounded(marker for photo in self._photos_of(uid) for marker in photo.markers_beside(uid))
-
-    def embeddings(self, markers: Collection[str]) -> Iterator[Embedding]:
-        """None: PhotoPrism does not tell them over HTTP."""
-        yield from ()
-
-    def files(self) -> Iterator[tuple[str, str]]:
-        """Root and name of every file that holds a named face: all people are asked about, photo by photo."""
-        seen: set[tuple[str, str]] = set()
-        for person in self.people():
-            for face in self.faces(person):
-                if (key := (face.file_root, face.file_name)) not in seen:
-                    seen.add(key)
-                    yield key
+        return (marker for photo in self._photos_of(uid) for marker in photo.markers_beside(uid))
 
     def words(self, photos: Collection[str]) -> Iterator[PhotoWords]:
         """Labels and places of photos; those that are gone are left out."""

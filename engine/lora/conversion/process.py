@@ -17,16 +17,10 @@ SECONDS = 600.0
 
 
 def convert_file(source: Path, target: Path, style: Style, *, overwrite: bool = False) -> int:
-    """Writes a LoRA anew in another program's names. Returns how many modules it has.
-
-    Args:
-        source: a LoRA in any names.
-        target: the file to write.
-        style: whose names it gets.
-        overwrite: whether a file that is there may be replaced.
+    """As ``convert.convert``, in a process of its own.
 
     Raises:
-        LoraFileError: as ``convert`` raises it; or the process died.
+        LoraFileError: as there; or the process died.
     """
     order = {"source": str(source.absolute()), "target": str(target.absolute()), "style": style, "overwrite": overwrite}
     root = str(Path(__file__).resolve().parents[3])
