@@ -41,6 +41,8 @@ class Family:
     loader: str
     """``module:function``, imported only in the job that needs it: takes a ``BaseModel`` and the denoiser's dtype,
     returns a ``LoadedBase``, raises BaseModelError."""
+    hub_names: tuple[str, ...] = ()
+    """What hub names of its models have in them, in lower case: until one is fetched nothing else tells."""
     painting: Mapping[str, Any] = field(default_factory=dict)
     """Settings of ``painting`` that its models are usually painted with, where these are not the defaults."""
     unused: Mapping[str, str] = field(default_factory=dict)

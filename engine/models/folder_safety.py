@@ -30,6 +30,15 @@ MOST_FILES = 10_000
 """Files in a model's folder; real ones have some dozens."""
 
 
+def pipeline_class(folder: Path) -> str | None:
+    """The pipeline that a diffusers folder's ``model_index.json`` names; None where it names none, or is none."""
+    try:
+        named = read_json(folder / "model_index.json")["_class_name"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return named if isinstance(named, str) else None
+
+
 def check_pipeline(folder: Path) -> None:
     """Looks at a diffusers folder before anything of it is loaded.
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BaseModelError
+from engine.models.folder_safety import pipeline_class
 from engine.storage.untrusted_files import open_plain, parse_json, read_json
 
 LARGEST_HEADER = 100_000_000
@@ -159,11 +160,7 @@ def unpaintable(source: str, what: str) -> BaseModelError:
 
 def _is_stable_diffusion(folder: Path) -> bool:
     """Whether a folder is a Stable Diffusion model's, of which none of those that are read follows a flow."""
-    try:
-        named = read_json(folder / "model_index.json")["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return True
-    return not isinstance(named, str) or named.startswith("StableDiffusion")
+    return (pipeline_class(folder) or "StableDiffusion").startswith("StableDiffusion")
 
 
 def _prediction(source: str, told: str, lenient: bool) -> Prediction:

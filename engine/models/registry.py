@@ -11,12 +11,12 @@ from pathlib import Path
 from engine.errors import BaseModelError
 from engine.models.family import Family
 from engine.models.flux2_klein.family import FAMILY as KLEIN_FAMILY
+from engine.models.folder_safety import pipeline_class
 from engine.models.locate import BaseKind, BaseModel, hub_folder
 from engine.models.prediction import names_in
 from engine.models.sdxl.family import FAMILY as SDXL_FAMILY
 from engine.models.shape import Arithmetic, BaseShape
 from engine.plugins import plugins
-from engine.storage.untrusted_files import read_json
 
 GROUP = "limner.families"
 """The entry points of other packages."""
@@ -26,8 +26,8 @@ FAMILIES = (SDXL_FAMILY, KLEIN_FAMILY)
 
 
 def family_of(base: BaseModel) -> Family:
-    """The family of a base model, by its folder's ``model_index.json`` or its file's tensors; the first where neither
-    tells: what is wrong with it is told when it is loaded.
+    """The family of a base model, by its folder's ``model_index.json``, its file's tensors, or its hub name while it is
+    not fetched; the first where none tells: what is wrong with it is told when it is loaded.
 
     Raises:
         BaseModelError: its folder names a pipeline that no family has.
@@ -38,7 +38,8 @@ def family_of(base: BaseModel) -> Family:
         return next(filter(lambda family: family.is_in_file(names), _all()), FAMILIES[0])
     named = _pipeline(base)
     if named is None:
-        return FAMILIES[0]
+        hub_name = base.source.lower() if base.kind is BaseKind.HUB else ""
+        return next((each for each in FAMILIES if any(part in hub_name for part in each.hub_names)), FAMILIES[0])
     found = next(filter(lambda family: named in family.pipelines, _all()), None)
     if found is None:
         titles = ", ".join(family.title for family in _all())
@@ -53,15 +54,9 @@ def _all() -> Iterator[Family]:
 
 
 def _pipeline(base: BaseModel) -> str | None:
-    """The pipeline that a model's folder names; None where it says nothing of itself."""
+    """The pipeline that a model's folder names; None where it says nothing of itself, or is not here."""
     folder = Path(base.source) if base.kind is BaseKind.FOLDER else hub_folder(base.source)
-    if folder is None:
-        return None
-    try:
-        named = read_json(folder / "model_index.json")["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return named if isinstance(named, str) else None
+    return pipeline_class(folder) if folder is not None else None
 
 
 def family_named(name: str) -> Family:

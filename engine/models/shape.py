@@ -7,6 +7,9 @@ from typing import Protocol
 
 GIB = 2**30
 
+STATE_BYTES = {"adamw": 16, "adamw8bit": 10, "adafactor": 9, "prodigy": 24}
+"""Bytes a trained weight takes: itself and its gradient in float32, and what the optimizer remembers of it."""
+
 UNIT = 1024
 """Pixels a side of the picture that an area of 1 is."""
 

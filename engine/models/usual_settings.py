@@ -3,12 +3,16 @@ No torch."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import lru_cache
+
 from engine.errors import BaseModelError
 from engine.models.family import Family
-from engine.models.locate import find_base
+from engine.models.locate import find_base, hub_folder
 from engine.models.registry import FAMILIES, family_of
-from engine.settings import Settings
+from engine.settings import BaseSettings, Settings
 from engine.settings.painting import PaintingSettings
+from engine.storage.project_paths import expand_home
 
 
 def family_in(settings: Settings) -> Family:
@@ -17,10 +21,25 @@ def family_in(settings: Settings) -> Family:
     Raises:
         LimnerError: a package's family can't be loaded.
     """
+    return _family(settings.base.model_dump_json(), _stamp(settings.base.model))
+
+
+@lru_cache(maxsize=16)
+def _family(base: str, _stamp: object) -> Family:
+    """As ``family_in``: every picture asks, and a base model's folder is walked through before it is taken."""
     try:
-        return family_of(find_base(settings.base))
+        return family_of(find_base(BaseSettings.model_validate_json(base)))
     except BaseModelError:
         return FAMILIES[0]
+
+
+def _stamp(model: str) -> object:
+    """What is another where there is another model of that name."""
+    path = expand_home(model)
+    for each in (path / "model_index.json", path):
+        with suppress(OSError, ValueError):
+            return each.stat().st_mtime_ns
+    return hub_folder(model)
 
 
 def painting_of(settings: Settings) -> PaintingSettings:

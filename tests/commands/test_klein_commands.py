@@ -12,8 +12,8 @@ from PIL import Image
 from engine.lora.header import read_header
 from engine.project import Project
 from tests.commands.conftest import Run
-from tests.support.small_klein import small_klein
 from tests.support.small_project import small_project
+from tests.support.tiny_klein import tiny_klein
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Project:
     """Trains on a base model of klein's architecture with random weights."""
     project = small_project(
         tmp_path / "james",
-        base__model=str(small_klein(tmp_path / "klein")),
+        base__model=str(tiny_klein(tmp_path / "klein")),
         training__epochs=1,
         training__noise_offset=0.1,
         training__sample_prompts=["jx265 man, red shirt"],

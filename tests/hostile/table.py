@@ -38,7 +38,6 @@ OURS = "our own: it comes with Limner, or this machine says it"
 
 FILES: dict[str, str] = {
     "engine.models.locate": MODELS,
-    "engine.models.registry": MODELS,
     "engine.bundle.bundle": BUNDLES,
     "engine.bundle.contents": BUNDLES,
     "engine.bundle.gallery_file": GALLERY,

@@ -33,6 +33,7 @@ FAMILY = Family(
     base_version="flux2_klein",
     architecture="Flux.2-klein-4b",
     loader="engine.models.flux2_klein.loaded:load",
+    hub_names=("flux.2-klein",),
     painting={"sampler": Sampler.EULER, "guidance_scale": 4.0},
     unused={
         "training.min_snr_gamma": _FLOW,

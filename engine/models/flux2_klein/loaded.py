@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import Flux2KleinPipeline
 
+from engine.errors import BaseModelError
 from engine.models.checks import check_numbers, fingerprint
 from engine.models.flow_noise import FlowNoise, linear_shift
 from engine.models.flux2_klein.loading import Pipeline, load_pipeline
@@ -169,8 +170,9 @@ class KleinBase:
         return {EMBEDS: embeds[0].cpu().contiguous()}
 
     def encode_tokens(self, tokens: torch.Tensor) -> Embeds:
-        """Never: Qwen3 gets no LoRA."""
-        raise NotImplementedError("FLUX.2 klein's text encoder is not trained")
+        """Raises BaseModelError: Qwen3 gets no LoRA."""
+        what = "FLUX.2 klein's text encoder can't be trained"
+        raise BaseModelError(what, "set training.train_text_encoders to false")
 
     def prompt_encoder(self, device: str) -> KleinPromptEncoder:
         """The text encoder, on that device."""
@@ -179,12 +181,12 @@ class KleinBase:
 
     def text_to_image(self, denoiser: Any = None) -> KleinPainter:
         """A pipeline that paints from noise."""
-        self._painter = KleinPainter(self._pipeline(denoiser), self.latent_scale, from_picture=False)
+        self._painter = KleinPainter(self._pipeline(denoiser), self.latent_scale)
         return self._painter
 
     def image_to_image(self) -> KleinPainter:
         """A pipeline that paints from latents."""
-        return KleinPainter(self._pipeline(), self.latent_scale, from_picture=True)
+        return KleinPainter(self._pipeline(), self.latent_scale)
 
     def clean(self) -> Clean:
         """Latents without the flow's noise."""

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 
 from engine.errors import PictureError
 from engine.settings.samplers import NoiseSchedule, Sampler
-
-EMBEDS = "prompt_embeds"
 
 
 def make_scheduler(sampler: Sampler, _schedule: NoiseSchedule, config: Mapping[str, Any]) -> Any:
@@ -35,11 +34,10 @@ class KleinPainter:
     Args:
         pipeline: a ``Flux2KleinPipeline`` without its text encoder.
         grain: pixels a side that become one of a latent's.
-        from_picture: whether it begins from a picture's latents.
     """
 
-    def __init__(self, pipeline: Flux2KleinPipeline, grain: int, from_picture: bool) -> None:
-        self._pipeline, self._grain, self._from_picture = pipeline, grain, from_picture
+    def __init__(self, pipeline: Flux2KleinPipeline, grain: int) -> None:
+        self._pipeline, self._grain = pipeline, grain
         self.negative: torch.Tensor | None = None
         """What is seen of the negative prompt while it paints."""
 
@@ -66,12 +64,13 @@ class KleinPainter:
         height: int = 0,
         image: torch.Tensor | None = None,
         strength: float = 1.0,
-        **_also: object,
+        output_type: str = "latent",
     ) -> Any:
         """Paints. ``images`` of what it returns are latents [n, c, h, w]."""
         denoiser = self._pipeline.transformer
         dtype, device = denoiser.x_embedder.weight.dtype, self._pipeline._execution_device
-        steps = list(torch.linspace(1.0, 1 / num_inference_steps, num_inference_steps).tolist())
+        # As the pipeline itself has them.
+        steps = np.linspace(1.0, 1 / num_inference_steps, num_inference_steps).tolist()
         if image is not None:
             steps = steps[num_inference_steps - max(1, int(num_inference_steps * strength)) :]
             height, width = (int(side) * self._grain for side in image.shape[2:])
@@ -98,7 +97,7 @@ class KleinPainter:
             latents=begin.to(device),
             width=width,
             height=height,
-            output_type="latent",
+            output_type=output_type,
             callback_on_step_end=step_ended,
             callback_on_step_end_tensor_inputs=["latents", *callback_on_step_end_tensor_inputs],
         )

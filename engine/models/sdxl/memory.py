@@ -8,14 +8,11 @@ checkpointing and 1.5 for the block that is computed again.
 
 from __future__ import annotations
 
-from engine.models.shape import GIB, MemoryParts, StepShape
+from engine.models.shape import GIB, STATE_BYTES, MemoryParts, StepShape
 
 LORA_WEIGHTS_A_RANK = 2_659_840
 TEXT_LORA_WEIGHTS_A_RANK = 165_888 + 737_280
 """Weights of a LoRA for each unit of rank: on the U-Net's 722 linears, and on those of both text encoders."""
-
-STATE_BYTES = {"adamw": 16, "adamw8bit": 10, "adafactor": 9, "prodigy": 24}
-"""Bytes a trained weight takes: itself and its gradient in float32, and what the optimizer remembers of it."""
 
 _UNET_GIB = 4.78
 _TEXT_ENCODERS_GIB = 1.52

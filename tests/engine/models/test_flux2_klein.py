@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from diffusers import Flux2KleinPipeline, Flux2Transformer2DModel
+from diffusers import AutoencoderKLFlux2, Flux2KleinPipeline, Flux2Transformer2DModel
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from peft import LoraConfig
 from PIL import Image
@@ -18,14 +19,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from engine.errors import BaseModelError, PictureError
 from engine.models.flow_noise import FlowNoise, linear_shift, shifted
 from engine.models.flux2_klein.arithmetic import KleinArithmetic
-from engine.models.flux2_klein.loaded import KleinBase
+from engine.models.flux2_klein.loaded import DOUBLE, SINGLE, KleinBase
 from engine.models.flux2_klein.shape import PUBLISHED, size_of
 from engine.models.flux2_klein.shape import shape_of as klein_shape_of
 from engine.models.loading import load_base
 from engine.models.locate import BaseKind, BaseModel, find_base
 from engine.models.prediction import Prediction
 from engine.models.registry import arithmetic_of, family_of, shape_of
-from engine.models.usual_settings import painting_of, without_effect
+from engine.models.shape import StepShape
+from engine.models.usual_settings import family_in, painting_of, without_effect
 from engine.pictures.painting.pipeline import Painting
 from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed
 from engine.settings import BaseSettings, Settings
@@ -34,14 +36,15 @@ from engine.training.data.batch import Batch
 from engine.training.step.lora_adapter import add_lora
 from engine.training.step.loss import LossWeights, diffusion_loss
 from engine.training.step.randomness import StepRandomness
-from tests.support.small_klein import TOKENS, small_klein
+from tests.support.tiny_klein import tiny_klein
+from tools.make_base.klein_parts import TOKENS
 
 PROMPT = "jx265 man, red shirt, blue background"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_klein(tmp_path_factory.mktemp("klein") / "base")
+    return tiny_klein(tmp_path_factory.mktemp("klein") / "base")
 
 
 @pytest.fixture(scope="module")
@@ -196,10 +199,9 @@ def test_sigmas_are_drawn_as_a_shifted_sigmoid_of_normal_numbers() -> None:
     assert noise.spread(4, (16, 8, 8)).tolist() == sorted(noise.spread(4, (16, 8, 8)).tolist())
 
 
-@pytest.mark.parametrize("side", [512, 1024])
-def test_the_arithmetic_is_what_pytorch_counts(side: int) -> None:
-    tokens = (side // 16) ** 2
-    with torch.device("meta"), FlopCounterMode(display=False) as counted:
+def published(rank: int | None = None, again: bool = False) -> Flux2Transformer2DModel:
+    """The 4B's transformer without numbers, with a LoRA of a rank and gradient checkpointing."""
+    with torch.device("meta"):
         model = Flux2Transformer2DModel(
             patch_size=1,
             in_channels=128,
@@ -209,20 +211,60 @@ def test_the_arithmetic_is_what_pytorch_counts(side: int) -> None:
             num_attention_heads=24,
             joint_attention_dim=7680,
             guidance_embeds=False,
-        )
-        model(
-            hidden_states=torch.empty(1, tokens, 128),
-            encoder_hidden_states=torch.empty(1, 512, 7680),
-            timestep=torch.empty(1),
-            img_ids=torch.empty(1, tokens, 4),
-            txt_ids=torch.empty(1, 512, 4),
-            guidance=None,
-            return_dict=False,
-        )
+        ).requires_grad_(False)
+        if rank is not None:
+            targets = [f"transformer_blocks.{n}.{name}" for n in range(5) for name in DOUBLE]
+            targets += [f"single_transformer_blocks.{n}.{name}" for n in range(20) for name in SINGLE]
+            model.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets))
+            model.train()
+        if again:
+            model.enable_gradient_checkpointing()
+    return model
+
+
+def seen(model: Flux2Transformer2DModel, side: int) -> torch.Tensor:
+    """What it says of a picture of that side in pixels."""
+    tokens = (side // 16) ** 2
+    said: torch.Tensor = model(
+        hidden_states=torch.empty(1, tokens, 128),
+        encoder_hidden_states=torch.empty(1, 512, 7680),
+        timestep=torch.empty(1),
+        img_ids=torch.empty(1, tokens, 4),
+        txt_ids=torch.empty(1, 512, 4),
+        guidance=None,
+        return_dict=False,
+    )[0]
+    return said
+
+
+@pytest.mark.parametrize("side", [512, 1024])
+def test_a_forward_pass_is_what_pytorch_counts(side: int) -> None:
+    model = published()
+    with torch.device("meta"), FlopCounterMode(display=False) as counted:
+        seen(model, side)
     size = PUBLISHED["FLUX.2 klein 4B"]
     reckoned = KleinArithmetic(size).forward_tflop((side / 1024) ** 2)
     assert reckoned == pytest.approx(counted.get_total_flops() / 1e12, rel=0.01)
     assert size.parameters == pytest.approx(sum(each.numel() for each in model.parameters()), rel=0.01)
+
+
+@pytest.mark.parametrize(("side", "rank", "again"), [(512, 8, False), (1024, 32, True)])
+def test_a_step_is_what_pytorch_counts(side: int, rank: int, again: bool) -> None:
+    model = published(rank, again)
+    with torch.device("meta"), FlopCounterMode(display=False) as counted:
+        seen(model, side).sum().backward()
+    shape = StepShape(side, 1, rank, gradient_checkpointing=again)
+    reckoned = KleinArithmetic(PUBLISHED["FLUX.2 klein 4B"]).step_tflop(shape)
+    assert reckoned == pytest.approx(counted.get_total_flops() / 1e12, rel=0.01)
+
+
+def test_decoding_is_what_pytorch_counts() -> None:
+    with torch.device("meta"):
+        vae = AutoencoderKLFlux2()
+    with torch.device("meta"), FlopCounterMode(display=False) as counted:
+        vae.decode(torch.empty(1, 32, 128, 128))
+    reckoned = KleinArithmetic(PUBLISHED["FLUX.2 klein 4B"]).decoding_tflop(1.0)
+    assert reckoned == pytest.approx(counted.get_total_flops() / 1e12, rel=0.01)
 
 
 def test_a_base_is_known_by_its_folder_and_its_size_told(folder: Path) -> None:
@@ -237,6 +279,8 @@ def test_a_base_is_known_by_its_folder_and_its_size_told(folder: Path) -> None:
     assert arithmetic_of(shape.family, shape.name).forward_tflop(1.0) > 0
     hub = BaseModel(BaseKind.HUB, "black-forest-labs/FLUX.2-klein-base-9B")
     assert klein_shape_of(hub).name == "FLUX.2 klein 9B"
+    assert family_of(hub).title == "FLUX.2 klein", "though it was not fetched yet"
+    assert family_of(BaseModel(BaseKind.HUB, "stabilityai/stable-diffusion-xl-base-1.0")).title == "SDXL"
 
 
 def test_a_transformer_alone_is_refused_with_what_is_missing(tmp_path: Path) -> None:
@@ -262,6 +306,16 @@ def test_what_the_family_is_usually_painted_with_fills_what_is_not_set(folder: P
     own = Settings.model_validate({"base": {"model": str(folder)}, "painting": {"guidance_scale": 2.5}})
     assert (painting_of(own).sampler, painting_of(own).guidance_scale) == (Sampler.EULER, 2.5)
     assert painting_of(Settings()).sampler is Sampler.DPMPP_2M, "SDXL's are the defaults"
+
+
+def test_another_model_under_the_same_name_is_noticed(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "base"))
+    settings = Settings.model_validate({"base": {"model": str(copy)}})
+    assert family_in(settings).title == "FLUX.2 klein"
+    index = copy / "model_index.json"
+    index.write_text(index.read_text().replace("Flux2KleinPipeline", "StableDiffusionXLPipeline"))
+    os.utime(index, ns=(1, 1))
+    assert family_in(settings).title == "SDXL"
 
 
 def test_settings_without_effect_are_told(folder: Path) -> None:
