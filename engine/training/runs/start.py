@@ -16,6 +16,7 @@ from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.lora.header import LoraHeader, read_header
 from engine.lora.key_formats import module_of
+from engine.lora.layouts import layout_named, made_for
 from engine.lora.module_names import Part
 from engine.models.locate import BaseKind, find_base
 from engine.models.registry import shape_of
@@ -124,7 +125,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     images = of_the_person(training_set_of(project, settings))
     chosen = choose(settings, shape_of(find_base(settings.base)), card_here(), images)
     check_packages(chosen.settings.training)
-    _check_start(chosen.settings)
+    check_start(chosen.settings)
     choices = [{"what": f"{each.key} {each.value}", "why": each.reason} for each in chosen.choices if not each.own]
     return {"settings": chosen.settings.model_dump(mode="json"), "choices": choices, "remarks": remarks}
 
@@ -145,8 +146,14 @@ def _refuse_second(project: Project) -> None:
         raise JobError(f"{live.id} is being trained", "follow it with limner watch, or end it with limner stop")
 
 
-def _check_start(settings: Settings) -> None:
-    """Whether the run can go on from the LoRA file that it is to start from; cheap, by the file's header."""
+def check_start(settings: Settings) -> None:
+    """Whether a run can go on from the LoRA file that it is to start from; cheap, by the file's header.
+
+    Raises:
+        TrainingError: the file has other ranks than the run, no module that the run trains, or scales that would
+            be lost.
+        LoraFileError: it can't be read.
+    """
     path, rank = settings.training.network_weights, settings.training.rank
     if path is None:
         return
@@ -165,7 +172,14 @@ def _check_start(settings: Settings) -> None:
 
 
 def _ranks(header: LoraHeader, texts: bool) -> set[int]:
-    """The ranks of a file's modules that a run trains: linears of transformers, and of text encoders with ``texts``."""
+    """The ranks of a file's modules that a run trains: linears of transformers, and of text encoders with ``texts``.
+
+    Where a file has one linear for several, its matrices may be stacked: those have the rank of the others.
+    """
+    layout = layout_named(made_for(header))
+    if layout is not None:
+        alone = {rank for name, (_, rank, _) in header.modules.items() if len(layout.modules(name)) == 1}
+        return alone or {rank for _, rank, _ in header.modules.values()}
     found: set[int] = set()
     for name, (_, rank, _) in header.modules.items():
         try:

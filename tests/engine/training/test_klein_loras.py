@@ -12,7 +12,7 @@ import torch
 from diffusers import Flux2KleinPipeline
 from safetensors.torch import load_file, save_file
 
-from engine.errors import LoraFileError
+from engine.errors import LoraFileError, TrainingError
 from engine.lora.compatibility import clients, here
 from engine.lora.conversion.convert import convert
 from engine.lora.file import read_contents
@@ -20,10 +20,12 @@ from engine.lora.header import read_header, read_metadata
 from engine.lora.klein_names import bfl_name, modules_of
 from engine.lora.layouts import Style, made_for
 from engine.lora.module_names import Part
+from engine.settings import Settings
 from engine.training.init_lora import read_start
+from engine.training.runs.start import check_start
 from tests.support.klein_spellings import SPELLINGS, linears_of, make, spelt
 from tests.support.lora_spellings import Made
-from tests.support.small_klein import small_klein
+from tests.support.tiny_klein import tiny_klein
 from tui.cli.main import main
 
 QKV = "diffusion_model.double_blocks.0.img_attn.qkv"
@@ -31,7 +33,7 @@ QKV = "diffusion_model.double_blocks.0.img_attn.qkv"
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = small_klein(tmp_path_factory.mktemp("klein"))
+    folder = tiny_klein(tmp_path_factory.mktemp("klein"))
     return Flux2KleinPipeline.from_pretrained(folder, torch_dtype=torch.float32)
 
 
@@ -213,6 +215,14 @@ def test_a_run_goes_on_from_bfl_s_names_at_their_own_rank(lora: dict[str, Made],
     path = written(tmp_path / "a.safetensors", spelt(lora, SPELLINGS["BFL"]))
     begun = read_start(path, {Part.UNET: list(lora)}, 4, 4.0, None)
     assert (begun.left_out, begun.fresh) == ((), 0)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_run_of_its_rank_may_start_from_each_spelling(name: str, lora: dict[str, Made], tmp_path: Path) -> None:
+    path = written(tmp_path / "a.safetensors", spelt(lora, SPELLINGS[name]))
+    check_start(Settings.model_validate({"training": {"network_weights": str(path), "rank": 4}}))
+    with pytest.raises(TrainingError, match=r"has rank 4, and training\.rank is 8: set training\.rank to 4"):
+        check_start(Settings.model_validate({"training": {"network_weights": str(path), "rank": 8}}))
 
 
 def test_alphas_that_diffusers_tells_of_a_transformer_count(lora: dict[str, Made], tmp_path: Path) -> None:

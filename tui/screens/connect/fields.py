@@ -117,16 +117,6 @@ def kind_at(url: str, base: Path | None) -> LibraryKind | None:
         return None
 
 
-def all_kinds() -> tuple[LibraryKind, ...]:
-    """All kinds of libraries; Limner's own where another package's can't be loaded."""
-    from engine.library.registry import KINDS, kinds
-
-    try:
-        return kinds()
-    except LimnerError:
-        return KINDS
-
-
 def _other_kind(address: LibraryAddress, kind: LibraryKind | None) -> LimnerError | None:
     """What to say where another kind of server answers at a web address than was chosen; None where none does."""
     from engine.errors import NotALibrary

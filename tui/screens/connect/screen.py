@@ -20,7 +20,7 @@ from tui.app.background.job_watcher import JobStatus
 from tui.screens.connect.address_form import AddressForm
 from tui.screens.connect.choose_kind import ChooseKind
 from tui.screens.connect.confirm_server import ask_to_confirm
-from tui.screens.connect.fields import Checked, Entered, all_kinds, kind_at, look
+from tui.screens.connect.fields import Checked, Entered, kind_at, look
 from tui.screens.connect.folder_people import merge_person, rename_person
 from tui.screens.connect.people_pane import PeoplePane
 from tui.screens.connect.results import MARKS, of_error, of_library
@@ -69,6 +69,8 @@ class ConnectScreen(WorkScreen):
         self._scanning = ""
         self._password = ""
         self._person: PersonSettings | None = None
+        self._saved_kind: LibraryKind | None = None
+        """What kind of library the settings name."""
         self._grouped: LibrarySettings | None = None
         """The library, where it is a plain folder that was looked at."""
 
@@ -109,13 +111,18 @@ class ConnectScreen(WorkScreen):
         """In a thread: the first time they are read takes as long as all the rest up to the first frame."""
         project = self.project
 
-        def read(settings: Settings) -> None:
+        def settings_and_kind() -> tuple[Settings, LibraryKind | None]:
+            url = project.settings.library.url
+            return project.settings, kind_at(url, project.root) if url else None
+
+        def read(found: tuple[Settings, LibraryKind | None]) -> None:
+            settings, self._saved_kind = found
             self._person = settings.person
             self._people.mark(settings.person)
             self.ask()
             then(settings)
 
-        self.run_latest("fill" if then == self._fill else "settings", lambda: project.settings, read)
+        self.run_latest("fill" if then == self._fill else "settings", settings_and_kind, read)
 
     def focus_list(self) -> None:
         """The people."""
@@ -181,7 +188,10 @@ class ConnectScreen(WorkScreen):
                 hint: Line = [(self.keyed("{field.submit}"), Ink.ACTIVE), (" moves on, then tests.", Ink.PLAIN)]
                 self._show_results([hint, [("Nothing is ever written to the library.", Ink.MUTED)]])
 
-        self.app.push_screen(ChooseKind(all_kinds(), self._form.kind), chosen)
+        from engine.library.registry import KINDS, kinds
+
+        # A package whose kind can't be loaded is told of, and keeps nobody from the others.
+        self.app.push_screen(ChooseKind(self.try_show(kinds) or KINDS, self._form.kind), chosen)
 
     def _choose(self, kind: LibraryKind) -> None:
         self._form.choose(kind, [(self.keyed("{connect.kind}"), Ink.ACTIVE), (" chooses another", Ink.MUTED)])
@@ -267,9 +277,8 @@ class ConnectScreen(WorkScreen):
         """Writes the settings into the fields, but where somebody was quicker."""
         library = settings.library
         if library.url:
-            kind = kind_at(library.url, self.project.root)
-            if kind is not None and self._form.kind is None:
-                self._choose(kind)
+            if self._saved_kind is not None and self._form.kind is None:
+                self._choose(self._saved_kind)
             self._form.fill(library)
             self._look()
         elif self._form.kind is None:
