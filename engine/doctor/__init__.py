@@ -18,7 +18,7 @@ from engine.doctor.packages import package_checks
 from engine.doctor.room import disk_checks, locks_check, memory_check
 from engine.errors import NoProject, ProjectError
 from engine.project import open_project
-from engine.settings import DEMO_BASE, BaseSettings
+from engine.settings import DEMO_BASES, BaseSettings
 
 __all__ = ["Check", "examine"]
 
@@ -35,7 +35,7 @@ def examine(folder: Path) -> list[Check]:
     else:
         there = Check("project", True, str(project.root))
         base, root = settings.base, project.root
-        tiny = base.model == DEMO_BASE
+        tiny = base.model in DEMO_BASES
         library = [lambda: library_checks(project, settings.library), lambda: [locks_check(project.root)]]
     work: list[Callable[[], Iterable[Check]]] = [
         card_checks,

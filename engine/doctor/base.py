@@ -11,7 +11,7 @@ from engine.errors import LimnerError
 from engine.models.family import Family
 from engine.models.locate import BaseKind, BaseModel, find_base, hub_folder
 from engine.models.registry import family_of
-from engine.settings import DEMO_BASE, BaseSettings
+from engine.settings import DEMO_BASES, BaseSettings
 from engine.storage.untrusted_files import read_json
 
 WEIGHTS = (".safetensors", ".index.json")
@@ -36,7 +36,7 @@ def base_check(settings: BaseSettings) -> Check:
     if missing:
         fix = "copy the whole folder again, or set another base.model in limner.toml"
         return Check("base model", False, f"{base.source} lacks {', '.join(missing)}", fix, needed=True)
-    named = "the demo's own" if settings.model == DEMO_BASE else base.source
+    named = "the demo's own" if settings.model in DEMO_BASES else base.source
     return Check("base model", True, f"{named}, {gigabytes(_size(Path(base.source)))}{noise}")
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from engine.errors import BaseModelError
 from engine.models.folder_safety import PICKLES, check_pipeline, check_weights
 from engine.models.prediction import NoiseKind, Prediction, noise_of_file, noise_of_folder
-from engine.settings import DEMO_BASE, BaseSettings
+from engine.settings import DEMO_BASE, DEMO_BASES, DEMO_KLEIN, BaseSettings
 from engine.storage.project_paths import expand_home
+
+_DEMO_FOLDERS = {DEMO_BASE: "tiny_base", DEMO_KLEIN: "tiny_klein"}
+_DEMO_TITLES = {DEMO_BASE: "limner-tiny-base", DEMO_KLEIN: "limner-tiny-klein"}
 
 
 class BaseKind(StrEnum):
@@ -40,8 +43,9 @@ class BaseModel:
     @property
     def title(self) -> str:
         """A short name for the PNG and the LoRA's metadata."""
-        if self.source == str(demo_folder()):
-            return "limner-tiny-base"
+        for name, title in _DEMO_TITLES.items():
+            if self.source == str(demo_folder(name)):
+                return title
         return Path(self.source).stem if self.kind is BaseKind.FILE else Path(self.source).name
 
 
@@ -58,8 +62,8 @@ def find_base(settings: BaseSettings) -> BaseModel:
 
 def _named(settings: BaseSettings) -> BaseModel:
     name = settings.model
-    if name == DEMO_BASE:
-        return BaseModel(BaseKind.FOLDER, str(demo_folder()))
+    if name in DEMO_BASES:
+        return BaseModel(BaseKind.FOLDER, str(demo_folder(name)))
     path = expand_home(name)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
@@ -138,9 +142,10 @@ def hub_folder(name: str, environment: dict[str, str] | None = None) -> Path | N
     return snapshot if snapshot.is_dir() else None
 
 
-def demo_folder() -> Path:
-    """The tiny base model that comes with Limner, as diffusers loads it.
+def demo_folder(name: str = DEMO_BASE) -> Path:
+    """A tiny base model that comes with Limner, as diffusers loads it.
 
-    It paints drawn people at 64 × 64 and has SDXL's parts and module names; its VAE has factor 4.
+    They paint drawn people at 64 × 64 and have the parts and module names of SDXL and of FLUX.2 klein; their VAEs have
+    factor 4.
     """
-    return Path(str(files("engine.demo").joinpath("tiny_base")))
+    return Path(str(files("engine.demo").joinpath(_DEMO_FOLDERS[name])))

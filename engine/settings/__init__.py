@@ -7,7 +7,7 @@ from engine.settings.captions import (
     Told,
 )
 from engine.settings.file import Settings, change_settings, read_settings, with_changes
-from engine.settings.models import DEMO_BASE, SDXL_BASE, BaseSettings, LanguageModelSettings
+from engine.settings.models import DEMO_BASE, DEMO_BASES, DEMO_KLEIN, SDXL_BASE, BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings, Sampler
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
 from engine.settings.training import Optimizer, Precision, Schedule, TrainingSettings
@@ -15,6 +15,8 @@ from engine.storage.project_paths import SETTINGS_NAME
 
 __all__ = [
     "DEMO_BASE",
+    "DEMO_BASES",
+    "DEMO_KLEIN",
     "SDXL_BASE",
     "SETTINGS_NAME",
     "BaseSettings",

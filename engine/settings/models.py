@@ -13,14 +13,20 @@ SDXL_BASE = "stabilityai/stable-diffusion-xl-base-1.0"
 """The hub's name of SDXL 1.0, the default base model."""
 
 DEMO_BASE = "demo"
-"""The base model's name that stands for the tiny one which comes with Limner."""
+"""The name that stands for the tiny base model of SDXL's architecture which comes with Limner."""
+
+DEMO_KLEIN = "demo-flux2-klein"
+"""The same for FLUX.2 klein's."""
+
+DEMO_BASES = frozenset({DEMO_BASE, DEMO_KLEIN})
+"""Names of base models that are no folders: they come with Limner."""
 
 
 class BaseSettings(Section):
     """The base model."""
 
     model: str = SDXL_BASE
-    """A diffusers folder, a hub name, one ``.safetensors`` file, or ``demo``."""
+    """A diffusers folder, a hub name, one ``.safetensors`` file, or ``demo`` or ``demo-flux2-klein``."""
     config: Path | None = None
     """For a single file without a network: a diffusers folder with a matching configuration."""
     prediction_type: Literal["auto", "epsilon", "v_prediction"] = "auto"

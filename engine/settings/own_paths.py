@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.settings.file import Settings
-from engine.settings.models import DEMO_BASE
+from engine.settings.models import DEMO_BASES
 
 
 def with_own_paths(settings: Settings, root: Path) -> Settings:
@@ -24,7 +24,7 @@ def with_own_paths(settings: Settings, root: Path) -> Settings:
         for name, path in (("config", base.config), ("vae", base.vae))
         if path is not None and _is_own(root, path)
     }
-    if "model" in base.model_fields_set and base.model != DEMO_BASE and _is_own(root, Path(base.model)):
+    if "model" in base.model_fields_set and base.model not in DEMO_BASES and _is_own(root, Path(base.model)):
         found["model"] = str(root / base.model)
     if found:
         settings = settings.model_copy(update={"base": base.model_copy(update=found)})

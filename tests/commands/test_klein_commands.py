@@ -10,6 +10,8 @@ from diffusers import Flux2KleinPipeline
 from PIL import Image
 
 from engine.lora.header import read_header
+from engine.models.locate import find_base
+from engine.models.registry import family_of, shape_of
 from engine.project import Project
 from tests.commands.conftest import Run
 from tests.support.small_project import small_project
@@ -33,6 +35,17 @@ def project(tmp_path: Path) -> Project:
     kept = [line for line in text.splitlines() if not line.startswith(("guidance_scale", "sampler"))]
     project.settings_path.write_text("\n".join(kept) + "\n")
     return project
+
+
+def test_the_demo_takes_a_tiny_klein_and_keeps_to_it(run: Run, project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    assert run("demo", folder, "--base", "flux2-klein", "--json").record["project"] == str(folder)
+    demo = Project(folder)
+    base = find_base(demo.settings.base)
+    assert (base.title, family_of(base).title, shape_of(base).resolution) == ("limner-tiny-klein", "FLUX.2 klein", 64)
+    assert demo.settings.painting.steps == 8
+    assert run("demo", folder, "--json").code == 0, "the one that is there"
+    assert "holds a demo with another base model" in run("demo", folder, "--base", "sdxl", "--json").failure
 
 
 def test_klein_is_trained_and_painted_with_by_commands(run: Run, project: Project, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.errors import PictureError
 from engine.jobs.folder import JobFolder
-from engine.settings import DEMO_BASE, BaseSettings
+from engine.settings import DEMO_BASES, BaseSettings
 from engine.storage.atomic_files import write_text
 from engine.storage.project_paths import ProjectPaths
 from engine.storage.untrusted_files import read_json
@@ -172,7 +172,7 @@ def _score(record: dict[str, Any]) -> Score:
 
 def identity_for(base: BaseSettings) -> str:
     """The name of what compares pictures painted with a base model."""
-    return "drawn" if base.model == DEMO_BASE else "photographs"
+    return "drawn" if base.model in DEMO_BASES else "photographs"
 
 
 def write_likeness(run: JobFolder, likeness: Likeness) -> None:

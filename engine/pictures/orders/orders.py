@@ -20,7 +20,7 @@ from engine.project import Project
 from engine.prompts.extra_networks import strip
 from engine.prompts.grammar import chosen
 from engine.prompts.to_paint import names_a_lora, remarks_on, weighs
-from engine.settings import DEMO_BASE, Settings
+from engine.settings import DEMO_BASES, Settings
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
 from engine.storage.project_paths import expand_home
 from engine.training.runs.run_status import run_status
@@ -131,7 +131,7 @@ def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
     model = project.settings.base.model
     there = expand_home(model)
     # The demo's base keeps its name, whatever folder is called the same where somebody stands.
-    base = str(there.resolve()) if model != DEMO_BASE and there.exists() else model
+    base = str(there.resolve()) if model not in DEMO_BASES and there.exists() else model
     return checked(settled(replace(order, others=(*order.others, *named)), base))
 
 

@@ -36,7 +36,7 @@ from engine.pictures.painting.preview import write_preview
 from engine.pictures.painting.request import Callbacks, GenerationParams, alike, params_of, subject_of
 from engine.project import Project
 from engine.prompts.extra_networks import strip
-from engine.settings import DEMO_BASE, BaseSettings
+from engine.settings import DEMO_BASES, BaseSettings
 from engine.storage.project_paths import expand_home
 
 LOOK_SECONDS = 0.1
@@ -360,6 +360,6 @@ def _find(project: Project, base: str | None) -> BaseModel:
     settings = project.settings.base
     if base is None or base in (settings.model, str(expand_home(settings.model).resolve())):
         return find_base(settings if base is None else settings.model_copy(update={"model": base}))
-    config = None if base == DEMO_BASE else settings.config
+    config = None if base in DEMO_BASES else settings.config
     # What the settings say of their own model holds for no other.
     return find_base(BaseSettings(model=base, config=config))

@@ -22,7 +22,7 @@ from engine.models.locate import BaseKind, find_base
 from engine.models.registry import shape_of
 from engine.models.usual_settings import painting_of, without_effect
 from engine.project import Project
-from engine.settings import DEMO_BASE, Settings, with_changes
+from engine.settings import DEMO_BASES, Settings, with_changes
 from engine.storage.file_locks import file_lock
 from engine.storage.project_paths import expand_home
 from engine.training.planning.budget import check_budget
@@ -199,7 +199,7 @@ def _grounded(settings: Settings) -> Settings:
     base = find_base(settings.base)
     if base.vae is not None:
         settings = with_changes(settings, {"base.vae": base.vae})
-    if settings.base.model == DEMO_BASE or base.kind is BaseKind.HUB:
+    if settings.base.model in DEMO_BASES or base.kind is BaseKind.HUB:
         return settings
     config = base.config and expand_home(base.config).resolve()
     return with_changes(settings, {"base.model": base.source, "base.config": config})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from engine.demo.project import make_demo_project
+from engine.demo.project import TINY_BASES, make_demo_project
 from engine.demo.whole_way import Outcome, whole_way
 from tui.cli.progress import Narrator
 from tui.cli.report import document, json_option, narrate
@@ -17,13 +17,16 @@ from tui.cli.report import document, json_option, narrate
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--base", type=click.Choice(list(TINY_BASES)), help="Whose architecture the tiny base model has [default: sdxl]."
+)
 @click.option("--run", is_flag=True, help="Run all steps unattended, up to the portraits and their likeness.")
 @json_option
-def demo(folder: Path, run: bool, as_json: bool) -> None:
+def demo(folder: Path, base: str | None, run: bool, as_json: bool) -> None:
     """Make the demo project in FOLDER and open it.
 
     It is a small photo library of drawn people with a PhotoPrism index, and a tiny base model of SDXL's
-    architecture that really learns. With --run the whole job is done, on a CPU in minutes.
+    or FLUX.2 klein's architecture that really learns. With --run the whole job is done, on a CPU in minutes.
     """
     started = time.monotonic()
     narrator = Narrator()
@@ -32,7 +35,7 @@ def demo(folder: Path, run: bool, as_json: bool) -> None:
         from tui.app.launch import check_terminal
 
         check_terminal()
-    project = make_demo_project(folder, narrator)
+    project = make_demo_project(folder, narrator, base)
     if not run:
         if as_json:
             document({"project": str(project.root)})
