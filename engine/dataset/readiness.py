@@ -13,12 +13,17 @@ from engine.dataset.files.layout import TrainingImage
 from engine.dataset.files.manifest import Manifest
 from engine.settings import Settings
 
-MOST_TOKENS = 75
-"""What CLIP's text encoders read at once; trainers cut off what is longer, or encode it in chunks."""
-
 FRAMINGS = ("close", "half", "full")
 
-CountTokens = Callable[[str], int]
+
+@dataclass(frozen=True)
+class TokenCount:
+    """How long captions may be."""
+
+    of: Callable[[str], int]
+    """Tokens of a text, by the base model's own tokenizer."""
+    most: int
+    """Tokens that a run sees of a caption, its trigger word's included: 75 where CLIP reads them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Finding:
 
 
 def findings(
-    images: Sequence[TrainingImage], manifest: Manifest, settings: Settings, count: CountTokens | None = None
+    images: Sequence[TrainingImage], manifest: Manifest, settings: Settings, count: TokenCount | None = None
 ) -> list[Finding]:
     """What is missing or doubtful, the worst first; nothing where all is well.
 
@@ -50,7 +55,7 @@ def findings(
         images: the dataset's.
         manifest: which framing each was cut in.
         settings: the person's words, and the mix that is wanted.
-        count: how many tokens a caption takes, by the base model's own tokenizer; None: not told.
+        count: how many tokens a caption takes and may take; None: not told.
     """
     if not images:
         return [Finding("no images", stops=True)]
@@ -62,14 +67,14 @@ def findings(
 
 
 def caption_findings(
-    images: Sequence[TrainingImage], settings: Settings, count: CountTokens | None = None
+    images: Sequence[TrainingImage], settings: Settings, count: TokenCount | None = None
 ) -> list[Finding]:
     """What is wrong with captions whatever learns from them: none, the trigger word not first or not once, too long.
 
     Args:
         images: the dataset's.
         settings: the person's words.
-        count: how many tokens a caption takes, by the base model's own tokenizer; None: not told.
+        count: how many tokens a caption takes and may take; None: not told.
     """
     person = settings.person
     found = [
@@ -86,8 +91,8 @@ def caption_findings(
         Finding(f"{person.trigger} twice", _names(images, lambda each: _words(each).count(person.trigger) > 1)),
     ]
     if count is not None:
-        long = _names(images, lambda each: count(each.caption) > MOST_TOKENS)
-        found.append(Finding(f"more than {MOST_TOKENS} tokens", long))
+        long = _names(images, lambda each: count.of(each.caption) > count.most)
+        found.append(Finding(f"more than {count.most} tokens", long))
     return [each for each in found if each.images]
 
 

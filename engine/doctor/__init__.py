@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from engine.doctor.base import base_check
+from engine.doctor.base import base_checks
 from engine.doctor.card import card_checks
 from engine.doctor.check import Check
 from engine.doctor.library import library_checks
@@ -42,7 +42,7 @@ def examine(folder: Path) -> list[Check]:
         lambda: [memory_check(tiny)],
         lambda: disk_checks({"project": root, "base models": _models_folder()}, tiny),
         *library,
-        lambda: [base_check(base)],
+        lambda: base_checks(base),
         package_checks,
     ]
     with ThreadPoolExecutor(len(work)) as pool:

@@ -11,6 +11,7 @@ from engine.errors import LimnerError
 from engine.models.family import Family
 from engine.models.locate import BaseKind, BaseModel, find_base, hub_folder
 from engine.models.registry import family_of
+from engine.models.usual_settings import find_painting_base
 from engine.settings import DEMO_BASES, BaseSettings
 from engine.storage.untrusted_files import read_json
 
@@ -21,23 +22,44 @@ CUT_OFF = 0.15
 """A single file has a third of its usual size in eight bits; below this share it was cut off."""
 
 
+def base_checks(settings: BaseSettings) -> list[Check]:
+    """The base model that the settings name, and the one to paint with where that is another."""
+    found = [base_check(settings)]
+    if settings.for_painting is settings:
+        return found
+    try:
+        find_painting_base(settings)
+    except LimnerError as error:
+        return [*found, Check("paint with", False, error.what, error.fix, needed=True)]
+    return [*found, replace(base_check(settings.for_painting), name="paint with")]
+
+
 def base_check(settings: BaseSettings) -> Check:
-    """The base model that the settings name."""
+    """The base model that the settings train on."""
     try:
         base = find_base(settings)
+        family = family_of(base)
     except LimnerError as error:
         return Check("base model", False, error.what, error.fix, needed=True)
+    found = _whole(base, family)
+    if not found.ok:
+        return found
+    named = "the demo's own" if settings.model in DEMO_BASES else base.source
+    detail = f"{family.title}: {found.detail.replace(base.source, named, 1)}"
     noise = f"; {base.noise.words()}" if base.noise is not None else ""
-    family = family_of(base)
+    licence = family.licences.get(family.shape(base).name)
+    return replace(found, detail=detail + noise + (f"; its licence: {licence}" if licence else ""))
+
+
+def _whole(base: BaseModel, family: Family) -> Check:
+    """Whether all of it is here."""
     if base.kind is not BaseKind.FOLDER:
-        found = _file(Path(base.source), family) if base.kind is BaseKind.FILE else _hub(base, family)
-        return replace(found, detail=f"{found.detail}{noise}") if found.ok else found
+        return _file(Path(base.source), family) if base.kind is BaseKind.FILE else _hub(base, family)
     missing = missing_parts(Path(base.source), family)
     if missing:
         fix = "copy the whole folder again, or set another base.model in limner.toml"
         return Check("base model", False, f"{base.source} lacks {', '.join(missing)}", fix, needed=True)
-    named = "the demo's own" if settings.model in DEMO_BASES else base.source
-    return Check("base model", True, f"{named}, {gigabytes(_size(Path(base.source)))}{noise}")
+    return Check("base model", True, f"{base.source}, {gigabytes(_size(Path(base.source)))}")
 
 
 def missing_parts(folder: Path, family: Family) -> list[str]:
@@ -57,7 +79,8 @@ def missing_parts(folder: Path, family: Family) -> list[str]:
 
 
 def _hub(base: BaseModel, family: Family) -> Check:
-    fix = f"hf download {shlex.quote(base.source)} --include '*.json' '*.txt' '*.fp16.safetensors'"
+    wanted = " ".join(f"'{each}'" for each in family.hub_files)
+    fix = f"hf download {shlex.quote(base.source)} --include {wanted}"
     folder = hub_folder(base.source)
     if folder is None:
         how_much = f"about {family.file_gb:.0f} GB" if family.file_gb else "it"

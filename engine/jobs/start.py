@@ -118,7 +118,7 @@ def _from_a_hub(project: Path, kind: JobKind) -> bool:
     except LimnerError:
         return False
     captioners = (settings.captions.wd14, settings.captions.blip, settings.captions.florence)
-    names = captioners if kind is JobKind.CAPTION else (settings.base.model,)
+    names = captioners if kind is JobKind.CAPTION else (settings.base.model, settings.base.for_painting.model)
     return any(name.count("/") == 1 and not expand_home(name).exists() for name in names)
 
 

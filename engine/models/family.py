@@ -45,10 +45,23 @@ class Family:
     """What hub names of its models have in them, in lower case: until one is fetched nothing else tells."""
     painting: Mapping[str, Any] = field(default_factory=dict)
     """Settings of ``painting`` that its models are usually painted with, where these are not the defaults."""
+    is_distilled: Callable[[BaseModel], bool] = lambda _base: False
+    """Whether a model of it was distilled to paint in few steps: nobody trains on such a one. Never raises."""
+    distilled_painting: Mapping[str, Any] = field(default_factory=dict)
+    """What ``painting`` is for those that were."""
     unused: Mapping[str, str] = field(default_factory=dict)
     """Settings that mean nothing for it, as ``training.noise_offset``, and why."""
     prompt_weights: bool = True
     """Whether its text encoders can be made to heed ``(word:1.2)``."""
+    hub_files: tuple[str, ...] = ("*.json", "*.txt", "*.fp16.safetensors")
+    """What of a hub's model is downloaded, as patterns of ``hf download --include``."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Of published models that not everybody may use for everything, by ``BaseShape.name``: what their licence is."""
+    text_tokens: int | None = None
+    """Tokens of a text that its denoiser sees, those of ``text_template`` included; what follows is cut off. None:
+    prompts are read in chunks of 75, as many as there are."""
+    text_template: str = "{}"
+    """The chat message that its text encoder reads, around a prompt."""
     file_gb: float | None = None
     """The size of a whole single file in GB (10⁹ bytes); None: its models come as folders."""
     lora_layout: str | None = None

@@ -32,11 +32,17 @@ MOST_FILES = 10_000
 
 def pipeline_class(folder: Path) -> str | None:
     """The pipeline that a diffusers folder's ``model_index.json`` names; None where it names none, or is none."""
-    try:
-        named = read_json(folder / "model_index.json")["_class_name"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    named = pipeline_index(folder).get("_class_name")
     return named if isinstance(named, str) else None
+
+
+def pipeline_index(folder: Path) -> dict[str, Any]:
+    """What a diffusers folder's ``model_index.json`` says; nothing where it can't be read, which loading tells."""
+    try:
+        index = read_json(folder / "model_index.json")
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return index if isinstance(index, dict) else {}
 
 
 def check_pipeline(folder: Path) -> None:

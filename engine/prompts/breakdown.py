@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import PromptError
-from engine.models.chunks import Chunk
+from engine.models.chunks import ROOM, Chunk
+from engine.models.family import Family
 from engine.prompts.attention import Piece, Remark, parse_attention
 from engine.prompts.extra_networks import LoraTag, strip
 from engine.prompts.prompt_editing import Stretch, parse_schedule
@@ -30,6 +31,15 @@ class Breakdown:
     remarks: tuple[Remark, ...]
     chunks: tuple[Chunk[Word], ...] = ()
     """Of the stretch with the most tokens; empty where the base model's tokenizer is not at hand."""
+    room: int = ROOM
+    """Tokens that a chunk may have."""
+    besides: tuple[str, ...] = ()
+    """What is odd about painting it and has no place in it: a negative prompt that means nothing, say."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All that is odd about it."""
+        return (*map(str, self.remarks), *self.besides)
 
     @property
     def tokens(self) -> int | None:
@@ -45,13 +55,18 @@ class Breakdown:
             "schedule": [[stretch.until, stretch.text] for stretch in self.schedule],
             "loras": [{"name": each.name, "te": each.te, "unet": each.unet} for each in self.loras],
             "tokens": self.tokens,
+            "room": self.room,
             "chunks": [{"tokens": len(each.tokens), "text": chunk_text(each)} for each in self.chunks],
-            "warnings": [str(remark) for remark in self.remarks],
+            "warnings": list(self.warnings),
         }
 
 
 def take_apart(
-    prompt: str, steps: int, words: Words | None = None, known_loras: Collection[str] | None = None
+    prompt: str,
+    steps: int,
+    words: Words | None = None,
+    known_loras: Collection[str] | None = None,
+    family: Family | None = None,
 ) -> Breakdown:
     """Reads a prompt as A1111 does. No text is refused.
 
@@ -60,24 +75,28 @@ def take_apart(
         steps: how many steps are painted.
         words: the base model's tokenizer, for chunks.
         known_loras: the names that ``<lora:NAME>`` may give; None: nobody can tell.
+        family: the base model's: what of the syntax means nothing to it is remarked; None: nobody can tell.
     """
     bare = strip(prompt)
     remarks = list(bare.remarks)
     for tag in bare.loras:
         if known_loras is not None and tag.name not in known_loras:
             remarks.append(Remark(tag.at, _unknown(tag.name, known_loras), fatal=True))
-    _, odd = parse_attention(bare.text)
+    pieces, odd = parse_attention(bare.text)
+    if family is not None:
+        odd += _meaningless(bare.text, pieces, family)
     schedule, odd_schedule = parse_schedule(bare.text, steps)
     odd += odd_schedule
     if joint := _AND.search(bare.text):
         odd.append(
             Remark(joint.start(), "AND joins prompts in A1111, not here: write it in lower case, or use a comma", True)
         )
-    remarks += [replace(remark, at=bare.place(remark.at)) for remark in odd]
     chunks: list[Chunk[Word]] = []
     if words is not None:
         every = [words.chunks(parse_attention(text)[0]) for text in {stretch.text for stretch in schedule}]
         chunks = max(every, key=lambda each: (len(each), sum(len(chunk.tokens) for chunk in each)))
+        odd += _cut_off(chunks, words.room, len(bare.text))
+    remarks += [replace(remark, at=bare.place(remark.at)) for remark in odd]
     return Breakdown(
         prompt=prompt,
         steps=steps,
@@ -86,6 +105,7 @@ def take_apart(
         loras=bare.loras,
         remarks=tuple(sorted(remarks, key=lambda remark: remark.at)),
         chunks=tuple(chunks),
+        room=words.room if words is not None else ROOM,
     )
 
 
@@ -100,6 +120,28 @@ def refuse_what_cannot_be_painted(breakdown: Breakdown) -> None:
 def chunk_text(chunk: Chunk[Word]) -> str:
     """The letters of a chunk."""
     return "".join(word.text for word in chunk.tokens).strip()
+
+
+def _meaningless(text: str, pieces: Sequence[Piece], family: Family) -> list[Remark]:
+    """What A1111 would heed and a family does not."""
+    found = []
+    weighed = next((each for each in pieces if each.weight != 1 and not each.is_break), None)
+    if weighed is not None and not family.prompt_weights:
+        at = max(0, text.find(weighed.text.strip()))
+        found.append(Remark(at, f"{family.title} ignores weights: (word:1.2) is read as word"))
+    if any(each.is_break for each in pieces) and family.text_tokens is not None:
+        found.append(Remark(text.index("BREAK"), f"{family.title} reads a prompt as a whole: BREAK has no effect"))
+    return found
+
+
+def _cut_off(chunks: Sequence[Chunk[Word]], room: int, end: int) -> list[Remark]:
+    """What does not fit into the one chunk that a text may have; of several none has more than it may."""
+    left = chunks[0].tokens[room:]
+    if not left:
+        return []
+    words = "".join(each.text for each in left[:6]).strip()
+    what = f"{len(left)} of {len(chunks[0].tokens)} tokens are cut off, from “{words}” on: this base model reads {room}"
+    return [Remark(end, what)]
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from engine.errors import PromptError
-from engine.prompts.attention import Remark, parse_attention
+from engine.models.family import Family
+from engine.prompts.attention import Remark
 from engine.prompts.breakdown import Breakdown, refuse_what_cannot_be_painted, take_apart
 from engine.prompts.extra_networks import strip
 from engine.prompts.grammar import SLOTS, chosen, fill, lone_braces, plain
@@ -26,6 +27,7 @@ def read_prompt(
     seed: int | None = None,
     words: Words | None = None,
     known_loras: Collection[str] | None = None,
+    family: Family | None = None,
 ) -> Breakdown:
     """A prompt taken apart as it is painted. No text is refused: what is wrong with it is a remark.
 
@@ -36,6 +38,7 @@ def read_prompt(
         seed: which of its choices are taken; None: the first.
         words: the base model's tokenizer, for chunks.
         known_loras: the names that ``<lora:NAME>`` may give; None: nobody can tell.
+        family: the base model's; None: nobody can tell.
     """
     try:
         if seed is not None and person is not None:
@@ -47,7 +50,7 @@ def read_prompt(
         # Shown as it is, with why nobody can paint it.
         prompt = _with_words(text, person)
         odd = [Remark(0, f"{error.what}: {error.fix}" if error.fix else error.what, fatal=True)]
-    found = take_apart(prompt, steps, words, known_loras)
+    found = take_apart(prompt, steps, words, known_loras, family)
     return replace(found, remarks=tuple(sorted((*odd, *found.remarks), key=lambda each: each.at)))
 
 
@@ -58,6 +61,8 @@ def remarks_on(
     seed: int,
     known_loras: Collection[str] | None,
     negatives: Iterable[str] = (),
+    family: Family | None = None,
+    words: Words | None = None,
 ) -> list[str]:
     """What is odd about prompts that are about to be painted, each remark once.
 
@@ -66,20 +71,15 @@ def remarks_on(
     """
     found: dict[str, None] = {}
     for text in texts:
-        read = read_prompt(text, person, steps, seed, known_loras=known_loras)
+        read = read_prompt(text, person, steps, seed, words, known_loras, family)
         refuse_what_cannot_be_painted(read)
         found |= dict.fromkeys(str(each) for each in read.remarks)
     for negative in negatives:
-        read = take_apart(negative, steps)
+        read = take_apart(negative, steps, words, family=family)
         refuse_what_cannot_be_painted(read)
         odd = [*(str(each) for each in read.remarks), *([LORA_IN_NEGATIVE] if read.loras else [])]
         found |= dict.fromkeys(f"negative prompt: {each}" for each in odd)
     return list(found)
-
-
-def weighs(prompt: str) -> bool:
-    """Whether a piece of a prompt has a weight."""
-    return any(piece.weight != 1 for piece in parse_attention(prompt)[0])
 
 
 def names_a_lora(prompt: str) -> bool:

@@ -11,8 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.models.chunks import Chunk, in_chunks
+from engine.models.chunks import ROOM, Chunk, in_chunks
 from engine.models.locate import BaseKind, BaseModel
+from engine.models.registry import family_of
 from engine.prompts.attention import Piece
 from engine.storage.untrusted_files import read_json, read_text
 
@@ -26,10 +27,21 @@ class Word:
 
 
 class Words:
-    """A tokenizer of CLIP's kind."""
+    """A tokenizer.
 
-    def __init__(self, tokenizer: Any) -> None:
+    Args:
+        tokenizer: of the package tokenizers.
+        most: tokens of a text that the denoiser sees; None: it is read in chunks of 75.
+        template: what is read around a prompt.
+    """
+
+    def __init__(self, tokenizer: Any, most: int | None = None, template: str = "{}") -> None:
         self._tokenizer = tokenizer
+        self.chunked = most is None
+        """Whether a longer prompt goes on in another chunk."""
+        around = template.replace("{}", "")
+        self.room = ROOM if most is None else most - len(tokenizer.encode(around, add_special_tokens=False).ids)
+        """Tokens in a chunk, or in the whole prompt."""
         self._comma = tokenizer.encode(",", add_special_tokens=False).ids[-1]
 
     def of(self, text: str) -> list[Word]:
@@ -43,15 +55,24 @@ class Words:
         return words
 
     def chunks(self, pieces: list[Piece]) -> list[Chunk[Word]]:
-        """A prompt's pieces in chunks."""
+        """A prompt's pieces in chunks; all in one, without weights, where it is not read in chunks."""
+        if not self.chunked:
+            found = self.of("".join(" " if piece.is_break else piece.text for piece in pieces))
+            return [Chunk(found, [1.0] * len(found))]
         given = [None if piece.is_break else (self.of(piece.text), piece.weight) for piece in pieces]
         return in_chunks(given, lambda word: word.id == self._comma)
 
 
 def find_words(base: BaseModel) -> Words | None:
-    """The base model's tokenizer where it is on this machine, else None."""
+    """The base model's tokenizer where it is on this machine, else None.
+
+    Raises:
+        BaseModelError: the base model is of no family.
+        LimnerError: a package's family can't be loaded.
+    """
+    family = family_of(base)
     for folder in _folders(base):
-        found = _read(folder)
+        found = _read(folder, family.text_tokens, family.text_template)
         if found is not None:
             return found
     return None
@@ -69,8 +90,8 @@ def _folders(base: BaseModel) -> list[Path]:
 
 
 @lru_cache(maxsize=4)
-def _read(folder: Path) -> Words | None:
-    """A tokenizer's folder, in the one file of newer models or the two of older ones; None where it can't be read."""
+def _read(folder: Path, most: int | None = None, template: str = "{}") -> Words | None:
+    """A tokenizer's folder, in the one file of newer models or the two of CLIP's; None where it can't be read."""
     import tokenizers
 
     try:
@@ -78,13 +99,20 @@ def _read(folder: Path) -> Words | None:
             found = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
             found.no_padding()
             found.no_truncation()
-            return Words(found)
-        if (folder / "vocab.json").is_file():
+            return Words(found, _most(folder, most), template)
+        if most is None and (folder / "vocab.json").is_file():
             return Words(_from_two_files(folder))
     except Exception:
         # The library raises bare exceptions; without a tokenizer a prompt is shown without its tokens.
         return None
     return None
+
+
+def _most(folder: Path, most: int | None) -> int | None:
+    """Tokens of a text, fewer where the tokenizer was made for fewer."""
+    if most is None:
+        return None
+    return int(min(most, read_json(folder / "tokenizer_config.json").get("model_max_length", most)))
 
 
 def _from_two_files(folder: Path) -> Any:

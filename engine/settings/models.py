@@ -23,7 +23,7 @@ DEMO_BASES = frozenset({DEMO_BASE, DEMO_KLEIN})
 
 
 class BaseSettings(Section):
-    """The base model."""
+    """The base models: the one that is trained on, and the one to paint with where that is another."""
 
     model: str = SDXL_BASE
     """A diffusers folder, a hub name, one ``.safetensors`` file, or ``demo`` or ``demo-flux2-klein``."""
@@ -36,6 +36,17 @@ class BaseSettings(Section):
     vae: Path | None = None
     """A VAE to use instead of the base model's: a ``.safetensors`` file or a diffusers folder, such as
     ``sdxl-vae-fp16-fix``."""
+    paint_with: str | None = None
+    """Another base model of the same family to paint with, given as ``model`` is: a distilled one that needs few steps
+    (``black-forest-labs/FLUX.2-klein-4B``), or a finetune. Left out: ``model``."""
+
+    @property
+    def for_painting(self) -> BaseSettings:
+        """The base model that paints. What is said of ``model`` (its VAE, its prediction) holds for no other."""
+        if self.paint_with is None or self.paint_with == self.model:
+            return self
+        config = None if self.paint_with in DEMO_BASES else self.config
+        return BaseSettings(model=self.paint_with, config=config)
 
 
 class LanguageModelSettings(Section):

@@ -24,8 +24,10 @@ def with_own_paths(settings: Settings, root: Path) -> Settings:
         for name, path in (("config", base.config), ("vae", base.vae))
         if path is not None and _is_own(root, path)
     }
-    if "model" in base.model_fields_set and base.model not in DEMO_BASES and _is_own(root, Path(base.model)):
-        found["model"] = str(root / base.model)
+    for name in ("model", "paint_with"):
+        model = getattr(base, name)
+        if name in base.model_fields_set and model and model not in DEMO_BASES and _is_own(root, Path(model)):
+            found[name] = str(root / model)
     if found:
         settings = settings.model_copy(update={"base": base.model_copy(update=found)})
     if training.network_weights is not None and _is_own(root, training.network_weights):

@@ -136,6 +136,9 @@ class TrainingSettings(Section):
     """The first prompt's seed; each next prompt's is one higher."""
     sample_inference_steps: int = Field(20, ge=1, le=200)
     """Sampling steps for these pictures."""
+    sample_base: Literal["model", "paint_with"] = "model"
+    """The base model that paints them: model, the one that is trained; paint_with, ``base.paint_with``, which then
+    waits in main memory and takes its room on the GPU while it paints."""
     sample_every_n_steps: int | None = Field(None, ge=1)
     """Also paint them every N steps; left out: only after each epoch."""
     network_weights: Path | None = None

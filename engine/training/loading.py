@@ -58,18 +58,30 @@ def load(context: Context, processes: SingleProcess) -> Loaded | None:
     data = processes.main_process_first(lambda: run_data(context, model, resolution, device))
     if data is None:
         return None
-    renderer = _renderer(context, model, settings, device, base.title) if processes.is_main_process else None
+    paints = processes.is_main_process and bool(sample_prompts(settings))
+    another = settings.training.sample_base == "paint_with" and settings.base.for_painting is not settings.base
+    renderer = _renderer(context, model, settings, device, base.title) if paints and not another else None
     model.release(text_encoders=not settings.training.train_text_encoders)
     device.free()
+    if paints and another:
+        renderer = _renderer_of_another(context, settings, device)
     return Loaded(settings, base, model, data, resolution, device, renderer)
 
 
 def _renderer(
-    context: Context, model: LoadedBase, settings: Settings, device: Device, title: str
-) -> SampleRenderer | None:
-    if not sample_prompts(settings):
-        return None
+    context: Context, model: LoadedBase, settings: Settings, device: Device, title: str, another: bool = False
+) -> SampleRenderer:
     for remark in told_of_samples(settings):
         context.emit(events.Warning(f"a prompt to paint: {remark}"))
     judging = judge_samples(context.project, lambda why: context.emit(events.Warning(why)))
-    return SampleRenderer(model, settings, device, judging, title)
+    return SampleRenderer(model, settings, device, judging, title, own_denoiser=another)
+
+
+def _renderer_of_another(context: Context, settings: Settings, device: Device) -> SampleRenderer:
+    base = find_base(settings.base.for_painting)
+    context.emit(events.Phase("loading the base model that paints", 0, 1))
+    painting = load_base(base, device.dtype)
+    renderer = _renderer(context, painting, settings, device, base.title, another=True)
+    painting.release(text_encoders=True)
+    context.emit(events.Phase("loading the base model that paints", 1, 1))
+    return renderer

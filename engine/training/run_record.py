@@ -46,7 +46,15 @@ def write_record(path: Path, loaded: Loaded) -> None:
     document["started"] = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     document["seed"] = training.seed
     document["person"] = _table({"trigger": settings.person.trigger, "class_word": settings.person.class_word})
-    document["base"] = _table({"title": base.title, "kind": base.kind.value, "source": base.source})
+    document["base"] = _table(
+        {
+            "title": base.title,
+            "family": loaded.model.shape.family,
+            "kind": base.kind.value,
+            "source": base.source,
+            "paint_with": settings.base.paint_with,
+        }
+    )
     document["training"] = _table(training.model_dump(mode="json"))
     document["effective"] = _table(effective)
     document["versions"] = _table({"limner": __version__, "python": platform.python_version(), **_versions()})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.models.device import Device
 from engine.models.loaded import LoadedBase
 from engine.settings import Settings
 from engine.training.planning.sample_prompts import sample_prompts
+from engine.training.sample_base import SampleBase
 from engine.training.sample_likeness import Judging
 from engine.training.step.memory_fallback import is_out_of_memory
 
@@ -82,6 +84,7 @@ class SampleRenderer:
         device: where the denoiser is.
         judging: tells how like the person a picture is.
         title: the base model's name.
+        own_denoiser: whether the base model is another than the one that is trained, and wears its LoRA.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class SampleRenderer:
         device: Device,
         judging: Judging | None = None,
         title: str = "",
+        own_denoiser: bool = False,
     ) -> None:
         self.prompts = sample_prompts(settings)
         self._settings, self._device, self._judging = settings, device, judging
@@ -102,6 +106,7 @@ class SampleRenderer:
         # Nothing else of the model is held on to: the encoders are gigabytes on a card that is to train.
         self._model = model.without_text_encoders()
         self._vae = model.vae.to("cpu")
+        self._wearing = SampleBase(model, settings.training, device).wearing if own_denoiser else nullcontext
 
     def paint(
         self, denoiser: Any, but: Container[int] = (), most_steps: int | None = None, checkpoint: str | None = None
@@ -109,19 +114,18 @@ class SampleRenderer:
         """One picture a prompt, as the denoiser is now.
 
         Args:
-            denoiser: in its evaluation mode.
+            denoiser: the one that is trained, in its evaluation mode.
             but: the numbers of prompts that need no picture.
             most_steps: no more steps of the sampler than these, where only the pace is of interest.
             checkpoint: the name of the file that keeps what the denoiser is now; None: none does.
         """
         texts = self._read(self._encoding) if self._encoding else self._texts
-        vae = self._vae.to(self._device.name)
-        pipeline = self._model.text_to_image(denoiser)
         painting, training = self._settings.painting, self._settings.training
         first, steps = training.sample_seed, training.sample_inference_steps
         if most_steps is not None:
             steps = min(steps, most_steps)
-        try:
+        with self._wearing(denoiser) as painter, self._on_device(self._vae) as vae:
+            pipeline = self._model.text_to_image(painter)
             for number, (prompt, text) in enumerate(zip(self.prompts, texts, strict=True)):
                 if number + 1 in but:
                     continue
@@ -144,6 +148,11 @@ class SampleRenderer:
                 png: bytes = self._style.png(image, prompt, first + number, checkpoint)
                 besides = time.monotonic() - began - steps * ticks.seconds
                 yield Painted(number + 1, prompt, first + number, png, likeness, ticks.seconds, max(0.0, besides))
+
+    @contextmanager
+    def _on_device(self, vae: Any) -> Iterator[Any]:
+        try:
+            yield vae.to(self._device.name)
         finally:
             vae.to("cpu")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from diffusers import Flux2KleinPipeline
@@ -14,6 +15,7 @@ from engine.models.locate import find_base
 from engine.models.registry import family_of, shape_of
 from engine.project import Project
 from tests.commands.conftest import Run
+from tests.support.distilled_klein import distilled_klein
 from tests.support.small_project import small_project
 from tests.support.tiny_klein import tiny_klein
 
@@ -69,6 +71,28 @@ def test_klein_is_trained_and_painted_with_by_commands(run: Run, project: Projec
             "paint", "jx265 man, (red:1.2) shirt", "--lora", f"{checkpoint}:{strength}", "--seed", "3", "-o", out
         )
         assert painted.code == 0, painted.err
-        assert "FLUX.2 klein heeds no weights: (word:1.2) is read as word" in painted.err
+        assert "FLUX.2 klein ignores weights: (word:1.2) is read as word" in painted.err
         looks.append(Image.open(out).tobytes())
     assert looks[0] != looks[1]
+
+
+def test_samples_by_a_distilled_model_are_what_paint_makes(run: Run, project: Project, tmp_path: Path) -> None:
+    distilled = distilled_klein(tmp_path / "distilled")
+    project.change({"base.paint_with": str(distilled), "training.noise_offset": 0.0})
+    samples = {"sample_base": "paint_with", "sample_inference_steps": 3}
+    changed = [word for name, value in samples.items() for word in ("--set", f"training.{name}={value}")]
+    trained = run("train", "--wait", "--json", *changed)
+    assert trained.code == 0, trained.out + trained.err
+    [sample] = project.runs.glob("*/samples/*.png")
+    assert "Sampler: Euler, CFG scale: 1" in Image.open(sample).info["parameters"]
+    assert f'paint_with = "{distilled}"' in next(project.runs.glob("*/run.toml")).read_text()
+    [checkpoint] = project.runs.glob("*/checkpoints/*.safetensors")
+    out = tmp_path / "again.png"
+    seed = str(project.settings.training.sample_seed)
+    again = run("paint", "jx265 man, red shirt", "--steps", "3", "--lora", f"{checkpoint}:1", "--seed", seed, "-o", out)
+    assert again.code == 0, again.err
+    was, now = (np.asarray(Image.open(each)).astype(int) for each in (sample, out))
+    assert np.abs(was - now).max() <= 2
+    plain = tmp_path / "plain.png"
+    run("paint", "jx265 man, red shirt", "--steps", "3", "--lora", "none", "--seed", seed, "-o", plain)
+    assert np.abs(was - np.asarray(Image.open(plain)).astype(int)).max() > 2, "the LoRA was not worn"

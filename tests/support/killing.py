@@ -1,4 +1,4 @@
-"""``python -m tests.support.killing FOLDER KILLS``: trains in processes that are killed, compares with an unbroken run.
+"""``python -m tests.support.killing FOLDER KILLS [BASE]``: kills processes that train, compares with an unbroken run.
 
 A process that has everything imported forks one child after the other; each goes on with the run of the child before
 it and sends itself SIGKILL at a place that was drawn before: inside a step, between the halves of a line of the log or
@@ -176,11 +176,11 @@ def differences(whole: JobFolder, broken: JobFolder) -> list[str]:
     return found
 
 
-def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None) -> dict[str, Any]:
+def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None, base: str = "demo") -> dict[str, Any]:
     """Kills runs until ``kills`` processes were killed, or that moment of the monotonic clock; every run is brought to
     its end."""
     began = time.monotonic()
-    project = small_project(folder / "james", images=4, training__batch_size=2)
+    project = small_project(folder / "james", images=4, training__batch_size=2, base__model=base)
     whole = ordered(project, "whole", **SETTINGS)
     assert child(whole, None, folder / "note") == 0, whole.log_path.read_text()
     places = (folder / "note").read_text().splitlines()
@@ -211,4 +211,4 @@ def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None
 
 
 if __name__ == "__main__":
-    print(json.dumps(campaign(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 0), indent=1))
+    print(json.dumps(campaign(Path(sys.argv[1]), int(sys.argv[2]), base=(sys.argv[3:] or ["demo"])[0]), indent=1))

@@ -175,6 +175,20 @@ async def test_the_prompt_is_taken_apart_as_it_is_typed(project: Project) -> Non
 
 
 @pytest.mark.long
+async def test_what_means_nothing_to_klein_is_told_as_it_is_typed(project: Project) -> None:
+    project.change({"base.model": "demo-flux2-klein", "painting.guidance_scale": 1.0})
+    async with app(project).run_test(size=(120, 40)) as pilot:
+        await press(pilot, "5", "i")
+        assert "8 of 36 tokens" in shown(pilot)
+        await type_text(pilot, ", (smiling:1.3)")
+        assert "FLUX.2 klein ignores weights" in shown(pilot)
+        await press(pilot, "ctrl+u")
+        await type_text(pilot, "a man")
+        await press(pilot, "tab")
+        await type_text(pilot, "blurry")
+        assert "a negative prompt has no effect at a guidance scale of 1 or less" in shown(pilot)
+
+
 async def test_everything_said_is_there_again_after_a_restart(project: Project) -> None:
     async with app(project).run_test(size=(80, 24)) as pilot:
         await press(pilot, "5", "V", "y", "x", "e")

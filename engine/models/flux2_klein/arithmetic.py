@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.models.flux2_klein.shape import KleinSize
+from engine.models.flux2_klein.shape import MOST_TOKENS, KleinSize
 from engine.models.shape import GIB, STATE_BYTES, MemoryParts, StepShape
 
-TEXT_TOKENS = 512
 PIXELS_A_TOKEN = 16
 """A side."""
 
@@ -81,4 +80,4 @@ class KleinArithmetic:
 
 def _tokens(area: float) -> float:
     """Tokens of a picture and its text; ``area`` in pixels of 1024 × 1024."""
-    return UNIT_TOKENS * area + TEXT_TOKENS
+    return UNIT_TOKENS * area + MOST_TOKENS

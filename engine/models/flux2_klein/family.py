@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.models.family import Family
 from engine.models.flux2_klein.arithmetic import KleinArithmetic
-from engine.models.flux2_klein.shape import NAME, shape_of, size_of
+from engine.models.flux2_klein.shape import MOST_TOKENS, NAME, TEMPLATE, is_distilled, shape_of, size_of
 from engine.models.shape import Arithmetic
 from engine.settings.samplers import Sampler
 
@@ -35,6 +35,8 @@ FAMILY = Family(
     loader="engine.models.flux2_klein.loaded:load",
     hub_names=("flux.2-klein",),
     painting={"sampler": Sampler.EULER, "guidance_scale": 4.0},
+    is_distilled=is_distilled,
+    distilled_painting={"sampler": Sampler.EULER, "guidance_scale": 1.0, "steps": 4},
     unused={
         "training.min_snr_gamma": _FLOW,
         "training.noise_offset": _FLOW,
@@ -43,5 +45,9 @@ FAMILY = Family(
         "base.zero_terminal_snr": _FLOW,
     },
     prompt_weights=False,
+    text_tokens=MOST_TOKENS,
+    text_template=TEMPLATE,
+    hub_files=("*.json", "*.txt", "*.jinja", "*/*.safetensors"),
+    licences={"FLUX.2 klein 9B": "FLUX Non-Commercial License"},
     lora_layout="engine.lora.klein:LAYOUT",
 )

@@ -195,7 +195,8 @@ class KleinBase:
     def _pipeline(self, denoiser: Any = None) -> Any:
         # Text is encoded before and handed over.
         own = {"text_encoder": None, **({"transformer": denoiser} if denoiser is not None else {})}
-        made = Flux2KleinPipeline(**{**self.pipeline.components, **own})
+        distilled = bool(self.pipeline.config.is_distilled)
+        made = Flux2KleinPipeline(**{**self.pipeline.components, **own}, is_distilled=distilled)
         made.set_progress_bar_config(disable=True)
         return made
 

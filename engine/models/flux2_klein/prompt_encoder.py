@@ -12,13 +12,11 @@ from typing import Any
 
 import torch
 
+from engine.models.flux2_klein.shape import MOST_TOKENS
 from engine.models.loaded import Embeds, WeightedText
 
 EMBEDS = "prompt_embeds"
 """[n, tokens, 3 × width of the text encoder]"""
-
-MOST_TOKENS = 512
-"""``max_sequence_length`` of diffusers' pipeline."""
 
 
 class KleinTextLayout:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.models.locate import BaseKind, BaseModel
+from engine.models.folder_safety import pipeline_index
+from engine.models.locate import BaseKind, BaseModel, hub_folder
 from engine.models.shape import BaseShape
 from engine.storage.untrusted_files import read_json
 
@@ -20,6 +21,12 @@ NAME = "flux2-klein"
 
 RESOLUTION = 1024
 """Pixels a side that the published models were made for."""
+
+MOST_TOKENS = 512
+"""Tokens of a text: ``max_sequence_length`` of diffusers' pipeline. Shorter texts are filled up."""
+
+TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+"""What Qwen3's chat template makes of a prompt where it is not to think."""
 
 _SIZE = re.compile(r"klein (\d{1,6}) x (\d{1,3})\+(\d{1,3})", re.ASCII)
 
@@ -88,6 +95,15 @@ def shape_of_configs(transformer: Mapping[str, Any], vae: Mapping[str, Any]) -> 
     # ``sample_size`` is 1024 in the published VAE; a smaller one says what it was made for.
     resolution = int(vae.get("sample_size") or RESOLUTION)
     return BaseShape(known or f"klein {size.width} x {size.double}+{size.single}", resolution, grain, NAME)
+
+
+def is_distilled(base: BaseModel) -> bool:
+    """Whether a model was distilled to paint in 4 steps: its ``model_index.json`` says so, and while a hub's model is
+    not fetched its name, in which those to train on have ``base``."""
+    folder = Path(base.source) if base.kind is BaseKind.FOLDER else hub_folder(base.source)
+    if folder is None:
+        return base.kind is BaseKind.HUB and "base" not in base.source.lower()
+    return pipeline_index(folder).get("is_distilled") is True
 
 
 def size_of(name: str) -> KleinSize:

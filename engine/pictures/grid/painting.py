@@ -11,7 +11,7 @@ from typing import Any
 from engine.errors import LoraFileError, PictureError
 from engine.jobs.folder import JobFolder
 from engine.lora.header import read_metadata
-from engine.models.locate import find_base
+from engine.models.usual_settings import find_painting_base
 from engine.pictures.grid.axes import NO_LORA, Axis, AxisKind, Known, read_axis
 from engine.pictures.grid.plan import Grid, Place, by_dearness, checked_grid, grids_folder, orders_of, slug
 from engine.pictures.grid.store import Cell, GridShelf
@@ -182,7 +182,7 @@ def paint_missing(project: Project, grid: Grid, places: Iterable[Place] | None =
         PictureError: a value that nobody can paint.
         ProjectError: the settings are broken.
     """
-    find_base(project.settings.base)
+    find_painting_base(project.settings.base)
     orders = orders_of(project, grid)
     wanted = set(orders if places is None else places)
     ordered = [place for place in by_dearness(grid, orders) if place in wanted]

@@ -10,16 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import BaseModelError
+from engine.models.family import Family
 from engine.models.locate import find_base
 from engine.models.registry import shape_of
-from engine.models.usual_settings import family_in, painting_of
+from engine.models.usual_settings import guidance_remarks, kind_of, painting_of
 from engine.pictures.orders.face_fix import FaceFix
 from engine.pictures.orders.picture import LoraWeight, PictureOrder, checked, settled
 from engine.pictures.orders.prompt_loras import known_loras
 from engine.project import Project
 from engine.prompts.extra_networks import strip
 from engine.prompts.grammar import chosen
-from engine.prompts.to_paint import names_a_lora, remarks_on, weighs
+from engine.prompts.to_paint import names_a_lora, remarks_on
+from engine.prompts.tokenizer import Words, find_words
 from engine.settings import DEMO_BASES, Settings
 from engine.settings.sizes import USUAL_SIDE, SizeName, size_of
 from engine.storage.project_paths import expand_home
@@ -70,14 +72,14 @@ def usual_size(settings: Settings) -> tuple[int | None, int | None]:
 
 
 def named_size(name: SizeName, settings: Settings) -> tuple[int, int]:
-    """Width and height in pixels of a size by its name, for the project's base model."""
+    """Width and height in pixels of a size by its name, for the base model that paints."""
     return size_of(name, native_side(settings))
 
 
 def native_side(settings: Settings) -> int:
-    """Pixels a side that the project's base model was made for."""
+    """Pixels a side that the base model that paints was made for."""
     try:
-        return shape_of(find_base(settings.base)).resolution
+        return shape_of(find_base(settings.base.for_painting)).resolution
     except BaseModelError:
         # Told where the model is needed.
         return USUAL_SIDE
@@ -128,7 +130,7 @@ def ready_to_queue(project: Project, order: PictureOrder) -> PictureOrder:
     tags = strip(order.prompt).loras
     known = known_loras(project) if tags else {}
     named = tuple(LoraWeight(known[tag.name], tag.unet, tag.te) for tag in tags if tag.name in known)
-    model = project.settings.base.model
+    model = project.settings.base.for_painting.model
     there = expand_home(model)
     # The demo's base keeps its name, whatever folder is called the same where somebody stands.
     base = str(there.resolve()) if model not in DEMO_BASES and there.exists() else model
@@ -152,22 +154,46 @@ def free_path(path: Path) -> Path:
 
 
 def told_of_prompts(
-    project: Project, prompts: Sequence[str], seed: int, steps: int | None = None, negatives: Sequence[str] = ()
+    project: Project,
+    prompts: Sequence[str],
+    seed: int,
+    steps: int | None = None,
+    negatives: Sequence[str] = (),
+    guidance: float | None = None,
 ) -> list[str]:
     """What is odd about prompts that are about to be painted, as ``prompt show`` says it.
+
+    Args:
+        project: the project.
+        prompts: as they were written.
+        seed: which of their choices are taken.
+        steps: of the sampler; None: the settings'.
+        negatives: negative prompts.
+        guidance: the guidance scale; None: the settings'.
 
     Raises:
         PromptError: nothing can be painted from one of them; a LoRA that it names is not there, say.
     """
     settings = project.settings
-    painting, family = painting_of(settings), family_in(settings)
+    painting, kind = painting_of(settings), kind_of(settings.base.for_painting)
     known = known_loras(project) if any("<lora:" in each for each in prompts) else {}
-    found = remarks_on(prompts, settings.person, steps or painting.steps, seed, known, negatives)
-    if not family.prompt_weights and any(weighs(each) for each in (*prompts, *negatives)):
-        found.append(f"{family.title} heeds no weights: (word:1.2) is read as word")
-    if painting.guidance_scale <= 1 and any(each.strip() for each in negatives):
-        found.append("a negative prompt has no effect at a guidance scale of 1 or less")
-    return found
+    steps = painting.steps if steps is None else steps
+    guidance = painting.guidance_scale if guidance is None else guidance
+    words = _counting(settings, kind.family, [*prompts, *negatives])
+    found = remarks_on(prompts, settings.person, steps, seed, known, negatives, kind.family, words)
+    return found + guidance_remarks(kind, guidance, negatives)
+
+
+def _counting(settings: Settings, family: Family, texts: Sequence[str]) -> Words | None:
+    """The tokenizer, where one of some texts may be too long: reading it takes half a second."""
+    most = family.text_tokens
+    if most is None or max(len(each.encode("utf-8")) for each in texts) < most // 2:
+        return None
+    try:
+        return find_words(find_base(settings.base.for_painting))
+    except BaseModelError:
+        # Told where the model is needed.
+        return None
 
 
 def usual_lora(project: Project, prompt: str) -> Path | None:

@@ -13,7 +13,7 @@ from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.library.password import for_a_job
-from engine.models.locate import find_base
+from engine.models.usual_settings import find_painting_base
 from engine.pictures.orders.orders import (
     new_picture_path,
     newest_lora,
@@ -82,7 +82,7 @@ def order_pictures(project: Project, orders: Sequence[PictureOrder], *, only_mis
         PictureError: a number out of its range.
         ProjectError: the settings are broken.
     """
-    find_base(project.settings.base)
+    find_painting_base(project.settings.base)
     ready = [ready_to_queue(project, order) for order in orders]
     with project.store() as store:
         queue = Queue(store)

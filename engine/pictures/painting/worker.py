@@ -36,7 +36,6 @@ from engine.pictures.painting.preview import write_preview
 from engine.pictures.painting.request import Callbacks, GenerationParams, alike, params_of, subject_of
 from engine.project import Project
 from engine.prompts.extra_networks import strip
-from engine.settings import DEMO_BASES, BaseSettings
 from engine.storage.project_paths import expand_home
 
 LOOK_SECONDS = 0.1
@@ -358,8 +357,8 @@ def _other_of(picture: Picture, fix: Fixed) -> Beside | None:
 
 def _find(project: Project, base: str | None) -> BaseModel:
     settings = project.settings.base
-    if base is None or base in (settings.model, str(expand_home(settings.model).resolve())):
-        return find_base(settings if base is None else settings.model_copy(update={"model": base}))
-    config = None if base in DEMO_BASES else settings.config
-    # What the settings say of their own model holds for no other.
-    return find_base(BaseSettings(model=base, config=config))
+    if base is None:
+        return find_base(settings.for_painting)
+    if base in (settings.model, str(expand_home(settings.model).resolve())):
+        return find_base(settings.model_copy(update={"model": base}))
+    return find_base(settings.model_copy(update={"paint_with": base}).for_painting)

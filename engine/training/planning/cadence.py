@@ -117,13 +117,14 @@ class Cadence:
         return ends + until // every - until // math.lcm(every, self.steps_per_epoch)
 
 
-def reckoned(costs: Costs, setting: Setting, seconds_per_step: float | None) -> Costs:
+def reckoned(costs: Costs, setting: Setting, seconds_per_step: float | None, guided: bool = True) -> Costs:
     """What looking and painting will take where neither was measured: as a step does its arithmetic.
 
     Args:
         costs: as measured.
         setting: what the step is like.
         seconds_per_step: what it takes; None: not known.
+        guided: whether pictures are painted with classifier-free guidance: the prompt is then seen, and the negative.
     """
     if not seconds_per_step:
         return costs
@@ -137,8 +138,7 @@ def reckoned(costs: Costs, setting: Setting, seconds_per_step: float | None) -> 
         costs.caption,
         costs.checkpoint,
         held_out=HELD_OUT_TIMESTEPS * forward if costs.held_out is None else costs.held_out,
-        # With the prompt and without it: classifier-free guidance.
-        sampling_step=2 * forward if costs.sampling_step is None else costs.sampling_step,
+        sampling_step=(2 if guided else 1) * forward if costs.sampling_step is None else costs.sampling_step,
         picture=arithmetic.decoding_tflop(area) / rate if costs.picture is None else costs.picture,
     )
 

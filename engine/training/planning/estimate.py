@@ -11,6 +11,7 @@ from engine.models.locate import find_base
 from engine.models.prediction import NoiseKind
 from engine.models.registry import arithmetic_of, shape_of
 from engine.models.shape import BaseShape
+from engine.models.usual_settings import family_in, sample_settings
 from engine.project import Project
 from engine.settings import Precision, Settings, with_changes
 from engine.training.data.buckets import resolution_of
@@ -115,7 +116,11 @@ class RunEstimate:
             "budget": asdict(self.budget),
             "preset": self.preset.record(),
             "warnings": list(self.warnings),
-            "base": {"model": self.settings.base.model, **(self.noise.record() if self.noise else {})},
+            "base": {
+                "model": self.settings.base.model,
+                "family": family_in(self.settings).name,
+                **(self.noise.record() if self.noise else {}),
+            },
         }
 
     @property
@@ -215,8 +220,10 @@ def _estimate(
     warnings: tuple[str, ...],
 ) -> RunEstimate:
     training = chosen.settings.training
-    costs = reckoned(timing.costs, need, timing.seconds_per_step)
-    cadence = Cadence.of(training, plan, len(sample_prompts(chosen.settings)))
+    samples = sample_settings(chosen.settings)
+    guided = samples.painting.guidance_scale > 1
+    costs = reckoned(timing.costs, need, timing.seconds_per_step, guided)
+    cadence = Cadence.of(samples.training, plan, len(sample_prompts(chosen.settings)))
     steps = _seconds_of_steps(plan, training.step_images, timing.seconds_per_step)
     besides = cadence.seconds(cadence.between(0, plan.steps), costs)
     in_epochs = cadence.seconds(cadence.within_epochs(0, plan.steps), costs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.errors import PromptError
+from engine.models.usual_settings import guidance_remarks, kind_of
 from engine.prompts.grammar import chosen
 from engine.prompts.to_paint import names_a_lora, remarks_on
 from engine.settings import PersonSettings, Settings
@@ -35,7 +36,9 @@ def told_of_samples(settings: Settings) -> list[str]:
             fix = "leave <lora:…> out of training.sample_prompts"
             raise PromptError("a run's sample pictures use its own LoRA and no other", fix)
     steps = training.sample_inference_steps
-    return remarks_on(texts, settings.person, steps, training.sample_seed, None, [painting.negative])
+    kind = kind_of(settings.base if training.sample_base == "model" else settings.base.for_painting)
+    told = remarks_on(texts, settings.person, steps, training.sample_seed, None, [painting.negative], kind.family)
+    return told + guidance_remarks(kind, painting.guidance_scale, [painting.negative])
 
 
 def _prompt(text: str, person: PersonSettings, seed: int) -> str:

@@ -20,7 +20,7 @@ from engine.lora.layouts import layout_named, made_for
 from engine.lora.module_names import Part
 from engine.models.locate import BaseKind, find_base
 from engine.models.registry import shape_of
-from engine.models.usual_settings import painting_of, without_effect
+from engine.models.usual_settings import find_painting_base, sample_settings, without_effect
 from engine.project import Project
 from engine.settings import DEMO_BASES, Settings, with_changes
 from engine.storage.file_locks import file_lock
@@ -118,7 +118,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     asked = with_changes(project.settings, changes)
     remarks = without_effect(asked)
     # All that a family is usually painted with is told in the order: what is read from there says nothing of defaults.
-    settings = _grounded(asked.model_copy(update={"painting": painting_of(asked)}))
+    settings = _grounded(sample_settings(asked))
     check_budget(settings.training)
     told_of_samples(settings)
     check_packages(settings.training)
@@ -199,10 +199,27 @@ def _grounded(settings: Settings) -> Settings:
     base = find_base(settings.base)
     if base.vae is not None:
         settings = with_changes(settings, {"base.vae": base.vae})
+    if settings.training.sample_base == "paint_with":
+        settings = _with_sample_base(settings)
     if settings.base.model in DEMO_BASES or base.kind is BaseKind.HUB:
         return settings
     config = base.config and expand_home(base.config).resolve()
     return with_changes(settings, {"base.model": base.source, "base.config": config})
+
+
+def _with_sample_base(settings: Settings) -> Settings:
+    """The same for the base model that paints a run's pictures.
+
+    Raises:
+        BaseModelError: it is not there, or of another family.
+        TrainingError: it can't show what is trained.
+    """
+    if settings.training.train_text_encoders:
+        what = "base.paint_with has text encoders of its own, which would not show what is trained"
+        raise TrainingError(what, "set training.sample_base to model")
+    base = find_painting_base(settings.base)
+    own = settings.base.paint_with is None or settings.base.paint_with in DEMO_BASES or base.kind is BaseKind.HUB
+    return settings if own else with_changes(settings, {"base.paint_with": base.source})
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 
 from engine.jobs.fast_imports import without_the_unasked
 from engine.training.step.fused_lora import ADAPTER, make_lean
@@ -40,6 +40,11 @@ def add_lora(
     for parameter in parameters:
         parameter.data = parameter.data.float()
     return parameters
+
+
+def copy_lora(trained: Any, onto: Any) -> None:
+    """Gives a model the LoRA of another as it is now; both have had theirs from ``add_lora``, for the same modules."""
+    set_peft_model_state_dict(onto, lora_state(trained), adapter_name=ADAPTER)
 
 
 def lora_state(model: Any) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from engine.dataset.captions.journal import CaptionJournal
 from engine.dataset.captions.parts import leads, led, parts_of_prose
 from engine.dataset.files.layout import DatasetFolder, TrainingImage, write_caption
 from engine.dataset.files.manifest import Manifest
-from engine.dataset.readiness import findings
+from engine.dataset.readiness import TokenCount, findings
 from engine.errors import DatasetError
 from engine.project import Project
 from engine.settings import CaptionsSettings, CleanUp, PersonSettings, Settings
@@ -140,12 +140,12 @@ def test_a_change_that_makes_no_sense_is_told() -> None:
 
 def test_what_is_missing_is_told_with_the_images() -> None:
     images = [*SET, image(5, "a man called jx265"), image(6, "somebody, jx265"), image(7, "jx265, man, hat")]
-    found = {each.words: each.images for each in findings(images, Manifest(), settings(), len)}
+    found = {each.words: each.images for each in findings(images, Manifest(), settings(), TokenCount(len, 75))}
     assert found["no caption"] == ("0004",)
     assert found["jx265 not first"] == ("0005", "0006")
     assert found["the same caption"] == ("0003", "0007")
     assert "more than 75 tokens" not in found
-    long = findings([image(1, "jx265, man, " + "x" * 70)], Manifest(), settings(), len)
+    long = findings([image(1, "jx265, man, " + "x" * 70)], Manifest(), settings(), TokenCount(len, 75))
     assert [each.line for each in long] == ["more than 75 tokens: 0001"]
     assert findings([], Manifest(), settings())[0].stops
 

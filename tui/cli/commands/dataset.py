@@ -11,7 +11,7 @@ from engine import events
 from engine.counting import many
 from engine.dataset.build import build as build_dataset
 from engine.dataset.files.layout import DatasetFolder, TrainingImage
-from engine.dataset.readiness import Finding, findings
+from engine.dataset.readiness import Finding, TokenCount, findings
 from engine.errors import LimnerError
 from engine.faces.photo.geometry import Framing
 from engine.project import Project, open_project
@@ -94,7 +94,7 @@ def _missing(project: Project, images: list[TrainingImage]) -> list[Finding]:
     except LimnerError:
         # A base model that is not there is told where it is needed.
         words = None
-    count = (lambda text: len(words.of(text))) if words is not None else None
+    count = TokenCount(lambda text: len(words.of(text)), words.room) if words is not None else None
     return findings(images, DatasetFolder(project).manifest(), settings, count) if images else []
 
 

@@ -11,6 +11,7 @@ from engine import events
 from engine.counting import many
 from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import follow, wait
+from engine.models.usual_settings import family_in
 from engine.project import Project, open_project
 from engine.training.planning.estimate import RunEstimate, WhatIf, estimate_run
 from engine.training.planning.gpus import Card, card_here, card_of_memory, named_card
@@ -114,9 +115,9 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
 
 
 def base_words(found: RunEstimate) -> str:
-    """``demo predicts the noise (epsilon), by its scheduler's configuration``."""
+    """``SDXL: demo predicts the noise (epsilon), by its scheduler's configuration``."""
     says = found.noise.words() if found.noise else "what it predicts is known once it is downloaded"
-    return f"{found.settings.base.model} {says}"
+    return f"{family_in(found.settings).title}: {found.settings.base.model} {says}"
 
 
 def _besides(found: RunEstimate) -> str:

@@ -225,7 +225,7 @@ def _odd(project: Project, grid: Grid) -> list[str]:
     common = grid.common
     prompts = [escape(each) for each in values.get(AxisKind.PROMPT, (common.prompt,))]
     negatives = values.get(AxisKind.NEGATIVE, (common.negative,))
-    return told_of_prompts(project, prompts, common.seed, common.steps, negatives)
+    return told_of_prompts(project, prompts, common.seed, common.steps, negatives, common.guidance)
 
 
 def _plan_line(grid: Grid, missing: Progress, asked: int) -> str:

@@ -93,7 +93,9 @@ def paint(
         orders.append(_with_options(following, options))
     for order in orders:
         checked(order)
-        remarks.update(dict.fromkeys(told_of_prompts(project, [text], order.seed, order.steps, [order.negative])))
+        remarks.update(
+            dict.fromkeys(told_of_prompts(project, [text], order.seed, order.steps, [order.negative], order.guidance))
+        )
     if (ignored := ignored_schedule(orders[0].sampler, orders[0].schedule)) is not None:
         remarks[ignored] = None
     for remark in remarks:

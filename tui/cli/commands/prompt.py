@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from engine.errors import BaseModelError, NoProject
+from engine.models.chunks import ROOM
 from engine.models.locate import find_base
+from engine.models.usual_settings import guidance_remarks, kind_of, painting_of
 from engine.pictures.orders.prompt_loras import known_loras
 from engine.project import Project, open_project
 from engine.prompts.breakdown import Breakdown, chunk_text
 from engine.prompts.to_paint import read_prompt
 from engine.prompts.tokenizer import Words, find_words
-from engine.settings import BaseSettings
+from engine.settings import Settings
 from tui.cli.commands.prompt_library import add, import_, list_, rate
 from tui.cli.report import document, echo, json_option, narrate, say, table
 
@@ -39,13 +42,18 @@ def show(folder: Path, text: str, steps: int | None, as_json: bool) -> None:
     standard error.
     """
     project = _project(folder)
+    settings = project.settings if project else Settings()
+    painting, kind = painting_of(settings), kind_of(settings.base.for_painting)
     found = read_prompt(
         text,
-        project.settings.person if project else None,
-        steps or (project.settings.painting.steps if project else 30),
-        words=words_of(project),
+        settings.person if project else None,
+        steps or painting.steps,
+        words=words_of(settings),
         known_loras=known_loras(project) if project else None,
+        family=kind.family,
     )
+    besides = guidance_remarks(kind, painting.guidance_scale, [painting.negative])
+    found = replace(found, besides=tuple(besides))
     if as_json:
         document(found.record())
         return
@@ -68,15 +76,16 @@ def tell(found: Breakdown) -> None:
         both = f"{lora.unet:g}" if lora.te == lora.unet else f"{lora.unet:g}, {lora.te:g} in the text encoders"
         say(f"LoRA {lora.name} at {both}")
     for number, chunk in enumerate(found.chunks, start=1):
-        say(f"chunk {number}: {len(chunk.tokens)} of 75 tokens: {chunk_text(chunk)}")
-    for remark in found.remarks:
-        narrate(str(remark))
+        name = f"chunk {number}: " if found.room == ROOM else ""
+        say(f"{name}{len(chunk.tokens)} of {found.room} tokens: {chunk_text(chunk)}")
+    for warning in found.warnings:
+        narrate(warning)
 
 
-def words_of(project: Project | None) -> Words | None:
-    """The tokenizer of the project's base model, or of the default one, where it is on this machine."""
+def words_of(settings: Settings) -> Words | None:
+    """The tokenizer of the base model that paints, where it is on this machine."""
     try:
-        return find_words(find_base(project.settings.base if project else BaseSettings.model_validate({})))
+        return find_words(find_base(settings.base.for_painting))
     except BaseModelError:
         return None
 

@@ -111,8 +111,11 @@ class CaptionPane(Vertical):
 
     def _draw_title(self) -> None:
         counted = self._words is not None and self._image is not None
-        tokens = len(self._words.of(self._image.caption)) if counted and self._words and self._image else None
-        self.border_title = f"{token_words(tokens)}{'' if self._unsaved is None else ' · not saved'}"
+        words = self._words if counted and self._image else None
+        tokens = len(words.of(self._image.caption)) if words and self._image else None
+        self.border_title = (
+            f"{token_words(tokens, words.room if words else 0)}{'' if self._unsaved is None else ' · not saved'}"
+        )
 
 
 def _one_line(text: str) -> str:

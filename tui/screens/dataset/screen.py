@@ -374,7 +374,7 @@ def _read(screen: DatasetScreen) -> Read:
     """In a thread: the folder, its tags, what is missing, and the base model's tokenizer."""
     from engine.dataset.captions.bulk_edits import tag_counts
     from engine.dataset.files.layout import DatasetFolder
-    from engine.dataset.readiness import findings
+    from engine.dataset.readiness import TokenCount, findings
     from engine.models.locate import find_base
     from engine.prompts.tokenizer import find_words
 
@@ -387,7 +387,7 @@ def _read(screen: DatasetScreen) -> Read:
     except LimnerError:
         # A base model that is not there is told where it is needed; here only its tokens can't be counted.
         words = None
-    count = (lambda text: len(words.of(text))) if words is not None else None
+    count = TokenCount(lambda text: len(words.of(text)), words.room) if words is not None else None
     missing = findings(images, folder.manifest(), settings, count) if images else []
     return Read(images, tag_counts(images, settings.person), missing, folder.checks(), words)
 

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from engine.dataset.files.layout import TrainingImage
     from engine.dataset.readiness import Finding
 
-MOST_TOKENS = 75
-"""What a text encoder reads at once."""
-
 
 def open_picture(path: Path) -> Image:
     """A picture of ours, for the screen. For threads."""
@@ -59,9 +56,9 @@ def tag_line(count: TagCount, width: int) -> Line:  # noqa: ARG001
     return [(f"{count.images:>5,}  ", Ink.MUTED), (count.tag, Ink.PLAIN)]
 
 
-def token_words(tokens: int | None) -> str:
+def token_words(tokens: int | None, room: int) -> str:
     """``caption · 14 of 75 tokens``; without the number where the base model's tokenizer is not here."""
-    return "caption" if tokens is None else f"caption · {tokens} of {MOST_TOKENS} tokens"
+    return "caption" if tokens is None else f"caption · {tokens} of {room} tokens"
 
 
 def findings_line(found: list[Finding]) -> Line:

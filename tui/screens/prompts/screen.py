@@ -234,7 +234,7 @@ class PromptsScreen(ChoosingTheBrush):
             return
         variants = to_paint(self._variants, self.rows.item)
         if not variants:
-            found = broken_down(self.draft().parent, self._around)
+            found = broken_down(self.draft(), self._around)
             if isinstance(found, PromptError):
                 self.show_error(found)
             else:
@@ -378,9 +378,11 @@ class PromptsScreen(ChoosingTheBrush):
     def _break_down(self) -> None:
         if self._reading:
             return  # Nothing is told of a field that is only still empty.
-        prompt, around = self.draft().parent, self._around
-        found = broken_down(prompt, around)
-        locked = parts_locked(prompt, around.person, self.choice) if around and isinstance(found, Breakdown) else []
+        draft, around = self.draft(), self._around
+        found = broken_down(draft, around)
+        locked = (
+            parts_locked(draft.parent, around.person, self.choice) if around and isinstance(found, Breakdown) else []
+        )
         self.write("#breakdown", lambda width: breakdown_line(found, width, locked))
 
     def _lock(self, locked: frozenset[str]) -> None:

@@ -106,7 +106,7 @@ def breakdown_line(found: Breakdown | PromptError | None, width: int, locked: Se
         return cut([("! ", Ink.ATTENTION), (found.one_line(), Ink.ATTENTION)], width)
     said: list[str] = []
     if found.chunks:
-        room = 75 * len(found.chunks)
+        room = found.room * len(found.chunks)
         said.append(f"{found.tokens} of {room} tokens")
         if len(found.chunks) > 1:
             said.append(f"{len(found.chunks)} chunks")
@@ -120,9 +120,9 @@ def breakdown_line(found: Breakdown | PromptError | None, width: int, locked: Se
         said.append("changes every step" if len(found.schedule) == found.steps else f"changes after step {first}")
     said += [f"{lora.name} at {lora.unet:g}" for lora in found.loras]
     line: Line = [(" · ".join(said), Ink.MUTED)]
-    if found.remarks:
+    if found.warnings:
         gap = " · " if said else ""
-        line = [("! ", Ink.ATTENTION), (str(found.remarks[0]), Ink.ATTENTION), (gap, Ink.MUTED), *line]
+        line = [("! ", Ink.ATTENTION), (found.warnings[0], Ink.ATTENTION), (gap, Ink.MUTED), *line]
     return cut(line, width)
 
 

@@ -19,6 +19,7 @@ from tui.screens.prompts.text import Choice, PromptParams, Variant
 
 if TYPE_CHECKING:
     from engine.llm.server import ModelServer
+    from engine.models.usual_settings import Kind
     from engine.pictures.orders.queue import PictureOrder
     from engine.project import Project
     from engine.prompts.llm.variations import Progress
@@ -49,37 +50,48 @@ class Surroundings:
 
     person: PersonSettings
     steps: int
+    guidance: float
+    kind: Kind
+    """Of the base model that paints."""
     words: Words | None
     loras: frozenset[str]
     checkpoint: Path | None
 
 
 def look_around(project: Project) -> Surroundings:
-    """The person, the base model's tokenizer, the LoRAs that a prompt may name, the one that paints."""
+    """The person, the base model and its tokenizer, the LoRAs that a prompt may name, the one that paints."""
     from engine.errors import BaseModelError
     from engine.models.locate import find_base
+    from engine.models.usual_settings import kind_of, painting_of
     from engine.pictures.orders.orders import newest_lora
     from engine.pictures.orders.prompt_loras import known_loras
     from engine.prompts.tokenizer import find_words
 
     settings = project.settings
     try:
-        words = find_words(find_base(settings.base))
+        words = find_words(find_base(settings.base.for_painting))
     except BaseModelError:
         words = None
     loras = frozenset(known_loras(project))
-    return Surroundings(settings.person, settings.painting.steps, words, loras, newest_lora(project))
+    painting, kind = painting_of(settings), kind_of(settings.base.for_painting)
+    return Surroundings(
+        settings.person, painting.steps, painting.guidance_scale, kind, words, loras, newest_lora(project)
+    )
 
 
-def broken_down(prompt: str, around: Surroundings | None) -> Breakdown | PromptError | None:
-    """A prompt taken apart as it is typed; of choices the first ones."""
+def broken_down(draft: PromptDraft, around: Surroundings | None) -> Breakdown | PromptError | None:
+    """A prompt taken apart as it is typed; of choices the first ones. What means nothing to the base model is
+    told, of the negative prompt as well."""
+    from engine.models.usual_settings import guidance_remarks
+
     if around is None:
         return None
     try:
-        fill(prompt, around.person)
+        fill(draft.parent, around.person)
     except PromptError as error:
         return error
-    return read_prompt(prompt, around.person, around.steps, words=around.words, known_loras=around.loras)
+    found = read_prompt(draft.parent, around.person, around.steps, None, around.words, around.loras, around.kind.family)
+    return replace(found, besides=tuple(guidance_remarks(around.kind, around.guidance, [draft.negative])))
 
 
 def parts_that_may_vary(prompt: str, person: PersonSettings) -> list[str]:
