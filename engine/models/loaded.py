@@ -87,6 +87,10 @@ class LoadedBase(Protocol):
         """Those that can have a LoRA, at most two, in the order of kohya's names; none once they were let go."""
 
     @property
+    def parts(self) -> tuple[Any, ...]:
+        """All that computes, in the order in which painting does: what encodes texts, the denoiser, the VAE."""
+
+    @property
     def shape(self) -> BaseShape:
         """Its size."""
 

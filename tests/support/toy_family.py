@@ -96,6 +96,10 @@ class Toy:
         torch.manual_seed(0)
         self.denoiser, self.vae = Denoiser(), Vae()
 
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        return self.denoiser, self.vae
+
     def to(self, _device: str) -> Toy:
         return self
 

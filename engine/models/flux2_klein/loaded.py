@@ -68,6 +68,11 @@ class KleinBase:
         return self.pipeline.vae
 
     @property
+    def parts(self) -> tuple[Any, ...]:
+        """Qwen3, transformer, VAE."""
+        return self.pipeline.text_encoder, self.pipeline.transformer, self.pipeline.vae
+
+    @property
     def noise_config(self) -> dict[str, Any]:
         """The scheduler's configuration."""
         return dict(self.pipeline.scheduler.config)

@@ -65,6 +65,11 @@ class SdxlBase:
         return () if None in both else both
 
     @property
+    def parts(self) -> tuple[Any, ...]:
+        """Text encoders, U-Net, VAE."""
+        return (*self.text_encoders, self.denoiser, self.vae)
+
+    @property
     def noise_config(self) -> dict[str, Any]:
         """The scheduler's configuration."""
         return dict(self.pipeline.scheduler.config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -50,7 +50,16 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def keep_one_part_on_the_card(parts: list[Any], device: str) -> list[Any]:
+def fits_whole(parts: Sequence[Any], device: str) -> bool:
+    """Whether a card has room for all parts of a model at once, and for painting with them."""
+    if device != "cuda":
+        return True
+    wanted = sum(each.numel() * each.element_size() for part in parts for each in part.parameters())
+    free, _ = torch.cuda.mem_get_info()
+    return bool(wanted <= free * SHARE)
+
+
+def keep_one_part_on_the_card(parts: Sequence[Any], device: str) -> list[Any]:
     """Moves models to the device as each is called, and the one before it away. Returns the hooks.
 
     The models are given in the order in which painting calls them. What ``enable_model_cpu_offload`` of diffusers

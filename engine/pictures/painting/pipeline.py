@@ -16,12 +16,13 @@ from torch.nn import functional as F  # noqa: N812
 
 from engine.errors import PictureError
 from engine.models.device import choose_device
+from engine.models.loaded import LoadedBase
 from engine.models.loading import load_base
 from engine.models.locate import BaseModel
 from engine.models.prediction import noise_of_scheduler
 from engine.pictures.orders.picture import Hires, LoraWeight, Upscaler
 from engine.pictures.painting.lora_cache import LeftOut, LoraCache
-from engine.pictures.painting.memory import Tell, free_memory, keep_one_part_on_the_card, ran_out
+from engine.pictures.painting.memory import Tell, fits_whole, free_memory, keep_one_part_on_the_card, ran_out
 from engine.pictures.painting.preview import Looking, Preview
 from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed, Stopped
 from engine.pictures.painting.samplers import scheduler_maker
@@ -53,7 +54,8 @@ class Painting:
         self.base = base
         self.device = choose_device()
         self._tell = tell
-        self._model = load_base(base, self.device.dtype).to(self.device.name)
+        self._hooks: list[Any] = []
+        self._model = self._placed(load_base(base, self.device.dtype))
         self._from_noise, self._from_picture = self._model.text_to_image(), self._model.image_to_image()
         self._scheduler = scheduler_maker(self._model)
         self._text = TextEncoding(self._model.prompt_encoder(self.device.name))
@@ -64,7 +66,6 @@ class Painting:
         self._preview: Preview | None = None
         self._most = 1_000_000
         """Pictures together that were found to fit."""
-        self._hooks: list[Any] = []
         self._compiled: CompiledBlocks | None = None
         if compiled:
             self.compile()
@@ -208,9 +209,16 @@ class Painting:
             fix = "paint smaller, or close other programs that use the memory"
             raise PictureError(f"there is not enough memory for a picture of {width}x{height}", fix)
 
+    def _placed(self, model: LoadedBase) -> LoadedBase:
+        """On the device: all of it, or one part at a time where it has no room for all."""
+        if fits_whole(model.parts, self.device.name):
+            return model.to(self.device.name)
+        self._hooks = keep_one_part_on_the_card(model.parts, self.device.name)
+        self._tell("only the part of the model in use stays on the GPU", "all of it would not fit")
+        return model
+
     def _offload(self) -> None:
-        parts = [*self._model.text_encoders, self._model.denoiser, self._model.vae]
-        self._hooks = keep_one_part_on_the_card(parts, self.device.name)
+        self._hooks = keep_one_part_on_the_card(self._model.parts, self.device.name)
 
     def _paint_at_once(
         self,

@@ -116,6 +116,19 @@ def test_a_sampler_that_is_none_of_its_own_is_refused(painting: Painting) -> Non
         painting.paint(PROMPT, [1], GenerationParams(steps=2, guidance=1.0, sampler=Sampler.DPMPP_2M))
 
 
+def test_a_card_too_small_for_all_parts_paints_the_same(
+    folder: Path, painting: Painting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = GenerationParams(steps=3, guidance=3.0, sampler=Sampler.EULER, width=64, height=64)
+    [whole] = painting.paint(PROMPT, [5], params)
+    told: list[str] = []
+    monkeypatch.setattr("engine.pictures.painting.pipeline.fits_whole", lambda *_: False)
+    apart = Painting(find_base(BaseSettings(model=str(folder))), tell=lambda what, _why: told.append(what))
+    [same] = apart.paint(PROMPT, [5], params)
+    assert told == ["only the part of the model in use stays on the GPU"]
+    assert np.array_equal(np.asarray(whole), np.asarray(same))
+
+
 def test_latents_are_those_of_diffusers_and_come_back(folder: Path, base: KleinBase) -> None:
     pipeline = Flux2KleinPipeline.from_pretrained(folder, dtype=torch.float32)
     pixels = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from engine.models.device import Device
 from engine.models.loading import load_base
 from engine.models.locate import find_base
 from engine.settings import BaseSettings, TrainingSettings
+from engine.training.data import tensors
 from engine.training.data.tensors import TrainingData
 from engine.training.learner import Learner
 from engine.training.loop import train_step
@@ -224,3 +226,23 @@ def test_a_base_in_bf16_is_trained_without_casts_and_learns_the_same(plain: list
     halved = steps(trained)
     assert [loss for loss, _ in halved] == pytest.approx([loss for loss, _ in plain], rel=0.05)
     assert all(each.dtype is torch.float32 for state in trained.lora().values() for each in state.values())
+
+
+def test_many_long_captions_stay_off_the_card_until_their_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = drawn(load_base(find_base(BaseSettings(model="demo"))).denoiser)
+    near = data.to("meta", torch.bfloat16)
+    assert {each.device.type for each in near.text.values()} == {"meta"}
+    monkeypatch.setattr(tensors, "MOST_TEXT_BYTES", 1000)
+    far = replace(data, repeats=data.repeats).to("meta", torch.bfloat16)
+    assert {each.device.type for each in far.text.values()} == {"cpu"}
+    assert {each.device.type for each in (*far.latents, *far.image.values(), far.captions)} == {"meta"}
+    for name, texts in far.text.items():
+        assert torch.equal(texts, data.text[name].bfloat16())
+        assert torch.equal(tensors.gathered(texts, [2, 0, 2], pinned=False), texts[torch.tensor([2, 0, 2])])
+    monkeypatch.setattr(TrainingData, "seen", data.seen)
+    monkeypatch.setattr(TrainingData, "_captions", [[1], [2], [1], [2]])
+    monkeypatch.setattr(TrainingData, "_rows", [0, 1, 0, 1])
+    monkeypatch.setattr(TrainingData, "_any_regularisation", True)
+    batch = far.batch([0, 1], [False, True])
+    assert batch.text is not None
+    assert {(each.device.type, len(each)) for each in batch.text.values()} == {("meta", 2)}
