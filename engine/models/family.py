@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.models.locate import BaseModel
+from engine.models.preset import Preset
 from engine.models.shape import Arithmetic, BaseShape
 
 
@@ -55,6 +56,8 @@ class Family:
     """Whether its text encoders can be made to heed ``(word:1.2)``."""
     hub_files: tuple[str, ...] = ("*.json", "*.txt", "*.fp16.safetensors")
     """What of a hub's model is downloaded, as patterns of ``hf download --include``."""
+    presets: tuple[Preset, ...] = ()
+    """Settings that fit cards, the smallest first; for the sizes in ``counted``."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """Of published models that not everybody may use for everything, by ``BaseShape.name``: what their licence is."""
     text_tokens: int | None = None

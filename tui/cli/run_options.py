@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from engine.storage.untrusted_files import parse_toml
-from engine.training.planning.presets import preset_for
+from engine.training.planning.presets import preset_size
 
 OPTIONS: tuple[tuple[str, str, type, str], ...] = (
     ("epochs", "epochs", int, "Passes over all images."),
@@ -52,7 +52,7 @@ def changes(sets: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     options = {name: value for name, value in options.items() if name != "memory"}
     found = {f"training.{name}": value for name, value in options.items() if value is not None}
     if memory is not None:
-        found["training.preset"] = preset_for(memory).gb
+        found["training.preset"] = preset_size(memory)
     for text in sets:
         key, equals, value = text.partition("=")
         if not (key and equals):

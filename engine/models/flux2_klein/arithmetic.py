@@ -2,8 +2,8 @@
 
 A weight that a token passes is two operations; attention is four for each pair of tokens and number of its width. The
 frozen base needs no gradients of its weights, so a step is linears twice and attention three times, and with gradient
-checkpointing a forward pass more. A test holds it, and the VAE's decoder, which has SDXL's blocks,
-against PyTorch's ``FlopCounterMode`` on the meta device. Memory and kernels are estimates: no card measured them yet.
+checkpointing a forward pass more. Tests hold that, the VAE's decoder (which has SDXL's blocks) and what a pass keeps
+against what PyTorch counts and saves on the meta device. Kernels are an estimate, and no card measured any of it yet.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ PIXELS_A_TOKEN = 16
 
 UNIT_TOKENS = (1024 // PIXELS_A_TOKEN) ** 2
 
-_KEPT_A_TOKEN = 34
-"""Numbers that a block keeps for its backward pass, for each of a token's ``width``."""
+_KEPT_A_TOKEN, _WITH_DROPOUT = 24.9, 31.0
+"""Numbers that a block keeps for its backward pass, for each of a token's ``width``; with dropout of the LoRA's inputs
+its linears are peft's, which keep more."""
 _CONTEXT_GIB = 1.0
 _DECODING = 10.5
 """TFLOP in which the VAE makes a picture of 1024 × 1024."""
@@ -72,7 +73,7 @@ class KleinArithmetic:
         lora = weights * (STATE_BYTES.get(optimizer, STATE_BYTES["adamw"]) + (4 if ema else 0))
         blocks = self.size.double + self.size.single
         tokens = _tokens(shape.area) * shape.batch
-        block = tokens * self.size.width * _KEPT_A_TOKEN * weight_bytes * (1.3 if dropout else 1.0)
+        block = tokens * self.size.width * (_WITH_DROPOUT if dropout else _KEPT_A_TOKEN) * weight_bytes
         between = tokens * self.size.width * weight_bytes * blocks
         kept = between + block if shape.gradient_checkpointing else block * blocks
         return MemoryParts(base / 1e9, lora / 1e9, kept / 1e9, _CONTEXT_GIB * GIB / 1e9)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.models.family import Family
 from engine.models.flux2_klein.arithmetic import KleinArithmetic
-from engine.models.flux2_klein.shape import MOST_TOKENS, NAME, TEMPLATE, is_distilled, shape_of, size_of
+from engine.models.flux2_klein.presets import PRESETS
+from engine.models.flux2_klein.shape import MOST_TOKENS, NAME, PUBLISHED, TEMPLATE, is_distilled, shape_of, size_of
 from engine.models.shape import Arithmetic
 from engine.settings.samplers import Sampler
 
@@ -29,7 +30,8 @@ FAMILY = Family(
     is_in_file=_is_in_file,
     shape=shape_of,
     arithmetic=_arithmetic,
-    counted=frozenset(),
+    counted=frozenset(PUBLISHED),
+    presets=PRESETS,
     base_version="flux2_klein",
     architecture="Flux.2-klein-4b",
     loader="engine.models.flux2_klein.loaded:load",

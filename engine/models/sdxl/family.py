@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.models.family import Family
 from engine.models.sdxl.flops import decoding_tflop, forward_tflop, step_tflop
 from engine.models.sdxl.memory import memory_parts
+from engine.models.sdxl.presets import PRESETS
 from engine.models.sdxl.shape import SDXL, shape_of
 from engine.models.shape import FIRST_FAMILY, Arithmetic, MemoryParts, StepShape
 
@@ -68,4 +69,5 @@ FAMILY = Family(
     architecture="stable-diffusion-xl-v1-base",
     loader="engine.models.sdxl.loaded:load",
     file_gb=6.9,
+    presets=PRESETS,
 )

@@ -1,6 +1,6 @@
 """Settings that fit a card, each with its reason; what a person set by hand always wins. No torch.
 
-The sizes come from counting (``memory.py``) and from what other trainers' users report to work. No likeness was
+Each family has its own: by what a step takes, and by what other trainers' users report to work. No likeness was
 measured with any of them.
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.counting import many
-from engine.models.registry import arithmetic_of, is_counted
-from engine.models.shape import FIRST_FAMILY, BaseShape, StepShape
+from engine.models.preset import SIZES, Preset
+from engine.models.registry import arithmetic_of, family_named, is_counted
+from engine.models.shape import BaseShape, StepShape
 from engine.settings import Optimizer, Precision, Settings, TrainingSettings, with_changes
 from engine.training.planning.gpus import Card
 
@@ -23,14 +24,6 @@ ROOM = 0.95
 
 SMALL_SET = 20
 """Below so many images a batch is at most a quarter of them."""
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What fits a card of a size: each setting with its reason."""
-
-    gb: int
-    settings: tuple[tuple[str, Any, str], ...]
 
 
 @dataclass(frozen=True)
@@ -54,52 +47,6 @@ YOURS = "you set it"
 
 FORMER = {new: old for old, new in TrainingSettings.renamed.items()}
 """Settings by their old names, under which ``--json`` lists them."""
-
-
-_ONCE = "everything the step needs is kept, and computed once"
-_TWICE = "memory for arithmetic: what the step needs is computed twice"
-_EIGHT = "the optimizer's memory in 8 bits, a quarter of it"
-_FUSED = "the optimizer's memory is small against the card"
-
-PRESETS: tuple[Preset, ...] = (
-    Preset(8, (
-        ("rank", 8, "the weights of the base leave little room"),
-        ("batch_size", 1, "one image at a time is all that fits"),
-        ("resolution", 768, "at 1024 the step would not fit"),
-        ("gradient_checkpointing", True, _TWICE),
-        ("optimizer", Optimizer.ADAMW_8BIT, _EIGHT),
-    )),
-    Preset(12, (
-        ("rank", 16, "what a person's face needs"),
-        ("batch_size", 2, "two images fit while activations are computed twice"),
-        ("gradient_checkpointing", True, _TWICE),
-        ("optimizer", Optimizer.ADAMW_8BIT, _EIGHT),
-    )),
-    Preset(16, (
-        ("rank", 16, "what a person's face needs"),
-        ("batch_size", 4, "four images fit while activations are computed twice"),
-        ("gradient_checkpointing", True, _TWICE),
-        ("optimizer", Optimizer.ADAMW_8BIT, _EIGHT),
-    )),
-    Preset(24, (
-        ("rank", 32, "there is room for more detail"),
-        ("batch_size", 1, "one image fits with nothing computed twice; 4 would also fit with checkpointing"),
-        ("gradient_checkpointing", False, _ONCE),
-        ("optimizer", Optimizer.ADAMW, _FUSED),
-    )),
-    Preset(48, (
-        ("rank", 32, "there is room for more detail"),
-        ("batch_size", 3, "three images fit with nothing computed twice"),
-        ("gradient_checkpointing", False, _ONCE),
-        ("optimizer", Optimizer.ADAMW, _FUSED),
-    )),
-    Preset(80, (
-        ("rank", 32, "there is room for more detail"),
-        ("batch_size", 4, "small batches wait for the CPU on a card like this; larger ones would fit"),
-        ("gradient_checkpointing", False, _ONCE),
-        ("optimizer", Optimizer.ADAMW, _FUSED),
-    )),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,9 +77,14 @@ class Chosen:
         }
 
 
-def preset_for(class_gb: float) -> Preset:
+def preset_for(presets: Sequence[Preset], class_gb: float) -> Preset:
     """The largest preset that a card of so many GB has room for; the smallest for those below it."""
-    return max((each for each in PRESETS if each.gb <= class_gb), key=lambda each: each.gb, default=PRESETS[0])
+    return max((each for each in presets if each.gb <= class_gb), key=lambda each: each.gb, default=presets[0])
+
+
+def preset_size(class_gb: float) -> int:
+    """``training.preset`` for a card of so many GB."""
+    return max((each for each in SIZES if each <= class_gb), default=SIZES[0])
 
 
 def choose(settings: Settings, base: BaseShape, card: Card | None, images: int) -> Chosen:
@@ -149,17 +101,20 @@ def choose(settings: Settings, base: BaseShape, card: Card | None, images: int) 
         return Chosen(settings, None, (), "off, as training.preset says")
     if wanted == "auto" and card is None:
         return Chosen(settings, None, (), "none: there is no GPU here")
-    if base.family != FIRST_FAMILY or not is_counted(base.family, base.name):
-        return Chosen(settings, None, (), f"none: they are for SDXL, and this base is {base.name}")
+    presets = family_named(base.family).presets
+    if not presets or not is_counted(base.family, base.name):
+        return Chosen(settings, None, (), f"none: there are none for {base.name}")
     if wanted == "auto" and card is not None:
-        preset = preset_for(card.class_gb)
+        size = card.class_gb
+        preset = preset_for(presets, size)
         why = f"for {preset.gb} GB: the card has {card.memory_gb * 1e9 / 2**30:.0f}"
-        if card.class_gb < PRESETS[0].gb:
-            why += ", which may not fit"
     else:
-        preset = next(each for each in PRESETS if each.gb == wanted)
+        size = float(wanted)
+        preset = preset_for(presets, size)
         why = f"for {preset.gb} GB, as training.preset says"
-    room = (card.memory_gb if card and wanted == "auto" else preset.gb * 2**30 / 1e9) * ROOM
+    if size < preset.gb:
+        why += ", which may not fit"
+    room = (card.memory_gb if card and wanted == "auto" else size * 2**30 / 1e9) * ROOM
     return _filled(settings, preset, base, images, room, why)
 
 

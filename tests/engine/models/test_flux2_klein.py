@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ from engine.pictures.painting.request import Callbacks, GenerationParams, Prompt
 from engine.settings import BaseSettings, Settings
 from engine.settings.samplers import Sampler
 from engine.training.data.batch import Batch
+from engine.training.step.fused_lora import ADAPTER, make_lean
 from engine.training.step.lora_adapter import add_lora
 from engine.training.step.loss import LossWeights, diffusion_loss
 from engine.training.step.randomness import StepRandomness
@@ -212,7 +214,7 @@ def test_sigmas_are_drawn_as_a_shifted_sigmoid_of_normal_numbers() -> None:
     assert noise.spread(4, (16, 8, 8)).tolist() == sorted(noise.spread(4, (16, 8, 8)).tolist())
 
 
-def published(rank: int | None = None, again: bool = False) -> Flux2Transformer2DModel:
+def published(rank: int | None = None, again: bool = False, dropout: float = 0.0) -> Flux2Transformer2DModel:
     """The 4B's transformer without numbers, with a LoRA of a rank and gradient checkpointing."""
     with torch.device("meta"):
         model = Flux2Transformer2DModel(
@@ -228,20 +230,21 @@ def published(rank: int | None = None, again: bool = False) -> Flux2Transformer2
         if rank is not None:
             targets = [f"transformer_blocks.{n}.{name}" for n in range(5) for name in DOUBLE]
             targets += [f"single_transformer_blocks.{n}.{name}" for n in range(20) for name in SINGLE]
-            model.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets))
+            lora = LoraConfig(r=rank, lora_alpha=rank, lora_dropout=dropout, target_modules=targets)
+            model.add_adapter(lora, adapter_name=ADAPTER)
             model.train()
         if again:
             model.enable_gradient_checkpointing()
     return model
 
 
-def seen(model: Flux2Transformer2DModel, side: int) -> torch.Tensor:
+def seen(model: Flux2Transformer2DModel, side: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     """What it says of a picture of that side in pixels."""
     tokens = (side // 16) ** 2
     said: torch.Tensor = model(
-        hidden_states=torch.empty(1, tokens, 128),
-        encoder_hidden_states=torch.empty(1, 512, 7680),
-        timestep=torch.empty(1),
+        hidden_states=torch.empty(1, tokens, 128, dtype=dtype),
+        encoder_hidden_states=torch.empty(1, 512, 7680, dtype=dtype),
+        timestep=torch.empty(1, dtype=dtype),
         img_ids=torch.empty(1, tokens, 4),
         txt_ids=torch.empty(1, 512, 4),
         guidance=None,
@@ -269,6 +272,47 @@ def test_a_step_is_what_pytorch_counts(side: int, rank: int, again: bool) -> Non
     shape = StepShape(side, 1, rank, gradient_checkpointing=again)
     reckoned = KleinArithmetic(PUBLISHED["FLUX.2 klein 4B"]).step_tflop(shape)
     assert reckoned == pytest.approx(counted.get_total_flops() / 1e12, rel=0.01)
+
+
+class Flash(torch.autograd.Function):
+    """What attention that keeps no score matrix keeps, as a card computes it."""
+
+    @staticmethod
+    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        out, sums = torch.empty_like(query), torch.empty(query.shape[:-1], dtype=torch.float32, device=query.device)
+        ctx.save_for_backward(query, key, value, out, sums)
+        return out
+
+
+def flash(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **_: object) -> torch.Tensor:
+    out: torch.Tensor = Flash.apply(query, key, value)  # type: ignore[no-untyped-call]
+    return out
+
+
+@pytest.mark.parametrize(("side", "dropout", "again"), [(512, 0.0, False), (512, 0.1, False), (1024, 0.0, True)])
+def test_memory_is_what_autograd_keeps(side: int, dropout: float, again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", flash)
+    model = published(16, again, dropout).to(torch.bfloat16)
+    make_lean(model)
+    own = {each.untyped_storage()._cdata for each in (*model.parameters(), *model.buffers())}
+    kept: dict[int, torch.UntypedStorage] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in own:
+            kept[storage._cdata] = storage
+        return tensor
+
+    with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        seen(model, side, torch.bfloat16)
+    counted = sum(each.nbytes() for each in kept.values()) / 1e9
+    arithmetic = KleinArithmetic(PUBLISHED["FLUX.2 klein 4B"])
+    reckoned = arithmetic.memory(StepShape(side, 1, 16, again), dropout=bool(dropout)).activations
+    if again:
+        # What the blocks keep between them; the one that is computed again comes on top.
+        plain = arithmetic.memory(StepShape(side, 1, 16), dropout=bool(dropout)).activations
+        counted += plain / 25
+    assert reckoned == pytest.approx(counted, rel=0.02)
 
 
 def test_decoding_is_what_pytorch_counts() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import TrainingError
-from engine.models.registry import is_counted
+from engine.models.preset import SIZES
+from engine.models.registry import family_named, is_counted
 from engine.models.sdxl.flops import forward_tflop, step_tflop
 from engine.models.sdxl.memory import memory_parts
 from engine.models.sdxl.shape import SDXL, shape_of_configs
@@ -31,10 +32,11 @@ from engine.training.planning.benchmark_store import (
 from engine.training.planning.budget import Budget, check_budget, epochs_within, seconds_within, why_stop
 from engine.training.planning.estimate import WhatIf, estimate_run
 from engine.training.planning.gpus import Card, card_of_memory, named_card, reported_card
-from engine.training.planning.presets import PRESETS, ROOM, Chosen, choose, predicted_gb, preset_for
+from engine.training.planning.presets import ROOM, Chosen, choose, predicted_gb, preset_size
 from engine.training.planning.timing import Source, best_timing, model_seconds
 from tests.support.small_project import small_project
 
+KLEIN = BaseShape("FLUX.2 klein 4B", 1024, 16, "flux2-klein")
 TINY = BaseShape("a U-Net of 32-64-128", 64, 16)
 
 
@@ -105,7 +107,7 @@ class TestCards:
     ) -> None:
         card = reported_card(reported, int(gib * GIB))
         assert card.tflops == tflops
-        assert preset_for(card.class_gb).gb == preset
+        assert preset_size(card.class_gb) == preset
 
     @pytest.mark.parametrize(
         ("typed", "name"), [("4090", "RTX 4090"), ("h100", "H100"), ("rtx 3060", "RTX 3060"), ("3080ti", "RTX 3080 Ti")]
@@ -130,6 +132,23 @@ class TestPresets:
         assert all(each.reason and not each.own for each in found.choices)
         for choice in found.choices:
             assert getattr(found.settings.training, choice.key) == choice.value
+
+    @pytest.mark.parametrize("gb", [12, 16, 24, 48, 80])
+    def test_every_preset_of_klein_fits_its_card_as_well(self, gb: int) -> None:
+        found = choose(Settings(), KLEIN, card_of_memory(gb), images=25)
+        assert found.preset is not None
+        assert found.preset.gb == gb
+        assert predicted_gb(found.settings.training, KLEIN) <= gb * GIB / 1e9 * ROOM
+        assert {each.key: each.value for each in found.choices} == {
+            key: value for key, value, _ in found.preset.settings
+        } | ({"learning_rate": found.settings.training.learning_rate} if gb != 12 else {})
+
+    def test_a_card_that_klein_may_not_fit_on_is_told(self) -> None:
+        for settings in (Settings(), with_changes(Settings(), {"training.preset": 8})):
+            found = choose(settings, KLEIN, card_of_memory(8), images=25)
+            assert found.why.startswith("for 12 GB")
+            assert found.why.endswith("which may not fit")
+            assert predicted_gb(found.settings.training, KLEIN) > 8 * GIB / 1e9
 
     def test_what_a_person_set_wins_and_is_told_even_where_it_is_the_default(self) -> None:
         own = with_changes(Settings(), {"training.rank": 16, "training.batch_size": 2})
@@ -371,5 +390,7 @@ class TestWholeEstimates:
 
 
 def test_presets_are_ordered_and_named_by_their_memory() -> None:
-    assert [each.gb for each in PRESETS] == [8, 12, 16, 24, 48, 80]
+    for family, smallest in (("sdxl", 8), ("flux2-klein", 12)):
+        sizes = [each.gb for each in family_named(family).presets]
+        assert sizes == [each for each in SIZES if each >= smallest]
     assert isinstance(choose(Settings(), SDXL, None, 1), Chosen)

@@ -1,0 +1,46 @@
+"""What fits SDXL on cards of each size. No torch."""
+
+from __future__ import annotations
+
+from engine.models.preset import DETAIL, EIGHT, FACE, FUSED, ONCE, TWICE, Preset
+from engine.settings import Optimizer
+
+PRESETS: tuple[Preset, ...] = (
+    Preset(8, (
+        ("rank", 8, "the weights of the base leave little room"),
+        ("batch_size", 1, "one image at a time is all that fits"),
+        ("resolution", 768, "at 1024 the step would not fit"),
+        ("gradient_checkpointing", True, TWICE),
+        ("optimizer", Optimizer.ADAMW_8BIT, EIGHT),
+    )),
+    Preset(12, (
+        ("rank", 16, FACE),
+        ("batch_size", 2, "two images fit while activations are computed twice"),
+        ("gradient_checkpointing", True, TWICE),
+        ("optimizer", Optimizer.ADAMW_8BIT, EIGHT),
+    )),
+    Preset(16, (
+        ("rank", 16, FACE),
+        ("batch_size", 4, "four images fit while activations are computed twice"),
+        ("gradient_checkpointing", True, TWICE),
+        ("optimizer", Optimizer.ADAMW_8BIT, EIGHT),
+    )),
+    Preset(24, (
+        ("rank", 32, DETAIL),
+        ("batch_size", 1, "one image fits with nothing computed twice; 4 would also fit with checkpointing"),
+        ("gradient_checkpointing", False, ONCE),
+        ("optimizer", Optimizer.ADAMW, FUSED),
+    )),
+    Preset(48, (
+        ("rank", 32, DETAIL),
+        ("batch_size", 3, "three images fit with nothing computed twice"),
+        ("gradient_checkpointing", False, ONCE),
+        ("optimizer", Optimizer.ADAMW, FUSED),
+    )),
+    Preset(80, (
+        ("rank", 32, DETAIL),
+        ("batch_size", 4, "small batches wait for the CPU on a card like this; larger ones would fit"),
+        ("gradient_checkpointing", False, ONCE),
+        ("optimizer", Optimizer.ADAMW, FUSED),
+    )),
+)  # fmt: skip
