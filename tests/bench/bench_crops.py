@@ -96,7 +96,17 @@ def _theirs(program: str, faces: list[FoundFace], folder: Path) -> None:
         assert face.path is not None
         area = f"{crop.side}x{crop.side}+{crop.left}+{crop.top}"
         out = folder / f"theirs-{face.marker_uid}.jpg"
-        command = [program, face.path, "-auto-orient", "-crop", area, "+repage", "-quality", str(QUALITY), out]
+        command: list[str | Path] = [
+            program,
+            face.path,
+            "-auto-orient",
+            "-crop",
+            area,
+            "+repage",
+            "-quality",
+            str(QUALITY),
+            out,
+        ]
         subprocess.run(command, check=True)
 
 

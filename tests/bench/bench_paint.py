@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ class _Bench:
     def _swap(self, painting: Painting, one: Path, other: Path) -> float:
         taken = []
         for file in (one, other) * (self.rounds + 1):
-            taken.append(_milliseconds(lambda file=file: painting._lora_cache.set_loras((LoraWeight(file, 0.8, 0.8),))))
+            taken.append(_milliseconds(partial(painting._lora_cache.set_loras, (LoraWeight(file, 0.8, 0.8),))))
         return sorted(taken[2:])[len(taken[2:]) // 2]
 
     def _plain(self, folder: Path) -> Iterator[Result]:
@@ -198,7 +199,7 @@ class _Bench:
 
 def _random_lora(painting: Painting, path: Path) -> Path:
     """A LoRA on all of the U-Net's transformers, as a run of ours writes it."""
-    unet = painting._whole.unet
+    unet = painting._model.denoiser
     pairs: dict[tuple[Part, str], LoraPair] = {}
     for name, module in unet.named_modules():
         if isinstance(module, torch.nn.Linear) and "attentions" in name and name.endswith(TARGETS):

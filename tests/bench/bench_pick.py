@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from engine.demo.library import SEED, draw_library
@@ -46,8 +46,8 @@ def results() -> Iterator[Result]:
     theirs = rule_that_failed(faces)
     for what, count in FAULTS.items():
         yield _fewer(f"picked: {what}", count(ours, shots), count(theirs, shots))
-    for what, count in VARIETY.items():
-        yield _more(f"picked: {what}", count(ours), count(theirs))
+    for what, variety in VARIETY.items():
+        yield _more(f"picked: {what}", variety(ours), variety(theirs))
     framings = Counter(each.framing for each in picked)
     failed = Counter(cut_of(face).framing for face in theirs)
     for framing, wanted in ((Framing.CLOSE, 12), (Framing.HALF, 6), (Framing.FULL, 6)):
@@ -62,8 +62,9 @@ def results() -> Iterator[Result]:
 def rule_that_failed(faces: Sequence[Face]) -> list[Face]:
     """Square crops wider than 512 pixels, the widest first."""
     crops = {face.id: crop_of(face, Framing.CLOSE) for face in faces}
-    wide = [face for face in faces if (crop := crops[face.id]) is not None and crop.side > WIDE]
-    return sorted(wide, key=lambda face: -(crop.side if (crop := crops[face.id]) else 0))[:COUNT]
+    sides = {number: crop.side for number, crop in crops.items() if crop is not None}
+    wide = [face for face in faces if sides.get(face.id, 0) > WIDE]
+    return sorted(wide, key=lambda face: -sides[face.id])[:COUNT]
 
 
 def truth(face: Face, shots: dict[str, Shot]) -> Shot:
@@ -84,7 +85,7 @@ FAULTS = {
     "the same moment again": same_moment_again,
 }
 
-VARIETY = {
+VARIETY: dict[str, Callable[[list[Face]], int]] = {
     "days": lambda faces: len({(face.taken_at or "")[:10] for face in faces}),
     "years": lambda faces: len({(face.taken_at or "")[:4] for face in faces}),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.train_gpu import Measured, Variant, _ask, _markdown, _results, _Worker, variants
+from tests.bench.training.gpu import Measured, Variant, _ask, _markdown, _results, _Worker, variants
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,9 +29,10 @@ def test_the_whole_benchmark_runs_unattended_and_leaves_a_table(tmp_path: Path) 
     assert said.returncode == 0, said.stderr
     record = json.loads((tmp_path / ".bench" / "gpu.json").read_text("utf-8"))
     wanted = [each for some in variants(tiny=True) for each in some]
-    assert [(each["way"], each["batch"], each["checkpointing"]) for each in record["variants"]] == [
-        (each.way, each.batch, each.checkpointing) for each in wanted
+    assert [(each["family"], each["way"], each["batch"], each["checkpointing"]) for each in record["variants"]] == [
+        (each.family, each.way, each.batch, each.checkpointing) for each in wanted
     ]
+    assert {each.family for each in wanted} == {"sdxl", "flux2-klein"}
     assert {each.way for each in wanted} == {"peft", "eager", "graphed", "compiled"}
     for each in record["variants"]:
         assert each["images_per_s"] > 0, each
@@ -39,7 +40,7 @@ def test_the_whole_benchmark_runs_unattended_and_leaves_a_table(tmp_path: Path) 
     assert record["whole"]["checkpoints"] == 2, record["whole"]
     assert record["matmul_tflops"] > 0
     table = (tmp_path / ".bench" / "gpu.md").read_text("utf-8")
-    assert "| graphed | 2 | on |" in table
+    assert "| flux2-klein | tiny | graphed | 2 | on |" in table
     assert "A whole LoRA of 8 image-steps" in table
     assert "train: a whole LoRA" in said.stdout
 
@@ -65,10 +66,10 @@ for line in sys.stdin:
     finally:
         worker.end()
     table = _markdown(found, tiny=False)
-    assert "| eager | 2 | off | – | – | – | – | its process ended" in table
+    assert "| sdxl | 1024 | eager | 2 | off | – | – | – | – | its process ended" in table
     # 14.6 TFLOP an image at 100 TFLOP/s are 0.146 s: 16 a second would be 2.3 times the card.
-    assert "| graphed | 4 | off | 16.00 | 8.0 | 234% | 1.0 |" in table
-    assert "| graphed | 6 | off | – | – | – | – | no time left |" in table
+    assert "| sdxl | 1024 | graphed | 4 | off | 16.00 | 8.0 | 234% | 1.0 |" in table
+    assert "| sdxl | 1024 | graphed | 6 | off | – | – | – | – | no time left |" in table
     named = {each.name: each for each in _results(found, tiny=False)}
-    assert named["train: eager, batch 1"].ratio == 1.0
-    assert named["train: graphed, batch 6"].value is None
+    assert named["train: sdxl 1024, eager, batch 1"].ratio == 1.0
+    assert named["train: sdxl 1024, graphed, batch 6"].value is None

@@ -25,7 +25,7 @@ from engine import events
 from engine.events import JobState
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import wait
-from engine.models.sdxl.flops import step_tflop
+from engine.models.registry import arithmetic_of
 from engine.models.shape import StepShape
 from engine.settings import DEMO_BASE
 from engine.training.planning.benchmark_store import of_run
@@ -33,6 +33,7 @@ from engine.training.planning.estimate import estimate_run
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import start_training
 from tests.bench.result import Result
+from tests.bench.training.families import FAMILIES
 from tests.support.small_project import portrait, small_project
 
 OUT = Path(".bench")
@@ -52,11 +53,15 @@ class Variant:
     way: str
     batch: int
     checkpointing: bool = False
+    family: str = "sdxl"
+    side: int = 1024
+    """Pixels a side; 0: what the tiny base was made for."""
 
     @property
     def name(self) -> str:
         """As the table has it."""
-        return f"{self.way}, batch {self.batch}{', checkpointing' if self.checkpointing else ''}"
+        size = f" {self.side}" if self.side else ""
+        return f"{self.family}{size}, {self.way}, batch {self.batch}{', checkpointing' if self.checkpointing else ''}"
 
 
 @dataclass
@@ -73,12 +78,23 @@ class Measured:
 def variants(tiny: bool) -> tuple[list[Variant], list[Variant]]:
     """Those before the whole LoRA, and those after it as far as there is time; the most telling first."""
     if tiny:
-        few = [Variant("peft", 1), Variant("eager", 1), Variant("graphed", 1), Variant("graphed", 2, True)]
-        return few, [Variant("compiled", 1)]
-    first = [Variant("peft", 1), Variant("eager", 1), Variant("graphed", 1), Variant("eager", 4), Variant("graphed", 4)]
-    first += [Variant("compiled", 4), Variant("compiled, graphed", 4)]
+        few = [
+            Variant(way, batch, twice, family, 0)
+            for family in FAMILIES
+            for way, batch, twice in (("peft", 1, False), ("eager", 1, False), ("graphed", 2, True))
+        ]
+        return few, [Variant("compiled", 1, False, family, 0) for family in FAMILIES]
+    sizes = [(family.name, family.sides[place]) for place in (0, 1) for family in FAMILIES.values()]
+    first = [Variant(way, 4, False, *size) for size in sizes for way in ("graphed", "eager", "peft")]
+    first += [Variant("compiled, graphed", 4, False, *size) for size in sizes[: len(FAMILIES)]]
     ways = ("graphed", "eager", "compiled", "compiled, graphed", "peft")
-    rest = [Variant(way, batch, twice) for twice in (False, True) for batch in (1, 4, 2, 6) for way in ways]
+    rest = [
+        Variant(way, batch, twice, *size)
+        for twice in (False, True)
+        for batch in (1, 4, 2, 6)
+        for size in sizes
+        for way in ways
+    ]
     return first, [each for each in rest if each not in first]
 
 
@@ -122,7 +138,7 @@ class _Worker:
     """The process that measures; one that fails or takes too long is ended, and the next question starts another."""
 
     def __init__(self, tiny: bool) -> None:
-        self._command = [sys.executable, "-m", "tests.bench.train_variants", *(["--tiny"] if tiny else [])]
+        self._command = [sys.executable, "-m", "tests.bench.training.variants", *(["--tiny"] if tiny else [])]
         self._process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
 
@@ -189,9 +205,13 @@ class _Base:
 
 
 def _whole(found: Measured, base: _Base, tiny: bool, ends: float) -> dict[str, Any]:
-    """A LoRA from the order to the last checkpoint, by the quickest way with batch 4 that did not fail."""
+    """A LoRA of SDXL from the order to the last checkpoint, by the quickest way with batch 4 that did not fail."""
     print("  a whole LoRA …", file=sys.stderr, flush=True)
-    ours = {each: figures for each, figures in found.variants.items() if each.way != "peft" and "error" not in figures}
+    ours = {
+        each: figures
+        for each, figures in found.variants.items()
+        if each.family == "sdxl" and each.way != "peft" and "error" not in figures
+    }
     fours = {each: figures for each, figures in ours.items() if each.batch == 4 and not each.checkpointing} or ours
     best = max(fours, key=lambda each: fours[each]["images_per_s"], default=Variant("eager", 4))
     images, repeats, epochs = (4, 1, 2) if tiny else (25, 10, 10)
@@ -257,7 +277,8 @@ def _share(found: Measured, each: Variant, figures: dict[str, Any], tiny: bool) 
     """How near a step is to its arithmetic without checkpointing at the card's own rate, 0 to 1."""
     if tiny or not found.tflops or "error" in figures:
         return None
-    return step_tflop(StepShape(1024, 1, RANK)) / found.tflops * float(figures["images_per_s"])
+    tflop = arithmetic_of(each.family, FAMILIES[each.family].size).step_tflop(StepShape(each.side, 1, RANK))
+    return tflop / found.tflops * float(figures["images_per_s"])
 
 
 def _write(found: Measured, tiny: bool) -> None:
@@ -281,12 +302,17 @@ def _write(found: Measured, tiny: bool) -> None:
 
 def _markdown(found: Measured, tiny: bool) -> str:
     head = f"{found.card}, {found.versions}, {time.strftime('%Y-%m-%d')}; matrices: {found.tflops or 0:.0f} TFLOP/s"
-    lines = [head, "", "| way | batch | checkpointing | images/s | memory, GB | of the floor | ready after, s | |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines = [
+        head,
+        "",
+        "| base | side | way | batch | checkpointing | images/s | GB | of the floor | ready after, s | |",
+    ]
+    lines.append("|---" * 10 + "|")
     for each, figures in found.variants.items():
         twice = "on" if each.checkpointing else "off"
+        told = f"{each.family} | {each.side or 'tiny'} | {each.way} | {each.batch} | {twice}"
         if "error" in figures:
-            lines.append(f"| {each.way} | {each.batch} | {twice} | – | – | – | – | {figures['error']} |")
+            lines.append(f"| {told} | – | – | – | – | {figures['error']} |")
             continue
         share = _share(found, each, figures, tiny)
         cells = [
@@ -296,7 +322,7 @@ def _markdown(found: Measured, tiny: bool) -> str:
             f"{figures['ready_s']:.1f}",
             "; ".join(figures["told"]),
         ]
-        lines.append(f"| {each.way} | {each.batch} | {twice} | {' | '.join(cells)} |")
+        lines.append(f"| {told} | {' | '.join(cells)} |")
     whole = found.whole
     if "seconds" in whole:
         told = f"{whole['seconds']:.0f} s ({whole['way']}; {whole['checkpoints']} checkpoints)"
@@ -307,13 +333,20 @@ def _markdown(found: Measured, tiny: bool) -> str:
 
 
 def _results(found: Measured, tiny: bool) -> Iterator[Result]:
-    plain = {each.batch: figures for each, figures in found.variants.items() if each.way == "peft"}
+    plain = {
+        (each.family, each.side, each.batch): figures
+        for each, figures in found.variants.items()
+        if each.way == "peft" and not each.checkpointing
+    }
     for each, figures in found.variants.items():
         name = f"train: {each.name}"
         if "error" in figures:
             yield Result(name, None, "images/s", note=figures["error"])
             continue
-        pace, against = float(figures["images_per_s"]), plain.get(each.batch, {}).get("images_per_s")
+        pace, against = (
+            float(figures["images_per_s"]),
+            plain.get((each.family, each.side, each.batch), {}).get("images_per_s"),
+        )
         share = _share(found, each, figures, tiny)
         note = f"{figures['memory_gb']:.1f} GB" + ("" if share is None else f", {share:.0%} of the floor")
         yield Result(name, pace, "images/s", "plain peft" if against else "", against and pace / against, note)

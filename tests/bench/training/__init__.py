@@ -1,0 +1,1 @@
+"""Benchmarks of training: what diffusers' own scripts do in a step, ways to take one on a card."""
