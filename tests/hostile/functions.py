@@ -61,7 +61,7 @@ READERS: dict[str, str] = {
     "engine.models.folder_safety": "_json pipeline_class",
     "engine.models.locate": "hub_folder",
     "engine.models.prediction": "_header noise_of_folder",
-    "engine.models.flux2_klein.loading": "_load",
+    "engine.models.flow.loading": "_load",
     "engine.models.flux2_klein.shape": "shape_of",
     "engine.models.sdxl.loading": "_load _load_single_file _own_vae",
     "engine.models.sdxl.shape": "shape_of",

@@ -109,7 +109,7 @@ FILES: dict[str, str] = {
     "engine.storage.moved_projects": STORED,
     "engine.storage.untrusted_files": "hostile/test_hostile_logs.py::test_json_from_outside_has_bounds",
     "engine.storage.database": STORED,
-    "engine.models.flux2_klein.loading": MODELS,
+    "engine.models.flow.loading": MODELS,
     "engine.models.flux2_klein.shape": MODELS,
     "engine.models.sdxl.loading": MODELS,
     "engine.models.sdxl.shape": MODELS,

@@ -40,7 +40,12 @@ class KleinSize:
         """Weights that a token of the picture or of the text passes: 4 linears of width × width for attention and a
         gated MLP of 3 × width in a block, a double block's for each of both kinds of tokens."""
         attention, mlp = 4 * self.width**2, 9 * self.width**2
-        return (self.double + self.single) * (attention + mlp)
+        return self.blocks * (attention + mlp)
+
+    @property
+    def blocks(self) -> int:
+        """Of both kinds."""
+        return self.double + self.single
 
     @property
     def linears(self) -> int:

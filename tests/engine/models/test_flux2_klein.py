@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.errors import BaseModelError, PictureError
-from engine.models.flow_noise import FlowNoise, linear_shift, shifted
+from engine.models.flow.noise import FlowNoise, linear_shift, shifted
 from engine.models.flux2_klein.arithmetic import KleinArithmetic
 from engine.models.flux2_klein.loaded import DOUBLE, SINGLE, KleinBase
 from engine.models.flux2_klein.shape import PUBLISHED, size_of
