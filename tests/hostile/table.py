@@ -181,6 +181,7 @@ TEXTS: dict[str, str] = {
     "engine.library.web.originals": OURS,
     "engine.lora.diffusers_loader": OURS,
     "engine.lora.klein": OURS,
+    "engine.lora.layouts": OURS,
     "tui.cli.report": OURS,
     "tui.screens.pictures.text": OURS,
     "tui.theming.user_config": FILES_TEST,

@@ -68,6 +68,11 @@ class TransformerArithmetic:
     decoding: float
     """TFLOP in which the VAE makes a picture of 1024 × 1024."""
 
+    @property
+    def replayable(self) -> bool:
+        """Whether passes over batches of one shape compute the same."""
+        return True
+
     def forward(self, area: float) -> Operations:
         """One image once through the transformer; ``area`` in pixels of 1024 × 1024."""
         raise NotImplementedError
