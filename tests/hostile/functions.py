@@ -63,6 +63,7 @@ READERS: dict[str, str] = {
     "engine.models.prediction": "_header noise_of_folder",
     "engine.models.flow.loading": "_load",
     "engine.models.flux2_klein.shape": "shape_of",
+    "engine.models.z_image.shape": "shape_of",
     "engine.models.sdxl.loading": "_load _load_single_file _own_vae",
     "engine.models.sdxl.shape": "shape_of",
     "engine.pictures.gallery.export": "_bare _copy _write",
