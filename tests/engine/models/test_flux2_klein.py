@@ -90,6 +90,13 @@ def test_pictures_alone_or_together_are_the_same(painting: Painting) -> None:
         assert np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max() <= 1
 
 
+def test_a_prompt_may_change_on_the_way(painting: Painting) -> None:
+    params = GenerationParams(steps=4, guidance=1.0, sampler=Sampler.EULER, width=64, height=64)
+    prompts = ("a man", "a woman, green hat", "[a man:a woman, green hat:0.5]")
+    first, other, changing = (painting.paint(each, [1], params)[0].tobytes() for each in prompts)
+    assert changing not in (first, other)
+
+
 def test_a_picture_is_begun_from_another(painting: Painting, tmp_path: Path) -> None:
     source = tmp_path / "a.png"
     Image.new("RGB", (64, 64), "orange").save(source)

@@ -332,6 +332,14 @@ def test_a_base_is_known_by_its_folder_and_its_size_told(folder: Path) -> None:
     assert (shape_of(hub).name, shape_of(hub).grain) == ("Z-Image", 16)
 
 
+def test_a_model_of_its_kind_with_another_pipeline_is_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "omni"))
+    index = copy / "model_index.json"
+    index.write_text(index.read_text().replace("ZImagePipeline", "ZImageOmniPipeline"))
+    with pytest.raises(BaseModelError, match=r"is a ZImageOmniPipeline, which Limner can't train: use a model of: .*"):
+        load_base(find_base(BaseSettings(model=str(copy))))
+
+
 def test_passes_are_not_replayed_whatever_is_asked_for(folder: Path) -> None:
     """A CUDA graph would compute each caption at the first one's length."""
     settings = Settings.model_validate({"base": {"model": str(folder)}, "training": {"graph": "on"}})

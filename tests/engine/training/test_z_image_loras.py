@@ -193,6 +193,14 @@ def test_one_for_z_image_is_refused_by_other_families(family: str, lora: dict[st
         read_contents(path, 2 if family == "sdxl" else None, family)
 
 
+def test_one_for_klein_is_refused_by_z_image(tmp_path: Path) -> None:
+    name = "transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj"
+    tensors = {f"{name}.lora_A.weight": torch.ones(4, 32), f"{name}.lora_B.weight": torch.ones(288, 4)}
+    path = written(tmp_path / "a.safetensors", tensors)
+    with pytest.raises(LoraFileError, match=r"was made for FLUX\.2 klein, and this base model is of another family"):
+        read_contents(path, None, "z-image")
+
+
 @pytest.mark.parametrize(
     ("name", "inputs", "outputs"),
     [
