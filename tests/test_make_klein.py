@@ -181,7 +181,12 @@ def test_a_klein_base_can_be_made_with_a_vae_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--new-vae"], ["--resume", "base", "--family", "flux2-klein"], ["--size", "sdxl", "--family", "flux2-klein"]],
+    [
+        ["--new-vae"],
+        ["--resume", "base", "--family", "flux2-klein"],
+        ["--size", "sdxl", "--family", "flux2-klein"],
+        ["--size", "tiny", "--family", "z-image"],
+    ],
 )
 def test_the_command_tells_which_options_are_not_for_a_family(
     tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]

@@ -19,7 +19,7 @@ from engine.lora.fused import taken_apart
 from engine.lora.header import BIASES, MAGNITUDES, MID, PAIRS, SCALAR, read_header
 from engine.lora.layouts import places, refuse_another_family
 from engine.lora.metadata import LoraFacts, metadata
-from engine.lora.module_names import SDXL_LAYERS_PER_BLOCK, Part, name_in_file
+from engine.lora.module_names import DENOISER, SDXL_LAYERS_PER_BLOCK, Part, name_in_file
 from engine.lora.scales import Alphas
 from engine.storage import atomic_files
 
@@ -115,7 +115,7 @@ def write_lora(
         LoraFileError: a module has no name in such a file, or the disk refuses.
     """
     if layers_per_block is None:
-        tensors = {name: each.to(dtype) for name, each in dotted(modules).items()}
+        tensors = {name: each.to(dtype) for name, each in dotted(modules, facts.prefix).items()}
         write_tensors(path, tensors, metadata(replace(facts, alpha=facts.rank)))
         return
     tensors = {}
@@ -127,12 +127,17 @@ def write_lora(
     write_tensors(path, tensors, metadata(facts))
 
 
-def dotted(modules: Modules) -> dict[str, torch.Tensor]:
+def dotted(modules: Modules, prefix: str = DENOISER) -> dict[str, torch.Tensor]:
     """A LoRA in diffusers' and PEFT's names, its alpha multiplied into ``lora_B``: where an alpha stands beside such
-    names, diffusers refuses the file and others drop it."""
+    names, diffusers refuses the file and others drop it.
+
+    Args:
+        modules: the LoRA.
+        prefix: what stands before the names.
+    """
     tensors: dict[str, torch.Tensor] = {}
     for (part, module), pair in modules.items():
-        name = name_in_file(module, part, None)
+        name = name_in_file(module, part, None, prefix)
         tensors[f"{name}.lora_A.weight"] = pair.down.detach().to("cpu").contiguous()
         tensors[f"{name}.lora_B.weight"] = (pair.up.detach().float() * pair.scale).to("cpu").contiguous()
     return tensors
@@ -163,7 +168,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         ) from error
 
 
-def read_contents(path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK) -> LoraContents:
+def read_contents(
+    path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK, family: str | None = None
+) -> LoraContents:
     """Reads a LoRA, LoCon or DoRA in any spelling.
 
     LoCon's three matrices (Tucker) become two that do the same: ΔW[o, i] = Σ up[o, p] · mid[p, q] · down[q, i]
@@ -172,13 +179,14 @@ def read_contents(path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLO
     Args:
         path: the file.
         layers_per_block: of the base model's U-Net, which the original names depend on; None: its family has others.
+        family: the name of the base model's family; None: any with such names.
 
     Raises:
         LoraFileError: not readable, for another family of base models, a network that is no LoRA, numbers that are
             none, matrices that don't belong together, or a module that is there twice.
     """
     header = read_header(path)
-    refuse_another_family(header, layers_per_block)
+    refuse_another_family(header, layers_per_block, family)
     tensors, alphas = load_lora(path), Alphas(header)
     modules: dict[tuple[Part, str], LoraPair] = {}
     left_out = {name.split(".lora_")[0]: None for name in header.useless_tensors()}

@@ -11,12 +11,7 @@ from collections.abc import Callable, Iterator
 
 from engine.lora.header import BIASES, MAGNITUDES, PAIRS, LoraHeader
 from engine.lora.klein_names import bfl_name, modules_of
-from engine.lora.layouts import Layout
-
-NOT_KNOWN = "not known"
-
-OTHERS = ("A1111", "Forge", "SwarmUI", "sd-scripts")
-"""Of which nothing is known."""
+from engine.lora.layouts import NOT_KNOWN, UNASKED, Layout, says_in_header, told_of_other_networks
 
 DEV_WIDTH = 6144
 """FLUX.2 dev has the same modules, this wide."""
@@ -39,11 +34,9 @@ def _is_of(header: LoraHeader) -> bool:
         return False
     if any(DEV_WIDTH in (inputs, outputs) for inputs, _, outputs in header.modules.values()):
         return False
-    said = " ".join(header.metadata.get(key, "") for key in ("ss_base_model_version", "modelspec.architecture"))
-    says = _ITS_OWN.search(re.sub(r"[^a-z0-9]", "", said[:200].lower())) is not None
     names = list(header.modules) or sorted({name.split(".lokr_")[0] for name in header.tensors if ".lokr_" in name})
     known = sum(bool(modules_of(name)) for name in names)
-    return known * 2 > len(names) and (bool(seen) or says)
+    return known * 2 > len(names) and (bool(seen) or says_in_header(header, _ITS_OWN))
 
 
 def _sizes_that_tell(header: LoraHeader) -> Iterator[bool]:
@@ -58,11 +51,7 @@ def _sizes_that_tell(header: LoraHeader) -> Iterator[bool]:
 
 def _clients(header: LoraHeader) -> dict[str, str]:
     if header.other_networks:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
-        kron = set(header.other_networks) == {"LoKr"} and not header.modules
-        loads = f"loads such networks ({kinds} modules)" if kron else f"not known of {kinds}"
-        told = dict.fromkeys(OTHERS, NOT_KNOWN)
-        return {**told, "ComfyUI": NOT_KNOWN, "InvokeAI": loads, "diffusers": loads}
+        return told_of_other_networks(header)
     count = f"{len(header.modules)} modules"
     comfy, invoke = NOT_KNOWN, NOT_KNOWN
     newer = all(f"{name}{PAIRS[1][0]}" in header.tensors for name in header.modules)
@@ -73,8 +62,8 @@ def _clients(header: LoraHeader) -> dict[str, str]:
     elif plain and _all_are(header, "diffusion_model.", original=True):
         comfy = f"not known of BFL's names with alphas ({count})" if alphas else f"loads {count}: its own names"
         invoke = "takes alphas beside such names for LyCORIS' only" if alphas else f"loads {count}, as 6.14.2 does"
-    told = {"A1111": NOT_KNOWN, "Forge": NOT_KNOWN, "ComfyUI": comfy, "InvokeAI": invoke}
-    return {**told, "diffusers": _diffusers(header), "SwarmUI": NOT_KNOWN, "sd-scripts": NOT_KNOWN}
+    told = {**dict.fromkeys(UNASKED, NOT_KNOWN), "ComfyUI": comfy, "InvokeAI": invoke}
+    return {**told, "diffusers": _diffusers(header)}
 
 
 def _all_are(header: LoraHeader, prefix: str, *, original: bool) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from engine.lora.prefixes import without_prefixes
+
 FUSED = {
     "img_attn.qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
     "txt_attn.qkv": ("attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"),
@@ -39,14 +41,6 @@ _BESIDE = {
     "final_layer.linear": "proj_out",
 }
 """The same beside the blocks. The last modulation is left out: its two halves change places between the two."""
-
-_PREFIXES = (
-    *("base_model.model.", "model.diffusion_model.", "diffusion_model.", "transformer.", "unet."),
-    *("lora_transformer_", "lora_transformer.", "lora_unet_", "lora_unet.", "lycoris_"),
-)
-
-_MOST_PREFIXES = 3
-"""As in ``transformer.base_model.model.``, and one to spare."""
 
 _BLOCK = re.compile(
     r"((?:single_)?transformer_blocks|sformer_blocks|double_blocks|single_blocks)_(\d{1,3})_([a-z_\d]{1,40})", re.ASCII
@@ -83,10 +77,7 @@ _FLAT_BESIDE = {
 def modules_of(name: str) -> tuple[str, ...]:
     """diffusers' names of what a file calls ``name``: one, three where q, k and v are one linear there, none where
     klein has nothing of that name."""
-    bare = name
-    for _ in range(_MOST_PREFIXES):
-        bare = bare.removeprefix(next((each for each in _PREFIXES if bare.startswith(each)), ""))
-    plain = bare.replace(".", "_")
+    plain = without_prefixes(name).replace(".", "_")
     if plain in _FLAT_BESIDE:
         return (_FLAT_BESIDE[plain],)
     found = _BLOCK.fullmatch(plain)

@@ -7,6 +7,7 @@ one that has none are dotted and say themselves where they belong.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,12 @@ ONE_ENCODER = "lora_te_"
 
 OLDER_WIDTHS = (768, 1024)
 """The widths of text in Stable Diffusion 1 and 2, whose U-Nets have the same names in part."""
+
+
+NOT_KNOWN = "not known"
+
+UNASKED = ("A1111", "Forge", "SwarmUI", "sd-scripts")
+"""Programs of which nothing is known where a family is not SDXL."""
 
 
 class Style(StrEnum):
@@ -84,6 +91,20 @@ def title_of(name: str | None) -> str:
     return "unknown" if name is None else family_named(name).title
 
 
+def says_in_header(header: LoraHeader, name: re.Pattern[str]) -> bool:
+    """Whether a file names a base model in its metadata; the pattern is for lower-case letters and digits alone."""
+    said = " ".join(header.metadata.get(key, "") for key in ("ss_base_model_version", "modelspec.architecture"))
+    return name.search(re.sub(r"[^a-z0-9]", "", said[:200].lower())) is not None
+
+
+def told_of_other_networks(header: LoraHeader) -> dict[str, str]:
+    """What programs make of networks that are no LoRA, of transformers."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
+    kron = set(header.other_networks) == {"LoKr"} and not header.modules
+    loads = f"loads such networks ({kinds} modules)" if kron else f"not known of {kinds}"
+    return {**dict.fromkeys((*UNASKED, "ComfyUI"), NOT_KNOWN), "InvokeAI": loads, "diffusers": loads}
+
+
 def module_counts(header: LoraHeader) -> dict[str, int]:
     """How many modules a file has for each part of the base model, those that it does not know included."""
     layout = layout_named(made_for(header))
@@ -112,14 +133,20 @@ def places(name: str, layers_per_block: int | None) -> tuple[Part, tuple[str, ..
     return part, (module,)
 
 
-def refuse_another_family(header: LoraHeader, layers_per_block: int | None) -> None:
+def refuse_another_family(header: LoraHeader, layers_per_block: int | None, wanted: str | None) -> None:
     """Refuses a file that can be told to be for another kind of base model than is asked for.
 
+    Args:
+        header: the file's.
+        layers_per_block: of a U-Net like SDXL's; None: a family with other names.
+        wanted: the name of the base model's family; None: any with such names.
+
     Raises:
-        LoraFileError: it is for SDXL, and the base model has no such U-Net; or the other way round.
+        LoraFileError: it is for another family.
     """
     family = made_for(header)
-    if family is None or (family == SDXL) == (layers_per_block is not None):
+    fits = family == wanted if wanted is not None else (family == SDXL) == (layers_per_block is not None)
+    if family is None or fits:
         return
     title = title_of(family)
     what = f"{header.path.name} was made for {title}, and this base model is of another family"

@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.lora.module_names import DENOISER
+
 
 @dataclass(frozen=True)
 class LoraFacts:
@@ -36,6 +38,8 @@ class LoraFacts:
     base_version: str = "sdxl_base_v1-0"
     """The base model's family, by kohya's name, and below by ModelSpec's."""
     architecture: str = "stable-diffusion-xl-v1-base"
+    prefix: str = DENOISER
+    """What stands before the modules' names where these are dotted; no part of the header."""
     started_at: float | None = None
     """When the training began, in Unix seconds."""
     history: Mapping[str, object] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class Part(StrEnum):
 
 
 DENOISER = "transformer."
-"""What stands before a denoiser's dotted names, as diffusers' pipelines have it and ComfyUI and InvokeAI read it."""
+"""What stands before a denoiser's dotted names, as diffusers' pipelines have it, unless a family says otherwise."""
 
 COMPONENTS = {Part.UNET: "unet", Part.TE1: "text_encoder", Part.TE2: "text_encoder_2"}
 """What diffusers' pipelines call the parts."""
@@ -63,19 +63,20 @@ _UNDERSCORED_TRANSFORMER = {dotted: sgm for sgm, dotted in _TRANSFORMER_LEAVES.i
 _UNDERSCORED_TEXT = {dotted: sgm for sgm, dotted in _TEXT_LEAVES.items()}
 
 
-def name_in_file(module: str, part: Part, layers_per_block: int | None) -> str:
+def name_in_file(module: str, part: Part, layers_per_block: int | None, prefix: str = DENOISER) -> str:
     """A module's name as the files that Limner writes have it.
 
     Args:
         module: the name inside its model.
         part: the model it is in.
         layers_per_block: of a U-Net like SDXL's; None: the base model is of a family whose files have dotted names.
+        prefix: what stands before these.
 
     Raises:
         LoraFileError: a name that has no place in such a file.
     """
     if layers_per_block is None and part is Part.UNET:
-        return f"{DENOISER}{module}"
+        return f"{prefix}{module}"
     return kohya_name(module, part, layers_per_block or SDXL_LAYERS_PER_BLOCK)
 
 

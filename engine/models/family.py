@@ -70,3 +70,5 @@ class Family:
     lora_layout: str | None = None
     """``module:name`` of the ``engine.lora.layouts.Layout`` of one of Limner's own: how LoRA files spell its modules;
     None: as SDXL's, or by dotted names."""
+    lora_prefix: str = "transformer."
+    """What stands before dotted names in LoRA files that Limner writes."""

@@ -16,12 +16,13 @@ from engine.models.locate import BaseKind, BaseModel, hub_folder
 from engine.models.prediction import names_in
 from engine.models.sdxl.family import FAMILY as SDXL_FAMILY
 from engine.models.shape import Arithmetic, BaseShape
+from engine.models.z_image.family import FAMILY as Z_IMAGE_FAMILY
 from engine.plugins import plugins
 
 GROUP = "limner.families"
 """The entry points of other packages."""
 
-FAMILIES = (SDXL_FAMILY, KLEIN_FAMILY)
+FAMILIES = (SDXL_FAMILY, KLEIN_FAMILY, Z_IMAGE_FAMILY)
 """Limner's own; the first is what a model is taken for that says nothing of itself."""
 
 

@@ -29,6 +29,8 @@ class BaseShape:
     """What a training resolution must be a multiple of."""
     family: str = FIRST_FAMILY
     """The name of its family."""
+    patch: int = 1
+    """Latents a side that the denoiser can't see apart: a picture's sides are multiples of as many."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class MemoryParts:
 
 class Arithmetic(Protocol):
     """What a step of one size of base model computes and keeps."""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether passes over batches of one shape compute the same, so that a CUDA graph can replay them."""
 
     def forward_tflop(self, area: float) -> float:
         """One image once through the denoiser, in TFLOP; ``area`` in pixels of 1024 × 1024."""

@@ -26,7 +26,12 @@ class InitResult:
 
 
 def read_start(
-    path: Path, modules: Mapping[Part, Iterable[str]], rank: int, alpha: float, layers_per_block: int | None
+    path: Path,
+    modules: Mapping[Part, Iterable[str]],
+    rank: int,
+    alpha: float,
+    layers_per_block: int | None,
+    family: str | None = None,
 ) -> InitResult:
     """Reads a LoRA for a run to go on from. What it does to the model (ΔW) is the same with the run's own alpha.
 
@@ -38,11 +43,12 @@ def read_start(
         rank: the run's.
         alpha: the run's.
         layers_per_block: of the base model's U-Net; None: its family's files have dotted names.
+        family: the name of the base model's; None: any with such names.
 
     Raises:
         LoraFileError: it can't be read, has a module of a higher rank, or none of the run's.
     """
-    contents = read_contents(path, layers_per_block)
+    contents = read_contents(path, layers_per_block, family)
     places = {(part, _plain(module)): module for part, names in modules.items() for module in names}
     found: dict[Part, dict[str, torch.Tensor]] = {part: {} for part in modules}
     left_out = list(contents.left_out)

@@ -63,7 +63,7 @@ class Learner:
         self.processes = processes or SingleProcess()
         self.denoiser = base.denoiser.to(device.name, memory_format=torch.channels_last)
         self.noise = base.noise().to(device.name)
-        self._layers_per_block = base.layers_per_block
+        self._layers_per_block, self._family = base.layers_per_block, base.shape.family
         self._predict = partial(base.predict, self.denoiser)
         self.encoders = encoders = TextEncoders(base, settings, device) if settings.train_text_encoders else None
         rank, alpha, targets = settings.rank, settings.effective_alpha, base.lora_targets
@@ -151,7 +151,8 @@ class Learner:
             for part, state in self.weights.named().items()
         }
         settings = self.settings
-        begun = read_start(path, modules, settings.rank, settings.effective_alpha, self._layers_per_block)
+        alpha, layers = settings.effective_alpha, self._layers_per_block
+        begun = read_start(path, modules, settings.rank, alpha, layers, self._family)
         self.weights.load_state(begun.tensors)
         if settings.ema_decay:
             self.ema = Ema(self.weights, settings.ema_decay)

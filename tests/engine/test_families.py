@@ -51,7 +51,7 @@ def test_a_base_that_says_nothing_known_is_taken_for_sdxl(index: object, tmp_pat
 
 def test_a_base_of_another_kind_is_refused_with_those_that_work(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
-    with pytest.raises(BaseModelError, match=r"is a FluxPipeline, .*: use a model of: SDXL, FLUX.2 klein"):
+    with pytest.raises(BaseModelError, match=r"is a FluxPipeline, .*: use a model of: SDXL, FLUX.2 klein, Z-Image"):
         family_of(BaseModel(BaseKind.FOLDER, str(tmp_path)))
 
 

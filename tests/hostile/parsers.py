@@ -24,6 +24,7 @@ from engine.llm.server import _texts as pieces_of_text
 from engine.llm.server import canonical_address
 from engine.lora.key_formats import module_of
 from engine.lora.klein_names import modules_of
+from engine.lora.z_image_names import modules_of as z_image_modules_of
 from engine.pictures.gallery.filter import picture_completions, read_picture_filter
 from engine.pictures.gallery.found_prompts import read_graph, styles_in
 from engine.pictures.grid.axes import Known, read_axis
@@ -122,6 +123,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.library.values": well_formed,
     "engine.lora.key_formats": module_of,
     "engine.lora.klein_names": modules_of,
+    "engine.lora.z_image_names": z_image_modules_of,
     "tui.cli.paint_options": lambda text: LoraAtStrength().convert(text, None, None),
     "tui.theming.keymap": hint_line,
     "tui.cli.old_settings": lambda text: may_hold_old_names(text.encode()),

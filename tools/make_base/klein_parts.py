@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLFlux2, FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline, Flux2Transformer2DModel
+from diffusers import (
+    AutoencoderKLFlux2,
+    DiffusionPipeline,
+    FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
+)
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
 from torch import nn
 from transformers import Qwen2TokenizerFast, Qwen3Config, Qwen3ForCausalLM
@@ -74,15 +80,19 @@ def make_tokenizer(tokens: int = TOKENS) -> Qwen2TokenizerFast:
     return tokenizer
 
 
-def make_text_encoder(tokenizer: Qwen2TokenizerFast, sizes: KleinSizes = TINY) -> Qwen3ForCausalLM:
-    """Qwen3 with four layers; `head_dim` does not follow the width, so it is given."""
-    config = Qwen3Config(
-        vocab_size=len(tokenizer), hidden_size=sizes.text, intermediate_size=2 * sizes.text, num_hidden_layers=4,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=sizes.text // 2, max_position_embeddings=512,
+def make_text_config(tokenizer: Qwen2TokenizerFast, width: int) -> Qwen3Config:
+    """Of a Qwen3 with four layers; `head_dim` does not follow the width, so it is given."""
+    return Qwen3Config(
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=2 * width, num_hidden_layers=4,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=width // 2, max_position_embeddings=512,
         tie_word_embeddings=True, initializer_range=0.1, bos_token_id=None,
         eos_token_id=tokenizer.convert_tokens_to_ids("<|im_end|>"), pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
-    encoder = Qwen3ForCausalLM(config)
+
+
+def make_text_encoder(tokenizer: Qwen2TokenizerFast, sizes: KleinSizes = TINY) -> Qwen3ForCausalLM:
+    """Qwen3 with four layers."""
+    encoder = Qwen3ForCausalLM(make_text_config(tokenizer, sizes.text))
     nn.init.normal_(encoder.get_input_embeddings().weight, std=0.5)
     return encoder
 
@@ -139,7 +149,7 @@ def untrained_pipeline(sizes: KleinSizes = TINY) -> Flux2KleinPipeline:
     return Flux2KleinPipeline(**parts, is_distilled=False)
 
 
-def save(pipeline: Flux2KleinPipeline, folder: Path) -> None:
+def save(pipeline: DiffusionPipeline, folder: Path) -> None:
     """Write a pipeline as a folder of safetensors and JSON, readable by everybody."""
     pipeline.save_pretrained(folder, safe_serialization=True)
     for file in folder.rglob("*"):

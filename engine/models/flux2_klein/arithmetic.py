@@ -1,84 +1,32 @@
 """How much arithmetic and memory a training step of FLUX.2 klein is, reckoned from its architecture. No torch.
 
-A weight that a token passes is two operations; attention is four for each pair of tokens and number of its width. The
-frozen base needs no gradients of its weights, so a step is linears twice and attention three times, and with gradient
-checkpointing a forward pass more. Tests hold that, the VAE's decoder (which has SDXL's blocks) and what a pass keeps
-against what PyTorch counts and saves on the meta device. Kernels are an estimate, and no card measured any of it yet.
+Every token passes as many weights, and each of a block's sees all others. A test holds it, and the VAE's decoder, which
+has SDXL's blocks, against PyTorch's ``FlopCounterMode`` on the meta device; another what is kept against what autograd
+saves there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.models.flux2_klein.shape import MOST_TOKENS, KleinSize
-from engine.models.shape import GIB, STATE_BYTES, MemoryParts, StepShape
+from engine.models.flow.arithmetic import Operations, TransformerArithmetic
+from engine.models.flow.chat import MOST_TOKENS
+from engine.models.flux2_klein.shape import KleinSize
 
-PIXELS_A_TOKEN = 16
-"""A side."""
-
-UNIT_TOKENS = (1024 // PIXELS_A_TOKEN) ** 2
-
-_KEPT_A_TOKEN, _WITH_DROPOUT = 24.9, 31.0
-"""Numbers that a block keeps for its backward pass, for each of a token's ``width``; with dropout of the LoRA's inputs
-its linears are peft's, which keep more."""
-_CONTEXT_GIB = 1.0
-_DECODING = 10.5
-"""TFLOP in which the VAE makes a picture of 1024 × 1024."""
-_LAUNCHES_A_LINEAR, _AGAIN_A_LINEAR = 40, 16
-"""Kernels for each linear with its LoRA and what is around it, and how many more with gradient checkpointing."""
+DECODING = 10.5
 
 
 @dataclass(frozen=True)
-class KleinArithmetic:
+class KleinArithmetic(TransformerArithmetic):
     """What a step of one size of model computes and keeps."""
 
     size: KleinSize
+    text_tokens: int = MOST_TOKENS
+    decoding: float = DECODING
+    kept: float = 24.9
+    kept_with_dropout: float = 31.0
 
-    def forward_tflop(self, area: float) -> float:
-        """One image once through the transformer, in TFLOP; ``area`` in pixels of 1024 × 1024."""
-        return sum(self._forward(area)) / 1e12
-
-    def step_tflop(self, shape: StepShape) -> float:
-        """One optimizer step, all images of its batch, in TFLOP."""
-        linears, attention = self._forward(shape.area)
-        lora = 6 * self.size.lora_weights_a_rank * shape.rank * _tokens(shape.area)
-        again = linears + attention + lora / 3 if shape.gradient_checkpointing else 0.0
-        return (2 * linears + 3 * attention + lora + again) * shape.batch / 1e12
-
-    def _forward(self, area: float) -> tuple[float, float]:
-        """Operations of a forward pass: linears, and attention."""
-        tokens = _tokens(area)
-        blocks = self.size.double + self.size.single
-        return 2 * self.size.weights_a_token * tokens, 4 * self.size.width * tokens**2 * blocks
-
-    def decoding_tflop(self, area: float) -> float:
-        """One picture from its latent."""
-        return _DECODING * area
-
-    def launches(self, checkpointing: bool) -> int:
-        """Kernels of a pass."""
-        return self.size.linears * (_LAUNCHES_A_LINEAR + (_AGAIN_A_LINEAR if checkpointing else 0))
-
-    def memory(
-        self,
-        shape: StepShape,
-        optimizer: str = "adamw",
-        weight_bytes: int = 2,
-        ema: bool = False,
-        dropout: bool = False,
-    ) -> MemoryParts:
-        """What a step takes on a card."""
-        base = self.size.parameters * weight_bytes
-        weights = self.size.lora_weights_a_rank * shape.rank
-        lora = weights * (STATE_BYTES.get(optimizer, STATE_BYTES["adamw"]) + (4 if ema else 0))
-        blocks = self.size.double + self.size.single
-        tokens = _tokens(shape.area) * shape.batch
-        block = tokens * self.size.width * (_WITH_DROPOUT if dropout else _KEPT_A_TOKEN) * weight_bytes
-        between = tokens * self.size.width * weight_bytes * blocks
-        kept = between + block if shape.gradient_checkpointing else block * blocks
-        return MemoryParts(base / 1e9, lora / 1e9, kept / 1e9, _CONTEXT_GIB * GIB / 1e9)
-
-
-def _tokens(area: float) -> float:
-    """Tokens of a picture and its text; ``area`` in pixels of 1024 × 1024."""
-    return UNIT_TOKENS * area + MOST_TOKENS
+    def forward(self, area: float) -> Operations:
+        """Each token passes the same weights, in both kinds of block."""
+        tokens = self.tokens(area)
+        return Operations(2 * self.size.weights_a_token * tokens, 4 * self.size.width * tokens**2 * self.size.blocks)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from engine.models.family import Family
+from engine.models.flow.chat import HUB_FILES, MOST_TOKENS, NOT_THINKING
 from engine.models.flux2_klein.arithmetic import KleinArithmetic
 from engine.models.flux2_klein.presets import PRESETS
-from engine.models.flux2_klein.shape import MOST_TOKENS, NAME, PUBLISHED, TEMPLATE, is_distilled, shape_of, size_of
+from engine.models.flux2_klein.shape import NAME, PUBLISHED, is_distilled, shape_of, size_of
 from engine.models.shape import Arithmetic
 from engine.settings.samplers import Sampler
 
@@ -48,8 +49,8 @@ FAMILY = Family(
     },
     prompt_weights=False,
     text_tokens=MOST_TOKENS,
-    text_template=TEMPLATE,
-    hub_files=("*.json", "*.txt", "*.jinja", "*/*.safetensors"),
+    text_template=NOT_THINKING,
+    hub_files=HUB_FILES,
     licences={"FLUX.2 klein 9B": "FLUX Non-Commercial License"},
     lora_layout="engine.lora.klein:LAYOUT",
 )

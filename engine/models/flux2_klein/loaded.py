@@ -6,24 +6,21 @@ the VAE keeps (diffusers' ``Flux2KleinPipeline._encode_vae_image``): 128 channel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import torch
 from diffusers import Flux2KleinPipeline
 
-from engine.errors import BaseModelError
-from engine.models.checks import check_numbers, fingerprint
-from engine.models.flow_noise import FlowNoise, linear_shift
-from engine.models.flux2_klein.loading import Pipeline, load_pipeline
-from engine.models.flux2_klein.painting import KleinCleaner, KleinPainter, make_scheduler
-from engine.models.flux2_klein.prompt_encoder import EMBEDS, KleinPromptEncoder, most_tokens, template_text
+from engine.models.flow.base import FlowBase
+from engine.models.flow.loading import Pipeline, load_pipeline
+from engine.models.flow.noise import FlowNoise, linear_shift
+from engine.models.flux2_klein.family import FAMILY
+from engine.models.flux2_klein.painting import KleinCleaner, KleinPainter
+from engine.models.flux2_klein.prompt_encoder import EMBEDS, KleinPromptEncoder
 from engine.models.flux2_klein.shape import shape_of_configs
 from engine.models.loaded import Clean, Embeds, LoadedBase
 from engine.models.locate import BaseModel
-from engine.models.placement import Placement
-from engine.models.shape import BaseShape
 
 DOUBLE = (
     *("attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0"),
@@ -34,23 +31,18 @@ SINGLE = ("attn.to_qkv_mlp_proj", "attn.to_out")
 """All linears of both kinds of blocks: 100 in the 4B."""
 
 
-class KleinBase:
+class KleinBase(FlowBase):
     """FLUX.2 klein, loaded.
 
     Args:
         pipeline: a diffusers ``Flux2KleinPipeline``.
     """
 
-    text_lora_targets: tuple[str, ...] = ()
-    text_encoders: tuple[Any, ...] = ()
-    old_names: Mapping[str, str] = {}
-    make_scheduler = staticmethod(make_scheduler)
-    layers_per_block = None
+    title, kind, thinking = FAMILY.title, Flux2KleinPipeline, False
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline = pipeline
-        self.shape: BaseShape = shape_of_configs(pipeline.transformer.config, pipeline.vae.config)
-        self.latent_scale = 2 * int(pipeline.vae_scale_factor)
+        shape = shape_of_configs(pipeline.transformer.config, pipeline.vae.config)
+        super().__init__(pipeline, shape, 2 * int(pipeline.vae_scale_factor))
         self._painter: KleinPainter | None = None
         # Kept: the VAE is let go before training begins.
         bn, epsilon = pipeline.vae.bn, pipeline.vae.config.batch_norm_eps
@@ -58,24 +50,9 @@ class KleinBase:
         self._deviation = (bn.running_var.detach().float() + epsilon).sqrt().view(1, -1, 1, 1).cpu()
 
     @property
-    def denoiser(self) -> Any:
-        """The transformer."""
-        return self.pipeline.transformer
-
-    @property
-    def vae(self) -> Any:
-        """The VAE; None once it was let go."""
-        return self.pipeline.vae
-
-    @property
-    def parts(self) -> tuple[Any, ...]:
-        """Qwen3, transformer, VAE."""
-        return self.pipeline.text_encoder, self.pipeline.transformer, self.pipeline.vae
-
-    @property
-    def noise_config(self) -> dict[str, Any]:
-        """The scheduler's configuration."""
-        return dict(self.pipeline.scheduler.config)
+    def pipeline_options(self) -> dict[str, Any]:
+        """Whether it was distilled: diffusers' pipeline then leaves guidance out."""
+        return {"is_distilled": bool(self.pipeline.config.is_distilled)}
 
     @cached_property
     def lora_targets(self) -> tuple[str, ...]:
@@ -90,15 +67,9 @@ class KleinBase:
         self.pipeline.to(device)
         return self
 
-    def release(self, text_encoders: bool) -> None:
-        """Frees the VAE, and the text encoder where that is wanted."""
-        self.pipeline.vae = None
-        if text_encoders:
-            self.pipeline.text_encoder = None
-
     def without_text_encoders(self) -> KleinBase:
         """Another that shares all but these."""
-        return KleinBase(self._pipeline())
+        return KleinBase(self.textless())
 
     def normalise(self, latents: torch.Tensor) -> torch.Tensor:
         """Folds and normalises what the VAE encodes, [n, c, 2h, 2w], to [n, 4c, h, w]."""
@@ -139,71 +110,33 @@ class KleinBase:
         )[0]
         return said.transpose(1, 2).reshape(count, channels, height, width)
 
-    def image_conditions(self, _placement: Placement) -> dict[str, torch.Tensor]:
-        """Nothing: klein is told no sizes."""
-        return {}
-
-    def tokens(self, caption: str) -> torch.Tensor:
-        """[1, 512]"""
-        tokenizer = self.pipeline.tokenizer
-        numbers = tokenizer(
-            template_text(tokenizer, caption),
-            padding="max_length",
-            truncation=True,
-            max_length=most_tokens(tokenizer),
-        ).input_ids
-        return torch.tensor([numbers])
-
-    def too_long(self, caption: str) -> bool:
-        """Whether it has more tokens than the transformer sees."""
-        tokenizer = self.pipeline.tokenizer
-        return len(tokenizer(template_text(tokenizer, caption)).input_ids) > most_tokens(tokenizer)
-
     def text_key(self, caption: str) -> str:
         """Its tokens, with those that fill it up, for they are seen, too; and the weights of what reads them."""
-        return f"{self._reader}{self.tokens(caption).tolist()}"
-
-    @cached_property
-    def _reader(self) -> str:
-        return fingerprint(self.pipeline.text_encoder)
+        return f"{self.reader}{self.tokens(caption).tolist()}"
 
     def encode_caption(self, caption: str, device: str) -> dict[str, torch.Tensor]:
         """Qwen3's hidden states, [512, 7680], in the type that it computes in: float32 would hold no more."""
-        self.pipeline.text_encoder.to(device)
         with torch.no_grad():
-            embeds = KleinPromptEncoder(self.pipeline, device).encode_plain(caption)[EMBEDS]
+            embeds = self.prompt_encoder(device).encode_plain(caption)[EMBEDS]
         return {EMBEDS: embeds[0].cpu().contiguous()}
-
-    def encode_tokens(self, tokens: torch.Tensor) -> Embeds:
-        """Raises BaseModelError: Qwen3 gets no LoRA."""
-        what = "FLUX.2 klein's text encoder can't be trained"
-        raise BaseModelError(what, "set training.train_text_encoders to false")
 
     def prompt_encoder(self, device: str) -> KleinPromptEncoder:
         """The text encoder, on that device."""
         self.pipeline.text_encoder.to(device)
-        return KleinPromptEncoder(self.pipeline, device)
+        return KleinPromptEncoder(self.pipeline, self.chat.most, device)
+
+    def painter(self, denoiser: Any = None) -> KleinPainter:
+        """A pipeline that paints, with another denoiser in place of its own."""
+        return KleinPainter(self.textless(denoiser), self.latent_scale)
 
     def text_to_image(self, denoiser: Any = None) -> KleinPainter:
         """A pipeline that paints from noise."""
-        self._painter = KleinPainter(self._pipeline(denoiser), self.latent_scale)
+        self._painter = self.painter(denoiser)
         return self._painter
-
-    def image_to_image(self) -> KleinPainter:
-        """A pipeline that paints from latents."""
-        return KleinPainter(self._pipeline(), self.latent_scale)
 
     def clean(self) -> Clean:
         """Latents without the flow's noise."""
         return KleinCleaner(lambda: self._painter.negative if self._painter else None)
-
-    def _pipeline(self, denoiser: Any = None) -> Any:
-        # Text is encoded before and handed over.
-        own = {"text_encoder": None, **({"transformer": denoiser} if denoiser is not None else {})}
-        distilled = bool(self.pipeline.config.is_distilled)
-        made = Flux2KleinPipeline(**{**self.pipeline.components, **own}, is_distilled=distilled)
-        made.set_progress_bar_config(disable=True)
-        return made
 
 
 def _places(height: int, width: int, device: torch.device) -> torch.Tensor:
@@ -223,6 +156,4 @@ def _places_of_text(tokens: int, device: torch.device) -> torch.Tensor:
 
 def load(base: BaseModel, dtype: torch.dtype = torch.float32) -> LoadedBase:
     """Loads FLUX.2 klein. Raises BaseModelError."""
-    pipeline = load_pipeline(base, dtype)
-    check_numbers(base, {name: getattr(pipeline, name) for name in ("transformer", "vae", "text_encoder")})
-    return KleinBase(pipeline)
+    return KleinBase(load_pipeline(base, Flux2KleinPipeline, FAMILY.title, dtype))

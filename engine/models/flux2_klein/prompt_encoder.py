@@ -1,8 +1,7 @@
 """Prompts as FLUX.2 klein's transformer sees them: Qwen3's hidden states of a chat message. Needs torch.
 
 Three layers' hidden states side by side, of 512 tokens whatever the prompt's length; there is no mask, so the empty
-tokens count, too. Qwen3 knows no weights: ``(word:1.2)`` is read as ``word``, and BREAK as nothing. To the bit as
-diffusers' ``Flux2KleinPipeline.encode_prompt`` does it.
+tokens count, too. To the bit as diffusers' ``Flux2KleinPipeline.encode_prompt`` does it.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 
 import torch
 
-from engine.models.flux2_klein.shape import MOST_TOKENS
+from engine.models.flow.prompts import plain
 from engine.models.loaded import Embeds, WeightedText
 
 EMBEDS = "prompt_embeds"
@@ -40,13 +39,14 @@ class KleinPromptEncoder:
 
     Args:
         pipeline: a diffusers ``Flux2KleinPipeline`` with its text encoder.
+        most: tokens that a text is cut or filled up to.
         device: where it is.
     """
 
     layout = KleinTextLayout()
 
-    def __init__(self, pipeline: Any, device: str) -> None:
-        self._pipeline, self._device = pipeline, device
+    def __init__(self, pipeline: Any, most: int, device: str) -> None:
+        self._pipeline, self._most, self._device = pipeline, most, device
 
     def encode(self, texts: Mapping[str, Sequence[WeightedText]]) -> dict[str, Embeds]:
         """Texts, each by itself: what Qwen3 makes of one must not depend on the others to the last bit."""
@@ -57,7 +57,7 @@ class KleinPromptEncoder:
         embeds, _ = self._pipeline.encode_prompt(
             prompt=text,
             device=self._device,
-            max_sequence_length=most_tokens(self._pipeline.tokenizer),
+            max_sequence_length=self._most,
             text_encoder_out_layers=layers_of(self._pipeline.text_encoder),
         )
         return {EMBEDS: embeds}
@@ -67,26 +67,7 @@ class KleinPromptEncoder:
         return None
 
 
-def plain(pieces: Sequence[WeightedText]) -> str:
-    """A prompt without its weights."""
-    return "".join(" " if piece.is_break else piece.text for piece in pieces)
-
-
-def most_tokens(tokenizer: Any) -> int:
-    """Tokens that a text is cut or filled up to: 512, or fewer where the tokenizer was made for fewer."""
-    return int(min(MOST_TOKENS, tokenizer.model_max_length))
-
-
 def layers_of(text_encoder: Any) -> tuple[int, int, int]:
     """Whose hidden states are seen: 9, 18 and 27 of the published model's 36 layers; the same shares of another's."""
     layers = int(text_encoder.config.num_hidden_layers)
     return layers // 4, layers // 2, 3 * layers // 4
-
-
-def template_text(tokenizer: Any, text: str) -> str:
-    """A text as the chat message that Qwen3 reads."""
-    message = [{"role": "user", "content": text}]
-    found: str = tokenizer.apply_chat_template(
-        message, tokenize=False, add_generation_prompt=True, enable_thinking=False
-    )
-    return found

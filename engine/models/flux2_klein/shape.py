@@ -22,12 +22,6 @@ NAME = "flux2-klein"
 RESOLUTION = 1024
 """Pixels a side that the published models were made for."""
 
-MOST_TOKENS = 512
-"""Tokens of a text: ``max_sequence_length`` of diffusers' pipeline. Shorter texts are filled up."""
-
-TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
-"""What Qwen3's chat template makes of a prompt where it is not to think."""
-
 _SIZE = re.compile(r"klein (\d{1,6}) x (\d{1,3})\+(\d{1,3})", re.ASCII)
 
 
@@ -47,7 +41,12 @@ class KleinSize:
         """Weights that a token of the picture or of the text passes: 4 linears of width × width for attention and a
         gated MLP of 3 × width in a block, a double block's for each of both kinds of tokens."""
         attention, mlp = 4 * self.width**2, 9 * self.width**2
-        return (self.double + self.single) * (attention + mlp)
+        return self.blocks * (attention + mlp)
+
+    @property
+    def blocks(self) -> int:
+        """Of both kinds."""
+        return self.double + self.single
 
     @property
     def linears(self) -> int:

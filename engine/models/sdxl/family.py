@@ -17,6 +17,8 @@ counted; the same for any batch."""
 class SdxlArithmetic:
     """What ``flops.py`` and ``memory.py`` counted; other sizes are scaled by it."""
 
+    replayable = True
+
     def forward_tflop(self, area: float) -> float:
         """One image once through the U-Net."""
         return forward_tflop(area)

@@ -154,7 +154,7 @@ class LoraCache:
             self._read.move_to_end(mark)
             return self._read[mark]
         read_header(mark[0])
-        self._read[mark] = read_contents(mark[0], self._base.layers_per_block)
+        self._read[mark] = read_contents(mark[0], self._base.layers_per_block, self._base.shape.family)
         while len(self._read) > 1 and sum(each[2] for each in self._read) > MOST_READ_BYTES:
             self._read.popitem(last=False)
         return self._read[mark]

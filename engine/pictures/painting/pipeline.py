@@ -78,7 +78,7 @@ class Painting:
     @property
     def grain(self) -> int:
         """What the sides of a picture are multiples of, in pixels."""
-        return self._model.latent_scale
+        return self._model.latent_scale * self._model.shape.patch
 
     @property
     def said(self) -> dict[str, str]:
@@ -246,7 +246,7 @@ class Painting:
         """The first pass's latents [n, c, h, w], larger."""
         width, height = (round(side * hires.scale / self.grain) * self.grain for side in size)
         if hires.upscaler is Upscaler.LATENT:
-            wanted = (height // self.grain, width // self.grain)
+            wanted = (height // self._model.latent_scale, width // self._model.latent_scale)
             return F.interpolate(latents.float(), size=wanted, mode="bilinear", antialias=False)
         pictures = [self._vae.decode(latent) for latent in latents]
         larger = [picture.resize((width, height), Image.Resampling.LANCZOS) for picture in pictures]
@@ -310,7 +310,7 @@ class Painting:
         if callbacks.show is None:
             return None
         if self._preview is None:
-            self._preview = Preview(self._vae, self.grain)
+            self._preview = Preview(self._vae, self._model.latent_scale)
         looking = Looking(self._preview, self._model.clean(), guidance, callbacks.show)
         return self._model.denoiser.register_forward_hook(looking, with_kwargs=True)
 

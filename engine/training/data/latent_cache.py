@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn.utils.rnn import pad_sequence
 
 from engine.errors import DatasetError, LoraFileError
 from engine.faces.photo.loading import read_header
@@ -131,7 +132,8 @@ def _texts(
             write_tensors(path, kept, {})
         found.append({base.old_names.get(name, name): each for name, each in kept.items()})
     tell("captions", len(captions), len(captions))
-    return _stacked(found)
+    # Where a family's texts have lengths of their own, they are filled up with zeros to that of the longest.
+    return {name: pad_sequence([each[name] for each in found], batch_first=True) for name in found[0]}
 
 
 def _stacked(each: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

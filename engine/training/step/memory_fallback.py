@@ -84,7 +84,7 @@ def replays(
         total_gb: the card's memory; None on a CPU.
         arithmetic: the base model's.
     """
-    if settings.graph == "off" or settings.dropout:
+    if settings.graph == "off" or settings.dropout or not arithmetic.replayable:
         # What dropout leaves out would be the same at each replay.
         return False
     if settings.graph == "on":

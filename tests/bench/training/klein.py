@@ -9,9 +9,10 @@ import torch
 from diffusers import Flux2KleinPipeline
 
 from engine.models.device import Device
+from engine.models.flow.loading import load_pipeline
+from engine.models.flow.prompts import ChatText
 from engine.models.flux2_klein.loaded import DOUBLE, SINGLE, KleinBase
-from engine.models.flux2_klein.loading import load_pipeline
-from engine.models.flux2_klein.prompt_encoder import layers_of, most_tokens
+from engine.models.flux2_klein.prompt_encoder import layers_of
 from engine.models.loaded import LoadedBase
 from engine.models.locate import BaseKind, BaseModel
 from engine.settings import DEMO_KLEIN
@@ -43,7 +44,7 @@ class KleinScript:
         with torch.no_grad():
             embeds, _ = pipeline.encode_prompt(
                 prompt=captions,
-                max_sequence_length=most_tokens(pipeline.tokenizer),
+                max_sequence_length=ChatText(pipeline.tokenizer, thinking=False).most,
                 text_encoder_out_layers=layers_of(pipeline.text_encoder),
             )
         return (embeds,)
@@ -71,7 +72,7 @@ class KleinScript:
 
 
 def _script(folder: str) -> Script:
-    pipeline = load_pipeline(BaseModel(BaseKind.FOLDER, folder))
+    pipeline = load_pipeline(BaseModel(BaseKind.FOLDER, folder), Flux2KleinPipeline, "FLUX.2 klein")
     return KleinScript(pipeline.transformer, make_scheduler(), pipeline)
 
 

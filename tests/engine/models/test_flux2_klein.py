@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.errors import BaseModelError, PictureError
-from engine.models.flow_noise import FlowNoise, linear_shift, shifted
+from engine.models.flow.noise import FlowNoise, linear_shift, shifted
 from engine.models.flux2_klein.arithmetic import KleinArithmetic
 from engine.models.flux2_klein.loaded import DOUBLE, SINGLE, KleinBase
 from engine.models.flux2_klein.shape import PUBLISHED, size_of
@@ -34,10 +33,11 @@ from engine.pictures.painting.request import Callbacks, GenerationParams, Prompt
 from engine.settings import BaseSettings, Settings
 from engine.settings.samplers import Sampler
 from engine.training.data.batch import Batch
-from engine.training.step.fused_lora import ADAPTER, make_lean
+from engine.training.step.fused_lora import ADAPTER
 from engine.training.step.lora_adapter import add_lora
 from engine.training.step.loss import LossWeights, diffusion_loss
 from engine.training.step.randomness import StepRandomness
+from tests.support.kept_memory import kept_gb
 from tests.support.tiny_klein import tiny_klein
 from tools.make_base.klein_parts import TOKENS
 
@@ -90,6 +90,13 @@ def test_pictures_alone_or_together_are_the_same(painting: Painting) -> None:
     alone = [painting.paint(PROMPT, [seed], params)[0] for seed in (1, 2)]
     for one, other in zip(together, alone, strict=True):
         assert np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max() <= 1
+
+
+def test_a_prompt_may_change_on_the_way(painting: Painting) -> None:
+    params = GenerationParams(steps=4, guidance=1.0, sampler=Sampler.EULER, width=64, height=64)
+    prompts = ("a man", "a woman, green hat", "[a man:a woman, green hat:0.5]")
+    first, other, changing = (painting.paint(each, [1], params)[0].tobytes() for each in prompts)
+    assert changing not in (first, other)
 
 
 def test_a_picture_is_begun_from_another(painting: Painting, tmp_path: Path) -> None:
@@ -274,38 +281,10 @@ def test_a_step_is_what_pytorch_counts(side: int, rank: int, again: bool) -> Non
     assert reckoned == pytest.approx(counted.get_total_flops() / 1e12, rel=0.01)
 
 
-class Flash(torch.autograd.Function):
-    """What attention that keeps no score matrix keeps, as a card computes it."""
-
-    @staticmethod
-    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        out, sums = torch.empty_like(query), torch.empty(query.shape[:-1], dtype=torch.float32, device=query.device)
-        ctx.save_for_backward(query, key, value, out, sums)
-        return out
-
-
-def flash(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **_: object) -> torch.Tensor:
-    out: torch.Tensor = Flash.apply(query, key, value)  # type: ignore[no-untyped-call]
-    return out
-
-
 @pytest.mark.parametrize(("side", "dropout", "again"), [(512, 0.0, False), (512, 0.1, False), (1024, 0.0, True)])
 def test_memory_is_what_autograd_keeps(side: int, dropout: float, again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", flash)
     model = published(16, again, dropout).to(torch.bfloat16)
-    make_lean(model)
-    own = {each.untyped_storage()._cdata for each in (*model.parameters(), *model.buffers())}
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            kept[storage._cdata] = storage
-        return tensor
-
-    with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        seen(model, side, torch.bfloat16)
-    counted = sum(each.nbytes() for each in kept.values()) / 1e9
+    counted = kept_gb(model, lambda: seen(model, side, torch.bfloat16), monkeypatch)
     arithmetic = KleinArithmetic(PUBLISHED["FLUX.2 klein 4B"])
     reckoned = arithmetic.memory(StepShape(side, 1, 16, again), dropout=bool(dropout)).activations
     if again:

@@ -37,6 +37,7 @@ from engine.training.planning.timing import Source, best_timing, model_seconds
 from tests.support.small_project import small_project
 
 KLEIN = BaseShape("FLUX.2 klein 4B", 1024, 16, "flux2-klein")
+Z_IMAGE = BaseShape("Z-Image", 1024, 16, "z-image", 2)
 TINY = BaseShape("a U-Net of 32-64-128", 64, 16)
 
 
@@ -133,15 +134,14 @@ class TestPresets:
         for choice in found.choices:
             assert getattr(found.settings.training, choice.key) == choice.value
 
-    @pytest.mark.parametrize("gb", [12, 16, 24, 48, 80])
-    def test_every_preset_of_klein_fits_its_card_as_well(self, gb: int) -> None:
-        found = choose(Settings(), KLEIN, card_of_memory(gb), images=25)
-        assert found.preset is not None
-        assert found.preset.gb == gb
-        assert predicted_gb(found.settings.training, KLEIN) <= gb * GIB / 1e9 * ROOM
-        assert {each.key: each.value for each in found.choices} == {
-            key: value for key, value, _ in found.preset.settings
-        } | ({"learning_rate": found.settings.training.learning_rate} if gb != 12 else {})
+    @pytest.mark.parametrize("base", [KLEIN, Z_IMAGE])
+    def test_every_preset_of_the_others_fits_its_card_as_well(self, base: BaseShape) -> None:
+        for preset in family_named(base.family).presets:
+            found = choose(Settings(), base, card_of_memory(preset.gb), images=25)
+            assert found.preset is preset
+            assert predicted_gb(found.settings.training, base) <= preset.gb * GIB / 1e9 * ROOM
+            chosen = {each.key: each.value for each in found.choices if each.key != "learning_rate"}
+            assert chosen == {key: value for key, value, _ in preset.settings}, "nothing had to give way"
 
     def test_a_card_that_klein_may_not_fit_on_is_told(self) -> None:
         for settings in (Settings(), with_changes(Settings(), {"training.preset": 8})):
@@ -390,7 +390,7 @@ class TestWholeEstimates:
 
 
 def test_presets_are_ordered_and_named_by_their_memory() -> None:
-    for family, smallest in (("sdxl", 8), ("flux2-klein", 12)):
+    for family, smallest in (("sdxl", 8), ("flux2-klein", 12), ("z-image", 16)):
         sizes = [each.gb for each in family_named(family).presets]
         assert sizes == [each for each in SIZES if each >= smallest]
     assert isinstance(choose(Settings(), SDXL, None, 1), Chosen)

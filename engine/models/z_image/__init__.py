@@ -1,0 +1,1 @@
+"""Z-Image as a family of base models: a transformer that follows a rectified flow; Qwen3 reads prompts."""
