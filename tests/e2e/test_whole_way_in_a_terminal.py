@@ -24,7 +24,6 @@ TAIL = 40
 """What a field certainly shows of the end of what is typed into it."""
 
 QUICK = {
-    "base.model": "demo",
     "training.repeats": 1,
     "training.epochs": 2,
     "training.batch_size": 4,
@@ -36,10 +35,10 @@ QUICK = {
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
+@pytest.fixture(params=["demo", pytest.param("demo-flux2-klein", marks=pytest.mark.long)])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     project = create_project(tmp_path / "james", trigger="jx265", class_word="man")
-    project.change(QUICK)
+    project.change({**QUICK, "base.model": request.param})
     return project
 
 
