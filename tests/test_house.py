@@ -24,7 +24,7 @@ LARGER = {
     "tui.screens.pictures.screen.PicturesScreen": (43, ACTIONS),
     "tui.screens.pictures.view.PicturesPanes": (29, "its panes share the list that is shown"),
     "tui.screens.prompts.screen.PromptsScreen": (37, ACTIONS),
-    "tui.screens.settings.screen.SettingsScreen": (26, ACTIONS),
+    "tui.screens.settings.screen.SettingsScreen": (28, ACTIONS),
     "tui.screens.shared.base.WorkScreen": (39, "what each of the six screens is asked, one line for most"),
     "tui.screens.training.screen.TrainingScreen": (43, ACTIONS),
     "tui.widgets.rows.Rows": (26, "the movements of a list, a method each"),

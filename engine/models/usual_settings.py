@@ -25,6 +25,8 @@ class Kind:
     family: Family
     distilled: bool = False
     """Whether it was distilled to paint in few steps, without CFG."""
+    licence: str | None = None
+    """What its licence is, where not everybody may use it for everything."""
 
     @property
     def painting(self) -> Mapping[str, Any]:
@@ -54,7 +56,7 @@ def _kind(base: str, _stamp: object) -> Kind:
         family = family_of(found)
     except BaseModelError:
         return Kind(FAMILIES[0])
-    return Kind(family, family.is_distilled(found))
+    return Kind(family, family.is_distilled(found), family.licences.get(family.shape(found).name))
 
 
 def _stamp(model: str) -> object:
@@ -129,9 +131,9 @@ def sample_settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"painting": painting, "training": training})
 
 
-def without_effect(settings: Settings) -> list[str]:
-    """Settings that the project's file sets and that mean nothing for its base model, a sentence each; and what is said
-    of a base model that nobody trains on.
+def remarks_on_base(settings: Settings) -> list[str]:
+    """What is to be known of a base model before training on it, a sentence each: which settings of the project's file
+    mean nothing for it, that it was distilled, what its licence is.
 
     Raises:
         LimnerError: a package's family can't be loaded.
@@ -149,4 +151,6 @@ def without_effect(settings: Settings) -> list[str]:
             f"{settings.base.model} was distilled to paint in few steps, and training may undo that: train on its base"
             " model and name this one in base.paint_with"
         )
+    if kind.licence is not None:
+        found.append(f"{settings.base.model} has the {kind.licence}, which holds for what is made with it")
     return found

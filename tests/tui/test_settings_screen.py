@@ -103,3 +103,16 @@ async def test_without_a_project_there_is_nothing_to_set(tmp_path: Path) -> None
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await press(pilot, "comma")
         assert any("There is no project here yet" in each.message for each in app._notifications)
+
+
+async def test_a_setting_that_means_nothing_for_the_base_says_so(story: Project) -> None:
+    story.change({"base.model": "demo-flux2-klein"})
+    app = LimnerApp(story.root, story)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "comma")
+        screen = app.screen
+        assert isinstance(screen, SettingsScreen)
+        screen.rows.cursor = [entry.key for entry in screen.rows.items].index("training.min_snr_gamma")
+        await until(pilot, lambda: "! no effect here: FLUX.2 klein follows a rectified flow" in shown(pilot))
+        screen.rows.cursor -= 1
+        await until(pilot, lambda: "no effect here" not in shown(pilot))

@@ -11,7 +11,7 @@ from engine.models.locate import find_base
 from engine.models.prediction import NoiseKind
 from engine.models.registry import arithmetic_of, shape_of
 from engine.models.shape import BaseShape
-from engine.models.usual_settings import family_in, sample_settings
+from engine.models.usual_settings import family_in, remarks_on_base, sample_settings
 from engine.project import Project
 from engine.settings import Precision, Settings, with_changes
 from engine.training.data.buckets import resolution_of
@@ -222,6 +222,7 @@ def _estimate(
     training = chosen.settings.training
     samples = sample_settings(chosen.settings)
     guided = samples.painting.guidance_scale > 1
+    remarks = remarks_on_base(chosen.settings)
     costs = reckoned(timing.costs, need, timing.seconds_per_step, guided)
     cadence = Cadence.of(samples.training, plan, len(sample_prompts(chosen.settings)))
     steps = _seconds_of_steps(plan, training.step_images, timing.seconds_per_step)
@@ -257,7 +258,7 @@ def _estimate(
         device=device_name(card),
         budget=budget,
         preset=chosen,
-        warnings=(*warnings, *_warnings(training.budget, price, timing, card)),
+        warnings=(*warnings, *remarks, *_warnings(training.budget, price, timing, card)),
     )
 
 

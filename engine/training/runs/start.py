@@ -20,7 +20,7 @@ from engine.lora.layouts import layout_named, made_for
 from engine.lora.module_names import Part
 from engine.models.locate import BaseKind, find_base
 from engine.models.registry import shape_of
-from engine.models.usual_settings import find_painting_base, sample_settings, without_effect
+from engine.models.usual_settings import find_painting_base, remarks_on_base, sample_settings
 from engine.project import Project
 from engine.settings import DEMO_BASES, Settings, with_changes
 from engine.storage.file_locks import file_lock
@@ -116,7 +116,7 @@ def run_settings(job: JobFolder) -> Settings:
 def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     """What a run is started with: all settings, those that a preset filled in included, and why it did."""
     asked = with_changes(project.settings, changes)
-    remarks = without_effect(asked)
+    remarks = remarks_on_base(asked)
     # All that a family is usually painted with is told in the order: what is read from there says nothing of defaults.
     settings = _grounded(sample_settings(asked))
     check_budget(settings.training)

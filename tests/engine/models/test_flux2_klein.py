@@ -27,7 +27,7 @@ from engine.models.locate import BaseKind, BaseModel, find_base
 from engine.models.prediction import Prediction
 from engine.models.registry import arithmetic_of, family_of, shape_of
 from engine.models.shape import StepShape
-from engine.models.usual_settings import family_in, painting_of, without_effect
+from engine.models.usual_settings import family_in, painting_of, remarks_on_base
 from engine.pictures.painting.pipeline import Painting
 from engine.pictures.painting.request import Callbacks, GenerationParams, PromptSeed
 from engine.settings import BaseSettings, Settings
@@ -354,10 +354,10 @@ def test_another_model_under_the_same_name_is_noticed(folder: Path, tmp_path: Pa
     assert family_in(settings).title == "SDXL"
 
 
-def test_settings_without_effect_are_told(folder: Path) -> None:
+def test_settings_remarks_on_base_are_told(folder: Path) -> None:
     chosen = {"base": {"model": str(folder)}, "training": {"min_snr_gamma": 3.0, "noise_offset": 0.05}}
-    assert without_effect(Settings.model_validate(chosen)) == [
+    assert remarks_on_base(Settings.model_validate(chosen)) == [
         "training.min_snr_gamma has no effect: FLUX.2 klein follows a rectified flow",
         "training.noise_offset has no effect: FLUX.2 klein follows a rectified flow",
     ]
-    assert without_effect(Settings.model_validate({"training": {"noise_offset": 0.05}})) == []
+    assert remarks_on_base(Settings.model_validate({"training": {"noise_offset": 0.05}})) == []

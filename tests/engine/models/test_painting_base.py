@@ -21,8 +21,8 @@ from engine.models.usual_settings import (
     guidance_remarks,
     kind_of,
     painting_of,
+    remarks_on_base,
     sample_settings,
-    without_effect,
 )
 from engine.pictures.orders.orders import native_side, order_for, ready_to_queue
 from engine.pictures.orders.start import order_pictures
@@ -116,11 +116,21 @@ def test_a_distilled_model_paints_in_4_steps_without_guidance(base: Path, distil
 
 
 def test_training_on_a_distilled_model_is_warned_of(base: Path, distilled: Path) -> None:
-    told = without_effect(settings(base={"model": str(distilled)}))
+    told = remarks_on_base(settings(base={"model": str(distilled)}))
     assert len(told) == 1
     assert "was distilled to paint in few steps" in told[0]
     assert "base.paint_with" in told[0]
-    assert without_effect(settings(base={"model": str(base), "paint_with": str(distilled)})) == []
+    assert remarks_on_base(settings(base={"model": str(base), "paint_with": str(distilled)})) == []
+
+
+def test_a_licence_that_binds_is_told_before_training() -> None:
+    nine = settings(base={"model": "black-forest-labs/FLUX.2-klein-base-9B"})
+    [told] = remarks_on_base(nine)
+    assert told.startswith(
+        "black-forest-labs/FLUX.2-klein-base-9B has the FLUX Non-Commercial License, which holds for"
+    )
+    four = settings(base={"model": "black-forest-labs/FLUX.2-klein-base-4B"})
+    assert remarks_on_base(four) == []
 
 
 def test_guidance_and_negatives_that_do_nothing_are_told(base: Path, distilled: Path) -> None:

@@ -22,7 +22,7 @@ from engine.models.locate import BaseKind, BaseModel, find_base
 from engine.models.prediction import Prediction
 from engine.models.registry import arithmetic_of, family_of, shape_of
 from engine.models.shape import StepShape
-from engine.models.usual_settings import painting_of, without_effect
+from engine.models.usual_settings import painting_of, remarks_on_base
 from engine.models.z_image.arithmetic import TEXT_TOKENS, ZImageArithmetic
 from engine.models.z_image.loaded import TARGETS, ZImageBase
 from engine.models.z_image.prompt_encoder import EMBEDS, MASK
@@ -363,7 +363,9 @@ def test_passes_are_not_replayed_whatever_is_asked_for(folder: Path) -> None:
     settings = Settings.model_validate({"base": {"model": str(folder)}, "training": {"graph": "on"}})
     arithmetic = arithmetic_of("z-image", "Z-Image")
     assert not replays(settings.training, fitting_for(settings.training, 1024, 141.0), 141.0, arithmetic)
-    assert without_effect(settings) == ["training.graph has no effect: Z-Image computes each caption at its own length"]
+    assert remarks_on_base(settings) == [
+        "training.graph has no effect: Z-Image computes each caption at its own length"
+    ]
 
 
 def test_a_transformer_alone_is_refused_with_what_is_missing(tmp_path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from textwrap import wrap
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import Static
 
 from engine.errors import LimnerError, ProjectError
@@ -47,12 +51,23 @@ def entry_line(entry: Entry, settings: Settings, width: int) -> Line:
     return cut(line, width)
 
 
-def meaning_lines(entry: Entry, width: int, error: LimnerError | None) -> list[Line]:
-    """What a setting means, what it may be, its default, and what is wrong with what was typed."""
+@dataclass
+class Unused(Message):
+    """Settings that mean nothing for the project's base model, and why, are known."""
+
+    reasons: Mapping[str, str]
+
+
+def meaning_lines(entry: Entry, width: int, error: LimnerError | None, unused: str | None = None) -> list[Line]:
+    """What a setting means, what it may be, its default, and what is wrong with what was typed; ``unused``: why it
+    means nothing here."""
     width = max(20, width)
     lines: list[Line] = [[(row, Ink.PLAIN)] for row in wrap(entry.meaning, width)]
     told = f"{entry.kind}; default: {entry.default}" if entry.default else f"{entry.kind}; not set by default"
     lines += [[(row, Ink.MUTED)] for row in wrap(told, width)]
+    if error is None and unused is not None:
+        no_use = wrap(f"! no effect here: {unused}", width, subsequent_indent="  ")
+        return [*lines[: MEANING_LINES - len(no_use)], *([(row, Ink.ATTENTION)] for row in no_use)]
     if error is None:
         return lines
     why = (error.fix or error.what) if isinstance(error, ProjectError) else error.one_line()
@@ -74,6 +89,7 @@ class SettingsScreen(Overlay[None]):
         self._entries = entries()
         self._settings = Settings()
         self._error: LimnerError | None = None
+        self._unused: Mapping[str, str] = {}
 
     def compose(self) -> ComposeResult:
         """The words looked for, the list, what it means, the value, the file."""
@@ -100,6 +116,24 @@ class SettingsScreen(Overlay[None]):
             self.app.notify(error.one_line(), severity="error", timeout=8, markup=False)
             return
         self._filter()
+        self._ask_base()
+
+    def _ask_base(self) -> None:
+        """Looks in a thread what means nothing for the base model: its folder is looked through."""
+        settings = self._settings
+
+        def look() -> None:
+            from engine.models.usual_settings import family_in
+
+            with suppress(LimnerError):
+                self.post_message(Unused(family_in(settings).unused))
+
+        self.run_worker(look, thread=True, exclusive=True, group="base", exit_on_error=False)
+
+    @on(Unused)
+    def _learned(self, event: Unused) -> None:
+        self._unused = event.reasons
+        self._explain()
 
     @property
     def rows(self) -> Rows[Entry]:
@@ -228,6 +262,8 @@ class SettingsScreen(Overlay[None]):
         self._error = None
         self.rows.show(self.rows.items)
         self._explain()
+        if entry.key == "base.model":
+            self._ask_base()
         return True
 
     def _choose(self, by: int) -> None:
@@ -251,5 +287,6 @@ class SettingsScreen(Overlay[None]):
     def _explain(self) -> None:
         entry, meaning = self.rows.item, self.query_one("#meaning", Static)
         width = meaning.content_size.width or 70
-        lines = meaning_lines(entry, width, self._error) if entry is not None else []
+        unused = self._unused.get(entry.key) if entry is not None else None
+        lines = meaning_lines(entry, width, self._error, unused) if entry is not None else []
         meaning.update(content_of(*lines))

@@ -184,7 +184,8 @@ class TrainingPlan(Horizontal):
         def work() -> Planned:
             from engine.dataset.files.layout import DatasetFolder
             from engine.models.locate import find_base
-            from engine.models.registry import shape_of
+            from engine.models.registry import family_of, shape_of
+            from engine.models.shape import FIRST_FAMILY
             from engine.training.planning.estimate import WhatIf, estimate_run, ground_of
 
             base = find_base(project.settings.base)
@@ -192,8 +193,11 @@ class TrainingPlan(Horizontal):
             estimate = estimate_run(project, None, WhatIf(images), known)
             there = len(DatasetFolder(project).image_paths()) if images is not None else None
             name = project.settings.base.model
-            # SDXL's own way goes without saying here.
-            if base.noise is not None and base.noise.pairs():
+            # SDXL and its own way go without saying here.
+            family = family_of(base)
+            if family.name != FIRST_FAMILY:
+                name = f"{family.title}: {name}"
+            elif base.noise is not None and base.noise.pairs():
                 name = f"{name}, {base.noise.words()}"
             return Planned(estimate, shape_of(base), name, known, there)
 
