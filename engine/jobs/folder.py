@@ -49,6 +49,7 @@ class JobKind(StrEnum):
     MEASURE = "measure"
     CAPTION = "caption"
     TRAIN = "train"
+    TRAIN_REMOTE = "train-remote"
     PROBE = "probe"
     PAINT = "paint"
     LIKENESS = "likeness"
@@ -235,6 +236,11 @@ class EventLog:
         """Appends one event, stamped with the time now. Raises DiskFull where it can't be written whole."""
         with explained(self._path):
             self._append(without_secrets(events.to_line(event)).encode("utf-8"))
+
+    def relay(self, line: str) -> None:
+        """Appends a line that another log had, as it is. Raises DiskFull where it can't be written whole."""
+        with explained(self._path):
+            self._append(without_secrets(line.rstrip("\n") + "\n").encode("utf-8"))
 
     def emit_last(self, event: events.Event) -> None:
         """As ``emit``, into the room that was kept for it and is given back."""

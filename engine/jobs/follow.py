@@ -51,7 +51,7 @@ def _go_on(job: JobFolder) -> str:
         kind = job.read_order().kind
     except JobError:
         return ""
-    return f"; resume it with: limner resume {job.id}" if kind is JobKind.TRAIN else ""
+    return f"; resume it with: limner resume {job.id}" if kind in (JobKind.TRAIN, JobKind.TRAIN_REMOTE) else ""
 
 
 def state(job: JobFolder) -> events.Job:

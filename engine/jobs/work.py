@@ -12,6 +12,7 @@ WORK: dict[JobKind, str] = {
     JobKind.MEASURE: "engine.faces.measure_job:work",
     JobKind.CAPTION: "engine.dataset.captions.job:work",
     JobKind.TRAIN: "engine.training.job:work",
+    JobKind.TRAIN_REMOTE: "engine.remote.follower:work",
     JobKind.PROBE: "engine.training.probe:work",
     JobKind.PAINT: "engine.pictures.painting.worker:work",
     JobKind.LIKENESS: "engine.pictures.likeness.job:work",

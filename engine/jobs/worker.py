@@ -55,6 +55,10 @@ class Context:
         for listener in self.listeners:
             listener(event)
 
+    def relay(self, line: str) -> None:
+        """Appends a line of another machine's log to the job's own."""
+        self._log.relay(line)
+
     def asked(self) -> frozenset[Request]:
         """What the job is asked at present."""
         return self.folder.asked()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,8 +50,22 @@ class SshServer:
             # As root it wants the folder that Debian's service makes.
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self.log = (folder / "sshd.log").open("wb")
-        command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
-        self._server = subprocess.Popen(command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        self.begin()
+
+    def begin(self) -> None:
+        """Starts it, or starts it again on the same port."""
+        command = [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        self._server = subprocess.Popen(
+            command, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def cut(self) -> None:
+        """Ends it with every connection that there is, as a line that is cut; what runs there goes on."""
+        children = _below(self._server.pid)
+        for pid in (self._server.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._server.wait()
 
     def __enter__(self) -> SshServer:
         patience = Patience()
@@ -86,3 +102,12 @@ class SshServer:
         flags = [flag for option in options for flag in ("-o", option)]
         key = str(self.folder / "user_key")
         return ["ssh", "-tt", "-F", "none", "-i", key, "-p", str(self.port), *flags, f"{user}@127.0.0.1", *words]
+
+
+def _below(pid: int) -> list[int]:
+    """sshd's own processes for each connection: its children and theirs, as far as these are sshd's."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if "sshd" in Path(f"/proc/{child}/comm").read_text():
+            found += [int(child), *_below(int(child))]
+    return found

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("tui.cli.commands.dataset:export", "Write the dataset for another trainer."),
     "estimate": ("tui.cli.commands.estimate:estimate", "Estimate a run: images, steps, time and money."),
     "train": ("tui.cli.commands.training:train", "Train a LoRA; the run continues when the terminal closes."),
+    "remote": ("tui.cli.commands.remote:remote", "Other machines to train on, by ssh."),
     "runs": ("tui.cli.commands.runs:runs", "List the training runs of this project."),
     "watch": ("tui.cli.commands.runs:watch", "Follow a run live."),
     "pause": ("tui.cli.commands.training:pause", "Pause a run."),

@@ -54,7 +54,7 @@ def start_training(project: Project, changes: dict[str, Any] | None = None) -> J
     """
     args = _args(project, changes or {})
     with _one_at_a_time(project):
-        _refuse_second(project)
+        refuse_second(project)
         return start(project.new_run_folder(), JobKind.TRAIN, project.root, args)
 
 
@@ -71,7 +71,7 @@ def start_probe(project: Project, changes: dict[str, Any] | None = None, seconds
     """
     args = _args(project, changes or {}) | ({} if seconds is None else {"seconds": seconds})
     with _one_at_a_time(project):
-        _refuse_second(project)
+        refuse_second(project)
         return start(project.new_job_folder("probe"), JobKind.PROBE, project.root, args)
 
 
@@ -88,14 +88,16 @@ def resume_training(project: Project, run: str | None = None) -> JobFolder:
     """
     job = project.run(run)
     with _one_at_a_time(project):
-        _refuse_second(project)
+        refuse_second(project)
         _let_go(job)
         status = run_status(job)
         # One that died after its last step may owe pictures, and its end is to be told.
-        check_packages(run_settings(job).training)
+        order = job.read_order()
+        if order.kind is JobKind.TRAIN:
+            check_packages(run_settings(job).training)
         if status.state is JobState.DONE and not status.stopped:
             raise JobError(f"{job.id} is done: {many(status.epochs, 'epoch')}", "start a new one with: limner train")
-        return start(job.path, JobKind.TRAIN, project.root, job.read_order().args)
+        return start(job.path, order.kind, project.root, order.args)
 
 
 def live_run(project: Project) -> JobFolder | None:
@@ -141,7 +143,8 @@ def _let_go(job: JobFolder) -> None:
         time.sleep(0.05)
 
 
-def _refuse_second(project: Project) -> None:
+def refuse_second(project: Project) -> None:
+    """Raises JobError where a run of this project is alive."""
     if (live := live_run(project)) is not None:
         raise JobError(f"{live.id} is being trained", "follow it with limner watch, or end it with limner stop")
 

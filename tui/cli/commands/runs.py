@@ -9,7 +9,7 @@ import click
 
 from engine.errors import JobError, ProjectError
 from engine.jobs.folder import JobFolder
-from engine.project import open_project
+from engine.project import Project, open_project
 from engine.training.runs.run_status import RunStatus, run_at, run_status
 from tui.cli.report import document, echo, json_option, narrate, table
 
@@ -19,7 +19,9 @@ from tui.cli.report import document, echo, json_option, narrate, table
 @click.pass_obj
 def runs(folder: Path, as_json: bool) -> None:
     """List the training runs of this project, newest first."""
-    found = [run_status(job) for job in reversed(open_project(folder).run_folders())]
+    project = open_project(folder)
+    _follow_again(project)
+    found = [run_status(job) for job in reversed(project.run_folders())]
     if as_json:
         document({"runs": [run_record(status) for status in found]})
         return
@@ -48,6 +50,8 @@ def watch(folder: Path, run: str | None, by_powers: bool, by_time: bool) -> None
     from tui.cli.run_line import follow
 
     job, elsewhere = _found(folder, run)
+    if not elsewhere:
+        _follow_again(open_project(folder))
     follow(job, elsewhere, by_powers=by_powers, by_time=by_time)
     for path in run_status(job).checkpoints:
         echo(path)
@@ -58,6 +62,7 @@ def run_record(status: RunStatus) -> dict[str, Any]:
     gpu = status.gpu
     return {
         "id": status.id,
+        "path": str(status.folder),
         "state": status.state.value,
         "reason": status.reason,
         "epoch": status.epoch,
@@ -83,6 +88,14 @@ def run_record(status: RunStatus) -> dict[str, Any]:
         "silent_seconds": status.silent_seconds,
         "checkpoints": [str(path) for path in status.checkpoints],
     }
+
+
+def _follow_again(project: Project) -> None:
+    """Runs on other machines that nobody follows, as after this one was restarted, are followed again."""
+    from engine.remote.start import follow_again
+
+    for job in follow_again(project):
+        narrate(f"{job.id} is followed again")
 
 
 def _found(folder: Path, run: str | None) -> tuple[JobFolder, bool]:

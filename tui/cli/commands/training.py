@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,23 @@ from tui.cli.run_options import changes, run_options
 @click.command()
 @click.option("--wait", is_flag=True, help="Follow the run until it ends.")
 @click.option("--resume", metavar="RUN", help="Resume a run that was stopped or died.")
+@click.option("--on", "box", metavar="NAME", help="On another machine; see: limner remote.")
+@click.option("--yes", is_flag=True, help="With --on: send what is told without asking.")
+@click.option("--keep", is_flag=True, help="With --on: leave the project there after the run.")
 @run_options
 @json_option
 @click.pass_obj
 def train(
-    folder: Path, /, wait: bool, resume: str | None, as_json: bool, sets: tuple[str, ...], **options: Any
+    folder: Path,
+    /,
+    wait: bool,
+    resume: str | None,
+    box: str | None,
+    yes: bool,
+    keep: bool,
+    as_json: bool,
+    sets: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Train a LoRA on the dataset; the run continues when the terminal closes."""
     project = open_project(folder)
@@ -36,6 +49,8 @@ def train(
         if wanted:
             raise click.UsageError("a resumed run keeps its settings; leave the other options out")
         job = resume_training(project, resume)
+    elif box is not None:
+        job = _begin_there(project, box, wanted, yes, keep)
     else:
         job = start_training(project, wanted)
     if not as_json:
@@ -46,6 +61,21 @@ def train(
         narrate(f"Training continues in the background. Follow it with: limner watch {job.id}")
     if as_json:
         document({"run": job.id, "path": str(job.path), **run_record(run_status(job))})
+
+
+def _begin_there(project: Project, name: str, wanted: dict[str, Any], yes: bool, keep: bool) -> JobFolder:
+    """Starts a run on another machine; the first time it is asked whether the images may go there."""
+    from engine.remote.boxes import box_named
+    from engine.remote.start import start_training_on, travelling
+    from engine.security.trust import confirm, confirmed_addresses
+
+    box = box_named(name)
+    if box.address not in confirmed_addresses(project.root):
+        narrate(f"To {box.name} ({box.address}) go {travelling(project).words}.")
+        if not yes and not (sys.stdin.isatty() and click.confirm("Send them?", err=True)):
+            raise JobError("nothing was sent", f"if they may go there: limner train --on {name} --yes")
+        confirm(project.root, box.address)
+    return start_training_on(project, box, wanted, keep)
 
 
 @click.command()

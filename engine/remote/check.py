@@ -1,0 +1,94 @@
+"""Whether another machine can train: ssh, Limner, its clock, and what Limner's own doctor says there."""
+
+from __future__ import annotations
+
+import shlex
+import time
+
+from engine import __version__
+from engine.doctor.check import Check
+from engine.errors import LimnerError
+from engine.remote.boxes import Box
+from engine.remote.ssh import Answer, Ssh
+from engine.storage.untrusted_files import parse_json
+
+CLOCK_SECONDS = 120.0
+"""That two clocks may be apart before it is told."""
+
+TOOLS = ("sha256sum", "stat", "tail", "head", "mkdir", "mv")
+"""Programs that carrying files needs."""
+
+HERE_ONLY = frozenset({"project", "terminal", "library", "photos"})
+"""Checks that mean nothing on a machine that only trains."""
+
+DOCTOR_SECONDS = 300.0
+"""That the doctor there may take: it loads torch."""
+
+
+def check_box(box: Box) -> list[Check]:
+    """Looks at a machine; stops where nothing more can be found out."""
+    ssh = Ssh(box)
+    try:
+        began = time.time()
+        answer = ssh.run(["date", "+%s"], seconds=40)
+        found = [Check("ssh", True, f"{box.address} answers in {time.time() - began:.1f} s"), _clock(answer, began)]
+        found.append(_tools(ssh))
+        version = ssh.run([*shlex.split(box.program), "--version"], seconds=60)
+        found.append(_limner(box, version))
+        if version.code == 0:
+            found += _doctor(ssh, box)
+    except LimnerError as error:
+        return [Check("ssh", False, error.what, error.fix, needed=True)]
+    return found
+
+
+def _clock(answer: Answer, began: float) -> Check:
+    text = answer.text.strip()
+    if not (text.isdigit() and len(text) < 12):
+        return Check("clock", False, "it does not tell the time", "look at what answers there")
+    apart = int(text) - began
+    if abs(apart) <= CLOCK_SECONDS:
+        return Check("clock", True, "as here")
+    way = "ahead" if apart > 0 else "behind"
+    return Check("clock", False, f"{abs(apart) / 60:,.0f} min {way} of this machine's", "timedatectl set-ntp true")
+
+
+def _tools(ssh: Ssh) -> Check:
+    said = ssh.shell(f"for each in {' '.join(TOOLS)}; do command -v $each >/dev/null || echo $each; done", most=10_000)
+    missing = [word for word in said.text.split() if word in TOOLS]
+    if missing:
+        return Check("tools", False, f"missing: {', '.join(missing)}", "apt install coreutils", needed=True)
+    return Check("tools", True, "all there")
+
+
+def _limner(box: Box, version: Answer) -> Check:
+    wanted = f"limner=={__version__}"
+    install = f"python3 -m venv --system-site-packages limner-env && limner-env/bin/pip install {wanted}"
+    again = f"limner remote add {box.name} {box.address} --program limner-env/bin/limner"
+    if version.code:
+        # With the box's own packages in sight, pip keeps its torch, which fits its driver.
+        return Check("limner", False, f"{box.program} is not there", f"there: {install}; here: {again}", needed=True)
+    words = version.text.split()
+    there = words[-1][:40] if words else "?"
+    if there != __version__:
+        return Check("limner", False, f"{there} there, {__version__} here", f"there: pip install {wanted}")
+    return Check("limner", True, there)
+
+
+def _doctor(ssh: Ssh, box: Box) -> list[Check]:
+    answer = ssh.run([*shlex.split(box.program), "doctor", "--json"], seconds=DOCTOR_SECONDS)
+    try:
+        checks = parse_json(answer.text)["checks"]
+        found = [
+            Check(
+                str(each["name"])[:30],
+                bool(each["ok"]),
+                str(each["detail"])[:500],
+                str(each.get("fix", ""))[:500],
+                bool(each.get("needed")),
+            )
+            for each in checks[:50]
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [Check("doctor", False, answer.last_words, "there: limner doctor")]
+    return [each for each in found if each.name not in HERE_ONLY]

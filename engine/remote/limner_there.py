@@ -1,0 +1,198 @@
+"""Limner on another machine, by its own commands: a project is opened there, a run begun, asked and looked at."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.events import JobState
+from engine.jobs.folder import Request
+from engine.remote.boxes import Box, RemoteError
+from engine.remote.ssh import Answer, Ssh
+from engine.storage.untrusted_files import parse_json
+
+MARK, OPENED = ".limner-sent", ".limner-opened"
+"""Files in the folder that was made there: whose it is, so that only such a folder is ever removed; and that its
+project is whole."""
+
+LARGEST = 20_000_000_000
+"""Bytes of one file that is fetched, at most."""
+
+ASKED: Mapping[Request, tuple[str, ...]] = {
+    Request.PAUSE: ("pause",),
+    Request.RESUME: ("resume",),
+    Request.SAMPLE: ("sample",),
+    Request.STOP: ("stop",),
+    Request.STOP_AFTER_EPOCH: ("stop", "--after-epoch"),
+}
+"""What is asked of a run here, as a command there."""
+
+_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class RunThere:
+    """A run as the machine there lists it."""
+
+    id: str
+    path: str
+    """Its folder there, absolute."""
+    state: JobState
+    finished: bool
+    """Whether it did all that it was to do."""
+
+
+@dataclass(frozen=True)
+class FileThere:
+    """A file that is to be fetched."""
+
+    path: str
+    size: int
+    digest: str
+    """Its SHA-256."""
+
+
+class LimnerThere:
+    """A project on another machine, in a folder of its own there.
+
+    Args:
+        box: the machine.
+        folder: the folder there; nobody else's.
+        token: what stands in its mark.
+    """
+
+    def __init__(self, box: Box, folder: str, token: str) -> None:
+        self.ssh, self.folder, self._token = Ssh(box), folder, token
+        self.project, self.bundle = f"{folder}/project", f"{folder}/project.limner"
+        self._program = shlex.split(box.program)
+
+    def make_folder(self) -> None:
+        """Makes the folder and marks it. Raises RemoteError where it is somebody else's."""
+        mark = shlex.quote(f"{self.folder}/{MARK}")
+        made = f"mkdir -p -m 700 -- {shlex.quote(self.folder)} && [ -e {mark} ] || cat > {mark}"
+        self._must(self.ssh.shell(made, stdin=self._token.encode()), "make a folder")
+        if not self.is_ours():
+            raise RemoteError(f"{self.folder} on {self.ssh.box.name} is not this run's", "start the run anew")
+
+    def is_ours(self) -> bool:
+        """Whether the folder is there and marked as this run's."""
+        found = self.ssh.run(["cat", "--", f"{self.folder}/{MARK}"], most=1000)
+        return found.code == 0 and found.text == self._token
+
+    def is_open(self) -> bool:
+        """Whether the project is there and whole."""
+        return self.ssh.run(["test", "-e", f"{self.folder}/{OPENED}"]).code == 0
+
+    def open_bundle(self) -> None:
+        """Makes the project of the bundle that was sent; one that was begun and not ended is made anew.
+
+        Raises:
+            RemoteError: the folder is not ours, or it can't be opened.
+        """
+        if not self.is_ours():
+            raise RemoteError(f"{self.folder} on {self.ssh.box.name} is not this run's", "start the run anew")
+        self._must(self.ssh.run(["rm", "-rf", "--", self.project]), "begin anew")
+        self._ask(["unbundle", self.bundle, self.project])
+        done = [shlex.join(["touch", "--", f"{self.folder}/{OPENED}"]), shlex.join(["rm", "-f", "--", self.bundle])]
+        self._must(self.ssh.shell(" && ".join(done)), "open the project")
+
+    def begin(self, changes: Mapping[str, Any]) -> RunThere:
+        """Begins a run; where one was begun already, it is that one: a lost answer begins no second.
+
+        Raises:
+            BoxUnreachable: nobody knows whether it was begun; asking again tells.
+            RemoteError: it can't begin there, in its own words.
+        """
+        if (there := self.newest()) is not None:
+            return there
+        sets = [word for key, value in changes.items() for word in ("--set", f"{key}={_as_toml(value)}")]
+        self._ask(["-C", self.project, "train", *sets])
+        there = self.newest()
+        if there is None:
+            raise RemoteError(f"{self.ssh.box.name} began no run", "look there: limner runs")
+        return there
+
+    def newest(self) -> RunThere | None:
+        """The project's last run there; None where there is none."""
+        record = _document(self._ask(["-C", self.project, "runs", "--json"]))
+        runs = record.get("runs") if isinstance(record, dict) else None
+        if not isinstance(runs, list):
+            raise RemoteError(f"{self.ssh.box.name} lists no runs", "its Limner may be older: limner remote check")
+        return self._read(runs[0]) if runs else None
+
+    def _read(self, record: Any) -> RunThere:
+        try:
+            name, path, state = record["id"], record["path"], JobState(record["state"])
+            if not (
+                isinstance(name, str) and _RUN.fullmatch(name) and isinstance(path, str) and path.endswith(f"/{name}")
+            ):
+                raise ValueError(name)
+            return RunThere(name, path, state, state is JobState.DONE and record.get("reason") is None)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RemoteError(
+                f"{self.ssh.box.name} tells of a run what can't be", "look at what answers there"
+            ) from error
+
+    def resume(self, run: RunThere) -> None:
+        """Has a run go on that was stopped or died. Raises RemoteError."""
+        self._ask(["-C", self.project, "resume", run.id])
+
+    def request(self, request: Request, run: RunThere) -> None:
+        """Asks something of a run. Raises RemoteError where it can't be done, as where the run has ended."""
+        command, *options = ASKED[request]
+        self._ask(["-C", self.project, command, run.id, *options])
+
+    def file(self, path: str) -> FileThere | None:
+        """What a file of a run is; None where it is not there (any more)."""
+        quoted = shlex.quote(path)
+        found = self.ssh.shell(f"stat -c %s -- {quoted} && sha256sum -- {quoted}", most=10_000, seconds=600)
+        if found.code:
+            return None
+        size, _, rest = found.text.partition("\n")
+        digest = rest.lstrip("\\")[:64]
+        if not (size.isdigit() and len(size) < 15 and int(size) <= LARGEST and _DIGEST.fullmatch(digest)):
+            raise RemoteError(f"{self.ssh.box.name} tells of a file what can't be", "look at what answers there")
+        return FileThere(path, int(size), digest)
+
+    def remove(self) -> bool:
+        """Removes the folder there, where it is marked as ours. Whether it was there."""
+        if not self.is_ours():
+            return False
+        self._must(self.ssh.run(["rm", "-rf", "--", self.folder]), "remove the folder")
+        return True
+
+    def _ask(self, words: Sequence[str]) -> Answer:
+        """Runs a command of Limner's there. Raises RemoteError with its own words."""
+        return self._must(
+            self.ssh.run([*self._program, *words]), f"limner {words[0] if words[0] != '-C' else words[2]}"
+        )
+
+    def _must(self, answer: Answer, what: str) -> Answer:
+        if answer.code:
+            why = answer.last_words.removeprefix("limner: ")
+            raise RemoteError(f"{self.ssh.box.name}: {what}: {why}", "see: limner remote check " + self.ssh.box.name)
+        return answer
+
+
+def _document(answer: Answer) -> Any:
+    """The JSON document that a command printed."""
+    try:
+        return parse_json(answer.text)
+    except ValueError as error:
+        raise RemoteError("what answers there is no Limner of today", "see: limner remote check") from error
+
+
+def _as_toml(value: Any) -> str:
+    """A setting's value as ``--set`` reads it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_as_toml, value))}]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
+    return str(value)

@@ -1,0 +1,124 @@
+"""Starting a run on another machine, and following those again that nobody follows. No torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine import events
+from engine.errors import JobError
+from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.start import start
+from engine.models.locate import BaseKind, find_base
+from engine.project import Project
+from engine.remote.boxes import Box, RemoteError
+from engine.settings import DEMO_BASES, Settings, with_changes
+from engine.storage.file_locks import file_lock
+from engine.training.planning.budget import check_budget
+from engine.training.planning.plan import training_set_of
+from engine.training.planning.sample_prompts import told_of_samples
+from engine.training.runs.start import refuse_second
+
+
+@dataclass(frozen=True)
+class Travelling:
+    """What goes to the machine there."""
+
+    images: int
+    size: int
+    """Bytes of the images and their captions."""
+
+    @property
+    def words(self) -> str:
+        """In one line."""
+        what = f"{self.images} training images with their captions ({self.size / 1e6:,.1f} MB), prompts and settings"
+        return f"{what}; not the library, its photos, the person's name in it, or a password"
+
+
+def travelling(project: Project) -> Travelling:
+    """What would go there. Raises what ``training_set_of`` raises."""
+    images = len(training_set_of(project, project.settings).seen)
+    files = [path for path in project.dataset.rglob("*") if path.is_file()]
+    return Travelling(images, sum(path.stat().st_size for path in files))
+
+
+def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], keep: bool = False) -> JobFolder:
+    """Starts a run on another machine; a job here follows it. Returns at once.
+
+    Args:
+        project: the project.
+        box: the machine.
+        changes: dotted settings for this run alone.
+        keep: whether the project stays there after the run.
+
+    Raises:
+        RemoteError: a setting names a file of this machine, which the other one has not.
+        DatasetError, TrainingError, ProjectError, PromptError: as for a run here.
+        JobError: a run of this project is alive.
+    """
+    settings = with_changes(project.settings, dict(changes))
+    _refuse_own_files(settings, changes)
+    told_of_samples(settings)
+    check_budget(settings.training)
+    training_set_of(project, project.settings)
+    project.runs.mkdir(parents=True, exist_ok=True)
+    with file_lock(project.runs / ".starting"):
+        refuse_second(project)
+        folder = project.new_run_folder()
+        name = re.sub(r"[^\w.-]+", "_", project.root.name, flags=re.ASCII)[:40]
+        there = f"{box.directory.rstrip('/')}/{name}-{folder.name}"
+        args = {
+            "settings": settings.model_dump(mode="json"),
+            "changes": dict(changes),
+            "on": {"box": box.name, "folder": there, "keep": keep},
+        }
+        return start(folder, JobKind.TRAIN_REMOTE, project.root, args)
+
+
+def box_of(job: JobFolder) -> str | None:
+    """The name of the machine that a run is on; None: it is here."""
+    try:
+        order = job.read_order()
+    except JobError:
+        return None
+    on = order.args.get("on")
+    return str(on["box"]) if order.kind is JobKind.TRAIN_REMOTE and isinstance(on, dict) and "box" in on else None
+
+
+def follow_again(project: Project) -> list[JobFolder]:
+    """Follows runs on other machines again that nobody follows, as after this machine was restarted."""
+    begun = []
+    for job in project.run_folders():
+        if box_of(job) is None or job.alive() or _has_ended(job):
+            continue
+        order = job.read_order()
+        begun.append(start(job.path, order.kind, project.root, order.args))
+    return begun
+
+
+def _has_ended(job: JobFolder) -> bool:
+    """Whether a run's log names its end."""
+    last = None
+    for entry in job.entries():
+        if isinstance(entry.event, events.Job):
+            last = entry.event
+    return last is not None and last.state.ended
+
+
+def _refuse_own_files(settings: Settings, changes: Mapping[str, Any]) -> None:
+    """Raises RemoteError where a setting is a path of this machine; what this run changes is meant for there."""
+    base = settings.base
+    if "base.model" not in changes and base.model not in DEMO_BASES and find_base(base).kind is not BaseKind.HUB:
+        fix = "name one of the hub, or say where it lies there: --set base.model=/path/there"
+        raise RemoteError(f"base.model is a path of this machine: {base.model}", fix)
+    own: dict[str, Path | str | None] = {
+        "base.vae": base.vae,
+        "base.config": base.config,
+        "training.network_weights": settings.training.network_weights,
+    }
+    for key, value in own.items():
+        if value is not None and key not in changes:
+            raise RemoteError(f"{key} is a file of this machine: {value}", f"leave it out for this run: --set {key}=")

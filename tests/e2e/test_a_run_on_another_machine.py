@@ -1,0 +1,165 @@
+"""A run on another machine over a real sshd: the line cut, the home process killed, everything home and nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from engine import events
+from engine.events import JobState
+from engine.jobs.folder import JobFolder, Request
+from engine.jobs.follow import wait
+from engine.project import Project
+from engine.remote.boxes import Box, boxes, keep_box
+from engine.remote.mirror import taken_in
+from engine.remote.start import box_of, follow_again, start_training_on
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import live_run, resume_training
+from tests.e2e.ssh import SshServer
+from tests.support.patience import wait_until
+from tests.support.small_project import small_project
+from tests.support.ssh_box import REPOSITORY, ssh_box
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def there(tmp_path: Path, own_home: Path) -> Iterator[tuple[Box, SshServer]]:
+    with ssh_box(tmp_path / "there") as (box, server):
+        keep_box(box)
+        yield box, server
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    project = small_project(
+        tmp_path / "james", training__sample_prompts=["jx265 man"], training__sample_inference_steps=2
+    )
+    yield project
+    for job in project.run_folders():
+        if job.alive():
+            kill(job)
+
+
+def kill(job: JobFolder) -> None:
+    """The process here that follows it, as a machine that goes down does."""
+    pids = [e.event.pid for e in job.entries() if isinstance(e.event, events.Job) and e.event.pid is not None]
+    own = next(pid for pid in pids if "engine.jobs.worker" in Path(f"/proc/{pid}/cmdline").read_text())
+    os.kill(own, signal.SIGKILL)
+    wait_until(lambda: not job.alive())
+
+
+def is_whole(job: JobFolder, epochs: int) -> None:
+    """Every checkpoint is here and whole, each told once, and the log has no line twice."""
+    status = run_status(job)
+    assert status.state is JobState.DONE, status.reason
+    assert len(status.checkpoints) == epochs
+    for path in status.checkpoints:
+        assert load_file(path)
+    told = [entry.event for entry in job.entries()]
+    steps = [event.step for event in told if isinstance(event, events.Step)]
+    assert steps == sorted(set(steps))
+    paths = [event.path for event in told if isinstance(event, (events.Checkpoint, events.Sample))]
+    assert len(paths) == len(set(paths)) == 2 * epochs
+    assert all((job.path / path).is_file() for path in paths)
+    ats = [json.loads(line)["at"] for line in job.events_path.read_text().splitlines() if '"at":' in line]
+    assert len(ats) == len(set(ats)) == len(taken_in(job.events_path))
+
+
+def left(box: Box) -> list[Path]:
+    folder = Path(box.directory)
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def test_a_run_there_comes_home_whole_and_leaves_nothing(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    job = start_training_on(project, box, {"training.epochs": 3})
+    assert live_run(project) == job
+    assert box_of(job) == box.name
+    wait(job)
+    is_whole(job, 3)
+    assert left(box) == []
+
+
+def test_the_line_is_cut_and_the_run_still_comes_home(there: tuple[Box, SshServer], project: Project) -> None:
+    box, server = there
+    job = start_training_on(project, box, {"training.epochs": 4, "training.repeats": 10})
+    wait_until(lambda: (run_status(job).step or 0) >= 3)
+    server.cut()
+    wait_until(lambda: any("can't be reached" in each for each in run_status(job).warnings))
+    server.begin()
+    wait(job)
+    is_whole(job, 4)
+    assert left(box) == []
+
+
+def test_the_machine_here_is_killed_and_catches_up(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    job = start_training_on(project, box, {"training.epochs": 4, "training.repeats": 10})
+    wait_until(lambda: (run_status(job).step or 0) >= 3)
+    kill(job)
+    assert follow_again(project) == [job]
+    wait(job)
+    is_whole(job, 4)
+    assert follow_again(project) == [], "its end is told"
+    assert left(box) == []
+
+
+def test_a_run_there_is_paused_stopped_and_resumed_from_here(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    job = start_training_on(project, box, {"training.epochs": 6, "training.repeats": 20})
+    wait_until(lambda: (run_status(job).step or 0) >= 2)
+    job.ask(Request.PAUSE)
+    wait_until(lambda: run_status(job).state is JobState.PAUSED)
+    job.ask(Request.RESUME)
+    wait_until(lambda: run_status(job).state is JobState.RUNNING)
+    job.ask(Request.STOP)
+    wait_until(lambda: not job.alive())
+    status = run_status(job)
+    assert status.state is JobState.DONE
+    assert status.stopped
+    assert left(box), "what it is resumed from stays there"
+    resume_training(project, job.id)
+    wait(job)
+    is_whole(job, 6)
+    assert left(box) == []
+
+
+def test_a_run_that_fails_there_says_why_here(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    job = start_training_on(project, box, {"base.model": "/nowhere/there"})
+    wait_until(lambda: run_status(job).state is JobState.FAILED)
+    assert "/nowhere/there" in (run_status(job).reason or "")
+
+
+def test_by_commands_a_machine_is_added_and_trained_on(there: tuple[Box, SshServer], project: Project) -> None:
+    box, server = there
+
+    def limner(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "tui.cli", "-C", str(project.root), *words]
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+    options = ["--directory", box.directory, "--program", box.program, "--ssh-config", str(box.ssh_config)]
+    added = limner("remote", "add", "attic", f"ssh://{box.user}@127.0.0.1:{server.port}", *options)
+    assert added.returncode == 0, added.stdout + added.stderr
+    assert "ok       ssh" in added.stdout
+    assert set(boxes()) == {"box", "attic"}
+    refused = limner("train", "--on", "attic")
+    assert refused.returncode == 1
+    assert "3 training images with their captions" in refused.stderr
+    assert "nothing was sent" in refused.stderr
+    assert project.run_folders() == []
+    done = limner("train", "--on", "attic", "--yes", "--wait", "--json", "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["checkpoints"]) == 1
+    assert limner("remote", "remove", "attic").returncode == 0
+    unknown = limner("train", "--on", "attic")
+    assert unknown.stderr.strip() == "limner: no machine is called attic: there are: box"
