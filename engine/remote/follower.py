@@ -79,8 +79,15 @@ class Follower:
                 self._wait(error)
                 continue
             break
-        if not self._keep:
+        finished = ended.state is JobState.DONE and ended.reason is None
+        if finished and not self._keep:
             self._clean_up()
+        elif not finished:
+            self._context.emit(
+                events.Warning(
+                    f"what the run can go on from stays on {self._box.name}: limner resume {self._context.folder.id}"
+                )
+            )
         if ended.state is JobState.FAILED:
             raise JobError(f"{self._box.name}: {ended.reason or 'the run failed'}", "")
         self._context.reason = ended.reason
