@@ -10,10 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from engine.lora.header import BIASES, MAGNITUDES, PAIRS, LoraHeader
+from engine.lora.klein_lokr import NOT_KNOWN, in_comfyui, in_diffusers
 from engine.lora.klein_names import bfl_name, modules_of
 from engine.lora.layouts import Layout
-
-NOT_KNOWN = "not known"
 
 OTHERS = ("A1111", "Forge", "SwarmUI", "sd-scripts")
 """Of which nothing is known."""
@@ -41,9 +40,8 @@ def _is_of(header: LoraHeader) -> bool:
         return False
     said = " ".join(header.metadata.get(key, "") for key in ("ss_base_model_version", "modelspec.architecture"))
     says = _ITS_OWN.search(re.sub(r"[^a-z0-9]", "", said[:200].lower())) is not None
-    names = list(header.modules) or sorted({name.split(".lokr_")[0] for name in header.tensors if ".lokr_" in name})
-    known = sum(bool(modules_of(name)) for name in names)
-    return known * 2 > len(names) and (bool(seen) or says)
+    known = sum(bool(modules_of(name)) for name in header.modules)
+    return known * 2 > len(header.modules) and (bool(seen) or says)
 
 
 def _sizes_that_tell(header: LoraHeader) -> Iterator[bool]:
@@ -59,10 +57,11 @@ def _sizes_that_tell(header: LoraHeader) -> Iterator[bool]:
 def _clients(header: LoraHeader) -> dict[str, str]:
     if header.other_networks:
         kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
-        kron = set(header.other_networks) == {"LoKr"} and not header.modules
-        loads = f"loads such networks ({kinds} modules)" if kron else f"not known of {kinds}"
-        told = dict.fromkeys(OTHERS, NOT_KNOWN)
-        return {**told, "ComfyUI": NOT_KNOWN, "InvokeAI": loads, "diffusers": loads}
+        told = dict.fromkeys((*OTHERS, "ComfyUI"), NOT_KNOWN)
+        return told | dict.fromkeys(("InvokeAI", "diffusers"), f"not known of {kinds}")
+    if header.lokr:
+        told = dict.fromkeys(OTHERS, NOT_KNOWN) | {"ComfyUI": in_comfyui(header), "diffusers": in_diffusers(header)}
+        return {**told, "InvokeAI": f"loads such networks ({len(header.lokr)} LoKr modules), as 6.14.2 does"}
     count = f"{len(header.modules)} modules"
     comfy, invoke = NOT_KNOWN, NOT_KNOWN
     newer = all(f"{name}{PAIRS[1][0]}" in header.tensors for name in header.modules)
