@@ -230,6 +230,7 @@ class Trainer:
             base_title=self.base.title,
             base_version=self.family.base_version,
             architecture=self.family.architecture,
+            factor=self.settings.lokr_factor,
             started_at=started_at(self.context.folder.path / "run.toml"),
             history=self._history(),
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.kronecker import kept_besides, rank_alike, trained_weights
 from engine.models.flux2_klein.shape import KleinSize
 from engine.models.shape import GIB, STATE_BYTES, MemoryParts, StepShape
 
@@ -41,7 +42,8 @@ class KleinArithmetic:
     def step_tflop(self, shape: StepShape) -> float:
         """One optimizer step, all images of its batch, in TFLOP."""
         linears, attention = self._forward(shape.area)
-        lora = 6 * self.size.lora_weights_a_rank * shape.rank * _tokens(shape.area)
+        a_rank = trained_weights(self.size.sizes, 1, None)
+        lora = 6 * a_rank * rank_alike(self.size.sizes, shape.rank, shape.factor) * _tokens(shape.area)
         again = linears + attention + lora / 3 if shape.gradient_checkpointing else 0.0
         return (2 * linears + 3 * attention + lora + again) * shape.batch / 1e12
 
@@ -69,13 +71,14 @@ class KleinArithmetic:
     ) -> MemoryParts:
         """What a step takes on a card."""
         base = self.size.parameters * weight_bytes
-        weights = self.size.lora_weights_a_rank * shape.rank
+        weights = trained_weights(self.size.sizes, shape.rank, shape.factor)
         lora = weights * (STATE_BYTES.get(optimizer, STATE_BYTES["adamw"]) + (4 if ema else 0))
         blocks = self.size.double + self.size.single
         tokens = _tokens(shape.area) * shape.batch
         block = tokens * self.size.width * _KEPT_A_TOKEN * weight_bytes * (1.3 if dropout else 1.0)
         between = tokens * self.size.width * weight_bytes * blocks
-        kept = between + block if shape.gradient_checkpointing else block * blocks
+        lokr = tokens * kept_besides(self.size.sizes, shape.rank, shape.factor) * weight_bytes
+        kept = between + block + lokr / blocks if shape.gradient_checkpointing else block * blocks + lokr
         return MemoryParts(base / 1e9, lora / 1e9, kept / 1e9, _CONTEXT_GIB * GIB / 1e9)
 
 

@@ -202,6 +202,7 @@ def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Settin
         dropout=training.dropout > 0,
         ema=training.ema_decay is not None,
         family=base.family,
+        factor=training.lokr_factor,
     )
 
 

@@ -22,7 +22,7 @@ from engine.lora.layouts import Style, made_for
 from engine.lora.module_names import Part
 from engine.settings import Settings
 from engine.training.init_lora import read_start
-from engine.training.runs.start import check_start
+from engine.training.runs.start_from import check_start
 from tests.support.klein_spellings import SPELLINGS, linears_of, make, spelt
 from tests.support.lora_spellings import Made
 from tests.support.tiny_klein import tiny_klein
