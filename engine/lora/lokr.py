@@ -7,6 +7,7 @@ in LyCORIS (``lycoris/modules/lokr.py``), ComfyUI (``comfy/weight_adapter/lokr.p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -49,12 +50,17 @@ class Lokr:
         return _whole(self.w2)
 
     @property
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Those of w1 and w2, which are not made for it. Raises ValueError where what they are made of doesn't fit."""
+        return _size(self.w1), _size(self.w2)
+
+    @property
     def outputs(self) -> int:
         """How many outputs the module has."""
         if self.rows is not None:
             return self.rows[1] - self.rows[0]
-        second = self.w2[0].shape[1] if len(self.w2) > 2 else self.w2[0].shape[0]
-        return int(self.w1[0].shape[0] * second)
+        (a, _), (c, _) = self.sizes
+        return a * c
 
     def delta(self) -> torch.Tensor:
         """ΔW, [outputs, inputs · height · width], in float32."""
@@ -76,17 +82,17 @@ class Lokr:
 
 
 def lokr_of(tensors: Mapping[str, torch.Tensor], name: str, parts: LokrParts, scale: float) -> Lokr:
-    """One module of a file.
+    """One module of a file. Nothing is multiplied: of two small ones a matrix may be larger than any memory.
 
     Raises:
-        ValueError, RuntimeError: its matrices don't fit together.
+        ValueError: its matrices don't fit together.
     """
     w1 = _matrix(tensors, name, LEFT, LEFT_PAIR)
     w2 = _matrix(tensors, name, RIGHT, RIGHT_PAIR)
     if parts.tucker:
         w2 = (*w2, tensors[name + THIRD])
     found = Lokr(w1, w2, scale)
-    if found.left().shape != parts.left or found.right().shape != parts.right or 0 in (*parts.left, *parts.right):
+    if found.sizes != (parts.left, parts.right) or 0 in (*parts.left, *parts.right):
         raise ValueError(f"the matrices of {name}")
     return found
 
@@ -141,6 +147,21 @@ def _matrix(tensors: Mapping[str, torch.Tensor], name: str, whole: str, pair: tu
     if name + whole in tensors:
         return (tensors[name + whole],)
     return tuple(tensors[name + end] for end in pair)
+
+
+def _size(matrix: Matrix) -> tuple[int, int]:
+    """Rows and columns of what a matrix is, with a kernel's places among its columns."""
+    first, last = matrix[0], matrix[-1]
+    if len(matrix) == 1:
+        return int(first.shape[0]), math.prod(first.shape[1:])
+    second = matrix[1]
+    if len(matrix) == 3:
+        if (first.dim(), second.dim()) != (2, 2) or last.shape[:2] != (first.shape[0], second.shape[0]):
+            raise ValueError("three matrices of other ranks")
+        return int(first.shape[1]), int(second.shape[1]) * math.prod(last.shape[2:])
+    if first.dim() != 2 or first.shape[1] != second.shape[0]:
+        raise ValueError("two matrices of other ranks")
+    return int(first.shape[0]), math.prod(second.shape[1:])
 
 
 def _whole(matrix: Matrix) -> torch.Tensor:

@@ -77,7 +77,7 @@ class Alphas:
         config = self._config.get(part, {})
         rank = _by_pattern(config, "rank_pattern", module, config.get("r"))
         alpha = _by_pattern(config, "alpha_pattern", module, config.get("alpha"))
-        return alpha / rank if alpha is not None and rank is not None else 1.0
+        return alpha / rank if alpha is not None and rank is not None and rank >= 1 else 1.0
 
     def targets(self, part: Part) -> bool:
         """Whether the file's config says which modules of a part it is for."""

@@ -42,7 +42,7 @@ class MadeLokr:
 
 
 def make_lokr(weight: torch.Tensor, kind: str, factor: int = 4, rank: int = 2, seed: int = 0) -> MadeLokr:
-    """A module's LoKr of a kind, alpha 1; Tucker's is one of two where the weight has no kernel."""
+    """A module's LoKr of a kind, alpha half of the rank; Tucker's is one of two where the weight has no kernel."""
     chance = torch.Generator().manual_seed(seed)
 
     def drawn(*shape: int) -> torch.Tensor:
@@ -60,7 +60,7 @@ def make_lokr(weight: torch.Tensor, kind: str, factor: int = 4, rank: int = 2, s
         right = {"lokr_w2_a": drawn(rank, c), "lokr_w2_b": drawn(rank, d), "lokr_t2": drawn(rank, rank, *kernel)}
     else:
         right = {"lokr_w2_a": drawn(c, rank), "lokr_w2_b": drawn(rank, d * math.prod(kernel))}
-    return MadeLokr(left | right, 1.0, tuple(weight.shape))
+    return MadeLokr(left | right, rank / 2, tuple(weight.shape))
 
 
 def spelt_lokr(

@@ -28,16 +28,16 @@ class LayerLokr:
 
     def __init__(self, lokr: Lokr, layer: Any) -> None:
         weight = layer.weight
-        left, kernel = lokr.left(), tuple(weight.shape[2:])
-        # Tucker's three are one from here on.
-        matrices = [lokr.right()] if len(lokr.w2) != 2 else [lokr.w2[1].flatten(1), lokr.w2[0].flatten(1)]
-        inputs, wanted = left.shape[1] * matrices[0].shape[1], math.prod(weight.shape[1:])
-        if inputs != wanted or matrices[0].shape[1] % math.prod(kernel):
-            raise ValueError(f"{inputs} inputs instead of {wanted}")
+        kernel, ((_, b), (_, columns)) = tuple(weight.shape[2:]), lokr.sizes
+        wanted = math.prod(weight.shape[1:])
+        if b * columns != wanted or columns % math.prod(kernel):
+            raise ValueError(f"{b * columns} inputs instead of {wanted}")
         if lokr.outputs != weight.shape[0]:
             raise ValueError(f"{lokr.outputs} outputs instead of {weight.shape[0]}")
+        # Tucker's three are one from here on.
+        matrices = [lokr.right()] if len(lokr.w2) != 2 else [lokr.w2[1].flatten(1), lokr.w2[0]]
         self.scale, self.rows = lokr.scale, lokr.rows
-        self.left = left.to(weight).contiguous()
+        self.left = lokr.left().to(weight).contiguous()
         first = matrices[0].reshape(matrices[0].shape[0], -1, *kernel)
         second = [each.reshape(*each.shape, *[1] * len(kernel)) for each in matrices[1:]]
         self.right = [each.to(weight).contiguous() for each in (first, *second)]
