@@ -15,9 +15,10 @@ KILLS = 2
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_runs_killed_in_steps_and_writes_end_as_unbroken_bit_for_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", ["lora", "lokr"])
+def test_runs_killed_in_steps_and_writes_end_as_unbroken_bit_for_bit(network: str, tmp_path: Path) -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "tests.support.killing", str(tmp_path), str(KILLS)],
+        [sys.executable, "-m", "tests.support.killing", str(tmp_path), str(KILLS), "0", network],
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
