@@ -204,6 +204,13 @@ class TrainingSettings(Section):
         return self.factor if self.network is Network.LOKR else None
 
     @property
+    def network_words(self) -> str:
+        """``LoRA of rank 16``, ``LoKr of rank 16, factor 8``."""
+        if self.lokr_factor is None:
+            return f"LoRA of rank {self.rank}"
+        return f"LoKr of rank {self.rank}, factor {self.lokr_factor}"
+
+    @property
     def step_images(self) -> int:
         """Images a step."""
         return self.batch_size * self.gradient_accumulation_steps * self.processes

@@ -73,6 +73,9 @@ def test_an_estimate_tells_the_memory_of_a_lokr(run: Run, project: Project) -> N
     lora, lokr = run(*asked), run(*asked, "--network", "lokr")
     assert (lora.code, lokr.code) == (0, 0), lora.err + lokr.err
     assert lokr.record["memory_gb"] < lora.record["memory_gb"] - 2
+    assert lokr.record["network"] == {"kind": "lokr", "factor": 8}
+    told = " ".join(run(*(each for each in asked if each != "--json"), "--network", "lokr").out.split())
+    assert "network LoKr of rank 64, factor 8" in told
 
 
 def sdxls(path: Path, **kinds: str) -> Path:

@@ -115,6 +115,7 @@ class RunEstimate:
             "budget": asdict(self.budget),
             "preset": self.preset.record(),
             "warnings": list(self.warnings),
+            "network": {"kind": self.settings.training.network.value, "factor": self.settings.training.lokr_factor},
             "base": {"model": self.settings.base.model, **(self.noise.record() if self.noise else {})},
         }
 
