@@ -85,8 +85,11 @@ def read_lokr_start(
     def take(pair: LoraPair | Lokr, part: Part, module: str) -> Mapping[str, torch.Tensor]:
         if not isinstance(pair, Lokr):
             raise LoraFileError(f"{path.name} is a LoRA, and training.network is lokr", "set training.network to lora")
+        if pair.rows is not None:
+            what = f"{path.name} has one LoKr for {module} and others together"
+            raise LoraFileError(what, "start from one in diffusers' names")
         own = pair.scaled(scale if pair.rank else 1.0).tensors(module)
-        if pair.rows is not None or {name: each.shape for name, each in own.items()} != wanted[part][module]:
+        if {name: each.shape for name, each in own.items()} != wanted[part][module]:
             what = f"{path.name}: {module} has another factor or rank than training.factor and training.rank say"
             raise LoraFileError(what, "see: limner lora show")
         return {name: each.float() for name, each in own.items()}

@@ -63,6 +63,10 @@ def _check_rank(path: Path, found: Iterable[int], rank: int) -> None:
 
 def _check_lokr(header: LoraHeader, trained: Iterable[str], training: TrainingSettings) -> None:
     name, rank = header.path.name, training.rank
+    layout = layout_named(made_for(header))
+    if layout is not None and (several := [each for each in header.lokr if len(layout.modules(each)) > 1]):
+        what = f"{name} has one LoKr for several linears of the base model, such as {several[0]}"
+        raise TrainingError(what, "start from one in diffusers' names")
     shapes = {module: header.lokr[module] for module in trained}
     misfits = [
         module

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import Flux2Transformer2DModel, UNet2DConditionModel
+from diffusers import ConfigMixin, Flux2Transformer2DModel, ModelMixin, UNet2DConditionModel
+from diffusers.loaders import PeftAdapterMixin
 from peft import LoKrConfig
 from safetensors.torch import load_file
 
@@ -341,6 +342,36 @@ def test_a_lokr_is_told_to_take_little_more_than_a_lora(family: str, size: str) 
     assert arithmetic.step_tflop(lokr) == pytest.approx(arithmetic.step_tflop(plain), rel=0.05)
     assert arithmetic.memory(lokr).lora < arithmetic.memory(plain).lora / 3
     assert arithmetic.memory(lokr).activations >= arithmetic.memory(plain).activations
+
+
+class OneLinear(ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ignore[misc]
+    """A model of one linear, as diffusers' are."""
+
+    config_name = "config.json"
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.only = torch.nn.Linear(inputs, outputs)
+
+
+@pytest.mark.parametrize("rank", [16, 320])
+@pytest.mark.parametrize(("inputs", "outputs"), [(640, 5120), (5120, 640), (1280, 1280)])
+def test_what_is_kept_for_the_way_back_is_counted_beforehand(inputs: int, outputs: int, rank: int) -> None:
+    model = OneLinear(inputs, outputs)
+    add_lokr(model, rank, float(rank), 8, 0, ["only"])
+    own = {each.untyped_storage().data_ptr() for each in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        memory = tensor.untyped_storage()
+        if memory.data_ptr() not in own:
+            kept[memory.data_ptr()] = memory.nbytes() // 4
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        seen = model.only(torch.randn(2, 32, inputs, requires_grad=True))
+    assert seen.shape == (2, 32, outputs)
+    assert sum(kept.values()) == 64 * (inputs + lokr_shape(inputs, outputs, rank, 8).kept)
 
 
 def test_passes_of_a_lokr_are_replayed_only_where_that_is_asked_for() -> None:

@@ -13,7 +13,7 @@ from diffusers import Flux2KleinPipeline
 from diffusers.utils.peft_utils import _create_lokr_config
 from safetensors.torch import load_file, save_file
 
-from engine.errors import LoraFileError
+from engine.errors import LoraFileError, TrainingError
 from engine.kronecker import lokr_shape
 from engine.lora.compatibility import clients, here
 from engine.lora.conversion.convert import convert
@@ -22,10 +22,13 @@ from engine.lora.header import read_header
 from engine.lora.klein_lokr import in_diffusers
 from engine.lora.layouts import Style, made_for
 from engine.lora.metadata import LoraFacts
+from engine.lora.module_names import Part
 from engine.models.flux2_klein.shape import PUBLISHED
 from engine.models.locate import find_base
 from engine.models.sdxl.loading import load_pipeline
-from engine.settings import BaseSettings
+from engine.settings import BaseSettings, Settings
+from engine.training.init_lora import read_lokr_start
+from engine.training.runs.start_from import check_start
 from engine.training.step.lora_adapter import add_lokr, lora_state
 from tests.engine.training.test_klein_loras import look, written
 from tests.support.klein_spellings import BFL, FUSED, linears_of
@@ -285,3 +288,19 @@ def test_one_lokr_for_q_k_and_v_keeps_being_one(pipeline: Any, tmp_path: Path) -
     assert clients(read_header(tmp_path / "c.safetensors"))["ComfyUI"] == f"loads {len(lokrs)} modules: its own names"
     with pytest.raises(LoraFileError, match="has rows of one LoKr with others"):
         convert(first, tmp_path / "d.safetensors", Style.DIFFUSERS)
+
+
+def test_a_run_starts_from_klein_s_lokr_unless_q_k_and_v_are_one(pipeline: Any, tmp_path: Path) -> None:
+    training: dict[str, Any] = {"network": "lokr", "factor": 4, "rank": 2}
+    for name, alphas in (("diffusers", False), ("LyCORIS", True), ("BFL", True)):
+        lokrs, _ = made_for_klein(pipeline, "w2 of two", bfl=name == "BFL")
+        path = written(tmp_path / f"{name}.safetensors", spelt(lokrs, name, alphas))
+        settings = Settings.model_validate({"training": {**training, "network_weights": str(path)}})
+        if name != "BFL":
+            check_start(settings)
+            continue
+        with pytest.raises(TrainingError, match=r"BFL\.safetensors has one LoKr for several linears"):
+            check_start(settings)
+        add_lokr(pipeline.transformer, 2, 1.0, 4, 0, list(linears_of(pipeline.transformer)))
+        with pytest.raises(LoraFileError, match=r"has one LoKr for .* and others together"):
+            read_lokr_start(path, {Part.UNET: lora_state(pipeline.transformer)}, 0.5, None)
