@@ -13,7 +13,7 @@ import math
 from engine.counting import many
 from engine.errors import LoraFileError
 from engine.lora.diffusers_loader import in_diffusers
-from engine.lora.header import MAGNITUDES, LoraHeader, context_width
+from engine.lora.header import MAGNITUDES, SCALED, LoraHeader, context_width
 from engine.lora.key_formats import PROCESSOR, has_diffusers_blocks, is_beside_the_blocks, module_of
 from engine.lora.layouts import ONE_ENCODER, SDXL_CONTEXT, layout_named, made_for, module_counts
 from engine.lora.module_names import Part, kohya_name, sdxl_modules
@@ -31,6 +31,10 @@ FORGE_TOLERATES = 12
 PAINTERS = ("A1111", "Forge", "ComfyUI", "InvokeAI", "diffusers")
 TRAINER = "sd-scripts"
 """Which goes on with a file by ``--network_weights FILE --dim_from_weights``."""
+
+
+BY_LYCORIS = "continues it only with network_module=lycoris.kohya, the package lycoris-lora"
+"""What becomes of LyCORIS' networks there."""
 
 
 def clients(header: LoraHeader) -> dict[str, str]:
@@ -91,15 +95,14 @@ def _for_another_base(header: LoraHeader) -> str | None:
 
 
 def _others(header: LoraHeader) -> dict[str, str]:
-    """What becomes of LyCORIS' networks that are no LoRA."""
+    """What becomes of LyCORIS' networks that are neither LoRA nor LoKr."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
     more = f" beside {len(header.modules)} LoRA modules" if header.modules else ""
-    knows = set(header.other_networks) <= {"LoHa", "LoKr", "full weights"}
+    knows = set(header.other_networks) <= {"LoHa", SCALED, "full weights"}
     loads = f"has code for such networks ({kinds} modules{more}); how many fit SDXL is not checked here"
     unsure = f"not known of {kinds}{more}"
     told = dict.fromkeys(("A1111", "Forge", "ComfyUI", "InvokeAI"), loads if knows else unsure)
-    goes_on = "continues it only with network_module=lycoris.kohya, the package lycoris-lora"
-    return {**told, "diffusers": f"refuses it: {kinds}{more}", TRAINER: goes_on}
+    return {**told, "diffusers": f"refuses it: {kinds}{more}", TRAINER: BY_LYCORIS}
 
 
 def _is_sdxls(name: str) -> bool:
@@ -219,6 +222,8 @@ def _diffusers(header: LoraHeader) -> str:
 def _sd_scripts(header: LoraHeader) -> str:
     """By --network_weights; what it finds no place for is told in its log alone."""
     total = len(header.modules)
+    if header.lokr:
+        return BY_LYCORIS
     if not header.kohya:
         return "can't continue it: it only knows kohya's names"
     found = sum(_is_kohyas(name) and not has_diffusers_blocks(name) for name in header.modules)

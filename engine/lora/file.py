@@ -1,4 +1,4 @@
-"""Writing LoRA files in kohya's layout, and reading them in every layout. Needs torch; names and headers don't.
+"""Writing LoRA and LoKr files in kohya's layout, and reading them in every layout. Needs torch; headers don't.
 
 Whoever wants a LoRA's numbers (painting, a run that starts from one) reads them here: each module with its own rank and
 alpha, so that nothing depends on what most of the others have.
@@ -6,7 +6,7 @@ alpha, so that nothing depends on what most of the others have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from safetensors.torch import load_file, save
 
 from engine.errors import LoraFileError
 from engine.lora.fused import taken_apart
-from engine.lora.header import BIASES, MAGNITUDES, MID, PAIRS, SCALAR, read_header
+from engine.lora.header import BIASES, MAGNITUDES, MID, PAIRS, SCALAR, LoraHeader, read_header
 from engine.lora.layouts import places, refuse_another_family
+from engine.lora.lokr import Lokr, lokr_of, lokrs_of_peft, shared
 from engine.lora.metadata import LoraFacts, metadata
 from engine.lora.module_names import DENOISER, SDXL_LAYERS_PER_BLOCK, Part, name_in_file
 from engine.lora.scales import Alphas
@@ -55,8 +56,8 @@ class LoraPair:
         return flat.reshape(self.up.shape[0], *self.down.shape[1:])
 
 
-Modules = Mapping[tuple[Part, str], LoraPair]
-"""Part and diffusers' module name to that module's LoRA."""
+Modules = Mapping[tuple[Part, str], LoraPair | Lokr]
+"""Part and diffusers' module name to that module's LoRA or LoKr."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,15 @@ class LoraContents:
     modules: Modules
     left_out: tuple[str, ...]
     """What is no module of the base model's architecture, or only a part of one, as the file spells it."""
+
+
+def modules_of_peft(
+    state: Mapping[str, torch.Tensor], alpha: float, part: Part = Part.UNET
+) -> dict[tuple[Part, str], LoraPair | Lokr]:
+    """A model's LoRA or LoKr from ``lora_state``; what it takes and raises is as in ``pairs_of_peft``."""
+    if any(".lokr_" in name for name in state):
+        return {(part, module): lokr for module, lokr in lokrs_of_peft(state, alpha).items()}
+    return dict(pairs_of_peft(state, alpha, part))
 
 
 def pairs_of_peft(
@@ -100,7 +110,7 @@ def write_lora(
     layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK,
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Writes a LoRA so that every program loads the whole of it.
+    """Writes a LoRA or LoKr so that every program that knows its kind loads the whole of it.
 
     The file comes into being at once: under a temporary name, synced, then renamed.
 
@@ -121,15 +131,20 @@ def write_lora(
     tensors = {}
     for (part, module), pair in modules.items():
         name = name_in_file(module, part, layers_per_block)
-        for suffix, tensor in (("lora_down.weight", pair.down), ("lora_up.weight", pair.up)):
-            tensors[f"{name}.{suffix}"] = tensor.detach().to("cpu", dtype).contiguous()
-        tensors[f"{name}.alpha"] = _scalar(pair.alpha, dtype)
+        if isinstance(pair, Lokr):
+            own = pair.tensors(name)
+            # LyCORIS writes the rank where both matrices are whole; nobody reads it there.
+            alpha = pair.scale * (pair.rank or facts.rank)
+        else:
+            own, alpha = {f"{name}.lora_down.weight": pair.down, f"{name}.lora_up.weight": pair.up}, pair.alpha
+        tensors |= {key: each.detach().to("cpu", dtype).contiguous() for key, each in own.items()}
+        tensors[f"{name}.alpha"] = _scalar(alpha, dtype)
     write_tensors(path, tensors, metadata(facts))
 
 
 def dotted(modules: Modules, prefix: str = DENOISER) -> dict[str, torch.Tensor]:
-    """A LoRA in diffusers' and PEFT's names, its alpha multiplied into ``lora_B``: where an alpha stands beside such
-    names, diffusers refuses the file and others drop it.
+    """A LoRA in diffusers' and PEFT's names, its alpha multiplied into ``lora_B``, a LoKr's into ``lokr_w1``: where an
+    alpha stands beside such names, diffusers refuses the file and others drop it.
 
     Args:
         modules: the LoRA.
@@ -138,6 +153,10 @@ def dotted(modules: Modules, prefix: str = DENOISER) -> dict[str, torch.Tensor]:
     tensors: dict[str, torch.Tensor] = {}
     for (part, module), pair in modules.items():
         name = name_in_file(module, part, None, prefix)
+        if isinstance(pair, Lokr):
+            own = pair.scaled(1.0).tensors(name)
+            tensors |= {key: each.detach().to("cpu").contiguous() for key, each in own.items()}
+            continue
         tensors[f"{name}.lora_A.weight"] = pair.down.detach().to("cpu").contiguous()
         tensors[f"{name}.lora_B.weight"] = (pair.up.detach().float() * pair.scale).to("cpu").contiguous()
     return tensors
@@ -171,7 +190,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 def read_contents(
     path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK, family: str | None = None
 ) -> LoraContents:
-    """Reads a LoRA, LoCon or DoRA in any spelling.
+    """Reads a LoRA, LoCon, DoRA or LoKr in any spelling.
 
     LoCon's three matrices (Tucker) become two that do the same: ΔW[o, i] = Σ up[o, p] · mid[p, q] · down[q, i]
     (LyCORIS ``lycoris/functional/locon.py``).
@@ -182,14 +201,14 @@ def read_contents(
         family: the name of the base model's family; None: any with such names.
 
     Raises:
-        LoraFileError: not readable, for another family of base models, a network that is no LoRA, numbers that are
+        LoraFileError: not readable, for another family of base models, a network that is neither, numbers that are
             none, matrices that don't belong together, or a module that is there twice.
     """
     header = read_header(path)
     refuse_another_family(header, layers_per_block, family)
     tensors, alphas = load_lora(path), Alphas(header)
-    modules: dict[tuple[Part, str], LoraPair] = {}
-    left_out = {name.split(".lora_")[0]: None for name in header.useless_tensors()}
+    modules: dict[tuple[Part, str], LoraPair | Lokr] = {}
+    left_out = {name.split(".lora_")[0].split(".lokr_")[0]: None for name in header.useless_tensors()}
     for name in header.modules:
         try:
             part, fused = places(name, layers_per_block)
@@ -200,15 +219,33 @@ def read_contents(
             if (part, module) in modules:
                 raise LoraFileError(f"{path.name} has {module} twice, the other as {name}", "use another LoRA file")
         try:
-            pair = _pair(tensors, name)
-            alpha = alphas.of(name, part, fused[0] if len(fused) == 1 else name, _down(tensors, name).shape[0])
-            own = _shares(replace(pair, alpha=alpha * pair.alpha), len(fused))
+            own = _own(tensors, alphas, header, name, part, fused)
         except (RuntimeError, ValueError, ZeroDivisionError) as error:
             why = f" ({error})" if len(fused) > 1 else ""
             what = f"{path.name}: the matrices of {name} don't fit{why}"
             raise LoraFileError(what, "use another LoRA file") from error
         modules |= {(part, module): each for module, each in zip(fused, own, strict=True)}
     return LoraContents(modules, tuple(left_out))
+
+
+def _own(
+    tensors: Mapping[str, torch.Tensor],
+    alphas: Alphas,
+    header: LoraHeader,
+    name: str,
+    part: Part,
+    fused: Sequence[str],
+) -> Sequence[LoraPair | Lokr]:
+    """What a file has under a name, for each of the modules that it is. Raises ValueError, RuntimeError."""
+    module = fused[0] if len(fused) == 1 else name
+    if (parts := header.lokr.get(name)) is not None:
+        if any(name + down in tensors for down, _ in PAIRS):
+            raise ValueError("a LoRA and a LoKr")
+        factor = float(tensors[name + SCALAR]) if name + SCALAR in tensors else 1.0
+        return shared(lokr_of(tensors, name, parts, alphas.lokr_scale(name, part, module, parts) * factor), len(fused))
+    pair = _pair(tensors, name)
+    alpha = alphas.of(name, part, module, _down(tensors, name).shape[0])
+    return _shares(replace(pair, alpha=alpha * pair.alpha), len(fused))
 
 
 def read_lora(path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK) -> dict[tuple[Part, str], LoraPair]:
@@ -218,12 +255,12 @@ def read_lora(path: Path, layers_per_block: int | None = SDXL_LAYERS_PER_BLOCK) 
         LoraFileError: what ``read_contents`` raises, and for anything that is no plain LoRA of an SDXL module.
     """
     header = read_header(path)
-    if stray := header.stray_tensors():
+    if stray := header.stray_tensors() or list(header.lokr):
         raise LoraFileError(f"{path.name}: {stray[0]} is not understood", "use a plain LoRA")
     found = read_contents(path, layers_per_block)
     if found.left_out:
         raise LoraFileError(f"{found.left_out[0]} is not a module of an SDXL LoRA", "use a LoRA made for SDXL")
-    return dict(found.modules)
+    return {place: pair for place, pair in found.modules.items() if isinstance(pair, LoraPair)}
 
 
 def load_lora(path: Path) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from engine.errors import LoraFileError
 from engine.lora.key_formats import PROCESSOR, module_of
+from engine.lora.lokr_header import SUFFIXES, LokrParts, lokr_modules
 from engine.lora.module_names import SDXL_LAYERS_PER_BLOCK, Part
 from engine.models.folder_safety import PICKLES
 from engine.storage.untrusted_files import open_plain, parse_json
@@ -68,7 +69,8 @@ class LoraHeader:
 
     @cached_property
     def modules(self) -> dict[str, tuple[int, int, int]]:
-        """Each module that has both its matrices: name to (inputs, rank, outputs). Names as in the file."""
+        """Each LoRA or LoKr module that has both its matrices: name to (inputs, rank, outputs), the rank of a LoKr that
+        is whole as 0. Names as in the file."""
         found: dict[str, tuple[int, int, int]] = {}
         for name, down in self.tensors.items():
             for down_suffix, up_suffix in PAIRS:
@@ -76,7 +78,14 @@ class LoraHeader:
                 if name.endswith(down_suffix) and up is not None and down.shape and up.shape:
                     inputs = math.prod(down.shape[1:])
                     found[name.removesuffix(down_suffix)] = (inputs, down.shape[0], up.shape[0])
+        for name, parts in self.lokr.items():
+            found[name] = (parts.size[0], parts.scaling_rank, parts.size[1])
         return found
+
+    @cached_property
+    def lokr(self) -> dict[str, LokrParts]:
+        """Each module that is a LoKr, by its name in the file."""
+        return lokr_modules({name: tensor.shape for name, tensor in self.tensors.items() if ".lokr_" in name})
 
     @cached_property
     def kohya(self) -> bool:
@@ -104,8 +113,8 @@ class LoraHeader:
 
     @property
     def rank(self) -> int | None:
-        """The rank that most modules have."""
-        ranks = Counter(rank for _, rank, _ in self.modules.values())
+        """The rank that most modules have; None where none has one."""
+        ranks = Counter(rank for _, rank, _ in self.modules.values() if rank)
         return ranks.most_common(1)[0][0] if ranks else None
 
     @property
@@ -116,13 +125,14 @@ class LoraHeader:
 
     @cached_property
     def other_networks(self) -> dict[str, int]:
-        """Modules of networks that are no LoRA, by the network's name: ``{"LoHa": 722}``."""
+        """Modules of networks that are neither LoRA nor LoKr, by the network's name: ``{"LoHa": 722}``."""
         found = {
             (name.removesuffix(suffix), kind)
             for name in self.tensors
             for suffix, kind in OTHER_NETWORKS
             if name.endswith(suffix)
         }
+        found |= {(name, SCALED) for name in self.lokr for end in MAGNITUDES if name + end in self.tensors}
         return dict(Counter(kind for _, kind in found))
 
     @property
@@ -134,6 +144,7 @@ class LoraHeader:
         """Tensors that belong to no whole pair of matrices."""
         owned = {name + suffix for name in self.modules for pair in PAIRS for suffix in pair}
         owned |= {f"{name}.alpha" for name in self.modules}
+        owned |= {name + suffix for name in self.lokr for suffix in SUFFIXES}
         return sorted(set(self.tensors) - owned)
 
     def useless_tensors(self) -> list[str]:
@@ -187,10 +198,12 @@ SCALAR = ".scalar"
 
 BESIDE_THE_PAIR = (MID, SCALAR, *MAGNITUDES, *BIASES)
 
+SCALED = "LoKr with DoRA's scales"
+"""What LyCORIS makes of LoKr with ``weight_decompose``."""
+
 OTHER_NETWORKS = (
     (".hada_w1_a", "LoHa"),
-    (".lokr_w1", "LoKr"),
-    (".lokr_w1_a", "LoKr"),
+    (".lokr_t1", "LoKr with two Tucker cores"),
     (".a1.weight", "GLoRA"),
     (".oft_blocks", "OFT"),
     (".oft_diag", "OFT"),
@@ -208,7 +221,7 @@ def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
 
     Args:
         path: the file.
-        any_network: whether LyCORIS' other networks will do, which Limner can tell of and not paint with.
+        any_network: whether other networks, such as LoHa, will do, which Limner can tell of and not paint with.
 
     Raises:
         LoraFileError: not there, not safetensors, cut short, without a single LoRA module, or with modules of another
@@ -226,8 +239,9 @@ def read_header(path: Path, *, any_network: bool = False) -> LoraHeader:
     header = LoraHeader(path, tensors, metadata)
     if header.other_networks and not any_network:
         kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
-        beside = "beside its LoRA" if header.modules else "and no LoRA"
-        raise LoraFileError(f"{path} holds another network ({kinds}) {beside}", "give a LoRA, LoCon or DoRA")
+        beside = "beside its LoRA" if header.modules.keys() - header.lokr.keys() else "and no LoRA"
+        what = f"{path} holds another network ({kinds}) {beside}"
+        raise LoraFileError(what, "give a LoRA, LoCon, DoRA or LoKr")
     if not header.modules and not header.other_networks:
         raise LoraFileError(f"{path} holds no LoRA", "give a LoRA, not a whole model")
     return header

@@ -100,9 +100,8 @@ def says_in_header(header: LoraHeader, name: re.Pattern[str]) -> bool:
 def told_of_other_networks(header: LoraHeader) -> dict[str, str]:
     """What programs make of networks that are no LoRA, of transformers."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in header.other_networks.items())
-    kron = set(header.other_networks) == {"LoKr"} and not header.modules
-    loads = f"loads such networks ({kinds} modules)" if kron else f"not known of {kinds}"
-    return {**dict.fromkeys((*UNASKED, "ComfyUI"), NOT_KNOWN), "InvokeAI": loads, "diffusers": loads}
+    told = dict.fromkeys((*UNASKED, "ComfyUI"), NOT_KNOWN)
+    return told | dict.fromkeys(("InvokeAI", "diffusers"), f"not known of {kinds}")
 
 
 def module_counts(header: LoraHeader) -> dict[str, int]:

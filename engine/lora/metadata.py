@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from engine.lora.lokr_header import network_args
 from engine.lora.module_names import DENOISER
 
 
@@ -42,6 +43,8 @@ class LoraFacts:
     """What stands before the modules' names where these are dotted; no part of the header."""
     started_at: float | None = None
     """When the training began, in Unix seconds."""
+    factor: int | None = None
+    """LyCORIS' factor of a LoKr; None: it is a LoRA."""
     history: Mapping[str, object] = field(default_factory=dict)
     """How it was trained, by kohya's names, and the words that are to be told; ``lora_history`` makes it."""
 
@@ -53,7 +56,8 @@ def metadata(facts: LoraFacts) -> dict[str, str]:
     ours: dict[str, object] = {
         "ss_base_model_version": facts.base_version,
         "ss_v2": False,
-        "ss_network_module": "networks.lora",
+        "ss_network_module": "networks.lora" if facts.factor is None else "lycoris.kohya",
+        "ss_network_args": None if facts.factor is None else network_args(facts.factor),
         "ss_network_dim": facts.rank,
         "ss_network_alpha": float(facts.alpha),
         "ss_output_name": facts.name,

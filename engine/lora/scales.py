@@ -17,6 +17,7 @@ from typing import Any
 from engine.errors import LoraFileError
 from engine.lora.header import LoraHeader
 from engine.lora.key_formats import module_of
+from engine.lora.lokr_header import LokrParts
 from engine.lora.module_names import DENOISER, Part
 from engine.storage.untrusted_files import parse_json, read_text
 
@@ -64,6 +65,20 @@ class Alphas:
             return self._header.scalar(f"{name}.alpha")
         return self._by_config(part, module, rank)
 
+    def lokr_scale(self, name: str, part: Part, module: str, parts: LokrParts) -> float:
+        """What a LoKr module's w1 ⊗ w2 is multiplied by: alpha / rank, 1 where both matrices are whole or no alpha is
+        told. PEFT's own files scale those that are whole, too.
+
+        Raises:
+            LoraFileError: the file's alpha is no number.
+        """
+        if f"{name}.alpha" in self._header.tensors:
+            return 1.0 if parts.whole else self._header.scalar(f"{name}.alpha") / parts.scaling_rank
+        config = self._config.get(part, {})
+        rank = _by_pattern(config, "rank_pattern", module, config.get("r"))
+        alpha = _by_pattern(config, "alpha_pattern", module, config.get("alpha"))
+        return alpha / rank if alpha is not None and rank is not None and rank >= 1 else 1.0
+
     def targets(self, part: Part) -> bool:
         """Whether the file's config says which modules of a part it is for."""
         return bool(self._config.get(part, {}).get("target_modules"))
@@ -72,10 +87,8 @@ class Alphas:
         """``alpha_pattern`` names modules by the end of their names, or after ``^`` whole; with ``use_rslora`` alpha is
         divided by √rank instead of the rank (https://arxiv.org/abs/2312.03732)."""
         config = self._config.get(part, {})
-        patterns = config.get("alpha_pattern")
-        own = patterns.items() if isinstance(patterns, dict) else ()
-        alpha = next((each for end, each in own if _names(str(end), module)), config.get("lora_alpha"))
-        if not isinstance(alpha, (int, float)) or not 0 < alpha <= LARGEST_ALPHA:
+        alpha = _by_pattern(config, "alpha_pattern", module, config.get("lora_alpha"))
+        if alpha is None:
             return None
         return alpha * math.sqrt(rank) if config.get("use_rslora") is True else float(alpha)
 
@@ -110,7 +123,7 @@ def _all(header: LoraHeader) -> list[float]:
             part, module = module_of(name, header.layers_per_block)
         except LoraFileError:
             part, module = Part.UNET, name
-        if (alpha := alphas.told(name, part, module, rank)) is not None:
+        if rank and (alpha := alphas.told(name, part, module, rank)) is not None:
             found.append(alpha)
     return found
 
@@ -122,6 +135,14 @@ def _names(end: str, module: str) -> bool:
         # Some versions of transformers put "text_model." before a text encoder's modules, some don't.
         return plain[1:].removeprefix("text_model.") == module.removeprefix("text_model.")
     return f".{module}".endswith(f".{plain}")
+
+
+def _by_pattern(config: Mapping[str, Any], patterns: str, module: str, usual: Any) -> float | None:
+    """A module's own number by a config's patterns, else the usual one; None where that is no such number."""
+    own = config.get(patterns)
+    named = own.items() if isinstance(own, dict) else ()
+    value = next((each for end, each in named if _names(str(end), module)), usual)
+    return float(value) if isinstance(value, (int, float)) and 0 < value <= LARGEST_ALPHA else None
 
 
 def _below(told: Mapping[str, Any], prefix: str) -> dict[str, Any]:

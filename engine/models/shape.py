@@ -43,6 +43,8 @@ class StepShape:
     rank: int
     gradient_checkpointing: bool = False
     text_encoders: bool = False
+    factor: int | None = None
+    """A LoKr's; None: a LoRA is trained."""
 
     @property
     def area(self) -> float:

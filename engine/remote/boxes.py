@@ -96,6 +96,9 @@ def read_address(name: str, address: str, **more: Any) -> Box:
         RemoteError: it can't be read, or holds a password.
     """
     wrong = RemoteError(f"{address.rpartition('@')[2][:80]} is no address of a machine", "write ssh://USER@HOST:PORT")
+    if not address.isprintable():
+        # urlsplit passes over line breaks.
+        raise wrong
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port

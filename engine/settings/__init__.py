@@ -10,7 +10,7 @@ from engine.settings.file import Settings, change_settings, read_settings, with_
 from engine.settings.models import DEMO_BASE, DEMO_BASES, DEMO_KLEIN, SDXL_BASE, BaseSettings, LanguageModelSettings
 from engine.settings.painting import PaintingSettings, Sampler
 from engine.settings.sources import FacesSettings, LibrarySettings, PersonSettings
-from engine.settings.training import Optimizer, Precision, Schedule, TrainingSettings
+from engine.settings.training import Network, Optimizer, Precision, Schedule, TrainingSettings
 from engine.storage.project_paths import SETTINGS_NAME
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "FlorenceTask",
     "LanguageModelSettings",
     "LibrarySettings",
+    "Network",
     "Optimizer",
     "PaintingSettings",
     "PersonSettings",

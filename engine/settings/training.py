@@ -29,6 +29,15 @@ class Precision(StrEnum):
     FP32 = "fp32"
 
 
+class Network(StrEnum):
+    """What is trained beside the frozen weights."""
+
+    LORA = "lora"
+    """ΔW is a product of two narrow matrices."""
+    LOKR = "lokr"
+    """ΔW is the Kronecker product of a small matrix and a larger one (LyCORIS' LoKr)."""
+
+
 class Optimizer(StrEnum):
     """The optimizer."""
 
@@ -40,6 +49,10 @@ class Optimizer(StrEnum):
     """transformers', with the learning rate as it is set; hardly any memory."""
     PRODIGY = "prodigy"
     """prodigyopt's: finds the learning rate by itself; set ``learning_rate`` to 1."""
+
+
+LARGEST_FACTOR = 25
+"""The square root of SDXL's narrowest linear, 640: above it LyCORIS and peft divide a side differently."""
 
 
 class TrainingSettings(Section):
@@ -57,10 +70,16 @@ class TrainingSettings(Section):
     """Images in one pass of the model."""
     gradient_accumulation_steps: int = Field(1, ge=1, le=256)
     """Forward and backward passes per step: the effective batch is ``batch_size`` × this many images."""
+    network: Network = Network.LORA
+    """The kind of network: a LoRA, or LyCORIS' LoKr, a Kronecker product whose file is a fraction as large."""
     rank: int = Field(16, ge=1, le=320)
-    """The LoRA's rank."""
+    """The LoRA's rank; a LoKr's larger matrix has it where that is less than half its longer side, else it is whole."""
     alpha: float | None = Field(None, gt=0, le=1e6)
-    """The LoRA's alpha; ΔW is scaled by alpha / rank. Left out: half the rank."""
+    """The LoRA's alpha; ΔW is scaled by alpha / rank, but not where both matrices of a LoKr are whole. Left out: half
+    the rank."""
+    factor: int = Field(8, ge=-1, le=LARGEST_FACTOR)
+    """Into how many parts a LoKr divides each side of a weight, LyCORIS' ``factor``: the larger, the smaller the file;
+    -1: as near the side's square root as can be. Not for a LoRA."""
     optimizer: Optimizer = Optimizer.ADAMW
     """The optimizer."""
     learning_rate: float = Field(1e-4, gt=0, le=1)
@@ -127,7 +146,7 @@ class TrainingSettings(Section):
     keep_epochs: int | None = Field(None, ge=1)
     """How many of the newest epoch checkpoints to keep; left out: all."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout of the LoRA's inputs, as a share."""
+    """Dropout of the LoRA's inputs, as a share; a LoKr has none."""
     ema_decay: float | None = Field(None, gt=0, lt=1)
     """EMA decay: checkpoints hold a moving average of the LoRA (try 0.99); left out: the LoRA itself."""
     sample_prompts: list[str] | None = None
@@ -142,7 +161,7 @@ class TrainingSettings(Section):
     sample_every_n_steps: int | None = Field(None, ge=1)
     """Also paint them every N steps; left out: only after each epoch."""
     network_weights: Path | None = None
-    """A LoRA file to continue from, of the same rank."""
+    """A LoRA or LoKr file to continue from, of the same kind and rank, and a LoKr of the same factor."""
     gradient_checkpointing: bool | None = None
     """Gradient checkpointing: less memory for about 40 % more computation; left out: on for GPUs under 24 GB."""
     compile: Literal["auto", "off", "on"] = "auto"
@@ -150,7 +169,7 @@ class TrainingSettings(Section):
     continues uncompiled. auto: off, as it saves only 1 or 2 % beside CUDA graphs."""
     graph: Literal["auto", "off", "on"] = "auto"
     """Replay steps from CUDA graphs, where that is faster; not with ``dropout``. auto: on a CUDA GPU with enough
-    memory, when only the U-Net is trained in one process."""
+    memory, when only the U-Net is trained in one process, and not for a LoKr."""
     precision: Precision = Precision.AUTO
     """auto: bf16 on a GPU that has it, float32 on a CPU."""
     tensorboard: bool = False
@@ -174,6 +193,25 @@ class TrainingSettings(Section):
         if not all(0 <= each < 1 for each in betas):
             raise ValueError("each must be 0 or more and below 1")
         return betas
+
+    @field_validator("factor")
+    @classmethod
+    def _divides(cls, factor: int) -> int:
+        if factor in (0, 1):
+            raise ValueError("write 2 or more, or -1")
+        return factor
+
+    @property
+    def lokr_factor(self) -> int | None:
+        """The factor of a LoKr; None: a LoRA is trained."""
+        return self.factor if self.network is Network.LOKR else None
+
+    @property
+    def network_words(self) -> str:
+        """``LoRA of rank 16``, ``LoKr of rank 16, factor 8``."""
+        if self.lokr_factor is None:
+            return f"LoRA of rank {self.rank}"
+        return f"LoKr of rank {self.rank}, factor {self.lokr_factor}"
 
     @property
     def step_images(self) -> int:

@@ -1,15 +1,16 @@
-"""Going on from an existing LoRA file, in whatever spelling. Needs torch."""
+"""Going on from an existing LoRA or LoKr file, in whatever spelling. Needs torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from engine.errors import LoraFileError
-from engine.lora.file import LoraPair, read_contents
+from engine.lora.file import LoraContents, LoraPair, read_contents
+from engine.lora.lokr import Lokr
 from engine.lora.module_names import Part, name_in_file
 
 
@@ -18,11 +19,15 @@ class InitResult:
     """A LoRA to start from, as far as it fits."""
 
     tensors: Mapping[Part, dict[str, torch.Tensor]]
-    """``MODULE.lora_A.weight`` [rank, inputs] and ``MODULE.lora_B.weight`` [outputs, rank], in float32."""
+    """By the names of ``lora_state``, in float32."""
     left_out: tuple[str, ...]
     """Modules of the file that the run does not train."""
     fresh: int
     """How many modules the run trains that the file has not: they start at 0."""
+
+
+Take = Callable[[LoraPair | Lokr, Part, str], Mapping[str, torch.Tensor]]
+"""Makes of a file's module the tensors of the run's module of that part and name. Raises LoraFileError."""
 
 
 def read_start(
@@ -46,29 +51,88 @@ def read_start(
         family: the name of the base model's; None: any with such names.
 
     Raises:
-        LoraFileError: it can't be read, has a module of a higher rank, or none of the run's.
+        LoraFileError: it can't be read, is a LoKr, has a module of a higher rank, or none of the run's.
     """
     contents = read_contents(path, layers_per_block, family)
+    largest = max(each.rank for each in contents.modules.values()) if contents.modules else 0
+
+    def take(pair: LoraPair | Lokr, _part: Part, module: str) -> Mapping[str, torch.Tensor]:
+        if isinstance(pair, Lokr):
+            raise LoraFileError(f"{path.name} is a LoKr, and training.network is lora", "set training.network to lokr")
+        if pair.magnitude is not None or pair.bias is not None:
+            raise LoraFileError(f"{path.name} is a DoRA, whose scales would be lost", "start from a plain LoRA")
+        if pair.rank > rank:
+            raise LoraFileError(f"{path.name}: {module} has rank {pair.rank}", f"set training.rank to {largest}")
+        down, up = _of_rank(pair, rank, module)
+        return {f"{module}.lora_A.weight": down, f"{module}.lora_B.weight": up * (pair.scale / (alpha / rank))}
+
+    return _begun(path, contents, modules, take, layers_per_block)
+
+
+def read_lokr_start(
+    path: Path,
+    states: Mapping[Part, Mapping[str, torch.Tensor]],
+    scale: float,
+    layers_per_block: int | None,
+    family: str | None = None,
+) -> InitResult:
+    """Reads a LoKr for a run to go on from, with an equal ΔW.
+
+    Args:
+        path: the file.
+        states: the run's own LoKr by part, as ``lora_state`` has it.
+        scale: the run's alpha / rank.
+        layers_per_block: of the base model's U-Net; None: its family's files have dotted names.
+        family: the name of the base model's; None: any with such names.
+
+    Raises:
+        LoraFileError: it can't be read, is a LoRA, has a module of another factor or rank, or none of the run's.
+    """
+    wanted: dict[Part, dict[str, dict[str, torch.Size]]] = {part: {} for part in states}
+    for part, state in states.items():
+        for name, tensor in state.items():
+            wanted[part].setdefault(module_of_tensor(name), {})[name] = tensor.shape
+
+    def take(pair: LoraPair | Lokr, part: Part, module: str) -> Mapping[str, torch.Tensor]:
+        if not isinstance(pair, Lokr):
+            raise LoraFileError(f"{path.name} is a LoRA, and training.network is lokr", "set training.network to lora")
+        if pair.rows is not None:
+            what = f"{path.name} has one LoKr for {module} and others together"
+            raise LoraFileError(what, "start from one in diffusers' names")
+        own = pair.scaled(scale if pair.rank else 1.0).tensors(module)
+        if {name: each.shape for name, each in own.items()} != wanted[part][module]:
+            what = f"{path.name}: {module} has another factor or rank than training.factor and training.rank say"
+            raise LoraFileError(what, "see: limner lora show")
+        return {name: each.float() for name, each in own.items()}
+
+    return _begun(path, read_contents(path, layers_per_block, family), wanted, take, layers_per_block)
+
+
+def module_of_tensor(name: str) -> str:
+    """The module that a tensor of ``lora_state`` belongs to."""
+    return name.rpartition(".lora_")[0] or name.rpartition(".lokr_")[0]
+
+
+def _begun(
+    path: Path,
+    contents: LoraContents,
+    modules: Mapping[Part, Iterable[str]],
+    take: Take,
+    layers_per_block: int | None,
+) -> InitResult:
     places = {(part, _plain(module)): module for part, names in modules.items() for module in names}
     found: dict[Part, dict[str, torch.Tensor]] = {part: {} for part in modules}
-    left_out = list(contents.left_out)
+    left_out, taken = list(contents.left_out), set()
     for (part, spelt), pair in contents.modules.items():
         module = places.get((part, _plain(spelt)))
         if module is None:
             left_out.append(_told(part, spelt, layers_per_block))
             continue
-        if pair.magnitude is not None or pair.bias is not None:
-            raise LoraFileError(f"{path.name} is a DoRA, whose scales would be lost", "start from a plain LoRA")
-        if pair.rank > rank:
-            largest = max(each.rank for each in contents.modules.values())
-            raise LoraFileError(f"{path.name}: {module} has rank {pair.rank}", f"set training.rank to {largest}")
-        down, up = _of_rank(pair, rank, module)
-        found[part][f"{module}.lora_A.weight"] = down
-        found[part][f"{module}.lora_B.weight"] = up * (pair.scale / (alpha / rank))
-    if not any(found.values()):
+        found[part] |= take(pair, part, module)
+        taken.add((part, module))
+    if not taken:
         raise LoraFileError(f"{path.name} fits no module of this base model", "see: limner lora show")
-    fresh = sum(f"{module}.lora_A.weight" not in found[part] for part, names in modules.items() for module in names)
-    return InitResult(found, tuple(left_out), fresh)
+    return InitResult(found, tuple(left_out), len(places) - len(taken))
 
 
 def _of_rank(pair: LoraPair, rank: int, module: str) -> tuple[torch.Tensor, torch.Tensor]:

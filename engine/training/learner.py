@@ -19,13 +19,13 @@ from engine.models.registry import arithmetic_of
 from engine.settings import Optimizer, TrainingSettings
 from engine.training.data.batch import Batch
 from engine.training.data.tensors import TrainingData
-from engine.training.init_lora import InitResult, read_start
+from engine.training.init_lora import InitResult, module_of_tensor, read_lokr_start, read_start
 from engine.training.runs.resume_state import OptimizerState
 from engine.training.step.compile import CompiledBlocks
 from engine.training.step.distributed import SingleProcess
 from engine.training.step.ema import Ema
 from engine.training.step.flat_parameters import FlatParameters
-from engine.training.step.lora_adapter import add_lora, lora_state
+from engine.training.step.lora_adapter import add_network, lora_state
 from engine.training.step.loss import LossWeights, diffusion_loss
 from engine.training.step.memory_fallback import MicrobatchPlan, replays
 from engine.training.step.optimizers import into_8bit, make_optimizer
@@ -33,9 +33,6 @@ from engine.training.step.passes import PassRunner
 from engine.training.step.randomness import StepRandomness
 from engine.training.step.text_encoders import TextEncoders
 from engine.training.validation import validation_batches
-
-DOWN = ".lora_A.weight"
-"""How the name of a module's first matrix ends."""
 
 
 class Learner:
@@ -66,8 +63,7 @@ class Learner:
         self._layers_per_block, self._family = base.layers_per_block, base.shape.family
         self._predict = partial(base.predict, self.denoiser)
         self.encoders = encoders = TextEncoders(base, settings, device) if settings.train_text_encoders else None
-        rank, alpha, targets = settings.rank, settings.effective_alpha, base.lora_targets
-        groups = [add_lora(self.denoiser, rank, alpha, settings.seed, targets, settings.dropout)]
+        groups = [add_network(self.denoiser, settings, settings.seed, base.lora_targets)]
         parts = {Part.UNET: lora_state(self.denoiser)}
         self.rates = [1.0]
         """What the learning rate is multiplied with, for each group of the optimizer's parameters."""
@@ -146,16 +142,16 @@ class Learner:
 
     def start_from(self, path: Path) -> InitResult:
         """Makes the LoRA in a file what is learnt from here on. Raises LoraFileError."""
-        modules = {
-            part: [name.removesuffix(DOWN) for name in state if name.endswith(DOWN)]
-            for part, state in self.weights.named().items()
-        }
-        settings = self.settings
-        alpha, layers = settings.effective_alpha, self._layers_per_block
-        begun = read_start(path, modules, settings.rank, alpha, layers, self._family)
+        states, settings, layers = self.weights.named(), self.settings, self._layers_per_block
+        if settings.lokr_factor is not None:
+            begun = read_lokr_start(path, states, settings.scale, layers, self._family)
+        else:
+            modules = {part: dict.fromkeys(map(module_of_tensor, state)) for part, state in states.items()}
+            alpha = settings.effective_alpha
+            begun = read_start(path, modules, settings.rank, alpha, layers, self._family)
         self.weights.load_state(begun.tensors)
-        if settings.ema_decay:
-            self.ema = Ema(self.weights, settings.ema_decay)
+        if self.settings.ema_decay:
+            self.ema = Ema(self.weights, self.settings.ema_decay)
         return begun
 
     def state_dict(self) -> OptimizerState:

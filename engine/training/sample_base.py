@@ -9,7 +9,7 @@ from typing import Any
 from engine.models.device import Device
 from engine.models.loaded import LoadedBase
 from engine.settings import TrainingSettings
-from engine.training.step.lora_adapter import add_lora, copy_lora
+from engine.training.step.lora_adapter import add_network, copy_lora
 
 
 class SampleBase:
@@ -23,8 +23,7 @@ class SampleBase:
 
     def __init__(self, model: LoadedBase, settings: TrainingSettings, device: Device) -> None:
         self._model, self._device = model, device
-        targets = model.lora_targets
-        add_lora(model.denoiser, settings.rank, settings.effective_alpha, settings.seed, targets)
+        add_network(model.denoiser, settings, settings.seed, model.lora_targets)
         model.denoiser.eval()
         self._rest()
 

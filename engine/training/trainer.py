@@ -231,6 +231,7 @@ class Trainer:
             base_version=self.family.base_version,
             architecture=self.family.architecture,
             prefix=self.family.lora_prefix,
+            factor=self.settings.lokr_factor,
             started_at=started_at(self.context.folder.path / "run.toml"),
             history=self._history(),
         )

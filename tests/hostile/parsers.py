@@ -18,13 +18,14 @@ from engine.dataset.captions.parts import led, parts_of_prose
 from engine.dataset.files.caption_file import one_line, parse_caption
 from engine.events import from_line
 from engine.faces.selection.filter import completions, read_filter
+from engine.jobs.folder import JobFolder
 from engine.library.address import parse_address
 from engine.library.values import well_formed
 from engine.llm.server import _texts as pieces_of_text
 from engine.llm.server import canonical_address
+from engine.lora.families.klein_names import modules_of
+from engine.lora.families.z_image_names import modules_of as z_image_modules_of
 from engine.lora.key_formats import module_of
-from engine.lora.klein_names import modules_of
-from engine.lora.z_image_names import modules_of as z_image_modules_of
 from engine.pictures.gallery.filter import picture_completions, read_picture_filter
 from engine.pictures.gallery.found_prompts import read_graph, styles_in
 from engine.pictures.grid.axes import Known, read_axis
@@ -40,6 +41,8 @@ from engine.prompts.llm.filtering import VariationFilter
 from engine.prompts.llm.request import VariationRequest, hidden
 from engine.prompts.prompt_editing import parse_schedule
 from engine.prompts.to_paint import read_prompt
+from engine.remote.boxes import read_address
+from engine.remote.mirror import Mirror
 from engine.secrets import without_secrets
 from engine.settings import CaptionsSettings, CleanUp, PersonSettings
 from engine.settings.samplers import read_sampler, read_schedule
@@ -79,6 +82,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.prompts.grammar, choices": grammar.has_choices,
     "engine.prompts.grammar, braces": grammar.lone_braces,
     "engine.prompts.grammar, distance": lambda text: grammar.distance(text, text + " a"),
+    "engine.remote.boxes": lambda text: read_address("box", text),
+    "engine.remote.mirror": lambda text: Mirror(JobFolder(Path("/nowhere"))).feed(text.encode() + b"\n"),
     "engine.prompts.to_paint": lambda text: read_prompt(text, PERSON, 30, seed=1),
     "engine.prompts.axis_variation": parts_of,
     "engine.prompts.axis_variation, vary": lambda text: vary(text, 2, 1, size=Size.SMALL),
@@ -122,8 +127,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "engine.bundle.contents, about": lambda text: read_about(text.encode("utf-8", "replace")),
     "engine.library.values": well_formed,
     "engine.lora.key_formats": module_of,
-    "engine.lora.klein_names": modules_of,
-    "engine.lora.z_image_names": z_image_modules_of,
+    "engine.lora.families.klein_names": modules_of,
+    "engine.lora.families.z_image_names": z_image_modules_of,
     "tui.cli.paint_options": lambda text: LoraAtStrength().convert(text, None, None),
     "tui.theming.keymap": hint_line,
     "tui.cli.old_settings": lambda text: may_hold_old_names(text.encode()),

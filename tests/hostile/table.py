@@ -33,6 +33,11 @@ RESOLVING = "hostile/test_endless_answers.py::test_ctrl_c_ends_the_waiting_for_a
 OPTIONS = "hostile/test_secrets_in_places.py::test_options_that_hold_a_secret_end_in_one_line_and_write_nothing"
 XMP = "hostile/test_hostile_xmp.py::test_any_bytes_are_regions_or_a_plain_reason"
 
+BOXES = "hostile/test_hostile_boxes.py::test_a_damaged_list_of_machines_is_kept_aside_and_told"
+BOXES_DOCTOR = "hostile/test_hostile_boxes.py::test_a_doctor_that_talks_nonsense_fails_one_check"
+BOXES_RUNS = "hostile/test_hostile_boxes.py::test_a_list_of_runs_that_is_none_is_refused_in_a_line"
+BOXES_LOG = "hostile/test_hostile_boxes.py::test_what_is_no_line_of_a_log_is_passed_over"
+
 OURS = "our own: it comes with Limner, or this machine says it"
 """In place of a test: no stranger writes it."""
 
@@ -102,6 +107,10 @@ FILES: dict[str, str] = {
     "engine.prompts.llm.answers": ANSWERS,
     "engine.prompts.store": STORED,
     "engine.prompts.tokenizer": FILES_TEST,
+    "engine.remote.boxes": BOXES,
+    "engine.remote.check": BOXES_DOCTOR,
+    "engine.remote.limner_there": BOXES_RUNS,
+    "engine.remote.mirror": BOXES_LOG,
     "engine.settings.file": FILES_TEST,
     "engine.settings.renamed": FILES_TEST,
     "engine.settings.form": "hostile/test_hostile_logs.py::test_toml_of_endless_depth_is_refused_at_once",
@@ -160,6 +169,9 @@ TEXTS: dict[str, str] = {
     "engine.lora.module_names": LONG,
     "engine.lora.conversion.names": LONG,
     "engine.lora.conversion.convert": LONG,
+    # A folder's own name, and what has a bound in its pattern.
+    "engine.remote.start": OURS,
+    "engine.remote.limner_there": "hostile/test_hostile_boxes.py::test_a_run_s_name_that_climbs_or_commands_is_refused",
     # The words of an error, and an address that is redirected to: both are cut short before.
     "engine.library.immich.session": "hostile/test_hostile_immich.py::test_errors_words_are_short_and_whole",
     "engine.library.detection": "engine/library/test_detection.py::test_a_redirection_to_nowhere_is_one_short_line",
@@ -182,9 +194,9 @@ TEXTS: dict[str, str] = {
     "engine.faces.selection.saved_filters": OURS,
     "engine.library.web.originals": OURS,
     "engine.lora.diffusers_loader": OURS,
-    "engine.lora.klein": OURS,
+    "engine.lora.families.klein": OURS,
     "engine.lora.layouts": OURS,
-    "engine.lora.z_image": OURS,
+    "engine.lora.families.z_image": OURS,
     "tui.cli.report": OURS,
     "tui.screens.pictures.text": OURS,
     "tui.theming.user_config": FILES_TEST,

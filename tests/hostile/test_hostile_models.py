@@ -22,8 +22,10 @@ from engine.dataset.captions.models.blip import Blip
 from engine.dataset.captions.models.florence import Florence
 from engine.dataset.captions.models.wd14 import Tagger
 from engine.errors import BaseModelError, DatasetError, LoraFileError
+from engine.lora.compatibility import clients
 from engine.lora.file import read_lora
 from engine.lora.header import read_header, read_metadata
+from engine.lora.lokr_header import factor_of
 from engine.models.locate import find_base
 from engine.models.sdxl.loaded import SdxlBase
 from engine.models.sdxl.loading import load_pipeline
@@ -324,6 +326,10 @@ HEADERS: dict[str, bytes] = {
     "another type": lora_of(dtype="F16"),
     "words for numbers": lora_of(shape=["four", 8]),
     "no shape": lora_of(shape=None),
+    "LoKr behind the end": safetensors(
+        {f"{MODULE}.lokr_w1": PAIR, f"{MODULE}.lokr_w2": {**UP, "data_offsets": [256, 384]}}
+    ),
+    "a vast LoKr": safetensors({f"{MODULE}.lokr_w1": {**PAIR, "shape": [2**62, 2**62]}, f"{MODULE}.lokr_w2": UP}),
 }
 
 
@@ -339,6 +345,24 @@ def test_a_header_that_lies_is_refused_before_anything_is_made_of_it(name: str, 
     path.rename(tmp_path / "latest.safetensors")
     with pytest.raises(LoraFileError):
         read_state(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((1, 1), (1, 300_000)), ((300_000, 1), (1, 1)), ((1, 0), (1, 4)), ((7, 11), (13, 17))]
+)
+def test_a_lokr_of_thin_matrices_never_becomes_a_vast_one(
+    left: tuple[int, int], right: tuple[int, int], tmp_path: Path
+) -> None:
+    """The product of the largest would take 360 GB."""
+    shapes = {"lokr_w1": left, "lokr_w2_a": right[::-1], "lokr_w2_b": right}
+    path = tmp_path / "vast.safetensors"
+    save_file({f"{MODULE}.{end}": torch.ones(shape) for end, shape in shapes.items()}, path)
+    header = read_header(path)
+    assert factor_of(header.lokr.values()) in (None, *left, -1)
+    assert set(clients(header)) >= {"diffusers", "ComfyUI"}
+    pipeline = load_pipeline(find_base(BaseSettings(model="demo")))
+    with pytest.raises(LoraFileError, match=r"another base model|don't fit"):
+        LoraCache(SdxlBase(pipeline), "base").set_loras([LoraWeight(path, 1.0, 1.0)])
 
 
 def test_the_whole_header_of_the_tests_is_read(tmp_path: Path) -> None:

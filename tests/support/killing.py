@@ -1,4 +1,4 @@
-"""``python -m tests.support.killing FOLDER KILLS [BASE]``: kills processes that train, compares with an unbroken run.
+"""``python -m tests.support.killing FOLDER KILLS [BASE [NETWORK]]``: kills runs, and compares with an unbroken one.
 
 A process that has everything imported forks one child after the other; each goes on with the run of the child before
 it and sends itself SIGKILL at a place that was drawn before: inside a step, between the halves of a line of the log or
@@ -176,12 +176,20 @@ def differences(whole: JobFolder, broken: JobFolder) -> list[str]:
     return found
 
 
-def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None, base: str = "demo") -> dict[str, Any]:
+def campaign(
+    folder: Path,
+    kills: int,
+    seed: int = 0,
+    until: float | None = None,
+    base: str = "demo",
+    network: str = "lora",
+) -> dict[str, Any]:
     """Kills runs until ``kills`` processes were killed, or that moment of the monotonic clock; every run is brought to
     its end."""
     began = time.monotonic()
+    settings = {**SETTINGS, "training__network": network}
     project = small_project(folder / "james", images=4, training__batch_size=2, base__model=base)
-    whole = ordered(project, "whole", **SETTINGS)
+    whole = ordered(project, "whole", **settings)
     assert child(whole, None, folder / "note") == 0, whole.log_path.read_text()
     places = (folder / "note").read_text().splitlines()
     randomness = random.Random(seed)
@@ -191,7 +199,7 @@ def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None
     inside = sum(name.startswith(INSIDE) for name in places)
     while sum(died.values()) < kills and (until is None or not runs or time.monotonic() < until):
         runs += 1
-        broken = ordered(project, f"broken-{runs}", **SETTINGS)
+        broken = ordered(project, f"broken-{runs}", **settings)
         # Killed while a file is being written, and then where it happens to be when it goes on from there.
         for deadly in ((INSIDE, randomness.randint(1, inside)), ("", randomness.randint(1, len(places) // 2))):
             if sum(died.values()) == kills or os.WIFEXITED(child(broken, deadly, folder / "note")):
@@ -211,4 +219,5 @@ def campaign(folder: Path, kills: int, seed: int = 0, until: float | None = None
 
 
 if __name__ == "__main__":
-    print(json.dumps(campaign(Path(sys.argv[1]), int(sys.argv[2]), base=(sys.argv[3:] or ["demo"])[0]), indent=1))
+    base, network = (*sys.argv[3:], *("demo", "lora")[len(sys.argv) - 3 :])
+    print(json.dumps(campaign(Path(sys.argv[1]), int(sys.argv[2]), base=base, network=network), indent=1))

@@ -1,4 +1,4 @@
-"""A LoRA file written anew in another program's names, with the same ΔW for each module. Needs torch.
+"""A LoRA or LoKr file written anew in another program's names, with the same ΔW for each module. Needs torch.
 
 Where a format has no place for an alpha it is multiplied into B: exact where alpha / rank is a power of two. Where the
 numbers of the file would round it, B is written in float32.
@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from engine.errors import LimnerError, LoraFileError
+from engine.lora.conversion import lokr
 from engine.lora.conversion.names import sdxl_name
-from engine.lora.file import LoraPair, Modules, read_contents, write_tensors
+from engine.lora.file import LoraPair, read_contents, write_tensors
 from engine.lora.fused import Matrices, put_together
 from engine.lora.header import LoraHeader, context_width, read_header
 from engine.lora.layouts import SDXL, SDXL_CONTEXT, Layout, Style, layout_named, made_for
-from engine.lora.module_names import DENOISER, SDXL_LAYERS_PER_BLOCK
+from engine.lora.lokr import Lokr
+from engine.lora.module_names import DENOISER, SDXL_LAYERS_PER_BLOCK, Part
 from engine.storage.untrusted_files import parse_json
+
+Pairs = Mapping[tuple[Part, str], LoraPair]
 
 _DOWN_UP, _A_B = (".lora_down.weight", ".lora_up.weight"), (".lora_A.weight", ".lora_B.weight")
 
@@ -32,7 +37,7 @@ def convert(source: Path, target: Path, style: Style, *, overwrite: bool = False
     """Writes ``source`` anew as ``target``. Returns how many modules it has.
 
     Args:
-        source: a LoRA in any names.
+        source: a LoRA or LoKr in any names.
         target: the file to write.
         style: whose names it gets.
         overwrite: whether a file that is there may be replaced.
@@ -57,12 +62,14 @@ def convert(source: Path, target: Path, style: Style, *, overwrite: bool = False
     if contents.left_out:
         what = f"{source.name} has {len(contents.left_out)} modules that would be lost, such as {contents.left_out[0]}"
         raise LoraFileError(what, "see: limner lora show")
-    if any(pair.magnitude is not None or pair.bias is not None for pair in contents.modules.values()):
+    pairs = {place: each for place, each in contents.modules.items() if isinstance(each, LoraPair)}
+    lokrs = {place: each for place, each in contents.modules.items() if isinstance(each, Lokr)}
+    if any(pair.magnitude is not None or pair.bias is not None for pair in pairs.values()):
         raise LoraFileError(f"{source.name} is a DoRA or has biases, which would be lost", "convert a plain LoRA")
     if layout is None:
-        tensors = _sdxls(contents.modules, style, layers)
+        tensors = _sdxls(pairs, style, layers) | lokr.sdxls(lokrs, style, layers)
     else:
-        tensors = _with_layout(contents.modules, style, layout)
+        tensors = _with_layout(pairs, style, layout) | lokr.with_layout(lokrs, style, layout)
     alphas = any(name.endswith(".alpha") for name in tensors)
     write_tensors(target, tensors, _metadata(header, alphas=alphas))
     return len(contents.modules)
@@ -81,7 +88,7 @@ def _layers_per_block(header: LoraHeader) -> int:
     return max(found, default=SDXL_LAYERS_PER_BLOCK) or SDXL_LAYERS_PER_BLOCK
 
 
-def _sdxls(modules: Modules, style: Style, layers_per_block: int) -> dict[str, torch.Tensor]:
+def _sdxls(modules: Pairs, style: Style, layers_per_block: int) -> dict[str, torch.Tensor]:
     tensors: dict[str, torch.Tensor] = {}
     for (part, module), pair in modules.items():
         name = sdxl_name(style, part, module, layers_per_block)
@@ -93,7 +100,7 @@ def _sdxls(modules: Modules, style: Style, layers_per_block: int) -> dict[str, t
     return tensors
 
 
-def _with_layout(modules: Modules, style: Style, layout: Layout) -> dict[str, torch.Tensor]:
+def _with_layout(modules: Pairs, style: Style, layout: Layout) -> dict[str, torch.Tensor]:
     """Without alphas, which other programs refuse or drop beside such names."""
     if style is Style.DIFFUSERS:
         tensors: dict[str, torch.Tensor] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.kronecker import Linears, kept_besides, rank_alike, trained_weights
 from engine.models.shape import GIB, STATE_BYTES, MemoryParts, StepShape
 
 PIXELS_A_TOKEN = 16
@@ -37,8 +38,8 @@ class TransformerSize(Protocol):
         """Those that get a LoRA."""
 
     @property
-    def lora_weights_a_rank(self) -> int:
-        """Weights of a LoRA for each unit of rank: inputs and outputs of each linear."""
+    def sizes(self) -> Linears:
+        """(Inputs, outputs) of the linears that are trained, and how many there are of each size."""
 
     @property
     def parameters(self) -> int:
@@ -104,7 +105,8 @@ class TransformerArithmetic:
     def step_tflop(self, shape: StepShape) -> float:
         """One optimizer step, all images of its batch, in TFLOP."""
         parts = [self.forward(shape.area), self.backward(shape.area)]
-        lora = 6 * self.size.lora_weights_a_rank * shape.rank * self.tokens(shape.area)
+        a_rank = trained_weights(self.size.sizes, 1, None)
+        lora = 6 * a_rank * rank_alike(self.size.sizes, shape.rank, shape.factor) * self.tokens(shape.area)
         if shape.gradient_checkpointing:
             parts.append(self.again(shape.area))
             lora *= 4 / 3
@@ -128,10 +130,12 @@ class TransformerArithmetic:
     ) -> MemoryParts:
         """What a step takes on a card."""
         base = self.size.parameters * weight_bytes
-        weights = self.size.lora_weights_a_rank * shape.rank
+        weights = trained_weights(self.size.sizes, shape.rank, shape.factor)
         lora = weights * (STATE_BYTES.get(optimizer, STATE_BYTES["adamw"]) + (4 if ema else 0))
         tokens = self.tokens(shape.area) * shape.batch
         block = tokens * self.size.width * (self.kept_with_dropout if dropout else self.kept) * weight_bytes
         between = tokens * self.size.width * weight_bytes * self.size.blocks
-        kept = between + block if shape.gradient_checkpointing else block * self.size.blocks
+        lokr = tokens * kept_besides(self.size.sizes, shape.rank, shape.factor) * weight_bytes
+        blocks = self.size.blocks
+        kept = between + block + lokr / blocks if shape.gradient_checkpointing else block * blocks + lokr
         return MemoryParts(base / 1e9, lora / 1e9, kept / 1e9, _CONTEXT_GIB * GIB / 1e9)

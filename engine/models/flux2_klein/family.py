@@ -52,5 +52,5 @@ FAMILY = Family(
     text_template=NOT_THINKING,
     hub_files=HUB_FILES,
     licences={"FLUX.2 klein 9B": "FLUX Non-Commercial License"},
-    lora_layout="engine.lora.klein:LAYOUT",
+    lora_layout="engine.lora.families.klein:LAYOUT",
 )

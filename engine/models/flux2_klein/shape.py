@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.kronecker import Linears
 from engine.models.folder_safety import pipeline_index
 from engine.models.locate import BaseKind, BaseModel, hub_folder
 from engine.models.shape import BaseShape
@@ -54,11 +55,13 @@ class KleinSize:
         return 12 * self.double + 2 * self.single
 
     @property
-    def lora_weights_a_rank(self) -> int:
-        """Weights of a LoRA for each unit of rank: inputs and outputs of each linear."""
-        double = 8 * 2 * self.width + 2 * (self.width + 6 * self.width) + 2 * (3 * self.width + self.width)
-        single = (self.width + 9 * self.width) + (4 * self.width + self.width)
-        return self.double * double + self.single * single
+    def sizes(self) -> Linears:
+        """(Inputs, outputs) of the linears that are trained, and how many there are of each size."""
+        width = self.width
+        double = {(width, width): 8, (width, 6 * width): 2, (3 * width, width): 2}
+        single = {(width, 9 * width): 1, (4 * width, width): 1}
+        found = {size: count * self.double for size, count in double.items()}
+        return found | {size: count * self.single for size, count in single.items()}
 
     @property
     def parameters(self) -> int:

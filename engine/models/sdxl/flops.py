@@ -8,6 +8,8 @@ needs no gradients of its weights, so a backward pass costs about one forward pa
 
 from __future__ import annotations
 
+from engine.kronecker import rank_alike
+from engine.models.sdxl.memory import LINEARS
 from engine.models.shape import StepShape
 
 _BY_PIXEL = 4.30 + 1.62
@@ -39,10 +41,10 @@ def forward_tflop(area: float) -> float:
 
 def step_tflop(shape: StepShape) -> float:
     """One optimizer step, all images of its batch, in TFLOP."""
-    forward = forward_tflop(shape.area)
-    image = _STEP_OF_FORWARD * forward + _RANK * shape.rank * shape.area
+    forward, rank = forward_tflop(shape.area), rank_alike(LINEARS, shape.rank, shape.factor)
+    image = _STEP_OF_FORWARD * forward + _RANK * rank * shape.area
     if shape.gradient_checkpointing:
-        image += _AGAIN_OF_FORWARD * forward + _RANK_AGAIN * shape.rank * shape.area
+        image += _AGAIN_OF_FORWARD * forward + _RANK_AGAIN * rank * shape.area
     if shape.text_encoders:
         image += _TEXT_ENCODERS
     return image * shape.batch

@@ -8,17 +8,38 @@ checkpointing and 1.5 for the block that is computed again.
 
 from __future__ import annotations
 
+from engine.kronecker import kept_besides, trained_weights
 from engine.models.shape import GIB, STATE_BYTES, MemoryParts, StepShape
 
-LORA_WEIGHTS_A_RANK = 2_659_840
-TEXT_LORA_WEIGHTS_A_RANK = 165_888 + 737_280
-"""Weights of a LoRA for each unit of rank: on the U-Net's 722 linears, and on those of both text encoders."""
+LINEARS = {
+    (640, 640): 70,
+    (640, 5120): 10,
+    (2560, 640): 10,
+    (1280, 1280): 372,
+    (1280, 10240): 60,
+    (5120, 1280): 60,
+    (2048, 640): 20,
+    (2048, 1280): 120,
+}
+"""(Inputs, outputs) of the U-Net's 722 linears that are trained, and how many there are of each size."""
+
+TEXT_LINEARS = {
+    (768, 768): 48,
+    (768, 3072): 12,
+    (3072, 768): 12,
+    (1280, 1280): 128,
+    (1280, 5120): 32,
+    (5120, 1280): 32,
+}
+"""The same of both text encoders' 264."""
 
 _UNET_GIB = 4.78
 _TEXT_ENCODERS_GIB = 1.52
 _ACTIVATIONS_GIB, _WITH_DROPOUT_GIB = 6.55, 9.46
 _KEPT_GIB = 0.62
 _BLOCK_GIB = 1.5
+_WIDE_TOKENS, _NARROW_TOKENS, _TEXT_TOKENS = 1024, 4096, 77
+"""Rows that go through the linears of 1280 and of 640 numbers, at 1024 × 1024, and through those that read text."""
 _CONTEXT_GIB = 1.0
 """CUDA itself and the workspaces of its libraries."""
 
@@ -37,12 +58,21 @@ def memory_parts(
     """
     wide = weight_bytes / 2
     base = _UNET_GIB * wide
-    weights = LORA_WEIGHTS_A_RANK * shape.rank
+    weights = trained_weights(LINEARS, shape.rank, shape.factor)
     if shape.text_encoders:
         base += _TEXT_ENCODERS_GIB * wide
-        weights += TEXT_LORA_WEIGHTS_A_RANK * shape.rank
+        weights += trained_weights(TEXT_LINEARS, shape.rank, shape.factor)
     lora = weights * (STATE_BYTES.get(optimizer, STATE_BYTES["adamw"]) + (4 if ema else 0))
     images = shape.area * shape.batch
-    whole = (_WITH_DROPOUT_GIB if dropout else _ACTIVATIONS_GIB) * images
+    whole = (_WITH_DROPOUT_GIB if dropout else _ACTIVATIONS_GIB) * images + _of_lokr(shape) * images
     kept = _KEPT_GIB * images + _BLOCK_GIB * shape.area if shape.gradient_checkpointing else whole
     return MemoryParts(base * GIB / 1e9, lora / 1e9, kept * wide * GIB / 1e9, _CONTEXT_GIB * GIB / 1e9)
+
+
+def _of_lokr(shape: StepShape) -> float:
+    """GiB that a LoKr keeps of an image at 1024 × 1024 beside what a LoRA does, in bf16."""
+    numbers = 0
+    for size, count in LINEARS.items():
+        tokens = _TEXT_TOKENS if size[0] == 2048 else _NARROW_TOKENS if 640 in size else _WIDE_TOKENS
+        numbers += tokens * kept_besides({size: count}, shape.rank, shape.factor)
+    return 2 * numbers / GIB

@@ -54,6 +54,6 @@ FAMILY = Family(
     text_tokens=MOST_TOKENS,
     text_template=THINKING,
     hub_files=HUB_FILES,
-    lora_layout="engine.lora.z_image:LAYOUT",
+    lora_layout="engine.lora.families.z_image:LAYOUT",
     lora_prefix="diffusion_model.",
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.kronecker import Linears
 from engine.models.locate import BaseKind, BaseModel
 from engine.models.shape import BaseShape
 from engine.storage.untrusted_files import read_json
@@ -55,10 +56,11 @@ class ZImageSize:
         return 7 * self.blocks
 
     @property
-    def lora_weights_a_rank(self) -> int:
-        """Weights of a LoRA for each unit of rank: inputs and outputs of each linear, 8 × width of attention's and 11
-        of the MLP's."""
-        return 19 * self.width * self.blocks
+    def sizes(self) -> Linears:
+        """(Inputs, outputs) of the linears that are trained, and how many there are of each size: attention's four, and
+        the gated MLP's three, which is 8/3 as wide."""
+        width, wide = self.width, int(self.width / 3 * 8)
+        return {(width, width): 4 * self.blocks, (width, wide): 2 * self.blocks, (wide, width): self.blocks}
 
     @property
     def parameters(self) -> int:

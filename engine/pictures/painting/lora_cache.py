@@ -1,4 +1,4 @@
-"""LoRAs put on a loaded base model and taken off, without loading it again. Needs torch.
+"""LoRAs and LoKrs put on a loaded base model and taken off, without loading it again. Needs torch.
 
 A file is read once and fitted to the model's layers once; putting it on is then a matter of telling each layer what it
 has. The latest used stay fitted beside the model, more of them in memory.
@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import LoraFileError
-from engine.lora.file import LoraContents, read_contents
+from engine.lora.file import LoraContents, LoraPair, read_contents
 from engine.lora.header import read_header
+from engine.lora.lokr import Lokr
 from engine.lora.module_names import COMPONENTS, TEXT_PARTS, Part
 from engine.models.loaded import LoadedBase
 from engine.pictures.orders.picture import LoraWeight
-from engine.pictures.painting.lora_layers import LayerLora, can_have_lora, set_layer_loras
+from engine.pictures.painting.lokr_layers import LayerLokr
+from engine.pictures.painting.lora_layers import LayerLora, LayerPart, can_have_lora, set_layer_loras
 
 MOST_FITTED = 6
 """How many LoRAs stay fitted, on the model's device, those that are not on included."""
@@ -36,7 +38,7 @@ Place = tuple[Part, str]
 class Fitted:
     """A LoRA, fitted to the model."""
 
-    layer_loras: Mapping[Place, LayerLora]
+    layer_loras: Mapping[Place, LayerPart]
     left_out: tuple[str, ...]
     """Modules of the file that the model has not."""
 
@@ -96,7 +98,7 @@ class LoraCache:
             return
         keep = {mark for mark, *_ in on}
         fitted = [(self._fit(mark, keep), unet, te) for mark, unet, te in on]
-        wanted: dict[Place, list[tuple[LayerLora, float]]] = {}
+        wanted: dict[Place, list[tuple[LayerPart, float]]] = {}
         for each, unet, te in fitted:
             for place, lora in each.layer_loras.items():
                 strength = unet if place[0] is Part.UNET else te
@@ -112,7 +114,7 @@ class LoraCache:
             self._fitted.move_to_end(mark)
             return self._fitted[mark]
         contents = self._contents(mark)
-        layer_loras: dict[Place, LayerLora] = {}
+        layer_loras: dict[Place, LayerPart] = {}
         left_out = list(contents.left_out)
         for (part, module), pair in contents.modules.items():
             layer = self._layer((part, module))
@@ -120,7 +122,7 @@ class LoraCache:
                 left_out.append(f"{COMPONENTS[part]}.{module}")
                 continue
             try:
-                layer_loras[part, module] = LayerLora(pair, layer)
+                layer_loras[part, module] = _fitted(pair, layer)
             except ValueError as error:
                 raise self._unfit(mark[0], f"it was made for another base model: {module} has {error}") from error
         if not layer_loras:
@@ -158,6 +160,11 @@ class LoraCache:
         while len(self._read) > 1 and sum(each[2] for each in self._read) > MOST_READ_BYTES:
             self._read.popitem(last=False)
         return self._read[mark]
+
+
+def _fitted(pair: LoraPair | Lokr, layer: Any) -> LayerPart:
+    """A module's part, for its layer. Raises ValueError where it does not fit."""
+    return LayerLokr(pair, layer) if isinstance(pair, Lokr) else LayerLora(pair, layer)
 
 
 def _mark(file: Path) -> Mark:

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from engine.lora.file import LoraPair
+
+
+class LayerPart(Protocol):
+    """A network's part on one layer, as the layer needs it."""
+
+    def added(self, layer: Any, x: torch.Tensor, out: torch.Tensor, /) -> torch.Tensor:
+        """What strength 1 adds to the layer's output ``out`` for its input ``x``."""
 
 
 class LayerLora:
@@ -80,7 +87,7 @@ class LayerLora:
 class WithLoras:
     """What a layer's class is mixed with while it has LoRAs."""
 
-    loras: tuple[tuple[LayerLora, float], ...]
+    loras: tuple[tuple[LayerPart, float], ...]
     """Each with its strength, in the order in which they are added."""
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -92,7 +99,7 @@ class WithLoras:
         return out
 
 
-def set_layer_loras(layer: nn.Module, loras: Sequence[tuple[LayerLora, float]]) -> None:
+def set_layer_loras(layer: nn.Module, loras: Sequence[tuple[LayerPart, float]]) -> None:
     """Makes these, and only these, a layer's LoRAs; none gives it its own class back."""
     kind: Any = type(layer)
     plain = kind.__mro__[2] if issubclass(kind, WithLoras) else kind

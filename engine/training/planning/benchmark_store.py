@@ -60,6 +60,8 @@ class Setting:
     """Whether an average of the LoRA is kept."""
     family: str = FIRST_FAMILY
     """The base model's."""
+    factor: int | None = None
+    """A LoKr's; None: a LoRA."""
 
     @property
     def arithmetic(self) -> Arithmetic:
@@ -75,12 +77,12 @@ class Setting:
     def shape(self) -> StepShape:
         """As arithmetic sees a whole step."""
         images = self.batch * self.accumulation
-        return StepShape(self.resolution, images, self.rank, self.checkpointing, self.text_encoders)
+        return StepShape(self.resolution, images, self.rank, self.checkpointing, self.text_encoders, self.factor)
 
     @property
     def pass_shape(self) -> StepShape:
         """As memory sees it: one pass."""
-        return StepShape(self.resolution, self.batch, self.rank, self.checkpointing, self.text_encoders)
+        return StepShape(self.resolution, self.batch, self.rank, self.checkpointing, self.text_encoders, self.factor)
 
     def scales_to(self, other: Setting) -> bool:
         """Whether the two differ only in what arithmetic tells: resolution, batch, passes, rank, checkpointing."""

@@ -49,6 +49,7 @@ def setting_in(
         dropout=training.dropout > 0,
         ema=training.ema_decay is not None,
         family=base.family,
+        factor=training.lokr_factor,
     )
 
 

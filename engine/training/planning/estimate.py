@@ -116,6 +116,7 @@ class RunEstimate:
             "budget": asdict(self.budget),
             "preset": self.preset.record(),
             "warnings": list(self.warnings),
+            "network": {"kind": self.settings.training.network.value, "factor": self.settings.training.lokr_factor},
             "base": {
                 "model": self.settings.base.model,
                 "family": family_in(self.settings).name,
@@ -207,6 +208,7 @@ def setting_of(settings: Settings, base: BaseShape, card: Card | None) -> Settin
         dropout=training.dropout > 0,
         ema=training.ema_decay is not None,
         family=base.family,
+        factor=training.lokr_factor,
     )
 
 

@@ -126,6 +126,7 @@ def step_shape(training: TrainingSettings, base: BaseShape) -> StepShape:
         rank=training.rank,
         gradient_checkpointing=bool(training.gradient_checkpointing),
         text_encoders=training.train_text_encoders,
+        factor=training.lokr_factor,
     )
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from engine import events
-from engine.lora.file import LoraPair, pairs_of_peft, write_bytes, write_lora
+from engine.lora.file import LoraPair, modules_of_peft, write_bytes, write_lora
+from engine.lora.lokr import Lokr
 from engine.lora.metadata import LoraFacts
 from engine.lora.module_names import Part
 from engine.training.runs.resume_state import OptimizerState, TrainingPosition, write_state
@@ -102,9 +103,9 @@ class CheckpointWriter:
 
     def _write_checkpoint(self, name: str, lora: Lora, facts: LoraFacts) -> None:
         path = f"checkpoints/{name}.safetensors"
-        pairs: dict[tuple[Part, str], LoraPair] = {}
+        pairs: dict[tuple[Part, str], LoraPair | Lokr] = {}
         for part, state in lora.items():
-            pairs |= pairs_of_peft(state, facts.alpha, part)
+            pairs |= modules_of_peft(state, facts.alpha, part)
         write_lora(self._folder / path, pairs, facts, self._layers)
         old = self._kept.too_many(self._folder / "checkpoints", file_stem(facts.trigger))
         removed = tuple(f"checkpoints/{each.name}" for each in old)

@@ -9,15 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine.counting import many
-from engine.errors import JobError, LoraFileError, TrainingError
+from engine.errors import JobError, TrainingError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.follow import state
 from engine.jobs.start import start
-from engine.lora.header import LoraHeader, read_header
-from engine.lora.key_formats import module_of
-from engine.lora.layouts import layout_named, made_for
-from engine.lora.module_names import Part
 from engine.models.locate import BaseKind, find_base
 from engine.models.registry import shape_of
 from engine.models.usual_settings import find_painting_base, remarks_on_base, sample_settings
@@ -31,7 +27,8 @@ from engine.training.planning.plan import of_the_person, training_set_of
 from engine.training.planning.presets import choose
 from engine.training.planning.sample_prompts import told_of_samples
 from engine.training.runs.run_status import run_status
-from engine.training.step.optional_packages import check_packages
+from engine.training.runs.start_from import check_start
+from engine.training.step.optional_packages import check_network, check_packages
 
 LEAVING_SECONDS = 30.0
 """How long a process that has said its last word is waited for."""
@@ -49,7 +46,8 @@ def start_training(project: Project, changes: dict[str, Any] | None = None) -> J
         BaseModelError: the base model is not there.
         JobError: a run of this project is alive.
         LoraFileError: the LoRA to start from can't be read.
-        TrainingError: it has another rank; a budget in money, and no price.
+        TrainingError: it is of another kind or rank; a budget in money, and no price; settings that go together in no
+            run.
         ProjectError: a setting is invalid.
     """
     args = _args(project, changes or {})
@@ -122,6 +120,7 @@ def _args(project: Project, changes: dict[str, Any]) -> dict[str, Any]:
     # All that a family is usually painted with is told in the order: what is read from there says nothing of defaults.
     settings = _grounded(sample_settings(asked))
     check_budget(settings.training)
+    check_network(settings.training)
     told_of_samples(settings)
     check_packages(settings.training)
     images = of_the_person(training_set_of(project, settings))
@@ -147,52 +146,6 @@ def refuse_second(project: Project) -> None:
     """Raises JobError where a run of this project is alive."""
     if (live := live_run(project)) is not None:
         raise JobError(f"{live.id} is being trained", "follow it with limner watch, or end it with limner stop")
-
-
-def check_start(settings: Settings) -> None:
-    """Whether a run can go on from the LoRA file that it is to start from; cheap, by the file's header.
-
-    Raises:
-        TrainingError: the file has other ranks than the run, no module that the run trains, or scales that would
-            be lost.
-        LoraFileError: it can't be read.
-    """
-    path, rank = settings.training.network_weights, settings.training.rank
-    if path is None:
-        return
-    header = read_header(path)
-    if header.dora_modules:
-        raise TrainingError(
-            f"{path.name} is a DoRA, whose scales would be lost: {many(header.dora_modules, 'module')} of it",
-            "start from a plain LoRA",
-        )
-    ranks = _ranks(header, settings.training.train_text_encoders)
-    if not ranks:
-        raise TrainingError(f"{path.name} has no module that this run trains", "see: limner lora show")
-    if max(ranks) != rank:
-        has = f"rank {max(ranks)}" if len(ranks) == 1 else f"ranks from {min(ranks)} to {max(ranks)}"
-        raise TrainingError(f"{path.name} has {has}, and training.rank is {rank}", f"set training.rank to {max(ranks)}")
-
-
-def _ranks(header: LoraHeader, texts: bool) -> set[int]:
-    """The ranks of a file's modules that a run trains: linears of transformers, and of text encoders with ``texts``.
-
-    Where a file has one linear for several, its matrices may be stacked: those have the rank of the others.
-    """
-    layout = layout_named(made_for(header))
-    if layout is not None:
-        alone = {rank for name, (_, rank, _) in header.modules.items() if len(layout.modules(name)) == 1}
-        return alone or {rank for _, rank, _ in header.modules.values()}
-    found: set[int] = set()
-    for name, (_, rank, _) in header.modules.items():
-        try:
-            part, module = module_of(name)
-        except LoraFileError:
-            # Another number of layers in a block; the loading knows it.
-            part, module = Part.UNET, ".attentions."
-        if ".attentions." in module or (texts and part is not Part.UNET):
-            found.add(rank)
-    return found
 
 
 def _grounded(settings: Settings) -> Settings:

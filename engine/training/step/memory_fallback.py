@@ -89,7 +89,8 @@ def replays(
         return False
     if settings.graph == "on":
         return True
-    if total_gb is None or settings.processes > 1 or settings.train_text_encoders:
+    if total_gb is None or settings.processes > 1 or settings.train_text_encoders or settings.lokr_factor is not None:
+        # No card has replayed a LoKr yet.
         return False
     shape = StepShape(fitting.resolution, fitting.batch, settings.rank, fitting.checkpointing)
     parts = arithmetic.memory(shape, fitting.optimizer.value, ema=bool(settings.ema_decay))

@@ -1,11 +1,11 @@
-"""Packages that a run needs only for some settings: looked for before anything is loaded. No torch."""
+"""What some settings need, packages and each other: looked for before anything is loaded. No torch."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
 from engine.errors import TrainingError
-from engine.settings import Optimizer, TrainingSettings
+from engine.settings import Network, Optimizer, TrainingSettings
 
 OF_OPTIMIZERS = {
     Optimizer.ADAMW_8BIT: ("AdamW 8-bit", "bitsandbytes"),
@@ -22,6 +22,15 @@ def check_packages(training: TrainingSettings) -> None:
         raise TrainingError(
             "training.tensorboard needs tensorboard, which is not installed",
             "install it with: pip install tensorboard, or set training.tensorboard to false",
+        )
+
+
+def check_network(training: TrainingSettings) -> None:
+    """Whether the network can have what the other settings ask of it. Raises TrainingError."""
+    if training.network is Network.LOKR and training.dropout:
+        raise TrainingError(
+            "training.dropout is for the inputs of a LoRA, and training.network is lokr",
+            "set training.dropout to 0, or training.network to lora",
         )
 
 

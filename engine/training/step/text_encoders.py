@@ -12,7 +12,7 @@ from engine.models.device import Device
 from engine.models.loaded import LoadedBase
 from engine.settings import TrainingSettings
 from engine.training.data.batch import Batch
-from engine.training.step.lora_adapter import add_lora, lora_state
+from engine.training.step.lora_adapter import add_network, lora_state
 
 
 class TextEncoders:
@@ -40,9 +40,7 @@ class TextEncoders:
         """What is trained, always in the same order."""
         for number, encoder in enumerate(self._encoders.values(), start=1):
             seed = settings.seed + number
-            self.parameters += add_lora(
-                encoder, settings.rank, settings.effective_alpha, seed, base.text_lora_targets, settings.dropout
-            )
+            self.parameters += add_network(encoder, settings, seed, base.text_lora_targets)
         self.train(True)
 
     def train(self, on: bool) -> None:

@@ -292,7 +292,8 @@ def test_modules_that_the_base_has_not_are_counted_and_told(tiny: Pipeline, tmp_
 
 OTHERS = {
     "LoHa": {f"hada_{each}": torch.zeros(4, 4) for each in ("w1_a", "w1_b", "w2_a", "w2_b")},
-    "LoKr": {"lokr_w1": torch.zeros(4, 4), "lokr_w2": torch.zeros(4, 4)},
+    "LoKr with two": {f"lokr_{each}": torch.zeros(4, 4) for each in ("w1", "w2", "t1")},
+    "LoKr with DoRA": {"lokr_w1": torch.zeros(4, 4), "lokr_w2": torch.zeros(4, 4), "dora_scale": torch.zeros(16, 1)},
     "GLoRA": {f"{each}.weight": torch.zeros(4, 4) for each in ("a1", "a2", "b1", "b2")},
     "norms": {"w_norm": torch.zeros(4), "b_norm": torch.zeros(4)},
     "full weights": {"diff": torch.zeros(4, 4)},

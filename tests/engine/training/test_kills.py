@@ -15,10 +15,10 @@ KILLS = 2
 
 @pytest.mark.slow
 @pytest.mark.long
-@pytest.mark.parametrize("base", ["demo", "demo-flux2-klein"])
-def test_runs_killed_in_steps_and_writes_end_as_unbroken_bit_for_bit(base: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("base", "network"), [("demo", "lora"), ("demo", "lokr"), ("demo-flux2-klein", "lora")])
+def test_runs_killed_in_steps_and_writes_end_as_unbroken_bit_for_bit(base: str, network: str, tmp_path: Path) -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "tests.support.killing", str(tmp_path), str(KILLS), base],
+        [sys.executable, "-m", "tests.support.killing", str(tmp_path), str(KILLS), base, network],
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,

@@ -15,14 +15,14 @@ from safetensors.torch import load_file, save_file
 from engine.errors import LoraFileError, TrainingError
 from engine.lora.compatibility import clients, here
 from engine.lora.conversion.convert import convert
+from engine.lora.families.klein_names import bfl_name, modules_of
 from engine.lora.file import read_contents
 from engine.lora.header import read_header, read_metadata
-from engine.lora.klein_names import bfl_name, modules_of
 from engine.lora.layouts import Style, made_for
 from engine.lora.module_names import Part
 from engine.settings import Settings
 from engine.training.init_lora import read_start
-from engine.training.runs.start import check_start
+from engine.training.runs.start_from import check_start
 from tests.support.klein_spellings import SPELLINGS, linears_of, make, spelt
 from tests.support.lora_spellings import Made
 from tests.support.tiny_klein import tiny_klein

@@ -36,7 +36,13 @@ FILES: dict[str, tuple[dict[str, torch.Tensor], str, str]] = {
     "DoRA": (pair(QUERY) | {f"{QUERY}.dora_scale": torch.zeros(640, 1)}, "diffusers", "without their DoRA scales"),
     "LoHa": ({f"{QUERY}.hada_{each}": torch.zeros(4, 4) for each in ("w1_a", "w1_b", "w2_a", "w2_b")},
              "ComfyUI", "1 LoHa"),
-    "LoKr": ({f"{QUERY}.lokr_w1": torch.zeros(4, 4), f"{QUERY}.lokr_w2": torch.zeros(4, 4)}, "diffusers", "1 LoKr"),
+    "LoKr": ({f"{QUERY}.lokr_w1": torch.zeros(8, 8), f"{QUERY}.lokr_w2": torch.zeros(80, 80)},
+             "A1111", "loads 1 of 1 modules"),
+    "LoKr of another size": (
+        {f"{QUERY}.lokr_w1": torch.zeros(4, 4), f"{QUERY}.lokr_w2": torch.zeros(4, 4)}, "ComfyUI", "other sizes"),
+    "LoKr with DoRA's scales": (
+        {f"{QUERY}.lokr_w1": torch.zeros(8, 8), f"{QUERY}.lokr_w2": torch.zeros(80, 80),
+         f"{QUERY}.dora_scale": torch.zeros(640, 1)}, "diffusers", "refuses it: 1 LoKr with DoRA"),
     "peft": ({"unet.mid_block.attentions.0.proj_in.lora_A.weight": torch.zeros(4, 1280),
               "unet.mid_block.attentions.0.proj_in.lora_B.weight": torch.zeros(1280, 4)}, "A1111", "loads nothing"),
     "diffusers' older names": (

@@ -15,12 +15,12 @@ from safetensors.torch import load_file, save_file
 from engine.errors import LoraFileError
 from engine.lora.compatibility import clients, here
 from engine.lora.conversion.convert import convert
+from engine.lora.families.z_image_names import modules_of
 from engine.lora.file import LoraPair, read_contents, write_lora
 from engine.lora.header import read_header, read_metadata
 from engine.lora.layouts import Style, made_for
 from engine.lora.metadata import LoraFacts
 from engine.lora.module_names import Part
-from engine.lora.z_image_names import modules_of
 from engine.models.registry import family_named
 from engine.settings import Settings
 from engine.training.init_lora import read_start

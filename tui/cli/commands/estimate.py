@@ -100,6 +100,7 @@ def rows(found: RunEstimate) -> list[tuple[str, str]]:
     listed = [
         ("plan", found.formula),
         ("base", base_words(found)),
+        ("network", found.settings.training.network_words),
         ("steps", f"{found.steps:,} of {found.batch} images, {found.steps_per_epoch:,} an epoch"),
         ("an epoch", f"{clock(found.seconds_per_epoch)}{off}"),
         ("before it", f"loading {clock(fixed.loading)}, encoding {clock(fixed.caching)}"),

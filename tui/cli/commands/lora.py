@@ -1,4 +1,4 @@
-"""``limner lora``: what a LoRA file holds, and the same in other names."""
+"""``limner lora``: what a LoRA or LoKr file holds, and the same in other names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.counting import many
 from engine.lora.compatibility import clients, here
 from engine.lora.header import LoraHeader, context_width, lora_hash, no_numbers, read_header
 from engine.lora.layouts import Style, made_for, module_counts, title_of
+from engine.lora.lokr_header import factor_of
 from engine.lora.scales import told_alpha, told_alphas
 from tui.cli.report import document, json_option, narrate, table
 
@@ -22,14 +23,14 @@ _TROUBLE = {
 
 @click.group()
 def lora() -> None:
-    """Inspect a LoRA file, or convert it to other names."""
+    """Inspect a LoRA or LoKr file, or convert it to other names."""
 
 
 @lora.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def show(file: Path, as_json: bool) -> None:
-    """Show FILE's family, modules, rank, alpha, base model and trigger, and which programs can load it."""
+    """Show FILE's family, network, modules, rank, alpha, base model and trigger, and which programs can load it."""
     header = read_header(file, any_network=True)
     record = describe(header)
     if as_json:
@@ -39,8 +40,9 @@ def show(file: Path, as_json: bool) -> None:
     modules = ", ".join(f"{count} {part}" for part, count in counts.items() if count)
     rows = [
         ("family", record["family"]),
+        ("network", network_words(record)),
         ("modules", modules),
-        ("rank", _span(record["rank"], record["ranks"])),
+        ("rank", rank_words(record)),
         ("alpha", _span(record["alpha"], record["alphas"]) or "none (readers take the rank)"),
         ("base", record["base"] or "not told"),
         ("trigger", record["trigger"] or "not told"),
@@ -75,6 +77,27 @@ def convert(file: Path, output: Path, style: str, overwrite: bool, as_json: bool
     narrate(f"{many(count, 'module')} made for {family} in {output}")
 
 
+def network_words(record: dict[str, Any]) -> str:
+    """``LoKr, factor 8``."""
+    if record["network"] not in ("LoKr", "LoRA and LoKr"):
+        return str(record["network"])
+    factor = record["factor"]
+    return f"{record['network']}, " + ("several factors" if factor is None else f"factor {factor}")
+
+
+def rank_words(record: dict[str, Any]) -> str:
+    """The rank that most modules have, and how many are whole."""
+    span, whole = _span(record["rank"], record["ranks"]), record["whole_modules"]
+    return span + (f"{', ' if span else ''}{many(whole, 'module')} whole" if whole else "")
+
+
+def _network(header: LoraHeader) -> str:
+    """What kind of network it is, by its modules."""
+    lokrs = len(header.lokr)
+    kinds = [*(["LoRA"] if len(header.modules) > lokrs else []), *(["LoKr"] if lokrs else [])]
+    return " and ".join(kinds) or " and ".join(header.other_networks)
+
+
 def _span(usual: float | None, values: list[float]) -> str:
     """What most modules have, and from where to where the others go."""
     if not values:
@@ -92,8 +115,11 @@ def describe(header: LoraHeader) -> dict[str, Any]:
         "modules": module_counts(header),
         "other_networks": header.other_networks,
         "dora_modules": header.dora_modules,
+        "network": _network(header),
+        "factor": factor_of(header.lokr.values()) if header.lokr else None,
         "rank": header.rank,
-        "ranks": sorted({rank for _, rank, _ in header.modules.values()}),
+        "ranks": sorted({rank for _, rank, _ in header.modules.values()} - {0}),
+        "whole_modules": sum(each.whole for each in header.lokr.values()),
         "alpha": told_alpha(header),
         "alphas": told_alphas(header),
         "base": about.get("ss_base_model_version") or about.get("modelspec.architecture"),

@@ -130,6 +130,9 @@ def about_lines(planned: Planned, dial: Dial, width: int) -> list[Line]:
         # With more room each setting's note stands beside it.
         lines.append([(f"{dial.label}  ", Ink.STRONG), (dial.note, Ink.MUTED)])
     lines += [[], [("base    ", Ink.MUTED), (planned.base_name, Ink.PLAIN)]]
+    training = planned.estimate.settings.training
+    if training.lokr_factor is not None:
+        lines.append([("network ", Ink.MUTED), (training.network_words, Ink.PLAIN)])
     lines.append([("device  ", Ink.MUTED), (planned.estimate.device, Ink.PLAIN)])
     lines.append([("preset  ", Ink.MUTED), (planned.estimate.preset.why, Ink.PLAIN)])
     dialled = {each.key for each in DIALS}

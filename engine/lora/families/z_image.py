@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from engine.lora.families.z_image_names import FUSED, OUT, modules_of
 from engine.lora.header import BIASES, MAGNITUDES, PAIRS, LoraHeader
 from engine.lora.layouts import NOT_KNOWN, UNASKED, Layout, says_in_header, told_of_other_networks
 from engine.lora.prefixes import without_prefixes
-from engine.lora.z_image_names import FUSED, OUT, modules_of
 
 COMFYS, DIFFUSERS, KOHYAS, LYCORIS = "diffusion_model.", "transformer.", "lora_unet_", "lycoris_"
 
@@ -32,9 +32,8 @@ def _is_of(header: LoraHeader) -> bool:
     seen = list(_sizes_that_tell(header))
     if not all(seen):
         return False
-    names = list(header.modules) or sorted({name.split(".lokr_")[0] for name in header.tensors if ".lokr_" in name})
-    known = sum(bool(modules_of(name)) for name in names)
-    return known * 2 > len(names) and (bool(seen) or says_in_header(header, _ITS_OWN))
+    known = sum(bool(modules_of(name)) for name in header.modules)
+    return known * 2 > len(header.modules) and (bool(seen) or says_in_header(header, _ITS_OWN))
 
 
 def _sizes_that_tell(header: LoraHeader) -> Iterator[bool]:
@@ -56,6 +55,8 @@ def _original(module: str) -> tuple[str, int, int] | None:
 def _clients(header: LoraHeader) -> dict[str, str]:
     if header.other_networks:
         return told_of_other_networks(header)
+    if header.lokr:
+        return dict.fromkeys((*UNASKED, "ComfyUI", "InvokeAI", "diffusers"), NOT_KNOWN)
     told = {**dict.fromkeys(UNASKED, NOT_KNOWN), "ComfyUI": _comfy(header)}
     return {**told, "InvokeAI": _invoke(header), "diffusers": _diffusers(header)}
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from engine.lora.families.klein_lokr import in_comfyui, in_diffusers
+from engine.lora.families.klein_names import bfl_name, modules_of
 from engine.lora.header import BIASES, MAGNITUDES, PAIRS, LoraHeader
-from engine.lora.klein_names import bfl_name, modules_of
 from engine.lora.layouts import NOT_KNOWN, UNASKED, Layout, says_in_header, told_of_other_networks
 
 DEV_WIDTH = 6144
@@ -34,9 +35,8 @@ def _is_of(header: LoraHeader) -> bool:
         return False
     if any(DEV_WIDTH in (inputs, outputs) for inputs, _, outputs in header.modules.values()):
         return False
-    names = list(header.modules) or sorted({name.split(".lokr_")[0] for name in header.tensors if ".lokr_" in name})
-    known = sum(bool(modules_of(name)) for name in names)
-    return known * 2 > len(names) and (bool(seen) or says_in_header(header, _ITS_OWN))
+    known = sum(bool(modules_of(name)) for name in header.modules)
+    return known * 2 > len(header.modules) and (bool(seen) or says_in_header(header, _ITS_OWN))
 
 
 def _sizes_that_tell(header: LoraHeader) -> Iterator[bool]:
@@ -52,6 +52,9 @@ def _sizes_that_tell(header: LoraHeader) -> Iterator[bool]:
 def _clients(header: LoraHeader) -> dict[str, str]:
     if header.other_networks:
         return told_of_other_networks(header)
+    if header.lokr:
+        told = dict.fromkeys(UNASKED, NOT_KNOWN) | {"ComfyUI": in_comfyui(header), "diffusers": in_diffusers(header)}
+        return {**told, "InvokeAI": f"loads such networks ({len(header.lokr)} LoKr modules), as 6.14.2 does"}
     count = f"{len(header.modules)} modules"
     comfy, invoke = NOT_KNOWN, NOT_KNOWN
     newer = all(f"{name}{PAIRS[1][0]}" in header.tensors for name in header.modules)
