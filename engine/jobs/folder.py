@@ -122,6 +122,16 @@ class JobFolder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise JobError(f"{self.path} is not a job's folder", "give the folder of a run") from error
 
+    def sent_to(self) -> str | None:
+        """The machine of the user's own list that the work was sent to; None: it is done here, or nobody can tell."""
+        try:
+            order = self.read_order()
+        except JobError:
+            return None
+        on = order.args.get("on")
+        name = on.get("box") if order.kind is JobKind.TRAIN_REMOTE and isinstance(on, dict) else None
+        return name if isinstance(name, str) else None
+
     def alive(self) -> bool:
         """Whether the job's process lives, told by the lock that it holds (so a reused pid can't lie)."""
         try:

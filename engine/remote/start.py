@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from engine import events
-from engine.errors import JobError
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.start import start
 from engine.models.locate import BaseKind, find_base
@@ -78,21 +77,11 @@ def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], ke
         return start(folder, JobKind.TRAIN_REMOTE, project.root, args)
 
 
-def box_of(job: JobFolder) -> str | None:
-    """The name of the machine that a run is on; None: it is here."""
-    try:
-        order = job.read_order()
-    except JobError:
-        return None
-    on = order.args.get("on")
-    return str(on["box"]) if order.kind is JobKind.TRAIN_REMOTE and isinstance(on, dict) and "box" in on else None
-
-
 def follow_again(project: Project) -> list[JobFolder]:
     """Follows runs on other machines again that nobody follows, as after this machine was restarted."""
     begun = []
     for job in project.run_folders():
-        if box_of(job) is None or job.alive() or _has_ended(job):
+        if job.sent_to() is None or job.alive() or _has_ended(job):
             continue
         order = job.read_order()
         begun.append(start(job.path, order.kind, project.root, order.args))

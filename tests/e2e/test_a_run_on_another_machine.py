@@ -21,7 +21,7 @@ from engine.jobs.follow import wait
 from engine.project import Project
 from engine.remote.boxes import Box, boxes, keep_box
 from engine.remote.mirror import taken_in
-from engine.remote.start import box_of, follow_again, start_training_on
+from engine.remote.start import follow_again, start_training_on
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training
 from tests.e2e.ssh import SshServer
@@ -87,7 +87,7 @@ def test_a_run_there_comes_home_whole_and_leaves_nothing(there: tuple[Box, SshSe
     box, _ = there
     job = start_training_on(project, box, {"training.epochs": 3})
     assert live_run(project) == job
-    assert box_of(job) == box.name
+    assert run_status(job).sent_to == box.name
     wait(job)
     is_whole(job, 3)
     assert left(box) == []

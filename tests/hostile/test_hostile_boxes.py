@@ -16,7 +16,6 @@ from engine.remote.check import check_box
 from engine.remote.limner_there import LimnerThere
 from engine.remote.mirror import Mirror
 from engine.remote.ssh import Answer, Ssh
-from engine.remote.start import box_of
 
 DEEP = "[" * 100_000
 
@@ -186,4 +185,4 @@ def test_a_machine_with_a_field_that_commands_is_refused(change: dict[str, str])
 
 def test_a_stranger_s_run_names_no_machine_by_address(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text('{"kind": "train-remote", "project": "/x", "args": {"on": ["box"]}}')
-    assert box_of(JobFolder(tmp_path)) is None
+    assert JobFolder(tmp_path).sent_to() is None

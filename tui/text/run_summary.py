@@ -39,6 +39,8 @@ def figures(status: RunStatus) -> list[tuple[str, str, Ink]]:
         ("step", f"{status.step:,} of {status.steps:,}" if status.steps else "–", Ink.PLAIN),
         ("average", _figure(status.average_loss, "{:.4f}"), Ink.STRONG),
     ]
+    if status.sent_to is not None:
+        rows.insert(1, ("on", status.sent_to, Ink.STRONG))
     if status.validation_loss is not None:
         rows.append(("validation", f"{status.validation_loss:.4f}", Ink.ATTENTION))
     rows.append(("images/s", _figure(status.images_per_s, "{:.1f}"), Ink.PLAIN))

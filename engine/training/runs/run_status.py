@@ -75,6 +75,8 @@ class RunStatus:
     """How long the run has gone on, the time in which it was paused, stopped or dead not counted."""
     host: str | None = None
     """The machine that it runs on."""
+    sent_to: str | None = None
+    """The machine of the user's own list that it was sent to; None: it was begun here."""
     elsewhere: bool = False
     """Whether that is another machine than this one: then its life is judged by its log's age."""
     silent_seconds: float | None = None
@@ -155,7 +157,7 @@ class RunFollower:
 
     def _begin(self) -> None:
         self.curves = Curves()
-        self.status = RunStatus(self.job.id, self.job.path)
+        self.status = RunStatus(self.job.id, self.job.path, sent_to=self.job.sent_to())
         self._happened: deque[events.Entry] = deque(maxlen=HAPPENED)
         self._latest: events.Step | None = None
         self._gpu: events.Step | None = None

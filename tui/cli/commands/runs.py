@@ -25,13 +25,18 @@ def runs(folder: Path, as_json: bool) -> None:
     if as_json:
         document({"runs": [run_record(status) for status in found]})
         return
-    from tui.text.run_summary import state_of
-
     if not found:
         narrate("No runs yet. Start one with: limner train")
         return
     rows = [
-        (s.id, state_of(s)[0], f"{s.epoch}/{s.epochs}", f"{s.step}/{s.steps}", _loss(s), len(s.checkpoints))
+        (
+            s.id,
+            _state(s),
+            f"{s.epoch}/{s.epochs}",
+            f"{s.step}/{s.steps}",
+            _loss(s),
+            len(s.checkpoints),
+        )
         for s in found
     ]
     table(("run", "state", "epoch", "step", "average loss", "checkpoints"), rows)
@@ -85,9 +90,17 @@ def run_record(status: RunStatus) -> dict[str, Any]:
         "gpu_watts": gpu.gpu_watts if gpu else None,
         "gpu_celsius": gpu.gpu_celsius if gpu else None,
         "host": status.host,
+        "sent_to": status.sent_to,
         "silent_seconds": status.silent_seconds,
         "checkpoints": [str(path) for path in status.checkpoints],
     }
+
+
+def _state(status: RunStatus) -> str:
+    from tui.text.run_summary import state_of
+
+    word, _ = state_of(status)
+    return f"{word} on {status.sent_to}" if status.sent_to else word
 
 
 def _follow_again(project: Project) -> None:
