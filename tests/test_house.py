@@ -26,7 +26,7 @@ LARGER = {
     "tui.screens.prompts.screen.PromptsScreen": (37, ACTIONS),
     "tui.screens.settings.screen.SettingsScreen": (28, ACTIONS),
     "tui.screens.shared.base.WorkScreen": (39, "what each of the six screens is asked, one line for most"),
-    "tui.screens.training.screen.TrainingScreen": (43, ACTIONS),
+    "tui.screens.training.screen.TrainingScreen": (45, ACTIONS),
     "tui.widgets.rows.Rows": (26, "the movements of a list, a method each"),
     "tui.widgets.thumbnails.grid.Thumbnails": (41, "the movements of a grid, a method each"),
 }

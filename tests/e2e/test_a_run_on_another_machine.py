@@ -28,6 +28,8 @@ from tests.e2e.ssh import SshServer
 from tests.support.patience import wait_until
 from tests.support.small_project import small_project
 from tests.support.ssh_box import REPOSITORY, ssh_box
+from tests.tui.test_journeys import press, shown, until
+from tui.app.app import LimnerApp
 
 pytestmark = pytest.mark.slow
 
@@ -169,3 +171,22 @@ def test_by_commands_a_machine_is_added_and_trained_on(there: tuple[Box, SshServ
     assert limner("remote", "remove", "attic").returncode == 0
     unknown = limner("train", "--on", "attic")
     assert unknown.stderr.strip() == "limner: no machine is called attic: there are: box"
+
+
+async def test_by_keys_a_run_is_started_there_and_comes_home(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    async with LimnerApp(project.root, project).run_test(size=(110, 32)) as pilot:
+        await press(pilot, "4", "o")
+        await until(pilot, lambda: "Train on which machine?" in shown(pilot))
+        assert box.address in shown(pilot)
+        await press(pilot, "enter")
+        await until(pilot, lambda: "Send them to box?" in shown(pilot))
+        await until(pilot, lambda: "3 training images" in shown(pilot))
+        await press(pilot, "y")
+        await until(pilot, lambda: bool(project.run_folders()))
+        await until(pilot, lambda: "box" in shown(pilot) and "Progress" in shown(pilot))
+        job = project.run()
+        await until(pilot, lambda: run_status(job).state is JobState.DONE)
+        await until(pilot, lambda: "✓ run done" in shown(pilot))
+    is_whole(job, 2)
+    assert left(box) == []

@@ -129,6 +129,7 @@ LEFT_OUT = {"compare.two": {"CompareScreen"}, "compare.four": {"CompareScreen"}}
         "AskText",
         "AskPerson",
         "ChooseKind",
+        "ChooseMachine",
         "GridChoice",
         "LoraPicker",
         "Missing",

@@ -19,6 +19,7 @@ from tui.app.background.run_watcher import Seen
 from tui.app.session_state import Left
 from tui.screens.shared.base import WorkScreen
 from tui.screens.shared.dialogs import Confirm
+from tui.screens.training.other_machine import start_on_another
 from tui.screens.training.plan import TrainingPlan
 from tui.screens.training.probe import Probing
 from tui.screens.training.watch import NEXT_BELOW, Below, RunView, sample_words
@@ -129,7 +130,7 @@ class TrainingScreen(WorkScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A run is started from the plan, and stopped where it is seen."""
         run = self.shown_run
-        if action in ("start", "leave_to_preset"):
+        if action in ("start", "start_on", "leave_to_preset"):
             return self._planning and not self.is_empty
         if action == "probe":
             return self._planning and not self._probing.going and not self.is_empty
@@ -177,14 +178,18 @@ class TrainingScreen(WorkScreen):
 
             return start_training(project)
 
-        def begun(job: JobFolder) -> None:
-            self._attached.add(job.id)
-            self._want(None)
-            self._switch(planning=False)
-            self.limner.look_now()
-            self.say("Started. It continues when this terminal closes.")
+        self.run_latest("start", begin, self._begun)
 
-        self.run_latest("start", begin, begun)
+    def action_start_on(self) -> None:
+        """The same on another machine."""
+        start_on_another(self, self._begun)
+
+    def _begun(self, job: JobFolder) -> None:
+        self._attached.add(job.id)
+        self._want(None)
+        self._switch(planning=False)
+        self.limner.look_now()
+        self.say("Started. It continues when this terminal closes.")
 
     def action_probe(self) -> None:
         """Takes a few real steps with the settings shown, and estimates by them."""
