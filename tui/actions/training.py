@@ -6,7 +6,7 @@ from tui.actions.action import Action
 
 TRAINING: tuple[Action, ...] = (
     Action("training.start", "Start training with these settings", ("s",), "start", 10),
-    Action("training.start_on", "Start training on another machine", ("o",), "on another machine", 19),
+    Action("training.start_on", "Start training on another machine", ("o",), "elsewhere", 19),
     Action("training.probe", "Measure a few real steps with these settings", ("m",), "measure", 11),
     Action("training.stop_probe", "Stop measuring", ("M",), "stop measuring", 11),
     Action("training.leave_to_preset", "Reset the setting to the preset", ("x", "backspace"), "to preset", 18),
