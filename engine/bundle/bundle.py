@@ -13,6 +13,8 @@ from engine.bundle.gallery_file import packed_gallery
 from engine.bundle.leaving_out import manifest_file, run_order, settings_file
 from engine.bundle.packing import Tell, pack
 from engine.dataset.files.manifest import NAME as MANIFEST
+from engine.dataset.regularisation import NAME as REGULARISATION
+from engine.dataset.regularisation import regularisation_folders
 from engine.jobs.folder import JobFolder
 from engine.jobs.follow import state
 from engine.pictures.gallery.import_external import look_for_pictures
@@ -42,7 +44,7 @@ class Bundled:
 
 
 def bundle_project(project: Project, path: Path, with_library: bool = False, tell: Tell = lambda *_: None) -> Bundled:
-    """Makes a bundle of settings, dataset, captions and prompts.
+    """Makes a bundle of settings, dataset, captions, regularisation images and prompts.
 
     Args:
         project: the project.
@@ -64,6 +66,8 @@ def bundle_project(project: Project, path: Path, with_library: bool = False, tel
         if member.name == f"dataset/{MANIFEST}" and isinstance(member.source, Path):
             member = Member(member.name, manifest_file(member.source, with_library))
         members.append(member)
+    for folder in regularisation_folders(project):
+        members += _files(folder.path, f"{REGULARISATION}/{folder.path.name}")
     about = pack(path, BundleKind.PROJECT, members, project.settings.person.trigger, tell)
     return Bundled(path, about, left.keys)
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engine import __version__
+from engine.dataset.regularisation import NAME as REGULARISATION
 from engine.errors import ProjectError
 from engine.storage.untrusted_files import parse_json
 
@@ -46,7 +47,7 @@ class BundleKind(StrEnum):
     """What a bundle carries."""
 
     PROJECT = "project"
-    """Settings, dataset, captions and prompts."""
+    """Settings, dataset, captions, regularisation images and prompts."""
     RUNS = "runs"
     """Training runs."""
     PICTURES = "pictures"
@@ -110,7 +111,7 @@ def checked_name(name: str, kind: BundleKind) -> PurePosixPath:
     elif kind is BundleKind.PICTURES:
         ours = name == "gallery.json" or (first == "pictures" and bool(rest))
     else:
-        ours = name in ("limner.toml", "prompts.json") or (first == "dataset" and bool(rest))
+        ours = name in ("limner.toml", "prompts.json") or (first in ("dataset", REGULARISATION) and bool(rest))
     if not ours:
         raise BundleError(
             f"the bundle holds a file that does not belong in a bundle ({name[:80]!r})", "make it with: limner bundle"

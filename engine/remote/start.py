@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import events
+from engine.dataset.regularisation import regularisation_folders
 from engine.jobs.folder import JobFolder, JobKind
 from engine.jobs.start import start
 from engine.models.locate import BaseKind, find_base
@@ -27,21 +28,26 @@ class Travelling:
     """What goes to the machine there."""
 
     images: int
+    regularisation: int
+    """Images of others, which the run is regularised with."""
     size: int
     """Bytes of the images and their captions."""
 
     @property
     def words(self) -> str:
         """In one line."""
-        what = f"{self.images} training images with their captions ({self.size / 1e6:,.1f} MB), prompts and settings"
-        return f"{what}; not the library, its photos, the person's name in it, or a password"
+        others = f" and {self.regularisation} regularisation images" if self.regularisation else ""
+        images = f"{self.images} training images{others} with their captions ({self.size / 1e6:,.1f} MB)"
+        return f"{images}, prompts and settings; not the library, its photos, the person's name in it, or a password"
 
 
 def travelling(project: Project) -> Travelling:
     """What would go there. Raises what ``training_set_of`` raises."""
-    images = len(training_set_of(project, project.settings).seen)
-    files = [path for path in project.dataset.rglob("*") if path.is_file()]
-    return Travelling(images, sum(path.stat().st_size for path in files))
+    seen = training_set_of(project, project.settings).seen
+    others = sum(each.regularisation for each in seen)
+    folders = [project.dataset, *(each.path for each in regularisation_folders(project))]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return Travelling(len(seen) - others, others, sum(path.stat().st_size for path in files))
 
 
 def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], keep: bool = False) -> JobFolder:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
-from engine.errors import ProjectError
+from engine.errors import LimnerError, ProjectError
 from tui.actions import SCREENS, Scope
 from tui.screens import SCREEN_CLASSES
 from tui.textual_internals import calm_seconds, make_ahead, screens_by_mode
@@ -70,7 +71,18 @@ class Preloader:
             return
         for name in (*map(module_of, MODES), *READ_WITH):
             import_module(name)
+        self._follow_again()
         self._app.call_later(self._look_for_calm)
+
+    def _follow_again(self) -> None:
+        """Runs on other machines that nobody follows, as after this one was restarted, are followed again."""
+        project = self._app.project
+        if project is None or not any(job.sent_to() for job in project.run_folders()):
+            return
+        from engine.remote.start import follow_again
+
+        with suppress(LimnerError):
+            follow_again(project)
 
     def _look_for_calm(self) -> None:
         self._app.set_timer(CALM_SECONDS, self._make_next)

@@ -54,6 +54,20 @@ def home(tmp_path: Path) -> Project:
     return project
 
 
+def test_regularisation_images_travel_and_nothing_beside_them(home: Project, file: Path, tmp_path: Path) -> None:
+    folder = home.root / "reg" / "1_man"
+    folder.mkdir(parents=True)
+    (folder / "0001.png").write_bytes(os.urandom(3000))
+    (folder / "0001.txt").write_text("a man")
+    (home.root / "reg" / "notes.txt").write_text("mine")
+    bundle_project(home, file)
+    away = unbundle(file, tmp_path / "away").project
+    assert files_of(away.root / "reg") == {
+        "1_man/0001.png": (folder / "0001.png").read_bytes(),
+        "1_man/0001.txt": b"a man",
+    }
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "james.limner"

@@ -1,4 +1,4 @@
-"""Commands that look at runs: ``runs``, ``watch``. They read logs and nothing else, so they answer at once."""
+"""Commands that look at runs: ``runs``, ``watch``. They read logs, so they answer at once."""
 
 from __future__ import annotations
 
@@ -105,6 +105,9 @@ def _state(status: RunStatus) -> str:
 
 def _follow_again(project: Project) -> None:
     """Runs on other machines that nobody follows, as after this one was restarted, are followed again."""
+    if not any(job.sent_to() for job in project.run_folders()):
+        return
+    # Only then: it imports what a run is planned with.
     from engine.remote.start import follow_again
 
     for job in follow_again(project):
