@@ -30,7 +30,7 @@ from engine.lora.header import read_header
 from engine.project import Project
 from engine.remote.boxes import RemoteError, box_named
 from engine.remote.limner_there import ASKED, LimnerThere, RunThere
-from engine.remote.mirror import Mirror, Told
+from engine.remote.mirror import Mirror, Told, taken_in
 from engine.remote.ssh import BoxUnreachable, end
 
 LOOK_SECONDS = 0.2
@@ -38,6 +38,9 @@ LOOK_SECONDS = 0.2
 
 WAITS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before the next try after a line was cut; the last holds from then on."""
+
+SILENT_SECONDS = 20.0
+"""After so long without a line of the log the machine is asked whether the run's process lives."""
 
 SPARE_BYTES = 500_000_000
 """That stay free on the disk here."""
@@ -102,6 +105,10 @@ class Follower:
     def _begun(self) -> RunThere:
         """The run there: found, or sent and begun; one that died or was stopped there goes on."""
         there = self._there
+        if taken_in(self._context.folder.events_path) and not there.is_ours():
+            # Begun anew there, its log would be taken for the one that is half here.
+            what = f"{self._box.name} no longer has the run: its folder there is gone"
+            raise RemoteError(what, f"what came home is whole; begin a new one: limner train --on {self._box.name}")
         there.make_folder()
         if not there.is_open():
             self._phase("sending the dataset", 0, 1)
@@ -146,6 +153,8 @@ class _Following:
         self._coming: dict[int, tuple[Told, Future[bool]]] = {}
         self._ended: events.Job | None = None
         self._error: events.Error | None = None
+        self._heard = time.monotonic()
+        self._dead = False
 
     def to_the_end(self) -> events.Job:
         """Until the run's last word is here, and all files before it."""
@@ -160,6 +169,7 @@ class _Following:
                     self._pass_on()
                     self._take(lines, pool)
                     self._settle()
+                    self._look_for_life()
         finally:
             end(tail)
         assert self._ended is not None
@@ -177,6 +187,7 @@ class _Following:
             if self._ended is None:
                 raise self._there.ssh.unreachable("")
             return
+        self._heard, self._dead = time.monotonic(), False
         for told in self._mirror.feed(data):
             if told.is_strange:
                 self._context.emit(
@@ -192,6 +203,17 @@ class _Following:
                 elif isinstance(told.event, events.Error):
                     self._error = told.event
                 self._relay(told)
+
+    def _look_for_life(self) -> None:
+        """A process that dies without a word writes no last line: after a silence the machine is asked, twice."""
+        if self._ended is not None or time.monotonic() - self._heard < SILENT_SECONDS:
+            return
+        self._heard = time.monotonic()
+        run = self._there.newest()
+        gone = run is None or (run.id == self._run.id and run.state.ended)
+        if gone and self._dead:
+            self._ended = events.Job(JobState.FAILED, reason="the run's process there ended without a message")
+        self._dead = gone
 
     def _relay(self, told: Told) -> None:
         self._context.relay(told.line())

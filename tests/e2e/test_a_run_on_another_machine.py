@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,15 +55,25 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def kill(job: JobFolder) -> None:
     """The process here that follows it, as a machine that goes down does."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            words = (folder / "cmdline").read_bytes().decode().split("\0")
-            if "engine.jobs.worker" in words and str(job.path.resolve()) in words:
-                os.kill(int(folder.name), signal.SIGKILL)
+    kill_processes(lambda words: "engine.jobs.worker" in words and str(job.path.resolve()) in words)
     wait_until(lambda: not job.alive())
 
 
-def is_whole(job: JobFolder, epochs: int) -> None:
+def kill_there(box: Box) -> None:
+    """The run's process on the machine there."""
+    kill_processes(
+        lambda words: "engine.jobs.worker" in words and any(each.startswith(box.directory) for each in words)
+    )
+
+
+def kill_processes(wanted: Callable[[list[str]], bool]) -> None:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if wanted((folder / "cmdline").read_bytes().decode().split("\0")):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
+def is_whole(job: JobFolder, epochs: int, samples: bool = True) -> None:
     """Every checkpoint is here and whole, each told once, and the log has no line twice."""
     status = run_status(job)
     assert status.state is JobState.DONE, status.reason
@@ -73,7 +84,7 @@ def is_whole(job: JobFolder, epochs: int) -> None:
     steps = [event.step for event in told if isinstance(event, events.Step)]
     assert steps == sorted(set(steps))
     paths = [event.path for event in told if isinstance(event, (events.Checkpoint, events.Sample))]
-    assert len(paths) == len(set(paths)) == 2 * epochs
+    assert len(paths) == len(set(paths)) == epochs * (2 if samples else 1)
     assert all((job.path / path).is_file() for path in paths)
     ats = [json.loads(line)["at"] for line in job.events_path.read_text().splitlines() if '"at":' in line]
     assert len(ats) == len(set(ats)) == len(taken_in(job.events_path))
@@ -137,6 +148,39 @@ def test_a_run_there_is_paused_stopped_and_resumed_from_here(there: tuple[Box, S
     resume_training(project, job.id)
     wait(job)
     is_whole(job, 6)
+    assert left(box) == []
+
+
+def test_a_run_that_dies_there_is_told_and_can_be_resumed(there: tuple[Box, SshServer], project: Project) -> None:
+    """As where that machine was restarted, or its memory ran out."""
+    box, _ = there
+    job = start_training_on(project, box, {"training.epochs": 4, "training.repeats": 20, "training.sample_prompts": []})
+    wait_until(lambda: (run_status(job).step or 0) >= 3)
+    kill_processes(
+        lambda words: "engine.jobs.worker" in words and any(each.startswith(box.directory) for each in words)
+    )
+    wait_until(lambda: not job.alive())
+    status = run_status(job)
+    assert status.state is JobState.FAILED
+    assert status.reason == "box: the run's process there ended without a message"
+    resume_training(project, job.id)
+    wait_until(lambda: not job.alive())
+    is_whole(job, 4, samples=False)
+    assert left(box) == []
+
+
+def test_a_machine_that_lost_the_run_is_sent_no_other(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    job = start_training_on(project, box, {"training.epochs": 4, "training.repeats": 20})
+    wait_until(lambda: (run_status(job).step or 0) >= 2)
+    kill(job)
+    kill_processes(
+        lambda words: "engine.jobs.worker" in words and any(each.startswith(box.directory) for each in words)
+    )
+    shutil.rmtree(box.directory)
+    follow_again(project)
+    wait_until(lambda: run_status(job).state is JobState.FAILED)
+    assert "no longer has the run" in (run_status(job).reason or "")
     assert left(box) == []
 
 
