@@ -70,6 +70,9 @@ class Follower:
         self._there = LimnerThere(self._box, str(on["folder"]), context.folder.id)
         self._changes = dict(context.args.get("changes") or {})
         self._keep = bool(on.get("keep"))
+        weights = on.get("weights")
+        self._weights = Path(str(weights)) if weights else None
+        """The LoRA that the run goes on from."""
         self._run: RunThere | None = None
         self._cut = 0
 
@@ -116,14 +119,23 @@ class Follower:
                 bundle = Path(folder) / "project.limner"
                 bundle_project(self._project, bundle)
                 there.ssh.send(bundle, there.bundle, lambda done, all_: self._phase("sending the dataset", done, all_))
+            if self._weights is not None:
+                self._phase(f"sending {self._weights.name}", 0, 1)
+                there.ssh.send(self._weights, there.weights)
             there.open_bundle()
         run = there.newest()
         if run is None:
             self._phase(f"starting on {self._box.name}", 0, 1)
-            return there.begin(self._changes)
+            return there.begin(self._changes | self._start_from())
         if run.state.ended and not run.finished and self._run is None:
             there.resume(run)
         return run
+
+    def _start_from(self) -> dict[str, str]:
+        """The setting by which the run there goes on from the LoRA that was sent."""
+        if self._weights is None:
+            return {}
+        return {"training.network_weights": self._there.full_path(self._there.weights)}
 
     def _wait(self, error: BoxUnreachable) -> None:
         """Tells once that the line is cut, and rests before the next try. Raises RemoteError where it is to stop."""

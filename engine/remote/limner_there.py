@@ -68,6 +68,8 @@ class LimnerThere:
     def __init__(self, box: Box, folder: str, token: str) -> None:
         self.ssh, self.folder, self._token = Ssh(box), folder, token
         self.project, self.bundle = f"{folder}/project", f"{folder}/project.limner"
+        self.weights = f"{folder}/start-from.safetensors"
+        """Where the LoRA lies there that a run goes on from."""
         self._program = shlex.split(box.program)
 
     def make_folder(self) -> None:
@@ -77,6 +79,13 @@ class LimnerThere:
         self._must(self.ssh.shell(made, stdin=self._token.encode()), "make a folder")
         if not self.is_ours():
             raise RemoteError(f"{self.folder} on {self.ssh.box.name} is not this run's", "start the run anew")
+
+    def full_path(self, path: str) -> str:
+        """A path there, absolute. Raises RemoteError where nothing is there."""
+        found = self._must(self.ssh.run(["realpath", "-e", "--", path], most=10_000), "find a file").text.rstrip("\n")
+        if not (found.startswith("/") and found.isprintable()):
+            raise RemoteError(f"{self.ssh.box.name} tells of a file what can't be", "look at what answers there")
+        return found
 
     def is_ours(self) -> bool:
         """Whether the folder is there and marked as this run's."""

@@ -17,10 +17,12 @@ from engine.project import Project
 from engine.remote.boxes import Box, RemoteError
 from engine.settings import DEMO_BASES, Settings, with_changes
 from engine.storage.file_locks import file_lock
+from engine.storage.project_paths import expand_home
 from engine.training.planning.budget import check_budget
 from engine.training.planning.plan import training_set_of
 from engine.training.planning.sample_prompts import told_of_samples
 from engine.training.runs.start import refuse_second
+from engine.training.runs.start_from import check_start
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], ke
     """
     settings = with_changes(project.settings, dict(changes))
     _refuse_own_files(settings, changes)
+    weights = settings.training.network_weights
+    if weights is not None:
+        check_start(settings)
     told_of_samples(settings)
     check_budget(settings.training)
     training_set_of(project, project.settings)
@@ -78,7 +83,12 @@ def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], ke
         args = {
             "settings": settings.model_dump(mode="json"),
             "changes": dict(changes),
-            "on": {"box": box.name, "folder": there, "keep": keep},
+            "on": {
+                "box": box.name,
+                "folder": there,
+                "keep": keep,
+                "weights": str(expand_home(weights).resolve()) if weights is not None else None,
+            },
         }
         return start(folder, JobKind.TRAIN_REMOTE, project.root, args)
 
@@ -109,11 +119,10 @@ def _refuse_own_files(settings: Settings, changes: Mapping[str, Any]) -> None:
     if "base.model" not in changes and base.model not in DEMO_BASES and find_base(base).kind is not BaseKind.HUB:
         fix = "name one of the hub, or say where it lies there: --set base.model=/path/there"
         raise RemoteError(f"base.model is a path of this machine: {base.model}", fix)
-    own: dict[str, Path | str | None] = {
-        "base.vae": base.vae,
-        "base.config": base.config,
-        "training.network_weights": settings.training.network_weights,
-    }
+    own: dict[str, Path | str | None] = {"base.vae": base.vae, "base.config": base.config}
+    if settings.training.sample_base == "paint_with" and base.paint_with not in (None, *DEMO_BASES):
+        there = find_base(base.for_painting).kind is BaseKind.HUB
+        own["base.paint_with"] = None if there else base.paint_with
     for key, value in own.items():
         if value is not None and key not in changes:
             raise RemoteError(f"{key} is a file of this machine: {value}", f"leave it out for this run: --set {key}=")

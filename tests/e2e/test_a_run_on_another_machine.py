@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
@@ -27,7 +28,7 @@ from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training
 from tests.e2e.ssh import SshServer
 from tests.support.patience import wait_until
-from tests.support.small_project import small_project
+from tests.support.small_project import random_lora, small_project
 from tests.support.ssh_box import REPOSITORY, ssh_box
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
@@ -149,6 +150,21 @@ def test_a_run_there_is_paused_stopped_and_resumed_from_here(there: tuple[Box, S
     resume_training(project, job.id)
     wait(job)
     is_whole(job, 6)
+    assert left(box) == []
+
+
+@pytest.mark.long
+def test_the_lora_to_start_from_goes_along(there: tuple[Box, SshServer], project: Project, tmp_path: Path) -> None:
+    box, _ = there
+    lora = tmp_path / "it's mine.safetensors"
+    random_lora(lora)
+    changes = {"training.network_weights": str(lora), "training.learning_rate": 1e-12, "training.epochs": 1}
+    job = start_training_on(project, box, changes)
+    wait(job)
+    [checkpoint] = run_status(job).checkpoints
+    began, ended = load_file(lora), load_file(checkpoint)
+    assert began.keys() == ended.keys()
+    assert all(np.allclose(began[name], ended[name], atol=1e-3) for name in began)
     assert left(box) == []
 
 
