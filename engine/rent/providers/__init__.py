@@ -1,0 +1,1 @@
+"""Those who rent machines out, a module each."""
