@@ -20,15 +20,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from engine import events
 from engine.bundle.bundle import bundle_project
-from engine.errors import DiskFull, JobError
+from engine.errors import DiskFull, JobError, LimnerError
 from engine.events import JobState
 from engine.jobs.worker import Context
 from engine.lora.header import read_header
 from engine.project import Project
-from engine.remote.boxes import RemoteError, box_named
+from engine.remote.boxes import Box, RemoteError, box_named
 from engine.remote.limner_there import ASKED, LimnerThere, RunThere
 from engine.remote.mirror import Mirror, Told, taken_in
 from engine.remote.ssh import BoxUnreachable, end
@@ -49,69 +50,138 @@ TRIES = 3
 """How often a file is fetched that is not what it was said to be."""
 
 
+class Machine(Protocol):
+    """Where a run goes: one of the user's own machines, or one that is rented for it."""
+
+    name: str
+
+    def box(self) -> Box:
+        """The machine, ready to be asked. Raises BoxUnreachable where trying again may help, or LimnerError."""
+
+    def look(self, lost: bool) -> None:
+        """Called every now and then while the run is followed, or while the line is cut (``lost``).
+
+        Raises:
+            RemoteError: the machine is gone for good.
+        """
+
+    def known_end(self) -> events.Job | None:
+        """How the run ended, where an earlier process got so far and only the machine is still to be left."""
+
+    def leave(self, there: LimnerThere | None, ended: events.Job) -> None:
+        """All of the run is here. ``there`` is None where its end was known already."""
+
+    def give_up(self, error: LimnerError) -> None:
+        """The run can't be followed any more."""
+
+
+class OwnMachine:
+    """A machine of the user's own list.
+
+    Args:
+        context: the job.
+    """
+
+    def __init__(self, context: Context) -> None:
+        on = context.args["on"]
+        self._context, self._keep = context, bool(on.get("keep"))
+        self.name = str(on["box"])
+
+    def box(self) -> Box:
+        """As the list has it now."""
+        return box_named(self.name)
+
+    def look(self, lost: bool) -> None:
+        """It is the user's to look after."""
+
+    def known_end(self) -> events.Job | None:
+        """It is looked up there."""
+        return None
+
+    def leave(self, there: LimnerThere | None, ended: events.Job) -> None:
+        """Removes the project there, unless it is to stay or the run can go on from it."""
+        finished = ended.state is JobState.DONE and ended.reason is None
+        if not finished:
+            resume = f"limner resume {self._context.folder.id}"
+            self._context.emit(events.Warning(f"what the run can go on from stays on {self.name}: {resume}"))
+        elif not self._keep and there is not None:
+            try:
+                there.remove()
+            except RemoteError as error:
+                self._context.emit(events.Warning(f"the project stays on {self.name}: {error.what}", ""))
+
+    def give_up(self, error: LimnerError) -> None:
+        """The run there goes on, and can be followed again."""
+
+
 def work(context: Context) -> None:
     """Follows the run to its end. Raises what ended it there, in the words of there."""
+    end_at_signals()
+    Follower(context, OwnMachine(context)).follow()
+
+
+def end_at_signals() -> None:
+    """A follower that is asked to end does so at once: the run goes on, and another follower takes it up again."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
-    Follower(context).follow()
 
 
 class Follower:
     """One run on another machine.
 
     Args:
-        context: the job; its order's ``on`` says which machine and which folder there.
+        context: the job; its order's ``on`` says which folder there.
+        machine: where the run goes.
     """
 
-    def __init__(self, context: Context) -> None:
-        self._context, self._project = context, Project(context.project)
+    def __init__(self, context: Context, machine: Machine) -> None:
+        self._context, self._project, self._machine = context, Project(context.project), machine
         on = context.args["on"]
-        self._box = box_named(str(on["box"]))
-        self._there = LimnerThere(self._box, str(on["folder"]), context.folder.id)
+        self._folder = str(on["folder"])
         self._changes = dict(context.args.get("changes") or {})
-        self._keep = bool(on.get("keep"))
         weights = on.get("weights")
         self._weights = Path(str(weights)) if weights else None
         """The LoRA that the run goes on from."""
+        self._there: LimnerThere | None = None
         self._run: RunThere | None = None
         self._cut = 0
 
     def follow(self) -> None:
         """To the end, whatever the line does."""
+        try:
+            ended = self._machine.known_end() or self._to_the_end()
+        except DiskFull:
+            # What is not here yet is still there.
+            raise
+        except LimnerError as error:
+            self._machine.give_up(error)
+            raise
+        self._machine.leave(self._there, ended)
+        if ended.state is JobState.FAILED:
+            raise JobError(f"{self._machine.name}: {ended.reason or 'the run failed'}", "")
+        self._context.reason = ended.reason
+
+    def _to_the_end(self) -> events.Job:
         while True:
             try:
-                ended = self._once()
+                return self._once()
             except BoxUnreachable as error:
                 self._wait(error)
-                continue
-            break
-        finished = ended.state is JobState.DONE and ended.reason is None
-        if finished and not self._keep:
-            self._clean_up()
-        elif not finished:
-            self._context.emit(
-                events.Warning(
-                    f"what the run can go on from stays on {self._box.name}: limner resume {self._context.folder.id}"
-                )
-            )
-        if ended.state is JobState.FAILED:
-            raise JobError(f"{self._box.name}: {ended.reason or 'the run failed'}", "")
-        self._context.reason = ended.reason
 
     def _once(self) -> events.Job:
         """All that is to do while the line holds. Returns the run's last word."""
-        run = self._begun()
+        self._there = LimnerThere(self._machine.box(), self._folder, self._context.folder.id)
+        run = self._begun(self._there)
         self._run = run
         self._cut = 0
-        return _Following(self._context, self._there, run).to_the_end()
+        return _Following(self._context, self._machine, self._there, run).to_the_end()
 
-    def _begun(self) -> RunThere:
+    def _begun(self, there: LimnerThere) -> RunThere:
         """The run there: found, or sent and begun; one that died or was stopped there goes on."""
-        there = self._there
         if taken_in(self._context.folder.events_path) and not there.is_ours():
             # Begun anew there, its log would be taken for the one that is half here.
-            what = f"{self._box.name} no longer has the run: its folder there is gone"
-            raise RemoteError(what, f"what came home is whole; begin a new one: limner train --on {self._box.name}")
+            what = f"{self._machine.name} no longer has the run: its folder there is gone"
+            raise RemoteError(what, f"what came home is whole; begin a new one: limner train --on {self._machine.name}")
         there.make_folder()
         if not there.is_open():
             self._phase("sending the dataset", 0, 1)
@@ -125,17 +195,17 @@ class Follower:
             there.open_bundle()
         run = there.newest()
         if run is None:
-            self._phase(f"starting on {self._box.name}", 0, 1)
-            return there.begin(self._changes | self._start_from())
+            self._phase(f"starting on {self._machine.name}", 0, 1)
+            return there.begin(self._changes | self._start_from(there))
         if run.state.ended and not run.finished and self._run is None:
             there.resume(run)
         return run
 
-    def _start_from(self) -> dict[str, str]:
+    def _start_from(self, there: LimnerThere) -> dict[str, str]:
         """The setting by which the run there goes on from the LoRA that was sent."""
         if self._weights is None:
             return {}
-        return {"training.network_weights": self._there.full_path(self._there.weights)}
+        return {"training.network_weights": there.full_path(there.weights)}
 
     def _wait(self, error: BoxUnreachable) -> None:
         """Tells once that the line is cut, and rests before the next try. Raises RemoteError where it is to stop."""
@@ -143,14 +213,9 @@ class Follower:
             self._context.emit(events.Warning(f"{error.what}; it is tried again, and the run there goes on", ""))
         if self._context.should_stop():
             raise RemoteError(f"{error.what}: the run there goes on", error.fix)
+        self._machine.look(lost=True)
         time.sleep(WAITS[min(self._cut, len(WAITS) - 1)])
         self._cut += 1
-
-    def _clean_up(self) -> None:
-        try:
-            self._there.remove()
-        except RemoteError as error:
-            self._context.emit(events.Warning(f"the project stays on {self._box.name}: {error.what}", ""))
 
     def _phase(self, name: str, done: int, total: int) -> None:
         self._context.emit(events.Phase(name, done, total))
@@ -159,8 +224,8 @@ class Follower:
 class _Following:
     """A run there while the line holds."""
 
-    def __init__(self, context: Context, there: LimnerThere, run: RunThere) -> None:
-        self._context, self._there, self._run = context, there, run
+    def __init__(self, context: Context, machine: Machine, there: LimnerThere, run: RunThere) -> None:
+        self._context, self._machine, self._there, self._run = context, machine, there, run
         self._mirror = Mirror(context.folder)
         self._coming: dict[int, tuple[Told, Future[bool]]] = {}
         self._ended: events.Job | None = None
@@ -182,6 +247,7 @@ class _Following:
                     self._take(lines, pool)
                     self._settle()
                     self._look_for_life()
+                    self._machine.look(lost=False)
         finally:
             end(tail)
         assert self._ended is not None

@@ -32,7 +32,7 @@ class OfferGone(RentError):
 
 
 class Unsure(RentError):
-    """Nobody knows whether what was asked was done: no answer came, or a server's error. Asking again may do it twice."""
+    """Nobody knows whether it was done: no answer came, or a server's error. Asking again may do it twice."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Order:
     token: str
     """Goes into ``TOKEN_VARIABLE`` there."""
     boot: str
-    """A shell script of at most ``LONGEST_BOOT`` letters that it runs when it starts, where the provider can do that."""
+    """A shell script of at most ``LONGEST_BOOT`` letters that it runs when it starts, where the provider can."""
     disk_gb: int
     most_per_hour: float
     """A dearer machine is refused: prices change between an offer and its order."""
@@ -151,10 +151,10 @@ class Provider(Protocol):
         """All machines of the account, whoever created them. Raises KeyMissing, RentError."""
 
     def look(self, id: str) -> Instance | None:
-        """A machine; None where the provider says that there is none of that id any more. Raises KeyMissing, RentError."""
+        """A machine; None where the provider says that there is none of that id. Raises KeyMissing, RentError."""
 
     def end(self, id: str) -> None:
-        """Asks for a machine's end, disk included; one that is gone already is no error. ``look`` tells whether it came.
+        """Asks for a machine's end, disk included; that it is gone already is no error. ``look`` tells whether it is.
 
         Raises:
             KeyMissing, RentError: it was refused, or nobody knows.
