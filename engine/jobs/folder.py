@@ -50,9 +50,14 @@ class JobKind(StrEnum):
     CAPTION = "caption"
     TRAIN = "train"
     TRAIN_REMOTE = "train-remote"
+    TRAIN_RENTED = "train-rented"
     PROBE = "probe"
     PAINT = "paint"
     LIKENESS = "likeness"
+
+
+ELSEWHERE = frozenset({JobKind.TRAIN_REMOTE, JobKind.TRAIN_RENTED})
+"""Jobs that follow what is done on another machine."""
 
 
 class Request(StrEnum):
@@ -123,13 +128,14 @@ class JobFolder:
             raise JobError(f"{self.path} is not a job's folder", "give the folder of a run") from error
 
     def sent_to(self) -> str | None:
-        """The machine of the user's own list that the work was sent to; None: it is done here, or nobody can tell."""
+        """The machine that the work was sent to: of the user's own list, or rented; None: it is done here, or nobody
+        can tell."""
         try:
             order = self.read_order()
         except JobError:
             return None
         on = order.args.get("on")
-        name = on.get("box") if order.kind is JobKind.TRAIN_REMOTE and isinstance(on, dict) else None
+        name = on.get("box") if order.kind in ELSEWHERE and isinstance(on, dict) else None
         return name if isinstance(name, str) else None
 
     def alive(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from engine import events
 from engine.errors import JobError
-from engine.jobs.folder import EventTail, JobFolder, JobKind, this_machine
+from engine.jobs.folder import ELSEWHERE, EventTail, JobFolder, JobKind, this_machine
 from engine.jobs.machine import boot_id
 
 POLL_SECONDS = 0.1
@@ -51,7 +51,7 @@ def _go_on(job: JobFolder) -> str:
         kind = job.read_order().kind
     except JobError:
         return ""
-    return f"; resume it with: limner resume {job.id}" if kind in (JobKind.TRAIN, JobKind.TRAIN_REMOTE) else ""
+    return f"; resume it with: limner resume {job.id}" if kind is JobKind.TRAIN or kind in ELSEWHERE else ""
 
 
 def state(job: JobFolder) -> events.Job:

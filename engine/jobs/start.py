@@ -14,7 +14,7 @@ from typing import Any
 from engine import TELEMETRY_OFF, events
 from engine.errors import JobError, LimnerError
 from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
-from engine.secrets import IMMICH_KEY_VARIABLE, PASSWORD_VARIABLE
+from engine.secrets import IMMICH_KEY_VARIABLE, PASSWORD_VARIABLE, RENT_KEY_VARIABLES
 from engine.storage.liveness_locks import take
 from engine.storage.os_errors import explained
 from engine.storage.own_files import open_own
@@ -98,6 +98,7 @@ NEEDED_BY: dict[str, frozenset[JobKind]] = {
     PASSWORD_VARIABLE: _ASK_THE_LIBRARY,
     IMMICH_KEY_VARIABLE: _ASK_THE_LIBRARY,
     "LIMNER_LLM_KEY": frozenset({JobKind.CAPTION}),
+    **{name: frozenset({JobKind.TRAIN_RENTED}) for names in RENT_KEY_VARIABLES.values() for name in names},
 }
 """Secrets that may stand in our environment, and the jobs that have a use for them."""
 
@@ -128,6 +129,9 @@ def _is_given(name: str, kind: JobKind, from_a_hub: bool) -> bool:
         return kind in NEEDED_BY[name]
     if name in HUB_TOKENS:
         return from_a_hub
+    if name == "SSH_AUTH_SOCK":
+        # The user's agent may hold the key that gets into a machine of the user's own.
+        return kind is JobKind.TRAIN_REMOTE
     return _OTHERS_SECRETS.search(name) is None
 
 

@@ -13,6 +13,7 @@ WORK: dict[JobKind, str] = {
     JobKind.CAPTION: "engine.dataset.captions.job:work",
     JobKind.TRAIN: "engine.training.job:work",
     JobKind.TRAIN_REMOTE: "engine.remote.follower:work",
+    JobKind.TRAIN_RENTED: "engine.rent.work:work",
     JobKind.PROBE: "engine.training.probe:work",
     JobKind.PAINT: "engine.pictures.painting.worker:work",
     JobKind.LIKENESS: "engine.pictures.likeness.job:work",

@@ -62,16 +62,13 @@ def _tools(ssh: Ssh) -> Check:
 
 
 def _limner(box: Box, version: Answer) -> Check:
-    wanted = f"limner=={__version__}"
-    install = f"python3 -m venv --system-site-packages limner-env && limner-env/bin/pip install {wanted}"
-    again = f"limner remote add {box.name} {box.address} --program limner-env/bin/limner"
+    fix = f"limner remote check {box.name} --install"
     if version.code:
-        # With the box's own packages in sight, pip keeps its torch, which fits its driver.
-        return Check("limner", False, f"{box.program} is not there", f"there: {install}; here: {again}", needed=True)
+        return Check("limner", False, f"{box.program} is not there", fix, needed=True)
     words = version.text.split()
     there = words[-1][:40] if words else "?"
     if there != __version__:
-        return Check("limner", False, f"{there} there, {__version__} here", f"there: pip install {wanted}")
+        return Check("limner", False, f"{there} there, {__version__} here", fix)
     return Check("limner", True, there)
 
 

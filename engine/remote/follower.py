@@ -16,11 +16,12 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine import events
 from engine.bundle.bundle import bundle_project
@@ -58,6 +59,9 @@ class Machine(Protocol):
     def box(self) -> Box:
         """The machine, ready to be asked. Raises BoxUnreachable where trying again may help, or LimnerError."""
 
+    def settings(self) -> Mapping[str, Any]:
+        """Dotted settings that a run there has besides its own."""
+
     def look(self, lost: bool) -> None:
         """Called every now and then while the run is followed, or while the line is cut (``lost``).
 
@@ -90,6 +94,10 @@ class OwnMachine:
     def box(self) -> Box:
         """As the list has it now."""
         return box_named(self.name)
+
+    def settings(self) -> Mapping[str, Any]:
+        """None."""
+        return {}
 
     def look(self, lost: bool) -> None:
         """It is the user's to look after."""
@@ -196,7 +204,7 @@ class Follower:
         run = there.newest()
         if run is None:
             self._phase(f"starting on {self._machine.name}", 0, 1)
-            return there.begin(self._changes | self._start_from(there))
+            return there.begin({**self._changes, **self._start_from(there), **self._machine.settings()})
         if run.state.ended and not run.finished and self._run is None:
             there.resume(run)
         return run

@@ -7,10 +7,12 @@ SHA-256 is the one that was told before.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import selectors
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +33,10 @@ SILENT = ("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3")
 """A line that says nothing for half a minute is taken for cut."""
 
 PIECE = 1 << 20
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+"""Of ``linux/prctl.h``."""
 
 NO_ANSWER = 255
 """ssh's own exit status where it could not connect, or lost the line."""
@@ -115,7 +121,12 @@ class Ssh:
         """Begins a shell's command there and returns at once. Raises RemoteError where there is no ssh here."""
         try:
             return subprocess.Popen(
-                self.words(command), stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+                self.words(command),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                preexec_fn=_end_with_us,
             )
         except FileNotFoundError:
             raise RemoteError("ssh is not installed here", "install it: apt install openssh-client") from None
@@ -157,14 +168,23 @@ class Ssh:
             offset = 0
         if offset < size:
             self._pour(path, offset, size, part, tell)
-        check = f"{digest}  {part}\n".encode()
-        proven = self.run(["sha256sum", "--check", "--status"], stdin=check)
-        if proven.code:
-            self.run(["rm", "-f", "--", part])
+        whole = self._is_whole(part, digest)
+        if offset and not whole:
+            # What an earlier try left was another file's beginning.
+            self._pour(path, 0, size, part, tell)
+            whole = self._is_whole(part, digest)
+        if not whole:
             raise RemoteError(f"{path.name} did not arrive whole at {self.box.name}", "try again")
         moved = self.run(["mv", "-f", "--", part, there])
         if moved.code:
             raise RemoteError(f"{self.box.name} can't keep {there}: {moved.last_words}", "look at its disk")
+
+    def _is_whole(self, part: str, digest: str) -> bool:
+        """Whether what arrived is what was sent; what is not is removed."""
+        whole = self.run(["sha256sum", "--check", "--status"], stdin=f"{digest}  {part}\n".encode()).code == 0
+        if not whole:
+            self.run(["rm", "-f", "--", part])
+        return whole
 
     def _pour(self, path: Path, offset: int, size: int, part: str, tell: Callable[[int, int], None]) -> None:
         with path.open("rb") as file:
@@ -230,6 +250,11 @@ class Ssh:
             end(process)
         if left > 0:
             raise self.unreachable(err.decode("utf-8", "replace"))
+
+
+def _end_with_us() -> None:
+    """In the child: it ends when we do, even when we are killed. Else an ssh that waits for a log would wait on."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def digest_of(path: Path) -> str:

@@ -66,6 +66,25 @@ def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], ke
         DatasetError, TrainingError, ProjectError, PromptError: as for a run here.
         JobError: a run of this project is alive.
     """
+    on = {"box": box.name, "keep": keep}
+    return begin_elsewhere(project, JobKind.TRAIN_REMOTE, box.directory, on, changes)
+
+
+def begin_elsewhere(
+    project: Project, kind: JobKind, directory: str, on: Mapping[str, Any], changes: Mapping[str, Any]
+) -> JobFolder:
+    """Starts the job that follows a run on a machine that ``on`` describes.
+
+    Args:
+        project: the project.
+        kind: the job's.
+        directory: where projects go there.
+        on: what the job is to know of the machine, as JSON; ``box`` is its name for people.
+        changes: dotted settings for this run alone.
+
+    Raises:
+        The same as ``start_training_on``.
+    """
     settings = with_changes(project.settings, dict(changes))
     _refuse_own_files(settings, changes)
     weights = settings.training.network_weights
@@ -79,18 +98,16 @@ def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], ke
         refuse_second(project)
         folder = project.new_run_folder()
         name = re.sub(r"[^\w.-]+", "_", project.root.name, flags=re.ASCII)[:40]
-        there = f"{box.directory.rstrip('/')}/{name}-{folder.name}"
         args = {
             "settings": settings.model_dump(mode="json"),
             "changes": dict(changes),
             "on": {
-                "box": box.name,
-                "folder": there,
-                "keep": keep,
+                **on,
+                "folder": f"{directory.rstrip('/')}/{name}-{folder.name}",
                 "weights": str(expand_home(weights).resolve()) if weights is not None else None,
             },
         }
-        return start(folder, JobKind.TRAIN_REMOTE, project.root, args)
+        return start(folder, kind, project.root, args)
 
 
 def follow_again(project: Project) -> list[JobFolder]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +24,7 @@ from engine.remote.start import follow_again, start_training_on
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training
 from tests.e2e.ssh import SshServer
+from tests.support.kill_processes import kill_job, kill_processes
 from tests.support.patience import wait_until
 from tests.support.small_project import random_lora, small_project
 from tests.support.ssh_box import REPOSITORY, ssh_box
@@ -51,13 +49,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     yield project
     for job in project.run_folders():
         if job.alive():
-            kill(job)
-
-
-def kill(job: JobFolder) -> None:
-    """The process here that follows it, as a machine that goes down does."""
-    kill_processes(lambda words: "engine.jobs.worker" in words and str(job.path.resolve()) in words)
-    wait_until(lambda: not job.alive())
+            kill_job(job)
 
 
 def kill_there(box: Box) -> None:
@@ -65,13 +57,6 @@ def kill_there(box: Box) -> None:
     kill_processes(
         lambda words: "engine.jobs.worker" in words and any(each.startswith(box.directory) for each in words)
     )
-
-
-def kill_processes(wanted: Callable[[list[str]], bool]) -> None:
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if wanted((folder / "cmdline").read_bytes().decode().split("\0")):
-                os.kill(int(folder.name), signal.SIGKILL)
 
 
 def is_whole(job: JobFolder, epochs: int, samples: bool = True, again: bool = False) -> None:
@@ -124,7 +109,7 @@ def test_the_machine_here_is_killed_and_catches_up(there: tuple[Box, SshServer],
     box, _ = there
     job = start_training_on(project, box, {"training.epochs": 4, "training.repeats": 10})
     wait_until(lambda: (run_status(job).step or 0) >= 3)
-    kill(job)
+    kill_job(job)
     assert follow_again(project) == [job]
     wait(job)
     is_whole(job, 4)
@@ -191,7 +176,7 @@ def test_a_machine_that_lost_the_run_is_sent_no_other(there: tuple[Box, SshServe
     box, _ = there
     job = start_training_on(project, box, {"training.epochs": 4, "training.repeats": 20})
     wait_until(lambda: (run_status(job).step or 0) >= 2)
-    kill(job)
+    kill_job(job)
     kill_processes(
         lambda words: "engine.jobs.worker" in words and any(each.startswith(box.directory) for each in words)
     )

@@ -21,6 +21,7 @@ def remote() -> None:
 @click.option("--directory", default="limner", show_default=True, help="Where projects go there.")
 @click.option("--program", default="limner", show_default=True, help="How Limner is called there.")
 @click.option("--ssh-config", type=click.Path(path_type=Path), help="A configuration file for ssh; default: your own.")
+@click.option("--install", is_flag=True, help="Install this Limner there first; its torch stays.")
 @json_option
 @click.pass_context
 def add(
@@ -30,6 +31,7 @@ def add(
     directory: str,
     program: str,
     ssh_config: Path | None,
+    install: bool,
     as_json: bool,
 ) -> None:
     """Add the machine at ADDRESS as NAME, and check it.
@@ -40,7 +42,7 @@ def add(
     config = str(ssh_config.resolve()) if ssh_config is not None else None
     box = read_address(name, address, directory=directory, program=program, ssh_config=config)
     keep_box(box)
-    _tell(context, box, as_json)
+    _tell(context, _installed(box) if install else box, as_json)
 
 
 @remote.command(name="list")
@@ -61,11 +63,13 @@ def list_(as_json: bool) -> None:
 
 @remote.command()
 @click.argument("name")
+@click.option("--install", is_flag=True, help="Install this Limner there first, or update it; its torch stays.")
 @json_option
 @click.pass_context
-def check(context: click.Context, name: str, as_json: bool) -> None:
+def check(context: click.Context, name: str, install: bool, as_json: bool) -> None:
     """Check whether NAME can train: ssh, Limner, GPU, torch, disk, clock."""
-    _tell(context, box_named(name), as_json)
+    box = box_named(name)
+    _tell(context, _installed(box) if install else box, as_json)
 
 
 @remote.command()
@@ -74,6 +78,15 @@ def remove(name: str) -> None:
     """Forget NAME. Nothing is done there."""
     forget_box(name)
     echo(name)
+
+
+def _installed(box: Box) -> Box:
+    """The machine with this Limner on it, and where it is there, as the list keeps it."""
+    from engine.remote.install import install
+
+    found = install(box, lambda words: narrate(f"{words[0].upper()}{words[1:]} …"))
+    keep_box(found)
+    return found
 
 
 def _tell(context: click.Context, box: Box, as_json: bool) -> None:
