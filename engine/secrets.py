@@ -20,6 +20,12 @@ PASSWORD_VARIABLE = "LIMNER_DB_PASSWORD"
 IMMICH_KEY_VARIABLE = "LIMNER_IMMICH_KEY"
 """The environment's variable that holds an API key of Immich's."""
 
+RENT_KEY_VARIABLES = {
+    "runpod": ("LIMNER_RUNPOD_KEY", "RUNPOD_API_KEY"),
+    "vast": ("LIMNER_VAST_KEY", "VAST_API_KEY"),
+}
+"""By provider of rented machines: the environment's variables that hold its API key, the first that is set counts."""
+
 HIDDEN = "•••"
 """Stands where a secret stood."""
 

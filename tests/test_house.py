@@ -34,7 +34,7 @@ LARGER = {
 
 FULLER = {
     "engine/models": (17, "what all families share, beside a folder for each"),
-    "tui/cli/commands": (23, "a module for each word after `limner`"),
+    "tui/cli/commands": (24, "a module for each word after `limner`"),
 }
 
 

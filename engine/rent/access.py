@@ -89,13 +89,13 @@ def token_for(label: str) -> str:
     return hmac.new(private, label.encode(), hashlib.sha256).hexdigest()
 
 
-def box_of(label: str, name: str, host: str, port: int, user: str, program: str) -> Box:
+def box_of(label: str, host: str, port: int, user: str, program: str) -> Box:
     """A rented machine as ssh reaches it."""
     folder = rent_folder() / label
     folder.mkdir(mode=0o700, exist_ok=True)
     config = folder / "config"
     write_text(config, _CONFIG.format(key=rent_folder() / "key", hosts=folder / "known_hosts"))
-    return Box(name, host, user, port, program=program, ssh_config=str(config))
+    return Box(label, host, user, port, program=program, ssh_config=str(config))
 
 
 def prove(ssh: Ssh, label: str) -> None:

@@ -16,11 +16,13 @@ WAITS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 CONFIRM_SECONDS = 300.0
 """For so long its end is asked for and looked for."""
 
-ASKED_SECONDS = 900.0
-"""A machine that is not listed so long after it was asked for was never made."""
+UNLISTED_SECONDS = 300.0
+"""A machine whose creation nobody answered, and that is not listed so long after, was never made."""
 
 
-def end_rental(rental: Rental, provider: Provider, seconds: float = CONFIRM_SECONDS) -> Rental:
+def end_rental(
+    rental: Rental, provider: Provider, seconds: float = CONFIRM_SECONDS, unlisted: float = UNLISTED_SECONDS
+) -> Rental:
     """Asks for a machine's end until the provider says that it is gone. Returns what the record says then: its stage
     is ``ENDED``, or ``ENDING`` with the problem.
 
@@ -28,12 +30,13 @@ def end_rental(rental: Rental, provider: Provider, seconds: float = CONFIRM_SECO
         rental: the machine.
         provider: who rents it out.
         seconds: for how long it is tried.
+        unlisted: seconds after which one was never made whose creation nobody answered, and that is not listed.
     """
     until = time.monotonic() + seconds
     rental = change(rental.label, stage=Stage.ENDING, problem="")
     tried = 0
     while True:
-        problem = _asked(rental, provider)
+        problem = _asked(rental, provider, unlisted)
         if problem is None:
             return _gone(rental)
         if time.monotonic() >= until:
@@ -42,10 +45,32 @@ def end_rental(rental: Rental, provider: Provider, seconds: float = CONFIRM_SECO
         tried += 1
 
 
-def _asked(rental: Rental, provider: Provider) -> str | None:
+def end_unrecorded(listed: Listed, provider: Provider, seconds: float = CONFIRM_SECONDS) -> str | None:
+    """Ends a machine that no record here has. Returns the problem, or None where the provider says that it is gone."""
+    until = time.monotonic() + seconds
+    tried = 0
+    while True:
+        try:
+            found = [each.id for each in provider.instances() if each.label == listed.label]
+            if not found:
+                return None
+            for each in found:
+                provider.end(each)
+            problem = f"{provider.title} still lists it"
+        except RentError as error:
+            problem = error.what
+        if time.monotonic() >= until:
+            return problem
+        time.sleep(WAITS[min(tried, len(WAITS) - 1)])
+        tried += 1
+
+
+def _asked(rental: Rental, provider: Provider, unlisted: float) -> str | None:
     """Asks once. None: it is gone."""
     try:
         found = _with_its_label(rental, provider)
+        if not found and rental.id is None and time.time() - rental.asked < unlisted:
+            return "no answer came when it was asked for, and it is not listed"
         if not found:
             return None
         for each in found:
@@ -122,7 +147,7 @@ def _of_one(provider: Provider, known: Sequence[Rental], there: Sequence[Instanc
             if rental.stage is Stage.ASKED:
                 rental = change(rental.label, stage=Stage.RENTED, id=instance.id)
             found.append(_listed(rental, instance, instance.said))
-        elif rental.stage is Stage.ASKED and time.time() - rental.asked < ASKED_SECONDS:
+        elif rental.id is None and time.time() - rental.asked < UNLISTED_SECONDS:
             found.append(_listed(rental, None, "no answer came, and it is not listed"))
         else:
             _gone(rental)

@@ -56,7 +56,7 @@ def start_script(lease: Lease, own_end: SelfEnd, directory: str) -> str:
     return script
 
 
-def test_command(own_end: SelfEnd) -> str:
+def trial_command(own_end: SelfEnd) -> str:
     """A shell's command there that prints the HTTP status with which the provider answers the machine's own key."""
     test = json.dumps({"test": True, "address": own_end.address, **_variables(own_end)})
     return f"cd ~ && python3 {_FILE} {shlex.quote(test)}"

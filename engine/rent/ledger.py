@@ -13,9 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from engine.jobs.folder import JobFolder
+from engine.rent.ledger_file import ledger_file
 from engine.rent.provider import LABEL_PREFIX, RentError
 from engine.storage.atomic_files import sync_folder, write_text
 from engine.storage.file_locks import file_lock
@@ -62,6 +61,8 @@ class Rental:
     run: str
     """The folder of the run that it is for."""
     stage: Stage = Stage.ASKED
+    offer: str = ""
+    """The offer that it came from."""
     id: str | None = None
     """As its provider calls it."""
     ended: float | None = None
@@ -92,11 +93,6 @@ class Rental:
     def followed(self) -> bool:
         """Whether a process here looks after it."""
         return JobFolder(Path(self.run)).alive()
-
-
-def ledger_file() -> Path:
-    """Where the record is."""
-    return Path(platformdirs.user_state_dir("limner", appauthor=False)) / "rentals.json"
 
 
 def rentals() -> list[Rental]:
@@ -185,7 +181,7 @@ def _notice(rental: Rental, now: float) -> str | None:
 def _read(record: Any) -> Rental:
     known = {each.name for each in fields(Rental)}
     rental = Rental(**{key: value for key, value in record.items() if key in known})
-    for text in (rental.label, rental.provider, rental.card, rental.run, rental.program, rental.problem):
+    for text in (rental.label, rental.provider, rental.card, rental.run, rental.program, rental.problem, rental.offer):
         if not isinstance(text, str):
             raise TypeError(text)
     for number in (rental.price, rental.asked, rental.ends, rental.ended):

@@ -78,8 +78,6 @@ class Order:
     boot: str
     """A shell script of at most ``LONGEST_BOOT`` letters that it runs when it starts, where the provider can."""
     disk_gb: int
-    most_per_hour: float
-    """A dearer machine is refused: prices change between an offer and its order."""
 
 
 class InstanceState(Enum):
@@ -142,7 +140,7 @@ class Provider(Protocol):
             its id.
 
         Raises:
-            OfferGone: it is not to be had any more, or costs more than the order allows; nothing was created.
+            OfferGone: it is not to be had any more; nothing was created.
             Unsure: it may have been created: only ``instances`` tells.
             KeyMissing, RentError: nothing was created.
         """

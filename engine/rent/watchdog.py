@@ -32,6 +32,8 @@ def ask(order: dict[str, Any], method: str) -> int:
     try:
         request = Request(order["address"].replace("{id}", variable(order["id"])), method=method)
         request.add_header("Authorization", "Bearer " + variable(order["key"]))
+        # What answers for RunPod refuses urllib's own name.
+        request.add_header("User-Agent", "limner")
         with urlopen(request, timeout=30) as answer:
             return int(answer.status)
     except HTTPError as error:

@@ -38,6 +38,10 @@ BOXES_DOCTOR = "hostile/test_hostile_boxes.py::test_a_doctor_that_talks_nonsense
 BOXES_RUNS = "hostile/test_hostile_boxes.py::test_a_list_of_runs_that_is_none_is_refused_in_a_line"
 BOXES_LOG = "hostile/test_hostile_boxes.py::test_what_is_no_line_of_a_log_is_passed_over"
 
+PROVIDERS = "hostile/test_hostile_providers.py::test_any_answer_is_taken_or_refused_in_a_line"
+RENTALS = "hostile/test_hostile_providers.py::test_a_damaged_record_is_kept_aside_and_told_first"
+INSTALLING = "hostile/test_hostile_providers.py::test_a_python_that_talks_nonsense_is_none"
+
 OURS = "our own: it comes with Limner, or this machine says it"
 """In place of a test: no stranger writes it."""
 
@@ -111,6 +115,13 @@ FILES: dict[str, str] = {
     "engine.remote.check": BOXES_DOCTOR,
     "engine.remote.limner_there": BOXES_RUNS,
     "engine.remote.mirror": BOXES_LOG,
+    "engine.remote.own_wheel": OURS,
+    "engine.rent.access": OURS,
+    "engine.rent.lease": OURS,
+    "engine.rent.ledger": RENTALS,
+    "engine.rent.providers.api": PROVIDERS,
+    # Runs on the rented machine, which is whose it is.
+    "engine.rent.watchdog": OURS,
     "engine.settings.file": FILES_TEST,
     "engine.settings.renamed": FILES_TEST,
     "engine.settings.form": "hostile/test_hostile_logs.py::test_toml_of_endless_depth_is_refused_at_once",
@@ -153,6 +164,8 @@ SERVERS: dict[str, str] = {
     "engine.library.web.session": HTTP,
     "engine.library.photoprism_sql.opening": DATABASES,
     "engine.llm.server": MODEL_SERVER,
+    "engine.rent.providers.api": "hostile/test_hostile_providers.py::test_an_answer_without_end_is_given_up",
+    "engine.rent.watchdog": OURS,
     "engine.network.deadlines": ENDLESS,
     "engine.network.resolving": RESOLVING,
     "engine.library.photoprism_sql.bounded_mysql": DATABASES,
@@ -171,6 +184,9 @@ TEXTS: dict[str, str] = {
     "engine.lora.conversion.convert": LONG,
     # A folder's own name, and what has a bound in its pattern.
     "engine.remote.start": OURS,
+    "engine.remote.install": INSTALLING,
+    "engine.rent.lease": OURS,
+    "engine.rent.providers.fields": PROVIDERS,
     "engine.remote.limner_there": "hostile/test_hostile_boxes.py::test_a_run_s_name_that_climbs_or_commands_is_refused",
     # The words of an error, and an address that is redirected to: both are cut short before.
     "engine.library.immich.session": "hostile/test_hostile_immich.py::test_errors_words_are_short_and_whole",

@@ -130,6 +130,7 @@ LEFT_OUT = {"compare.two": {"CompareScreen"}, "compare.four": {"CompareScreen"}}
         "AskPerson",
         "ChooseKind",
         "ChooseMachine",
+        "ChooseOffer",
         "GridChoice",
         "LoraPicker",
         "Missing",

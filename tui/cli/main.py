@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "estimate": ("tui.cli.commands.estimate:estimate", "Estimate a run: images, steps, time and money."),
     "train": ("tui.cli.commands.training:train", "Train a LoRA; the run continues when the terminal closes."),
     "remote": ("tui.cli.commands.remote:remote", "Other machines to train on, by ssh."),
+    "rent": ("tui.cli.commands.rent:rent", "Rent a machine by the hour, train there, end it."),
+    "rented": ("tui.cli.commands.rent:rented", "List and end rented machines."),
     "runs": ("tui.cli.commands.runs:runs", "List the training runs of this project."),
     "watch": ("tui.cli.commands.runs:watch", "Follow a run live."),
     "pause": ("tui.cli.commands.training:pause", "Pause a run."),
@@ -88,6 +90,7 @@ def limner(context: click.Context, folder: Path) -> None:
     Without a command the app opens on the project here.
     """
     context.obj = folder
+    _tell_of_rentals()
     if context.invoked_subcommand is None:
         from tui.app.launch import open_app
 
@@ -134,6 +137,18 @@ def main(arguments: list[str] | None = None) -> int:
         click.echo(story_of(error), err=True, nl=False)
         status = 1
     sys.exit(status)
+
+
+def _tell_of_rentals() -> None:
+    """First of all: rented machines that may cost though nothing looks after them."""
+    from engine.rent.ledger_file import ledger_file
+
+    if not ledger_file().exists():
+        return
+    from engine.rent.ledger import notices
+
+    for line in notices():
+        _tell(line)
 
 
 def _tell(text: str) -> None:

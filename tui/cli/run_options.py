@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
@@ -31,6 +32,15 @@ reaches all."""
 
 def run_options(command: Any) -> Any:
     """Adds the options to a command."""
+    return run_options_except()(command)
+
+
+def run_options_except(*names: str) -> Callable[[Any], Any]:
+    """Adds the options to a command, but for some that it has itself."""
+    return lambda command: _add(command, names)
+
+
+def _add(command: Any, left_out: Collection[str]) -> Any:
     any_setting = "Any setting, such as training.ema_decay=0.99."
     command = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help=any_setting)(command)
     command = click.option(
@@ -39,7 +49,7 @@ def run_options(command: Any) -> Any:
         metavar="GB",
         help="The preset for a card of so much memory.",
     )(command)
-    for name, setting, kind, words in reversed(OPTIONS):
+    for name, setting, kind, words in reversed([each for each in OPTIONS if each[0] not in left_out]):
         command = click.option(f"--{name}", setting, type=kind, help=words)(command)
     return command
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.widgets import Static
 
 from tui.actions import Scope
 from tui.screens.shared.dialogs import Confirm
 from tui.screens.shared.overlay import Hints, Overlay, overlay_bindings
+from tui.screens.training.rent import rent_one
 from tui.widgets.ink import Ink, Line, cut, title_of
 from tui.widgets.rows import Rows
 
@@ -20,8 +23,13 @@ if TYPE_CHECKING:
     from tui.screens.shared.base import WorkScreen
 
 
-class ChooseMachine(Overlay["Box | None"]):
-    """Asks for one of the machines that the user has added.
+@dataclass(frozen=True)
+class ToRent:
+    """A machine that is rented for the run, in place of one of the user's own."""
+
+
+class ChooseMachine(Overlay["Box | ToRent | None"]):
+    """Asks for one of the machines that the user has added, or one to rent.
 
     Args:
         boxes: the machines.
@@ -40,11 +48,13 @@ class ChooseMachine(Overlay["Box | None"]):
         with Vertical() as box:
             box.border_title = title_of("Train on which machine?")
             yield Rows(self._line)
+            if not self._boxes:
+                yield Static("Your own machines stand here once they are added: limner remote add NAME ssh://USER@HOST")
             yield Hints("{choice.take} this one   {choice.leave} cancel")
 
     def on_mount(self) -> None:
         """Fills the list."""
-        self.query_one(Rows).show(self._boxes)
+        self.query_one(Rows).show([*self._boxes, ToRent()])
 
     def action_take(self) -> None:
         """Closes with the machine under the cursor."""
@@ -54,7 +64,11 @@ class ChooseMachine(Overlay["Box | None"]):
         """Closes with none."""
         self.dismiss(None)
 
-    def _line(self, box: Box, width: int) -> Line:
+    def _line(self, box: Box | ToRent, width: int) -> Line:
+        if isinstance(box, ToRent):
+            return cut(
+                [("  rent one …        ", Ink.STRONG), ("by the hour; offers are shown first", Ink.MUTED)], width
+            )
         return cut([(f"  {box.name:<16}  ", Ink.STRONG), (box.address, Ink.MUTED)], width)
 
 
@@ -73,13 +87,12 @@ def start_on_another(screen: WorkScreen, begun: Callable[[JobFolder], None]) -> 
         return list(boxes().values())
 
     def offer(found: list[Box]) -> None:
-        if found:
-            screen.app.push_screen(ChooseMachine(found), chosen)
-        else:
-            screen.say("No machines yet. Add one in a shell: limner remote add NAME ssh://USER@HOST")
+        screen.app.push_screen(ChooseMachine(found), chosen)
 
-    def chosen(box: Box | None) -> None:
-        if box is not None:
+    def chosen(box: Box | ToRent | None) -> None:
+        if isinstance(box, ToRent):
+            rent_one(screen, begun)
+        elif box is not None:
             screen.run_latest("machine", lambda: _goes_there(screen, box), lambda words: confirm_first(box, words))
 
     def confirm_first(box: Box, words: str | None) -> None:

@@ -1,0 +1,249 @@
+"""A run on a rented machine, by APIs that behave as the providers': all comes home, and nothing costs afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from engine.errors import JobError
+from engine.events import JobState
+from engine.jobs.folder import JobFolder, Request
+from engine.jobs.follow import wait
+from engine.project import Project, open_project
+from engine.remote.start import follow_again
+from engine.rent.lease import Lease
+from engine.rent.ledger import Stage, notices, rentals, rentals_for
+from engine.rent.offers import choices
+from engine.rent.provider import Wanted
+from engine.rent.registry import providers_to_ask
+from engine.rent.start import start_rented
+from engine.training.runs.run_status import run_status
+from engine.training.runs.start import resume_training
+from tests.support.kill_processes import kill_job
+from tests.support.patience import wait_until
+from tests.support.rented.api_server import KEY, ApiServer, Fault
+from tests.support.rented.machines import Fate
+from tests.support.rented.runpod_server import RunPodServer, runpod
+from tests.support.rented.vast_server import OFFERS, VastServer, vast
+from tests.support.small_project import small_project
+from tui.cli.main import main
+
+pytestmark = pytest.mark.slow
+
+LEASE = Lease(3600.0, 600.0, 0.3)
+
+
+@pytest.fixture
+def project(tmp_path: Path, own_home: Path) -> Project:
+    return small_project(tmp_path / "james", training__epochs=2)
+
+
+@pytest.fixture
+def at_runpod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunPodServer]:
+    with runpod(tmp_path / "runpod") as server:
+        monkeypatch.setenv("LIMNER_RUNPOD_URL", server.url)
+        monkeypatch.setenv("LIMNER_RUNPOD_KEY", KEY)
+        yield server
+
+
+@pytest.fixture
+def at_vast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VastServer]:
+    with vast(tmp_path / "vast") as server:
+        monkeypatch.setenv("LIMNER_VAST_URL", server.url)
+        monkeypatch.setenv("LIMNER_VAST_KEY", KEY)
+        yield server
+
+
+def begin(project: Project, lease: Lease = LEASE, settle: float = 1.0, ready: float = 1200.0) -> JobFolder:
+    """A run on the cheapest RTX 4090."""
+    found = choices(project, providers_to_ask(), Wanted("4090"), {})
+    return start_rented(project, found.found[0], {}, 5.0, 0.40, lease, settle, ready)
+
+
+def ends_well(job: JobFolder, server: ApiServer) -> None:
+    """The run is done, all of it is here, and nothing costs."""
+    wait_until(lambda: not job.alive())
+    status = run_status(job)
+    assert status.state is JobState.DONE, status.reason
+    assert len(status.checkpoints) == 2
+    assert all(load_file(path) for path in status.checkpoints)
+    costs_nothing(server)
+
+
+def costs_nothing(server: ApiServer) -> None:
+    assert server.running() == []
+    assert all(each.over for each in rentals())
+    assert notices() == []
+
+
+def warnings(job: JobFolder) -> str:
+    return " ".join(run_status(job).warnings)
+
+
+def test_a_run_at_runpod_comes_home_and_the_pod_is_gone(project: Project, at_runpod: RunPodServer) -> None:
+    job = begin(project)
+    ends_well(job, at_runpod)
+    assert [each.card for each in rentals_for(job.path)] == ["RTX 4090"]
+    settings = job.read_order().args["settings"]["training"]
+    assert settings["price_per_hour"] == 0.34
+
+
+@pytest.mark.long
+def test_a_run_at_vast_comes_home_after_what_can_go_wrong(project: Project, at_vast: VastServer) -> None:
+    # Somebody else took the first, the host of the second is lost, the third costs twice as much.
+    at_vast.fates = [Fate.GONE, Fate.LOST, Fate.DEARER]
+    job = begin(project)
+    with pytest.raises(JobError, match="no RTX 4090 is left"):
+        wait(job)
+    costs_nothing(at_vast)
+    assert len(at_vast.machines) == 2
+    for words in ("another is tried", "(exited): it is ended", "(it costs 0.76 $/h, not 0.38): it is ended"):
+        assert words in warnings(job)
+    at_vast.asks.append({**OFFERS[0], "id": 7009})
+    resume_training(project, job.id)
+    ends_well(job, at_vast)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", [Fault(cut="after"), Fault(cut="before"), Fault(502)], ids=str)
+def test_a_create_without_an_answer_is_paid_once(project: Project, at_vast: VastServer, fault: Fault) -> None:
+    at_vast.before("PUT .*asks", fault)
+    job = begin(project)
+    ends_well(job, at_vast)
+    assert len(at_vast.machines) == 1
+    assert "it is looked for by its label" in warnings(job)
+
+
+def test_a_machine_that_is_never_ready_is_ended(project: Project, at_vast: VastServer) -> None:
+    at_vast.fates = [Fate.NEVER] * 3
+    job = begin(project, ready=0.5)
+    with pytest.raises(JobError, match="no RTX 4090 is left"):
+        wait(job)
+    costs_nothing(at_vast)
+    assert len(at_vast.machines) == 3
+
+
+def test_nothing_is_sent_to_another_machine_than_the_rented(project: Project, at_vast: VastServer) -> None:
+    at_vast.fates = [Fate.STRANGER]
+    job = begin(project)
+    with pytest.raises(JobError, match="is not the machine that was rented"):
+        wait(job)
+    costs_nothing(at_vast)
+
+
+@pytest.mark.long
+def test_a_machine_that_vanishes_ends_the_run_and_is_told(project: Project, at_vast: VastServer) -> None:
+    job = begin(project)
+    wait_until(lambda: run_status(job).step > 0)
+    with at_vast.lock:
+        at_vast.end(at_vast.running()[0].id)
+    with pytest.raises(JobError, match="is gone: what came home is whole"):
+        wait(job)
+    costs_nothing(at_vast)
+
+
+@pytest.mark.long
+def test_a_stop_fetches_what_is_there_and_ends_the_machine(project: Project, at_runpod: RunPodServer) -> None:
+    project.change({"training.epochs": 500})
+    job = begin(open_project(project.root))
+    wait_until(lambda: len(run_status(job).checkpoints) > 1)
+    job.ask(Request.STOP)
+    wait(job)
+    assert run_status(job).stopped
+    assert all(load_file(path) for path in run_status(job).checkpoints)
+    costs_nothing(at_runpod)
+
+
+def test_a_stop_before_it_begins_ends_the_machine(project: Project, at_runpod: RunPodServer) -> None:
+    at_runpod.fates = [Fate.NEVER]
+    job = begin(project)
+    wait_until(lambda: len(at_runpod.running()) == 1)
+    job.ask(Request.STOP)
+    with pytest.raises(JobError, match="stopped before the run began"):
+        wait(job)
+    costs_nothing(at_runpod)
+
+
+@pytest.mark.long
+def test_an_end_that_is_not_confirmed_is_said_until_it_is(
+    project: Project, at_vast: VastServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job = begin(project)
+    wait_until(lambda: len(run_status(job).checkpoints) == 2)
+    at_vast.before("DELETE", *[Fault(500)] * 1000)
+    wait_until(lambda: rentals()[-1].stage is Stage.ENDING)
+    kill_job(job)
+    assert "may still cost" in notices()[0]
+    assert limner("runs", project) == 0
+    assert capfd.readouterr().err.startswith("limner: RTX 4090 (vast) may still cost")
+    at_vast.faults.clear()
+    assert limner("rented end --all", project) == 0
+    costs_nothing(at_vast)
+    follow_again(project)
+    ends_well(job, at_vast)
+
+
+@pytest.mark.long
+def test_a_machine_that_nobody_follows_ends_itself(project: Project, at_runpod: RunPodServer) -> None:
+    job = begin(project, Lease(3600.0, 5.0, 0.3))
+    wait_until(lambda: any(each.prepared for each in rentals()))
+    kill_job(job)
+    assert "nothing here follows it" in notices()[0]
+    wait_until(lambda: at_runpod.running() == [])
+    follow_again(project)
+    with pytest.raises(JobError, match="is gone"):
+        wait(job)
+    costs_nothing(at_runpod)
+
+
+@pytest.mark.long
+def test_a_machine_without_a_watchdog_is_ended_from_here(project: Project, at_runpod: RunPodServer) -> None:
+    at_runpod.own_may_end = False
+    job = begin(project)
+    wait_until(lambda: any(each.prepared for each in rentals()))
+    at_runpod.running()[0].kill(".limner-watchdog.py")
+    ends_well(job, at_runpod)
+    assert "can't end itself" in warnings(job)
+
+
+@pytest.mark.long
+def test_a_budget_ends_the_run_before_the_machine(project: Project, at_runpod: RunPodServer) -> None:
+    project.change({"training.epochs": 1000})
+    job = begin(open_project(project.root), Lease(30.0, 600.0, 0.3))
+    with suppress(JobError):
+        wait(job)
+    costs_nothing(at_runpod)
+    life = at_runpod.machines[0]
+    assert life.ended is not None
+    assert life.ended - life.created < 45.0
+
+
+def test_no_secret_stands_in_files_arguments_or_logs(project: Project, at_vast: VastServer, own_home: Path) -> None:
+    job = begin(project)
+    wait_until(lambda: any(each.prepared for each in rentals()))
+    machine = at_vast.running()[0]
+    secrets = [KEY.encode(), machine.env["LIMNER_RENTAL"].encode()]
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes()
+            assert not any(secret in words for secret in secrets), words
+    there = [path.read_bytes() for path in machine.home.rglob("*") if path.is_file()]
+    assert there
+    assert not any(KEY.encode() in each for each in there)
+    here = [path for folder in (own_home, project.root) for path in folder.rglob("*") if path.is_file()]
+    assert not any(secret in path.read_bytes() for path in here for secret in secrets)
+    job.ask(Request.STOP)
+    with suppress(JobError):
+        wait(job)
+    costs_nothing(at_vast)
+
+
+def limner(words: str, project: Project) -> int:
+    """A command in this process."""
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(project.root), *words.split()])
+    return int(ended.value.code or 0)
