@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from engine import events
@@ -40,7 +41,7 @@ def figures(status: RunStatus) -> list[tuple[str, str, Ink]]:
         ("average", _figure(status.average_loss, "{:.4f}"), Ink.STRONG),
     ]
     if status.sent_to is not None:
-        rows.insert(1, ("on", status.sent_to, Ink.STRONG))
+        rows[1:1] = [("on", status.sent_to, Ink.STRONG), *_rent(status.folder)]
     if status.validation_loss is not None:
         rows.append(("validation", f"{status.validation_loss:.4f}", Ink.ATTENTION))
     rows.append(("images/s", _figure(status.images_per_s, "{:.1f}"), Ink.PLAIN))
@@ -57,6 +58,29 @@ def figures(status: RunStatus) -> list[tuple[str, str, Ink]]:
     rows.append(("lr", _figure(status.learning_rate, "{:.1e}").replace("e-0", "e-"), Ink.PLAIN))
     rows.append(("loss", _figure(status.loss, "{:.4f}"), Ink.MUTED))
     return rows
+
+
+def _rent(run: Path) -> list[tuple[str, str, Ink]]:
+    """What the machine costs that was rented for a run, until its end is confirmed."""
+    from engine.rent.ledger_file import ledger_file
+
+    if not ledger_file().exists():
+        return []
+    from engine.rent.ledger import rentals_for
+
+    try:
+        found = [each for each in rentals_for(run) if not each.over]
+    except LimnerError:
+        return []
+    if not found:
+        return []
+    last = found[-1]
+    spent = sum(each.spent() for each in found)
+    return [
+        ("rent", f"{spent:.2f} $ so far", Ink.ATTENTION),
+        ("per hour", f"{last.price:.2f} $", Ink.PLAIN),
+        ("ends by", f"{datetime.fromtimestamp(last.ends):%d %b %H:%M}", Ink.PLAIN),
+    ]
 
 
 def state_of(status: RunStatus) -> tuple[str, Ink]:

@@ -15,6 +15,7 @@ from engine.errors import JobError
 from engine.project import Project, open_project
 from engine.secrets import RENT_KEY_VARIABLES
 from engine.training.runs.run_status import run_status
+from engine.training.runs.start import refuse_second
 from tui.cli.commands.runs import run_record
 from tui.cli.progress import clock
 from tui.cli.report import document, echo, json_option, narrate, table
@@ -77,6 +78,8 @@ def rent(
         _save_key(provider)
         return
     project, wanted = open_project(folder), changes(sets, options)
+    if not only_list:
+        refuse_second(project)
     asked = _providers(provider)
     narrate(f"Asking {' and '.join(each.title for each in asked)} …")
     found = choices(project, asked, Wanted(card, most_per_hour=max_price), wanted)
@@ -144,10 +147,9 @@ def end(context: click.Context, labels: tuple[str, ...], every: bool) -> None:
 
 
 def _save_key(provider: str | None) -> None:
+    from engine.rent.provider import Wanted
     from engine.rent.providers.keys import save_key
     from engine.rent.registry import provider_with_key
-
-    from engine.rent.provider import Wanted
 
     if provider is None:
         raise click.UsageError(f"--save-key needs --provider: {', '.join(RENT_KEY_VARIABLES)}")
@@ -178,7 +180,7 @@ def _offer_row(number: int, choice: Choice) -> tuple[str, ...]:
     cost = "not known" if choice.cost is None else f"{choice.cost:.2f} $"
     if choice.fits is False:
         cost = "too small"
-    memory = f"{offer.memory_gb:.0f} GB"
+    memory = f"{offer.memory_gb * 1e9 / 2**30:.0f} GB"
     return str(number), offer.card, memory, f"{offer.price:.2f}", takes, cost, offer.provider, offer.where
 
 
@@ -202,9 +204,8 @@ def _chosen(project: Project, found: Choices, budget: float | None, yes: bool) -
 
 
 def _compared() -> tuple[list[Listed], list[str]]:
-    from engine.rent.registry import provider_named, providers_with_keys
-
     from engine.rent.ending import compare
+    from engine.rent.registry import provider_named, providers_with_keys
 
     return compare(provider_named, [each.name for each in providers_with_keys()])
 
@@ -222,10 +223,9 @@ def _row(listed: Listed) -> tuple[str, ...]:
 
 
 def _end(listed: Listed) -> bool:
-    from engine.rent.registry import provider_named
-
     from engine.rent.ending import end_rental, end_unrecorded
     from engine.rent.ledger import rental_labelled
+    from engine.rent.registry import provider_named
 
     provider = provider_named(listed.provider)
     narrate(f"Ending {listed.label} …")

@@ -10,6 +10,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from tui.actions import Scope
+from tui.screens.shared.ask_text import AskText
 from tui.screens.shared.dialogs import Confirm
 from tui.screens.shared.overlay import Hints, Overlay, overlay_bindings
 from tui.text.meter import clock
@@ -65,10 +66,10 @@ class ChooseOffer(Overlay["Choice | None"]):
         cost, ink = ("not known", Ink.MUTED) if choice.cost is None else (f"{choice.cost:.2f} $", Ink.STRONG)
         if choice.fits is False:
             cost, ink = "too small", Ink.ATTENTION
-        figures = f"{offer.memory_gb:>4.0f} GB  {offer.price:>5.2f}  {takes:>9}  "
+        figures = f"{offer.memory_gb * 1e9 / 2**30:>4.0f} GB  {offer.price:>5.2f}  {takes:>9}  "
         return cut(
             [
-                (f"{offer.card[:17]:<18}", Ink.STRONG),
+                (f" {offer.card[:17]:<18}", Ink.STRONG),
                 (figures, Ink.PLAIN),
                 (f"{cost:>9}  ", ink),
                 (f"{offer.provider}, {offer.where}", Ink.MUTED),
@@ -101,21 +102,37 @@ def rent_one(screen: WorkScreen, begun: Callable[[JobFolder], None]) -> None:
 
     def chosen(choice: Choice | None) -> None:
         if choice is not None:
-            screen.run_latest("rent", lambda: _words(screen, choice), lambda words: confirm(choice, words))
+            ask_budget(choice, _usual_budget(choice, project.settings.training.budget))
 
-    def confirm(choice: Choice, words: str) -> None:
+    def ask_budget(choice: Choice, value: str) -> None:
+        def answered(text: str | None) -> None:
+            if text is None:
+                return
+            budget = _dollars(text)
+            if budget is None:
+                screen.say(f"{text} is no amount of money. Write it like this: 2.50")
+                ask_budget(choice, text)
+            else:
+                screen.run_latest(
+                    "rent", lambda: _words(screen, choice, budget), lambda words: confirm(choice, budget, words)
+                )
+
+        detail = "It ends with the run. However far that is, it ends when so many dollars are spent:"
+        screen.app.push_screen(AskText("What may it cost in all?", detail, value), answered)
+
+    def confirm(choice: Choice, budget: float, words: str) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                begin(choice)
+                begin(choice, budget)
 
         question = f"Rent the {choice.offer.card} at {choice.offer.price:.2f} $/h?"
         screen.app.push_screen(Confirm(question, words), answered)
 
-    def begin(choice: Choice) -> None:
+    def begin(choice: Choice, budget: float) -> None:
         def start() -> JobFolder:
             from engine.rent.start import start_rented
 
-            return start_rented(project, choice, {})
+            return start_rented(project, choice, {}, budget)
 
         screen.run_latest("start", start, begun)
 
@@ -123,13 +140,27 @@ def rent_one(screen: WorkScreen, begun: Callable[[JobFolder], None]) -> None:
     screen.run_latest("offers", ask, offer)
 
 
-def _words(screen: WorkScreen, choice: Choice) -> str:
-    """What it may cost, and what goes there. Raises RentError where neither a budget nor an estimate is known."""
+def _usual_budget(choice: Choice, of_project: float | None) -> str:
+    """What the project allows; else what the machine may live at most; nothing where neither is known."""
+    if of_project is not None:
+        return f"{of_project:.2f}"
+    if choice.seconds is None:
+        return ""
+    return f"{choice.lives_at_most(None) / 3600 * choice.offer.price:.2f}"
+
+
+def _dollars(text: str) -> float | None:
+    """An amount of money; None: it is none."""
+    try:
+        found = float(text.strip().removeprefix("$").removesuffix("$").strip())
+    except ValueError:
+        return None
+    return found if 0 < found < 100_000 else None
+
+
+def _words(screen: WorkScreen, choice: Choice, budget: float) -> str:
+    """When it ends, and what goes there."""
     from engine.remote.start import travelling
 
-    seconds = choice.lives_at_most(screen.project.settings.training.budget)
-    most = seconds / 3600 * choice.offer.price
-    return (
-        f"It ends with the run, and after {clock(seconds)} at the latest, which is {most:.2f} $."
-        f" To it go {travelling(screen.project).words}."
-    )
+    most = clock(choice.lives_at_most(budget))
+    return f"It ends with the run, and after {most} at the latest. To it go {travelling(screen.project).words}."
