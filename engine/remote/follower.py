@@ -27,6 +27,7 @@ from engine import events
 from engine.bundle.bundle import bundle_project
 from engine.errors import DiskFull, JobError, LimnerError
 from engine.events import JobState
+from engine.jobs.start import HUB_TOKENS
 from engine.jobs.worker import Context
 from engine.lora.header import read_header
 from engine.project import Project
@@ -34,6 +35,8 @@ from engine.remote.boxes import Box, RemoteError, box_named
 from engine.remote.limner_there import ASKED, LimnerThere, RunThere
 from engine.remote.mirror import Mirror, Told, taken_in
 from engine.remote.ssh import BoxUnreachable, end
+from engine.secrets import register_secret
+from engine.security.private_files import for_a_header
 
 LOOK_SECONDS = 0.2
 """How often it looks what was asked, and what came."""
@@ -134,6 +137,13 @@ def end_at_signals() -> None:
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
 
 
+def hub_token() -> str | None:
+    """The token that a hub's model is fetched with; a job has it where its base model is a hub's."""
+    found = next((os.environ[name] for name in sorted(HUB_TOKENS) if os.environ.get(name)), None)
+    register_secret(found)
+    return for_a_header(found, "the hub's token", RemoteError)
+
+
 class Follower:
     """One run on another machine.
 
@@ -204,9 +214,9 @@ class Follower:
         run = there.newest()
         if run is None:
             self._phase(f"starting on {self._machine.name}", 0, 1)
-            return there.begin({**self._changes, **self._start_from(there), **self._machine.settings()})
+            return there.begin({**self._changes, **self._start_from(there), **self._machine.settings()}, hub_token())
         if run.state.ended and not run.finished and self._run is None:
-            there.resume(run)
+            there.resume(run, hub_token())
         return run
 
     def _start_from(self, there: LimnerThere) -> dict[str, str]:

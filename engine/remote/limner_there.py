@@ -11,7 +11,7 @@ from typing import Any
 from engine.events import JobState
 from engine.jobs.folder import Request
 from engine.remote.boxes import Box, RemoteError
-from engine.remote.ssh import Answer, Ssh
+from engine.remote.ssh import SECONDS, Answer, Ssh
 from engine.storage.untrusted_files import parse_json
 
 MARK, OPENED = ".limner-sent", ".limner-opened"
@@ -109,8 +109,12 @@ class LimnerThere:
         done = [shlex.join(["touch", "--", f"{self.folder}/{OPENED}"]), shlex.join(["rm", "-f", "--", self.bundle])]
         self._must(self.ssh.shell(" && ".join(done)), "open the project")
 
-    def begin(self, changes: Mapping[str, Any]) -> RunThere:
+    def begin(self, changes: Mapping[str, Any], hub_token: str | None = None) -> RunThere:
         """Begins a run; where one was begun already, it is that one: a lost answer begins no second.
+
+        Args:
+            changes: dotted settings for this run alone.
+            hub_token: what a hub's model is fetched with that is not open to everybody; it goes by standard input.
 
         Raises:
             BoxUnreachable: nobody knows whether it was begun; asking again tells.
@@ -118,16 +122,19 @@ class LimnerThere:
         """
         if (there := self.newest()) is not None:
             return there
-        sets = [word for key, value in changes.items() for word in ("--set", f"{key}={_as_toml(value)}")]
-        self._ask(["-C", self.project, "train", *sets])
+        self._start(["train", *as_options(changes)], hub_token)
         there = self.newest()
         if there is None:
             raise RemoteError(f"{self.ssh.box.name} began no run", "look there: limner runs")
         return there
 
+    def ask(self, words: Sequence[str], seconds: float = SECONDS) -> Answer:
+        """Has Limner there do something in the project. Raises BoxUnreachable, or RemoteError with its own words."""
+        return self._ask(["-C", self.project, *words], seconds)
+
     def newest(self) -> RunThere | None:
         """The project's last run there; None where there is none."""
-        record = _document(self._ask(["-C", self.project, "runs", "--json"]))
+        record = _document(self.ask(["runs", "--json"]))
         runs = record.get("runs") if isinstance(record, dict) else None
         if not isinstance(runs, list):
             raise RemoteError(f"{self.ssh.box.name} lists no runs", "its Limner may be older: limner remote check")
@@ -146,14 +153,23 @@ class LimnerThere:
                 f"{self.ssh.box.name} tells of a run what can't be", "look at what answers there"
             ) from error
 
-    def resume(self, run: RunThere) -> None:
+    def resume(self, run: RunThere, hub_token: str | None = None) -> None:
         """Has a run go on that was stopped or died. Raises RemoteError."""
-        self._ask(["-C", self.project, "resume", run.id])
+        self._start(["resume", run.id], hub_token)
+
+    def _start(self, words: Sequence[str], hub_token: str | None) -> None:
+        """Starts a job there, with the token in its environment where there is one: in no argument and no file."""
+        if hub_token is None:
+            self.ask(words)
+            return
+        command = shlex.join([*self._program, "-C", self.project, *words])
+        line = f"read -r HF_TOKEN && export HF_TOKEN && exec {command}"
+        self._must(self.ssh.shell(line, stdin=f"{hub_token}\n".encode()), f"limner {words[0]}")
 
     def request(self, request: Request, run: RunThere) -> None:
         """Asks something of a run. Raises RemoteError where it can't be done, as where the run has ended."""
         command, *options = ASKED[request]
-        self._ask(["-C", self.project, command, run.id, *options])
+        self.ask([command, run.id, *options])
 
     def file(self, path: str) -> FileThere | None:
         """What a file of a run is; None where it is not there (any more)."""
@@ -174,17 +190,21 @@ class LimnerThere:
         self._must(self.ssh.run(["rm", "-rf", "--", self.folder]), "remove the folder")
         return True
 
-    def _ask(self, words: Sequence[str]) -> Answer:
+    def _ask(self, words: Sequence[str], seconds: float = SECONDS) -> Answer:
         """Runs a command of Limner's there. Raises RemoteError with its own words."""
-        return self._must(
-            self.ssh.run([*self._program, *words]), f"limner {words[0] if words[0] != '-C' else words[2]}"
-        )
+        command = words[2] if words[0] == "-C" else words[0]
+        return self._must(self.ssh.run([*self._program, *words], seconds=seconds), f"limner {command}")
 
     def _must(self, answer: Answer, what: str) -> Answer:
         if answer.code:
             why = answer.last_words.removeprefix("limner: ")
             raise RemoteError(f"{self.ssh.box.name}: {what}: {why}", "see: limner remote check " + self.ssh.box.name)
         return answer
+
+
+def as_options(changes: Mapping[str, Any]) -> list[str]:
+    """Settings as options of a command."""
+    return [word for key, value in changes.items() for word in ("--set", f"{key}={_as_toml(value)}")]
 
 
 def _document(answer: Answer) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 from engine import events
 from engine.dataset.regularisation import regularisation_folders
 from engine.jobs.folder import JobFolder, JobKind
-from engine.jobs.start import start
+from engine.jobs.start import HUB_TOKENS, start
 from engine.models.locate import BaseKind, find_base
 from engine.project import Project
 from engine.remote.boxes import Box, RemoteError
@@ -34,12 +35,15 @@ class Travelling:
     """Images of others, which the run is regularised with."""
     size: int
     """Bytes of the images and their captions."""
+    token: bool = False
+    """Whether the hub's token goes there, since the base model is a hub's."""
 
     @property
     def words(self) -> str:
         """In one line."""
         others = f" and {self.regularisation} regularisation images" if self.regularisation else ""
         images = f"{self.images} training images{others} with their captions ({self.size / 1e6:,.1f} MB)"
+        images += ", the hub's token" if self.token else ""
         return f"{images}, prompts and settings; not the library, its photos, the person's name in it, or a password"
 
 
@@ -49,7 +53,8 @@ def travelling(project: Project) -> Travelling:
     others = sum(each.regularisation for each in seen)
     folders = [project.dataset, *(each.path for each in regularisation_folders(project))]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    return Travelling(len(seen) - others, others, sum(path.stat().st_size for path in files))
+    token = any(os.environ.get(name) for name in HUB_TOKENS) and find_base(project.settings.base).kind is BaseKind.HUB
+    return Travelling(len(seen) - others, others, sum(path.stat().st_size for path in files), token)
 
 
 def start_training_on(project: Project, box: Box, changes: Mapping[str, Any], keep: bool = False) -> JobFolder:
@@ -86,7 +91,7 @@ def begin_elsewhere(
         The same as ``start_training_on``.
     """
     settings = with_changes(project.settings, dict(changes))
-    _refuse_own_files(settings, changes)
+    refuse_own_files(settings, changes)
     weights = settings.training.network_weights
     if weights is not None:
         check_start(settings)
@@ -130,7 +135,7 @@ def _has_ended(job: JobFolder) -> bool:
     return last is not None and last.state.ended
 
 
-def _refuse_own_files(settings: Settings, changes: Mapping[str, Any]) -> None:
+def refuse_own_files(settings: Settings, changes: Mapping[str, Any]) -> None:
     """Raises RemoteError where a setting is a path of this machine; what this run changes is meant for there."""
     base = settings.base
     if "base.model" not in changes and base.model not in DEMO_BASES and find_base(base).kind is not BaseKind.HUB:

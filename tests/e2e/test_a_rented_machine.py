@@ -30,6 +30,8 @@ from tests.support.rented.machines import Fate
 from tests.support.rented.runpod_server import RunPodServer, runpod
 from tests.support.rented.vast_server import OFFERS, VastServer, vast
 from tests.support.small_project import small_project
+from tests.tui.test_journeys import press, shown, until
+from tui.app.app import LimnerApp
 from tui.cli.main import main
 
 pytestmark = pytest.mark.slow
@@ -240,6 +242,29 @@ def test_no_secret_stands_in_files_arguments_or_logs(project: Project, at_vast: 
     with suppress(JobError):
         wait(job)
     costs_nothing(at_vast)
+
+
+@pytest.mark.long
+async def test_by_keys_a_machine_is_rented_and_ended(project: Project, at_runpod: RunPodServer) -> None:
+    async with LimnerApp(project.root, project).run_test(size=(110, 32)) as pilot:
+        await press(pilot, "4", "o")
+        await until(pilot, lambda: "Train on which machine?" in shown(pilot))
+        await press(pilot, "enter")
+        await until(pilot, lambda: "Rent which machine for this run?" in shown(pilot))
+        assert "RTX 4090" in shown(pilot)
+        await press(pilot, "enter")
+        await until(pilot, lambda: "What may it cost in all?" in shown(pilot))
+        await press(pilot, "x", "enter")
+        # What is no amount is asked for again.
+        await until(pilot, lambda: " x " in shown(pilot))
+        await press(pilot, "end", "backspace", "1", ".", "5", "enter")
+        await until(pilot, lambda: "Rent the RTX 4090 at 0.34 $/h?" in shown(pilot))
+        assert "3 training images" in shown(pilot)
+        assert at_runpod.machines == []
+        await press(pilot, "y")
+        await until(pilot, lambda: "0.00 $ so far" in shown(pilot))
+        await until(pilot, lambda: "✓ run done" in shown(pilot))
+    ends_well(project.run(), at_runpod)
 
 
 def limner(words: str, project: Project) -> int:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +19,14 @@ from safetensors.numpy import load_file
 
 from engine import events
 from engine.events import JobState
-from engine.jobs.folder import JobFolder, Request
+from engine.jobs.folder import JobFolder, JobKind, Request
 from engine.jobs.follow import wait
+from engine.jobs.start import _environment
 from engine.project import Project
-from engine.remote.boxes import Box, boxes, keep_box
+from engine.remote.boxes import Box, RemoteError, boxes, keep_box
+from engine.remote.limner_there import LimnerThere, RunThere
 from engine.remote.mirror import taken_in
+from engine.remote.ssh import Ssh
 from engine.remote.start import follow_again, start_training_on
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training
@@ -30,6 +37,7 @@ from tests.support.small_project import random_lora, small_project
 from tests.support.ssh_box import REPOSITORY, ssh_box
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
+from tui.cli.main import main
 
 pytestmark = pytest.mark.slow
 
@@ -220,6 +228,81 @@ def test_by_commands_a_machine_is_added_and_trained_on(there: tuple[Box, SshServ
     assert unknown.stderr.strip() == "limner: no machine is called attic: there are: box"
 
 
+@pytest.mark.long
+def test_a_probe_there_estimates_and_leaves_nothing(
+    there: tuple[Box, SshServer], project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    box, _ = there
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(project.root), "estimate", "--on", box.name, "--json"])
+    assert ended.value.code == 1
+    assert "nothing was sent: if they may go there: limner estimate --on box --yes" in capfd.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["-C", str(project.root), "estimate", "--on", box.name, "--yes", "--epochs", "7", "--json"])
+    assert ended.value.code == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["source"] == "probe"
+    assert found["epochs"] == 7
+    assert left(box) == []
+
+
+def test_the_hubs_token_goes_by_standard_input_alone(there: tuple[Box, SshServer], tmp_path: Path) -> None:
+    box, _ = there
+    program, told = tmp_path / "limner", tmp_path / "told"
+    program.write_text(f'#!/bin/sh\necho "$HF_TOKEN:$*" >> {told}\ncat /proc/$PPID/cmdline >> {told}\n')
+    program.chmod(0o755)
+    limner_there = LimnerThere(replace(box, program=str(program)), "limner/x", "token")
+    limner_there.resume(RunThere("r", "/x/r", JobState.FAILED, False), "hf_of_the_user")
+    said = told.read_text()
+    assert said.startswith("hf_of_the_user:-C limner/x/project resume r\n")
+    assert said.count("hf_of_the_user") == 1
+
+
+def test_a_key_that_only_the_agent_holds_gets_in(
+    there: tuple[Box, SshServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, server = there
+    assert box.ssh_config is not None
+    config = Path(box.ssh_config)
+    alone = tmp_path / "config"
+    lines = [line for line in config.read_text().splitlines() if "Identit" not in line]
+    alone.write_text("\n".join(lines) + "\n  IdentityFile /nonexistent\n")
+    box = replace(box, ssh_config=str(alone))
+    with pytest.raises(RemoteError, match="Permission denied"):
+        Ssh(box).run(["true"])
+    agent = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    said = dict(line.split(";")[0].split("=", 1) for line in agent.splitlines() if "=" in line.split(";")[0])
+    monkeypatch.setenv("SSH_AUTH_SOCK", said["SSH_AUTH_SOCK"])
+    try:
+        subprocess.run(["ssh-add", "-q", str(server.folder / "user_key")], check=True, capture_output=True)
+        given = _environment(JobKind.TRAIN_REMOTE)
+        assert given["SSH_AUTH_SOCK"] == said["SSH_AUTH_SOCK"]
+        assert Ssh(box).run(["echo", "in"]).text == "in\n"
+    finally:
+        os.kill(int(said["SSH_AGENT_PID"]), signal.SIGTERM)
+
+
+def test_a_follower_that_is_killed_leaves_no_ssh(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    job = start_training_on(project, box, {"training.epochs": 300})
+    wait_until(lambda: run_status(job).step > 0)
+
+    def lines() -> list[str]:
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+                if words[0] == "ssh" and box.ssh_config in words:
+                    found.append(folder.name)
+        return found
+
+    assert lines()
+    kill_job(job)
+    wait_until(lambda: not lines())
+    kill_there(box)
+
+
+@pytest.mark.long
 async def test_by_keys_a_run_is_started_there_and_comes_home(there: tuple[Box, SshServer], project: Project) -> None:
     box, _ = there
     async with LimnerApp(project.root, project).run_test(size=(110, 32)) as pilot:

@@ -20,7 +20,7 @@ from engine.jobs.folder import JobKind
 from engine.jobs.follow import wait
 from engine.jobs.start import NEEDED_BY, _environment, _from_a_hub
 from engine.project import Project
-from engine.secrets import IMMICH_KEY_VARIABLE, PASSWORD_VARIABLE
+from engine.secrets import IMMICH_KEY_VARIABLE, PASSWORD_VARIABLE, RENT_KEY_VARIABLES
 from tests.commands.conftest import Photos, Run, photos, run  # noqa: F401
 from tests.support.astronaut import FACE, save
 from tests.support.mariadb import MariaServer, running_server
@@ -210,7 +210,8 @@ def test_private_photos_are_seen_only_when_asked_for(photos: Photos, run: Run) -
 
 
 def test_a_job_gets_no_secret_that_is_none_of_its_business(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(NEEDED_BY) == {PASSWORD_VARIABLE, IMMICH_KEY_VARIABLE, engine.llm.server.KEY_VARIABLE}
+    rent = {name for names in RENT_KEY_VARIABLES.values() for name in names}
+    assert set(NEEDED_BY) == {PASSWORD_VARIABLE, IMMICH_KEY_VARIABLE, engine.llm.server.KEY_VARIABLE, *rent}
     for name in NEEDED_BY:
         monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
@@ -226,6 +227,9 @@ def test_a_job_gets_no_secret_that_is_none_of_its_business(monkeypatch: pytest.M
     assert _environment(JobKind.TRAIN, from_a_hub=True)["HF_TOKEN"] == SECRET
     assert "AWS_SECRET_ACCESS_KEY" not in _environment(JobKind.TRAIN, from_a_hub=True)
     assert SECRET not in _environment(JobKind.PAINT).values()
+    # The agent holds keys to the user's own machines, and a rented one has a key of its own.
+    assert _environment(JobKind.TRAIN_REMOTE)["SSH_AUTH_SOCK"] == SECRET
+    assert "SSH_AUTH_SOCK" not in _environment(JobKind.TRAIN_RENTED)
 
 
 def test_a_base_model_inside_the_project_needs_no_hubs_token(project: Project) -> None:

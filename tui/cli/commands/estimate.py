@@ -16,13 +16,17 @@ from engine.project import Project, open_project
 from engine.training.planning.estimate import RunEstimate, WhatIf, estimate_run
 from engine.training.planning.gpus import Card, card_here, card_of_memory, named_card
 from engine.training.runs.start import start_probe
+from tui.cli.other_machine import allowed_machine
 from tui.cli.progress import Narrator, clock
 from tui.cli.report import document, echo, json_option, narrate, table
 from tui.cli.run_options import changes, run_options
+from tui.text.sanitize import sanitize
 
 
 @click.command()
 @click.option("--probe", is_flag=True, help="Measure a few real steps on this device first.")
+@click.option("--on", "box", metavar="NAME", help="Probe on another machine; see: limner remote.")
+@click.option("--yes", is_flag=True, help="With --on: send what is told without asking.")
 @click.option("--card", metavar="NAME", help="For this GPU, whatever this machine has: 4090, h100, rtx 3060 …")
 @click.option("--images", type=click.IntRange(1, 100_000), help="For this many images, whatever the dataset has.")
 @run_options
@@ -32,6 +36,8 @@ def estimate(
     folder: Path,
     /,
     probe: bool,
+    box: str | None,
+    yes: bool,
     card: str | None,
     images: int | None,
     as_json: bool,
@@ -39,9 +45,12 @@ def estimate(
     **options: Any,
 ) -> None:
     """Estimate a run: images, image-steps, time, money and memory."""
-    if probe and (card is not None or images is not None):
-        raise click.UsageError("a probe takes real steps on this device: leave --card and --images out")
+    if (probe or box is not None) and (card is not None or images is not None):
+        raise click.UsageError("a probe takes real steps on a device: leave --card and --images out")
     project, wanted = open_project(folder), changes(sets, options)
+    if box is not None:
+        _tell_of_another(project, box, yes, wanted, as_json)
+        return
     what_if = WhatIf(images, _other_card(card, options["memory"]))
     if probe:
         take_probe(project, wanted)
@@ -57,6 +66,24 @@ def estimate(
         table(("setting", "value", "why"), lines)
     for warning in found.warnings:
         narrate(f"! {warning}")
+
+
+def _tell_of_another(project: Project, name: str, yes: bool, wanted: dict[str, Any], as_json: bool) -> None:
+    """What Limner on another machine says after a probe there."""
+    from engine.remote.boxes import RemoteError
+    from engine.remote.estimate import estimate_on
+    from engine.storage.untrusted_files import parse_json
+
+    box = allowed_machine(project, name, yes, "limner estimate")
+    said = estimate_on(project, box, wanted, as_json, lambda words: narrate(f"{words[0].upper()}{words[1:]} …"))
+    if not as_json:
+        for line in said.splitlines():
+            echo(sanitize(line))
+        return
+    try:
+        document(parse_json(said))
+    except ValueError as error:
+        raise RemoteError(f"{name} estimates nothing that can be read", "see: limner remote check") from error
 
 
 def take_probe(project: Project, wanted: dict[str, Any]) -> JobFolder:

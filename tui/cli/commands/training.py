@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training, run_settings, start_training
 from tui.cli.commands.runs import run_record
+from tui.cli.other_machine import allowed_machine
 from tui.cli.report import document, echo, json_option, narrate
 from tui.cli.run_line import follow
 from tui.cli.run_options import changes, run_options
@@ -65,17 +65,9 @@ def train(
 
 def _begin_there(project: Project, name: str, wanted: dict[str, Any], yes: bool, keep: bool) -> JobFolder:
     """Starts a run on another machine; the first time it is asked whether the images may go there."""
-    from engine.remote.boxes import box_named
-    from engine.remote.start import start_training_on, travelling
-    from engine.security.trust import confirm, confirmed_addresses
+    from engine.remote.start import start_training_on
 
-    box = box_named(name)
-    if box.address not in confirmed_addresses(project.root):
-        narrate(f"To {box.name} ({box.address}) go {travelling(project).words}.")
-        if not yes and not (sys.stdin.isatty() and click.confirm("Send them?", err=True)):
-            raise JobError("nothing was sent", f"if they may go there: limner train --on {name} --yes")
-        confirm(project.root, box.address)
-    return start_training_on(project, box, wanted, keep)
+    return start_training_on(project, allowed_machine(project, name, yes, "limner train"), wanted, keep)
 
 
 @click.command()
