@@ -14,6 +14,7 @@ from engine.bundle.bundle import bundle_project
 from engine.project import Project
 from engine.remote.boxes import Box, RemoteError
 from engine.remote.limner_there import LimnerThere, as_options
+from engine.remote.ssh import Answer
 from engine.remote.start import refuse_own_files
 from engine.settings import with_changes
 
@@ -23,7 +24,7 @@ PROBE_SECONDS = 1800.0
 
 def estimate_on(
     project: Project, box: Box, changes: Mapping[str, Any], as_json: bool, tell: Callable[[str], None]
-) -> str:
+) -> Answer:
     """What Limner there says of the run, after a probe.
 
     Args:
@@ -52,7 +53,7 @@ def estimate_on(
         there.open_bundle()
         tell(f"probing on {box.name}")
         words = ["estimate", "--probe", *(["--json"] if as_json else []), *as_options(changes)]
-        return there.ask(words, PROBE_SECONDS).text
+        return there.ask(words, PROBE_SECONDS)
     finally:
         with suppress(RemoteError):
             there.remove()

@@ -134,7 +134,7 @@ class LimnerThere:
 
     def newest(self) -> RunThere | None:
         """The project's last run there; None where there is none."""
-        record = _document(self.ask(["runs", "--json"]))
+        record = document_in(self.ask(["runs", "--json"]))
         runs = record.get("runs") if isinstance(record, dict) else None
         if not isinstance(runs, list):
             raise RemoteError(f"{self.ssh.box.name} lists no runs", "its Limner may be older: limner remote check")
@@ -207,8 +207,8 @@ def as_options(changes: Mapping[str, Any]) -> list[str]:
     return [word for key, value in changes.items() for word in ("--set", f"{key}={_as_toml(value)}")]
 
 
-def _document(answer: Answer) -> Any:
-    """The JSON document that a command printed."""
+def document_in(answer: Answer) -> Any:
+    """The JSON document that a command printed. Raises RemoteError where it is none."""
     try:
         return parse_json(answer.text)
     except ValueError as error:

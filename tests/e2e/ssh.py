@@ -61,7 +61,7 @@ class SshServer:
 
     def cut(self) -> None:
         """Ends it with every connection that there is, as a line that is cut; what runs there goes on."""
-        children = _below(self._server.pid)
+        children = below(self._server.pid)
         for pid in (self._server.pid, *children):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -104,10 +104,11 @@ class SshServer:
         return ["ssh", "-tt", "-F", "none", "-i", key, "-p", str(self.port), *flags, f"{user}@127.0.0.1", *words]
 
 
-def _below(pid: int) -> list[int]:
+def below(pid: int) -> list[int]:
     """sshd's own processes for each connection: its children and theirs, as far as these are sshd's."""
     found = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        if "sshd" in Path(f"/proc/{child}/comm").read_text():
-            found += [int(child), *_below(int(child))]
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            if "sshd" in Path(f"/proc/{child}/comm").read_text():
+                found += [int(child), *below(int(child))]
     return found

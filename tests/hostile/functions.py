@@ -79,7 +79,7 @@ READERS: dict[str, str] = {
     "engine.pictures.painting.request": "PromptSeed.open_source",
     "engine.remote.boxes": "boxes",
     "engine.remote.check": "_doctor",
-    "engine.remote.limner_there": "_document",
+    "engine.remote.limner_there": "document_in",
     "engine.remote.mirror": "_read taken_in",
     "engine.remote.own_wheel": "_files _project",
     "engine.rent.access": "public_key token_for",

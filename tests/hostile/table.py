@@ -184,6 +184,7 @@ TEXTS: dict[str, str] = {
     "engine.lora.conversion.convert": LONG,
     # A folder's own name, and what has a bound in its pattern.
     "engine.remote.start": OURS,
+    "engine.remote.estimate": OURS,
     "engine.remote.install": INSTALLING,
     "engine.rent.lease": OURS,
     "engine.rent.providers.fields": PROVIDERS,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
-from tests.e2e.ssh import SSHD
+from tests.e2e.ssh import SSHD, below
 from tests.support.patience import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -145,13 +145,11 @@ class Machine:
 
     def cut(self) -> int:
         """Ends every connection that there is, and tells how many; what runs there goes on, and new ones are let in."""
-        ended = 0
-        for pid in self.processes():
-            with suppress(OSError):
-                if self.sshd is not None and pid != self.sshd.pid and "sshd" in Path(f"/proc/{pid}/comm").read_text():
-                    os.kill(pid, signal.SIGKILL)
-                    ended += 1
-        return ended
+        lines = below(self.sshd.pid) if self.sshd is not None else []
+        for pid in lines:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return len(lines)
 
     def destroy(self) -> None:
         """Ends all that runs on it, and removes what is on it."""

@@ -16,7 +16,7 @@ from engine.project import Project, open_project
 from engine.training.planning.estimate import RunEstimate, WhatIf, estimate_run
 from engine.training.planning.gpus import Card, card_here, card_of_memory, named_card
 from engine.training.runs.start import start_probe
-from tui.cli.other_machine import allowed_machine
+from tui.cli.confirm import allowed_machine
 from tui.cli.progress import Narrator, clock
 from tui.cli.report import document, echo, json_option, narrate, table
 from tui.cli.run_options import changes, run_options
@@ -70,20 +70,16 @@ def estimate(
 
 def _tell_of_another(project: Project, name: str, yes: bool, wanted: dict[str, Any], as_json: bool) -> None:
     """What Limner on another machine says after a probe there."""
-    from engine.remote.boxes import RemoteError
     from engine.remote.estimate import estimate_on
-    from engine.storage.untrusted_files import parse_json
+    from engine.remote.limner_there import document_in
 
     box = allowed_machine(project, name, yes, "limner estimate")
     said = estimate_on(project, box, wanted, as_json, lambda words: narrate(f"{words[0].upper()}{words[1:]} …"))
-    if not as_json:
-        for line in said.splitlines():
-            echo(sanitize(line))
+    if as_json:
+        document(document_in(said))
         return
-    try:
-        document(parse_json(said))
-    except ValueError as error:
-        raise RemoteError(f"{name} estimates nothing that can be read", "see: limner remote check") from error
+    for line in said.text.splitlines():
+        echo(sanitize(line))
 
 
 def take_probe(project: Project, wanted: dict[str, Any]) -> JobFolder:

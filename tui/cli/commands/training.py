@@ -15,7 +15,7 @@ from engine.training.planning.sample_prompts import sample_prompts
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training, run_settings, start_training
 from tui.cli.commands.runs import run_record
-from tui.cli.other_machine import allowed_machine
+from tui.cli.confirm import allowed_machine
 from tui.cli.report import document, echo, json_option, narrate
 from tui.cli.run_line import follow
 from tui.cli.run_options import changes, run_options
