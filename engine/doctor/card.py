@@ -19,6 +19,7 @@ from pathlib import Path
 import pynvml
 
 from engine.doctor.check import Check, gigabytes
+from engine.jobs.needed_packages import is_client
 
 TORCH_SECONDS = 30
 """How long torch may take to say whether it sees the card; cold disks are slow."""
@@ -91,6 +92,8 @@ def torch_check(torch: Torch | None, cards: Cards, ask: Callable[[], tuple[bool,
         ask: asks torch itself; None: there is no card that it could see.
     """
     if torch is None:
+        if is_client():
+            return Check("torch", True, "not installed: see limner train --on, limner rent")
         return Check("torch", False, "not installed", "pip install torch", needed=True)
     built = f"for CUDA {torch.cuda}" if torch.cuda else "for CPUs"
     detail = f"{torch.version}, built {built}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import sys
 
 from engine.doctor.check import Check
+from engine.jobs.needed_packages import FACES, TRAINING, is_client, is_there
 
 NEEDED = ("accelerate", "diffusers", "numpy", "onnxruntime", "peft", "PIL", "safetensors", "tokenizers", "transformers")
 """By the names that they are imported by; torch has a check of its own."""
@@ -21,22 +21,17 @@ OPTIONAL = {
 
 def package_checks() -> list[Check]:
     """All of them in a few lines; nothing is imported."""
-    missing = [name for name in NEEDED if not _is_there(name)]
+    left_out = {*TRAINING, *FACES, "tokenizers"} if is_client() else set()
+    missing = [name for name in NEEDED if not is_there(name) and name not in left_out]
     python = f"Python {platform.python_version()} in {sys.prefix}"
     if missing:
         checks = [
             Check("packages", False, f"{python}: {', '.join(missing)} missing", "pip install limner", needed=True)
         ]
     else:
-        checks = [Check("packages", True, f"{python}, all there")]
+        words = "a client's: it trains and paints on other machines" if left_out else "all there"
+        checks = [Check("packages", True, f"{python}, {words}")]
     return checks + [
-        Check(name, True, f"there: {what}") if _is_there(name) else Check(name, False, f"not installed: {what}", fix)
+        Check(name, True, f"there: {what}") if is_there(name) else Check(name, False, f"not installed: {what}", fix)
         for name, (what, fix) in OPTIONAL.items()
     ]
-
-
-def _is_there(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False

@@ -14,6 +14,7 @@ from typing import Any
 from engine import TELEMETRY_OFF, events
 from engine.errors import JobError, LimnerError
 from engine.jobs.folder import ORDER_NAME, EventLog, JobFolder, JobKind, Order
+from engine.jobs.needed_packages import check_packages_of
 from engine.secrets import IMMICH_KEY_VARIABLE, PASSWORD_VARIABLE, RENT_KEY_VARIABLES
 from engine.storage.liveness_locks import take
 from engine.storage.os_errors import explained
@@ -36,9 +37,10 @@ def start(
     are put into its environment and nowhere else. ``anew`` drops what an earlier job told in the same folder.
 
     Raises:
-        JobError: a job already runs in that folder.
+        JobError: a job already runs in that folder, or a package is missing that it needs.
         DiskFull: there is no room for its folder; then there is no such job.
     """
+    check_packages_of(kind)
     job = JobFolder(folder)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)

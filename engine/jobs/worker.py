@@ -24,6 +24,7 @@ from engine.jobs.fast_imports import fast_imports
 from engine.jobs.folder import EventLog, JobFolder, JobKind, Request, this_machine
 from engine.jobs.gpu_in_use import all_held_for_training
 from engine.jobs.machine import boot_id
+from engine.jobs.needed_packages import missed
 from engine.jobs.start import NEEDED_BY
 from engine.secrets import HidingStream, register_secret, without_secrets
 from engine.security.private_files import keep_private, story_of
@@ -111,7 +112,7 @@ def run(folder: Path) -> int:
 
 def _told(context: Context, error: Exception) -> tuple[str, str]:
     """An error in a user's words: what happened, and what to do. What is none of ours is printed whole."""
-    told = explain(error)
+    told = missed(error) or explain(error)
     if told is None or not isinstance(error, LimnerError):
         # Printed into a file, which a full disk refuses as well.
         with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.models.chunks import ROOM, Chunk, in_chunks
-from engine.models.locate import BaseKind, BaseModel
+from engine.models.locate import BaseKind, BaseModel, hub_folder
 from engine.models.registry import family_of
 from engine.prompts.attention import Piece
 from engine.storage.untrusted_files import read_json, read_text
@@ -83,18 +83,16 @@ def _folders(base: BaseModel) -> list[Path]:
         return [Path(base.source) / "tokenizer"]
     if base.kind is BaseKind.FILE:
         return [base.config / "tokenizer"] if base.config else []
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    kept = Path(HF_HUB_CACHE) / f"models--{base.source.replace('/', '--')}" / "snapshots"
-    return [each / "tokenizer" for each in sorted(kept.glob("*"))]
+    kept = hub_folder(base.source)
+    return [kept / "tokenizer"] if kept is not None else []
 
 
 @lru_cache(maxsize=4)
 def _read(folder: Path, most: int | None = None, template: str = "{}") -> Words | None:
     """A tokenizer's folder, in the one file of newer models or the two of CLIP's; None where it can't be read."""
-    import tokenizers
-
     try:
+        import tokenizers
+
         if (folder / "tokenizer.json").is_file():
             found = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
             found.no_padding()
@@ -103,7 +101,7 @@ def _read(folder: Path, most: int | None = None, template: str = "{}") -> Words 
         if most is None and (folder / "vocab.json").is_file():
             return Words(_from_two_files(folder))
     except Exception:
-        # The library raises bare exceptions; without a tokenizer a prompt is shown without its tokens.
+        # The library raises bare exceptions, and a client has none; a prompt is shown without its tokens then.
         return None
     return None
 
