@@ -53,6 +53,7 @@ class JobKind(StrEnum):
     TRAIN_RENTED = "train-rented"
     PROBE = "probe"
     PAINT = "paint"
+    PAINT_REMOTE = "paint-remote"
     LIKENESS = "likeness"
 
 

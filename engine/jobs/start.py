@@ -133,7 +133,7 @@ def _is_given(name: str, kind: JobKind, from_a_hub: bool) -> bool:
         return from_a_hub
     if name == "SSH_AUTH_SOCK":
         # The user's agent may hold the key that gets into a machine of the user's own.
-        return kind is JobKind.TRAIN_REMOTE
+        return kind in (JobKind.TRAIN_REMOTE, JobKind.PAINT_REMOTE)
     return _OTHERS_SECRETS.search(name) is None
 
 

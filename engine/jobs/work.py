@@ -15,6 +15,7 @@ WORK: dict[JobKind, str] = {
     JobKind.TRAIN_REMOTE: "engine.remote.follower:work",
     JobKind.TRAIN_RENTED: "engine.rent.work:work",
     JobKind.PROBE: "engine.training.probe:work",
+    JobKind.PAINT_REMOTE: "engine.remote.painter:work",
     JobKind.PAINT: "engine.pictures.painting.worker:work",
     JobKind.LIKENESS: "engine.pictures.likeness.job:work",
 }

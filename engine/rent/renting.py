@@ -100,9 +100,11 @@ class Renting:
         raise RentError(f"no {self._order.offer.card} could be rented in {MOST_TRIES} tries", "try again later")
 
     def _another(self, tried: set[str]) -> Offer:
-        for offer in self._provider.offers(self._order.wanted()):
-            if offer.id not in tried and offer.price <= self._order.most_per_hour:
-                return offer
+        """One that was not tried yet, or else the cheapest once more: it may be a kind of card, not one machine."""
+        most = self._order.most_per_hour
+        found = [each for each in self._provider.offers(self._order.wanted()) if each.price <= most]
+        for offer in sorted(found, key=lambda each: each.id in tried):
+            return offer
         what = f"no {self._order.offer.card} is left at {self._order.most_per_hour:.2f} $/h"
         raise RentError(what, "look again: limner rent")
 

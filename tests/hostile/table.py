@@ -40,6 +40,9 @@ BOXES_LOG = "hostile/test_hostile_boxes.py::test_what_is_no_line_of_a_log_is_pas
 
 PROVIDERS = "hostile/test_hostile_providers.py::test_any_answer_is_taken_or_refused_in_a_line"
 RENTALS = "hostile/test_hostile_providers.py::test_a_damaged_record_is_kept_aside_and_told_first"
+BOXES_PICTURES = "hostile/test_hostile_boxes.py::test_a_machine_that_lies_of_a_picture_leaves_none"
+BOXES_ORDERS = "hostile/test_hostile_boxes.py::test_orders_that_are_none_are_refused_in_a_line"
+BOXES_CHOICE = "hostile/test_hostile_boxes.py::test_a_choice_of_machine_that_is_damaged_is_none"
 INSTALLING = "hostile/test_hostile_providers.py::test_a_python_that_talks_nonsense_is_none"
 
 OURS = "our own: it comes with Limner, or this machine says it"
@@ -116,6 +119,9 @@ FILES: dict[str, str] = {
     "engine.remote.limner_there": BOXES_RUNS,
     "engine.remote.mirror": BOXES_LOG,
     "engine.remote.own_wheel": OURS,
+    "engine.remote.painter": BOXES_PICTURES,
+    "engine.pictures.orders.painter_machine": BOXES_CHOICE,
+    "tui.cli.commands.paint": BOXES_ORDERS,
     "engine.rent.access": OURS,
     "engine.rent.lease": OURS,
     "engine.rent.ledger": RENTALS,
@@ -186,6 +192,7 @@ TEXTS: dict[str, str] = {
     "engine.remote.start": OURS,
     "engine.remote.estimate": OURS,
     "engine.remote.install": INSTALLING,
+    "engine.remote.painter": BOXES_PICTURES,
     "engine.rent.lease": OURS,
     "engine.rent.providers.fields": PROVIDERS,
     "engine.remote.limner_there": "hostile/test_hostile_boxes.py::test_a_run_s_name_that_climbs_or_commands_is_refused",

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.errors import LimnerError
+from engine.errors import LimnerError, PictureError
 from engine.jobs.folder import JobFolder
-from engine.remote.boxes import Box, RemoteError, boxes, boxes_file, read_address
+from engine.pictures.orders.painter_machine import painter_machine
+from engine.pictures.orders.picture import PictureOrder, PictureState
+from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.start import painter_folder
+from engine.project import Project
+from engine.remote.boxes import Box, RemoteError, boxes, boxes_file, keep_box, read_address
 from engine.remote.check import check_box
-from engine.remote.limner_there import LimnerThere
+from engine.remote.limner_there import FileThere, LimnerThere
 from engine.remote.mirror import Mirror
+from engine.remote.painter import RemotePainter
 from engine.remote.ssh import Answer, Ssh
+from engine.settings.samplers import Sampler
+from tui.cli.commands.paint import _of_a_file
 
 DEEP = "[" * 100_000
 
@@ -186,3 +196,62 @@ def test_a_machine_with_a_field_that_commands_is_refused(change: dict[str, str])
 def test_a_stranger_s_run_names_no_machine_by_address(tmp_path: Path) -> None:
     (tmp_path / "job.json").write_text('{"kind": "train-remote", "project": "/x", "args": {"on": ["box"]}}')
     assert JobFolder(tmp_path).sent_to() is None
+
+
+@pytest.mark.parametrize(
+    ("record", "data"),
+    [
+        ({}, b""),
+        ({"state": "done"}, b""),
+        ({"state": "done", "path": 7}, b""),
+        ({"state": "done", "path": "/full/out/1/../../../etc/passwd.png"}, b"\x89PNG"),
+        ({"state": "done", "path": "/etc/passwd.png"}, b"\x89PNG"),
+        ({"state": "done", "path": "/full/out/1/a.png; rm -rf ~.png"}, b"\x89PNG"),
+        ({"state": "done", "path": "/full/out/1/picture.png", "seconds": "long"}, b"not a picture"),
+        ({"state": "done", "path": "/full/out/1/picture.png"}, b"\x89PNG\r\n\x1a\n" + b"\0" * 50),
+        ({"state": "failed", "reason": "\x1b[2J" + "x" * 10_000}, b""),
+    ],
+    ids=range(9),
+)
+def test_a_machine_that_lies_of_a_picture_leaves_none(
+    record: dict[str, Any], data: bytes, project: Project, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_box(Box("box", "127.0.0.1"))
+    asked: list[str] = []
+
+    def file(_there: LimnerThere, path: str) -> FileThere | None:
+        asked.append(path)
+        return None if path.endswith("?") else FileThere(path, len(data), "0" * 64)
+
+    monkeypatch.setattr(LimnerThere, "file", file)
+    monkeypatch.setattr(Ssh, "fetch", lambda _ssh, _there, path, *_more: path.write_bytes(data))
+    context = SimpleNamespace(args={"on": {"box": "box"}}, emit=lambda _event: None)
+    with project.store() as store:
+        queue = Queue(store)
+        order = PictureOrder("a", project.pictures / "a.png", 1, 2, 1.0, Sampler.EULER_A)
+        queue.add([order])
+        painter = RemotePainter(context, project, queue)  # type: ignore[arg-type]
+        (picture,) = queue.take_together(painter._claim)
+        painter._take_home(picture, record, "/full/out/1")
+        found = queue.picture(picture.id)
+    assert found.state is PictureState.FAILED
+    assert len(found.reason or "") <= 500
+    assert not any(project.pictures.rglob("*")) or not list(project.pictures.rglob("*.p*"))
+    assert all(re.fullmatch(r"/full/out/1/(\?|[\w.-]+\.png)", path) for path in asked)
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", "3", "[3]", '[{"prompt": 1}]', DEEP])
+def test_orders_that_are_none_are_refused_in_a_line(text: str, project: Project, tmp_path: Path) -> None:
+    (tmp_path / "orders.json").write_text(text)
+    if text == "":
+        (tmp_path / "orders.json").unlink()
+    with pytest.raises(PictureError, match="holds no orders") as caught:
+        _of_a_file(project, tmp_path / "orders.json")
+    assert "\n" not in caught.value.one_line()
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"x" * 10_000, b"\n\n"])
+def test_a_choice_of_machine_that_is_damaged_is_none(data: bytes, project: Project) -> None:
+    painter_folder(project).path.mkdir(parents=True)
+    (painter_folder(project).path / "machine").write_bytes(data)
+    assert painter_machine(project) is None

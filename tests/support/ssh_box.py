@@ -45,6 +45,8 @@ def ssh_box(folder: Path, name: str = "box") -> Iterator[tuple[Box, SshServer]]:
             "HOME": str(home),
             "PYTHONPATH": str(REPOSITORY),
             "LANG": "C.UTF-8",
+            # As many as here: sums come out the same, and so do pictures.
+            **{key: os.environ[key] for key in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY") if key in os.environ},
             "XDG_STATE_HOME": str(home / ".state"),
         }
         words = shlex.join(

@@ -1,20 +1,24 @@
-"""What ``limner paint`` understands on its command line."""
+"""What ``limner paint`` and those that paint as well understand on their command lines."""
 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import fields
 from typing import Any
 
 import click
 
+from engine.errors import JobError
 from engine.pictures.orders.face_fix import FaceFix
 from engine.pictures.orders.orders import named_size
 from engine.pictures.orders.picture import Hires, Upscaler
+from engine.project import Project
 from engine.settings import Settings
 from engine.settings.samplers import read_sampler, read_schedule
 from engine.settings.sizes import SizeName
 from engine.storage.project_paths import expand_home
+from tui.cli.report import narrate
 
 
 class LoraAtStrength(click.ParamType):  # type: ignore[type-arg]
@@ -125,3 +129,38 @@ class SecondPass(click.ParamType):  # type: ignore[type-arg]
             return Hires(float(scale), float(denoise) if denoise else Hires().denoise, None, upscaler)
         except (KeyError, ValueError):
             self.fail(f"{value!r} is not a valid second pass; write it as 1.5, 1.5:0.35 or 2:0.6:latent", param, ctx)
+
+
+def painter_options(command: Any) -> Any:
+    """Adds the options that say on which machine this project's pictures are painted."""
+    command = click.option("--yes", is_flag=True, help="With --on: send what is told without asking.")(command)
+    words = "Paint on this machine of yours from now on (limner remote); --on here: here again."
+    return click.option("--on", metavar="NAME", help=words)(command)
+
+
+def choose_painter(project: Project, name: str | None, yes: bool) -> None:
+    """Has this project's pictures painted on a machine of the user's list from now on, once that may be.
+
+    Raises:
+        RemoteError: there is no such machine.
+        JobError: what is needed there may not go there.
+    """
+    from engine.pictures.orders.painter_machine import HERE, paint_on, painter_machine
+    from engine.remote.boxes import box_named
+    from engine.security.trust import confirm, confirmed_addresses
+
+    if name is None:
+        if (kept := painter_machine(project)) is not None:
+            narrate(f"Painted on {kept}. Here again: --on {HERE}")
+        return
+    if name == HERE:
+        paint_on(project, None)
+        return
+    box = box_named(name)
+    if box.address not in confirmed_addresses(project.root):
+        narrate(f"To {box.name} ({box.address}) go prompts, settings, and the LoRAs and pictures that orders name.")
+        narrate("No training image goes there, no photo, no name, no password.")
+        if not yes and not (sys.stdin.isatty() and click.confirm("Send them?", err=True)):
+            raise JobError("nothing was sent", f"if they may go there: --on {name} --yes")
+        confirm(project.root, box.address)
+    paint_on(project, box.name)

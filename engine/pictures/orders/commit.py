@@ -60,7 +60,7 @@ def commit_picture(
             ``land_what_was_staged``.
         PictureError: the folder can't be written.
     """
-    hidden = picture.path.with_name(f".{picture.path.stem}.{picture.id}{UNFINISHED}")
+    hidden = hidden_name(picture)
     other = _hidden_beside(hidden, beside.word) if beside else None
     staged = waits = False
     try:
@@ -90,6 +90,43 @@ def commit_picture(
         for each in filter(None, () if waits else (hidden, other)):
             with contextlib.suppress(OSError):
                 each.unlink()
+
+
+def commit_file(queue: Queue, picture: Picture, hidden: Path, claim: str, seconds: float) -> Path | None:
+    """The same for a picture that is whole in a file already: it was painted elsewhere.
+
+    Args:
+        queue: which holds it.
+        picture: its order.
+        hidden: the file, as ``hidden_name`` names it; it goes.
+        claim: the painter's own word.
+        seconds: how long it took.
+
+    Returns:
+        Where it lies; None where it was cancelled meanwhile, and nothing was kept.
+
+    Raises:
+        PictureError: the folder can't be written.
+    """
+    try:
+        wanted = free_path(picture.path)
+        if not queue.stage(picture.id, hidden, wanted, claim):
+            return None
+        path = give_name(hidden, wanted)
+        if not queue.finish(picture.id, path, seconds, claim):
+            path.unlink(missing_ok=True)
+            return None
+        return path
+    except OSError as error:
+        raise PictureError(f"{picture.path} can't be written ({error.strerror})", "choose another folder") from error
+    finally:
+        with contextlib.suppress(OSError):
+            hidden.unlink()
+
+
+def hidden_name(picture: Picture) -> Path:
+    """Where a picture lies until it gets its name."""
+    return picture.path.with_name(f".{picture.path.stem}.{picture.id}{UNFINISHED}")
 
 
 def commit_what_was_staged(queue: Queue) -> list[Picture]:

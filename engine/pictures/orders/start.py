@@ -9,7 +9,7 @@ from pathlib import Path
 from engine import events
 from engine.errors import PictureError, PromptError
 from engine.events import JobState
-from engine.jobs.folder import JobFolder, JobKind
+from engine.jobs.folder import JobFolder, JobKind, Request
 from engine.jobs.follow import state
 from engine.jobs.start import start
 from engine.library.password import for_a_job
@@ -22,6 +22,7 @@ from engine.pictures.orders.orders import (
     ready_to_queue,
     told_of_prompts,
 )
+from engine.pictures.orders.painter_machine import painter_machine
 from engine.pictures.orders.queue import Picture, PictureOrder, PictureState, Queue
 from engine.project import Project
 from engine.prompts.to_paint import names_a_lora
@@ -118,10 +119,12 @@ def wake_painter(project: Project) -> JobFolder:
     painter.path.mkdir(parents=True, exist_ok=True)
     with file_lock(painter.path / ".waking"):
         while painter.alive():
-            if not (painter.path / CLOSING).exists():
+            if not (painter.path / CLOSING).exists() and Request.STOP not in painter.asked():
                 return painter
             time.sleep(POLL_SECONDS / 4)
         (painter.path / CLOSING).unlink(missing_ok=True)
+        if (name := painter_machine(project)) is not None:
+            return start(painter.path, JobKind.PAINT_REMOTE, project.root, {"on": {"box": name}})
         return start(painter.path, JobKind.PAINT, project.root, {})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -23,10 +22,11 @@ from engine.models.locate import BaseModel, find_base
 from engine.pictures.likeness.identity import Identity, load_identity
 from engine.pictures.likeness.judge import Judge, Known, judge_if_any, known_photos
 from engine.pictures.likeness.scores import identity_for
-from engine.pictures.orders.commit import Beside, commit_picture, commit_what_was_staged
+from engine.pictures.orders.commit import Beside, commit_picture
 from engine.pictures.orders.picture import LoraWeight, Picture, PictureState
 from engine.pictures.orders.prompt_loras import find_loras
 from engine.pictures.orders.queue import Queue
+from engine.pictures.orders.serving import LOOK_SECONDS, QueueServer
 from engine.pictures.orders.start import CLOSING, preview_path
 from engine.pictures.painting.face_fix import FaceFixer, Fixed, JudgedBy, with_trigger
 from engine.pictures.painting.memory import free_memory, most_together
@@ -37,9 +37,6 @@ from engine.pictures.painting.request import Callbacks, GenerationParams, alike,
 from engine.project import Project
 from engine.prompts.extra_networks import strip
 from engine.storage.project_paths import expand_home
-
-LOOK_SECONDS = 0.1
-"""How often an idle painter looks at the queue."""
 
 HALF = 0.5
 """From this part on, a batch is finished before the card is given back."""
@@ -53,12 +50,12 @@ def work(context: Context) -> None:
     there = cards()
     try:
         with project.store() as store:
-            Painter(context, project, Queue(store), there[0] if there else None).serve(closing)
+            Painter(context, project, Queue(store), there[0] if there else None).serve()
     finally:
         closing.touch()
 
 
-class Painter:
+class Painter(QueueServer):
     """A loaded base model and the queue's next pictures.
 
     Args:
@@ -69,52 +66,15 @@ class Painter:
     """
 
     def __init__(self, context: Context, project: Project, queue: Queue, card: Card | None = None) -> None:
-        self._context = context
-        self._project = project
-        self._queue = queue
+        super().__init__(context, project, queue)
         self._card = card
-        self._claim = f"{os.getpid()}-{time.time_ns()}"
         self._painting: Painting | None = None
         self._base: str | None = None
         self._on_card = ExitStack()
-        self._idle_since = time.monotonic()
         self._hashes: dict[tuple[Path, int], str] = {}
         self._judge: tuple[Known, Judge | None] | None = None
 
-    def serve(self, closing: Path) -> None:
-        """Paints until it is told to stop, or was idle for as long as the settings say.
-
-        Args:
-            closing: the file that says that it is about to go.
-        """
-        ended = commit_what_was_staged(self._queue)
-        for picture in self._queue.put_back_after_death():
-            self._context.emit(events.Warning(picture.reason or "given up", subject=str(picture.id)))
-        for picture in ended:
-            self._context.emit(events.Sample(str(picture.path), picture.prompt, picture.seed))
-        shutil.rmtree(preview_path(self._project, 0).parent, ignore_errors=True)
-        try:
-            while not self._context.should_stop():
-                self._give_way()
-                if not self._paint_next() and not self._wait_for_more(closing):
-                    return
-        finally:
-            self._unload()
-
-    def _wait_for_more(self, closing: Path) -> bool:
-        """A moment's rest; False when it is time to go."""
-        if self._context.should_stop():
-            return False
-        if time.monotonic() - self._idle_since > self._project.settings.painting.idle_seconds:
-            # From here on whoever queues a picture sees this file and waits for the next painter.
-            closing.touch()
-            if not self._queue.waiting():
-                return False
-            closing.unlink()
-        time.sleep(LOOK_SECONDS)
-        return True
-
-    def _paint_next(self) -> bool:
+    def paint_next(self) -> bool:
         """Paints the next picture, and those that go with it. Whether there was one."""
         taken = self._queue.take_together(self._claim, self._most, alike)
         if not taken:
@@ -131,7 +91,7 @@ class Painter:
         finally:
             for picture in taken:
                 preview_path(self._project, picture.id).unlink(missing_ok=True)
-        self._idle_since = time.monotonic()
+        self.rest()
         return True
 
     def _failed(self, taken: Sequence[Picture], error: Exception) -> None:
@@ -279,6 +239,10 @@ class Painter:
             self._context.emit(events.Phase("loading the base model", 1, 1))
         return self._painting
 
+    def leave(self) -> None:
+        """Gives the base model's memory and the card back."""
+        self._unload()
+
     def _unload(self) -> None:
         self._painting = self._base = None
         free_memory()
@@ -290,7 +254,7 @@ class Painter:
             return False
         return self._card.wanted_for_training()
 
-    def _give_way(self) -> None:
+    def give_way(self) -> None:
         """Gives the card to a run that trains, and waits until it has ended."""
         if not self.wanted_elsewhere():
             return
@@ -299,7 +263,7 @@ class Painter:
         self._context.emit(events.Job(JobState.PAUSED, pid=os.getpid(), reason=why))
         while self.wanted_elsewhere() and not self._context.should_stop():
             time.sleep(LOOK_SECONDS)
-        self._idle_since = time.monotonic()
+        self.rest()
         self._context.emit(events.Job(JobState.RUNNING, pid=os.getpid(), reason="the GPU is free again"))
 
     def _tell_fit(self, changed: str, why: str) -> None:

@@ -33,7 +33,7 @@ from engine.project import Project, open_project
 from engine.prompts.grammar import escape, lone_braces
 from engine.settings import Settings
 from engine.settings.samplers import NoiseSchedule
-from tui.cli.paint_options import SIZE_HELP, SamplerName, Size, in_pixels
+from tui.cli.paint_options import SIZE_HELP, SamplerName, Size, choose_painter, in_pixels, painter_options
 from tui.cli.progress import Narrator
 from tui.cli.report import document, echo, json_option, narrate, table
 from tui.text.meter import clock
@@ -65,6 +65,7 @@ AT_ONCE = 64
     help="The largest sheet; a larger one is split.",
 )
 @click.option("--wait/--no-wait", default=True, help="Wait until it is painted, or only queue it.")
+@painter_options
 @json_option
 @click.pass_obj
 def grid(
@@ -76,6 +77,8 @@ def grid(
     pages: tuple[str, ...],
     out: Path | None,
     wait: bool,
+    on: str | None,
+    yes: bool,
     as_json: bool,
     cell_pixels: int | None,
     megapixels: float,
@@ -94,6 +97,7 @@ def grid(
     if out is not None and out.suffix.lower() != ".png":
         raise click.UsageError(f"-o {out}: sheets are written as .png")
     project = open_project(folder)
+    choose_painter(project, on, yes)
     typed = [*options["prompts"], *(each.partition("=")[2] for each in (x, y, *pages) if each and "prompt=" in each)]
     stored, asked = _grid(project, run, [x, y, *pages], options)
     wanted = {place: stored.place(asked.values(place)) for place in asked.places()}

@@ -15,6 +15,7 @@ from engine.pictures.likeness.scores import Likeness, Score, read_likeness
 from engine.pictures.orders.start import USUAL_SEEDS, start_likeness
 from engine.project import open_project
 from tui.cli.commands.library import ask_password
+from tui.cli.paint_options import choose_painter, painter_options
 from tui.cli.progress import Narrator
 from tui.cli.report import document, echo, json_option, narrate, table
 
@@ -34,6 +35,7 @@ from tui.cli.report import document, echo, json_option, narrate, table
 @click.option("--checkpoint", "checkpoints", multiple=True, help="Only this one; may be repeated.")
 @click.option("--prompt", "prompts", multiple=True, help="A prompt to paint; may be repeated.")
 @click.option("--last", is_flag=True, help="Show the last result without measuring.")
+@painter_options
 @json_option
 @click.pass_obj
 def likeness(
@@ -44,6 +46,8 @@ def likeness(
     checkpoints: tuple[str, ...],
     prompts: tuple[str, ...],
     last: bool,
+    on: str | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Measure how much the portraits of RUN (default: the newest) look like the person, and which checkpoint is best.
@@ -52,6 +56,7 @@ def likeness(
     """
     project = open_project(folder)
     if not last:
+        choose_painter(project, on, yes)
         url = project.settings.library.url
         project.run(run)
         typed = ask_password(parse_address(url, project.root), project.root)[1] if url else None

@@ -12,12 +12,20 @@ from engine.errors import PictureError
 from engine.lora.header import read_header
 from engine.pictures.orders.face_fix import FaceFix
 from engine.pictures.orders.orders import SEEDS, order_for, told_of_prompts, usual_lora
-from engine.pictures.orders.picture import LoraWeight, Picture, PictureOrder, PictureState, checked
+from engine.pictures.orders.picture import (
+    LoraWeight,
+    Picture,
+    PictureOrder,
+    PictureState,
+    checked,
+    order_from_record,
+)
 from engine.pictures.orders.queue import Queue
 from engine.pictures.orders.start import order_pictures, wait_for, warnings_of
 from engine.project import Project, open_project
 from engine.prompts.extra_networks import strip
 from engine.settings.samplers import NoiseSchedule, ignored_schedule
+from engine.storage.untrusted_files import read_json
 from tui.cli.paint_options import (
     SIZE_HELP,
     FaceFixSetting,
@@ -26,7 +34,9 @@ from tui.cli.paint_options import (
     ScheduleName,
     SecondPass,
     Size,
+    choose_painter,
     in_pixels,
+    painter_options,
 )
 from tui.cli.report import document, echo, json_option, narrate
 
@@ -65,6 +75,8 @@ Lora = tuple[Path | None, float | None]
 @click.option("--face-fix-with", "face_fixes", type=FaceFixSetting(), multiple=True, help="Such as denoise=0.3.")
 @click.option("--priority", type=click.IntRange(-100, 100), help="Higher ones are painted first.")
 @click.option("--wait/--no-wait", default=True, help="Wait until it is painted, or only queue it.")
+@painter_options
+@click.option("--orders", type=click.Path(path_type=Path, dir_okay=False), hidden=True)
 @click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="The PNG; never overwritten.")
 @json_option
 @click.pass_obj
@@ -77,41 +89,62 @@ def paint(
     count: int,
     wait: bool,
     out: Path | None,
+    on: str | None,
+    yes: bool,
+    orders: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Paint a picture of PROMPT (default: the project's own prompt)."""
     project = open_project(folder)
+    if orders is not None:
+        document({"pictures": [record(picture) for picture in _of_a_file(project, orders)]})
+        return
+    choose_painter(project, on, yes)
     remarks: dict[str, None] = {}
     if options["size"] is not None:
         options["size"] = in_pixels(options["size"], project.settings)
     text = prompt if prompt is not None else project.settings.painting.style
     first = _order(project, text, loras, seed, out)
-    orders = [_with_options(first, options)]
+    wanted = [_with_options(first, options)]
     for number in range(1, count):
         following = _order(project, text, loras, (first.seed + number) % SEEDS, out)
-        orders.append(_with_options(following, options))
-    for order in orders:
+        wanted.append(_with_options(following, options))
+    for order in wanted:
         checked(order)
         remarks.update(
             dict.fromkeys(told_of_prompts(project, [text], order.seed, order.steps, [order.negative], order.guidance))
         )
-    if (ignored := ignored_schedule(orders[0].sampler, orders[0].schedule)) is not None:
+    if (ignored := ignored_schedule(wanted[0].sampler, wanted[0].schedule)) is not None:
         remarks[ignored] = None
     for remark in remarks:
         narrate(remark)
     seeds = f"seed {first.seed}" if count == 1 else f"{count} seeds from {first.seed}"
     narrate(f"Painting “{' '.join(first.prompt.split())}”, {_lora_words(first)}, {seeds} …")
     if wait:
-        pictures = _painted(project, orders)
+        pictures = _painted(project, wanted)
     else:
-        pictures = order_pictures(project, orders)
+        pictures = order_pictures(project, wanted)
         narrate("Queued; see: limner queue")
     if as_json:
         document({"pictures": [record(picture) for picture in pictures]})
         return
     for picture in pictures:
         echo(picture.path if wait else picture.id)
+
+
+def _of_a_file(project: Project, path: Path) -> list[Picture]:
+    """Pictures that another machine ordered, each as it ended; what was painted before is not painted again."""
+    try:
+        records = read_json(path)
+        if not isinstance(records, list):
+            raise TypeError(records)
+        ordered = [checked(order_from_record(each)) for each in records]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PictureError(f"{path} holds no orders", "it is written by: limner paint --on") from error
+    for order in ordered:
+        order.path.parent.mkdir(parents=True, exist_ok=True)
+    return wait_for(project, [each.id for each in order_pictures(project, ordered, only_missing=True)])
 
 
 def record(picture: Picture) -> dict[str, Any]:
