@@ -250,6 +250,7 @@ class _Following:
         self._error: events.Error | None = None
         self._heard = time.monotonic()
         self._dead = False
+        self._ahead = there.clock_ahead()
 
     def to_the_end(self) -> events.Job:
         """Until the run's last word is here, and all files before it."""
@@ -312,7 +313,7 @@ class _Following:
         self._dead = gone
 
     def _relay(self, told: Told) -> None:
-        self._context.relay(told.line())
+        self._context.relay(told.line(self._ahead))
         self._mirror.took(told)
 
     def _settle(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ project is whole."""
 
 LARGEST = 20_000_000_000
 """Bytes of one file that is fetched, at most."""
+
+ALIKE_SECONDS = 5.0
+"""Two clocks that are no farther apart are alike."""
 
 ASKED: Mapping[Request, tuple[str, ...]] = {
     Request.PAUSE: ("pause",),
@@ -127,6 +131,16 @@ class LimnerThere:
         if there is None:
             raise RemoteError(f"{self.ssh.box.name} began no run", "look there: limner runs")
         return there
+
+    def clock_ahead(self) -> float:
+        """Seconds that its clock is ahead of this machine's; 0 where the way there may be the difference."""
+        before = time.time()
+        said = self.ssh.run(["date", "+%s"], most=1000).text.strip()
+        after = time.time()
+        if not (said.isascii() and said.isdigit() and len(said) < 12):
+            return 0.0
+        ahead = int(said) - (before + after) / 2
+        return ahead if abs(ahead) > after - before + ALIKE_SECONDS else 0.0
 
     def ask(self, words: Sequence[str], seconds: float = SECONDS) -> Answer:
         """Has Limner there do something in the project. Raises BoxUnreachable, or RemoteError with its own words."""

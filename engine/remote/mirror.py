@@ -50,9 +50,15 @@ class Told:
         """Whether it tells of a file where none of a run's can lie."""
         return self.event.kind in _FILES and self.file is None
 
-    def line(self) -> str:
-        """As the log here has it."""
-        return json.dumps({**self.record, AT: self.at}, ensure_ascii=False, separators=(",", ":"))
+    def line(self, ahead: float = 0.0) -> str:
+        """As the log here has it.
+
+        Args:
+            ahead: seconds that the clock there is ahead of this machine's, by which both write the log's times.
+        """
+        t = self.record.get("t")
+        by_our_clock = {"t": t - ahead} if ahead and isinstance(t, int | float) else {}
+        return json.dumps({**self.record, **by_our_clock, AT: self.at}, ensure_ascii=False, separators=(",", ":"))
 
 
 class Mirror:

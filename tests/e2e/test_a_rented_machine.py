@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -141,6 +142,17 @@ def test_nothing_is_sent_to_another_machine_than_the_rented(project: Project, at
     with pytest.raises(JobError, match="is not the machine that was rented"):
         wait(job)
     costs_nothing(at_vast)
+
+
+@pytest.mark.long
+def test_a_clock_that_is_a_day_ahead_there_changes_no_time_here(project: Project, at_vast: VastServer) -> None:
+    at_vast.fates = [Fate.TOMORROW]
+    began = time.time()
+    job = begin(project)
+    ends_well(job, at_vast)
+    status = run_status(job)
+    assert status.seconds < 600
+    assert all(began - 60 < entry.t < time.time() + 60 for entry in job.entries())
 
 
 @pytest.mark.long

@@ -34,6 +34,14 @@ ForceCommand {folder}/enter
 """
 
 
+TOMORROW = """
+import time
+now = time.time
+time.time = lambda: now() + 86400
+"""
+"""What a Python begins with whose clock is a day ahead."""
+
+
 class Fate(Enum):
     """What becomes of a machine that is created."""
 
@@ -48,6 +56,8 @@ class Fate(Enum):
     """Somebody else took it: it is not made."""
     STRANGER = auto()
     """What answers at its address is another machine."""
+    TOMORROW = auto()
+    """Its clock is a day ahead."""
 
 
 @dataclass
@@ -91,7 +101,12 @@ class Machine:
         self.home.mkdir(parents=True)
         binary = self.folder / "bin"
         binary.mkdir()
-        run = shlex.join(["env", f"PYTHONPATH={REPOSITORY}", sys.executable, "-m", "tui.cli"])
+        paths = str(REPOSITORY)
+        if self.fate is Fate.TOMORROW:
+            _program(binary / "date", "exec /bin/date -d '+1 day' \"$@\"\n")
+            (self.folder / "sitecustomize.py").write_text(TOMORROW)
+            paths = f"{self.folder}:{REPOSITORY}"
+        run = shlex.join(["env", f"PYTHONPATH={paths}", sys.executable, "-m", "tui.cli"])
         _program(binary / "limner", f'exec {run} "$@"\n')
         env = dict(self.whole_env)
         if self.fate is Fate.STRANGER:
