@@ -6,9 +6,11 @@ import shlex
 import time
 
 from engine import __version__
+from engine.counting import many
 from engine.doctor.check import Check
 from engine.errors import LimnerError
 from engine.remote.boxes import Box
+from engine.remote.limner_there import MARK
 from engine.remote.ssh import Answer, Ssh
 from engine.storage.untrusted_files import parse_json
 
@@ -37,6 +39,8 @@ def check_box(box: Box) -> list[Check]:
         found.append(_limner(box, version))
         if version.code == 0:
             found += _doctor(ssh, box)
+        if (kept := _left_there(ssh, box)) is not None:
+            found.append(kept)
     except LimnerError as error:
         return [Check("ssh", False, error.what, error.fix, needed=True)]
     return found
@@ -59,6 +63,22 @@ def _tools(ssh: Ssh) -> Check:
     if missing:
         return Check("tools", False, f"missing: {', '.join(missing)}", "apt install coreutils", needed=True)
     return Check("tools", True, "all there")
+
+
+def _left_there(ssh: Ssh, box: Box) -> Check | None:
+    """Folders of runs that were stopped, failed or are under way; None: there are none."""
+    folder = shlex.quote(box.directory.rstrip("/"))
+    look = f'for d in {folder}/*/; do [ -e "$d{MARK}" ] && du -sm -- "$d"; done'
+    found = []
+    for line in ssh.shell(look, most=100_000).text.splitlines()[:200]:
+        size, _, path = line.partition("\t")
+        if size.isdigit() and len(size) < 9 and path:
+            found.append((int(size), path.rstrip("/").rpartition("/")[2]))
+    if not found:
+        return None
+    names = ", ".join(name for _, name in found[:5]) + (" …" if len(found) > 5 else "")
+    words = f"{many(len(found), 'folder')} of runs, {sum(size for size, _ in found):,} MB: {names}"
+    return Check("kept there", True, f"{words}; go on with them here: limner resume, or remove them there")
 
 
 def _limner(box: Box, version: Answer) -> Check:

@@ -74,10 +74,10 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[SmallDisk]:
-    """A disk of ``BYTES``."""
+def small_disk(folder: Path, size: int = BYTES) -> Iterator[SmallDisk]:
+    """A disk of so many bytes."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={BYTES}", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     with contextlib.suppress(FileNotFoundError):
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             try:

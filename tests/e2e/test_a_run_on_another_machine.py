@@ -18,18 +18,22 @@ import pytest
 from safetensors.numpy import load_file
 
 from engine import events
+from engine.errors import JobError
 from engine.events import JobState
 from engine.jobs.folder import JobFolder, JobKind, Request
 from engine.jobs.follow import wait
 from engine.jobs.start import _environment
 from engine.project import Project
 from engine.remote.boxes import Box, RemoteError, boxes, keep_box
+from engine.remote.check import check_box
+from engine.remote.follower import SPARE_BYTES
 from engine.remote.limner_there import LimnerThere, RunThere
 from engine.remote.mirror import taken_in
 from engine.remote.ssh import Ssh
 from engine.remote.start import follow_again, start_training_on
 from engine.training.runs.run_status import run_status
 from engine.training.runs.start import live_run, resume_training
+from tests.chaos.disk import small_disk
 from tests.e2e.ssh import SshServer
 from tests.support.kill_processes import kill_job, kill_processes
 from tests.support.patience import wait_until
@@ -229,6 +233,42 @@ def test_by_commands_a_machine_is_added_and_trained_on(there: tuple[Box, SshServ
 
 
 @pytest.mark.long
+def test_a_full_disk_there_is_told_and_gone_on_from(there: tuple[Box, SshServer], project: Project) -> None:
+    box, _ = there
+    Path(box.directory).parent.mkdir(exist_ok=True)
+    with small_disk(Path(box.directory), 1_200_000_000) as disk:
+        if not disk.mounted:
+            pytest.skip("no small disk can be mounted here")
+        disk.fill(but=4096)
+        job = start_training_on(project, box, {"training.epochs": 2})
+        with pytest.raises(JobError, match="No space left"):
+            wait(job)
+        assert run_status(job).state is JobState.FAILED
+        disk.make_room()
+        resume_training(project, job.id)
+        wait_until(lambda: not job.alive())
+        is_whole(job, 2)
+
+
+@pytest.mark.long
+def test_a_full_disk_here_is_told_and_gone_on_from(there: tuple[Box, SshServer], tmp_path: Path) -> None:
+    box, _ = there
+    with small_disk(tmp_path / "disk", SPARE_BYTES + 200_000_000) as disk:
+        if not disk.mounted:
+            pytest.skip("no small disk can be mounted here")
+        project = small_project(disk.folder / "james")
+        disk.fill(but=SPARE_BYTES - 100_000_000)
+        job = start_training_on(project, box, {"training.epochs": 2})
+        with pytest.raises(JobError, match="there is no room for checkpoints/"):
+            wait(job)
+        disk.make_room()
+        resume_training(project, job.id)
+        wait_until(lambda: not job.alive())
+        is_whole(job, 2, samples=False)
+        assert left(box) == []
+
+
+@pytest.mark.long
 def test_a_probe_there_estimates_and_leaves_nothing(
     there: tuple[Box, SshServer], project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +284,18 @@ def test_a_probe_there_estimates_and_leaves_nothing(
     assert found["source"] == "probe"
     assert found["epochs"] == 7
     assert left(box) == []
+
+
+def test_folders_of_runs_that_wait_there_are_told(there: tuple[Box, SshServer]) -> None:
+    box, _ = there
+    limner_there = LimnerThere(box, f"{box.directory}/james-1", "token")
+    limner_there.make_folder()
+    Path(box.directory, "of-somebody-else").mkdir()
+    (kept,) = [each for each in check_box(box) if each.name == "kept there"]
+    assert kept.ok
+    assert "1 folder of runs, 0 MB: james-1; go on with them here: limner resume" in kept.detail.replace("1 MB", "0 MB")
+    limner_there.remove()
+    assert not [each for each in check_box(box) if each.name == "kept there"]
 
 
 def test_the_hubs_token_goes_by_standard_input_alone(there: tuple[Box, SshServer], tmp_path: Path) -> None:
