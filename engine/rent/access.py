@@ -18,13 +18,11 @@ import platformdirs
 
 from engine.remote.boxes import Box
 from engine.remote.ssh import Ssh
-from engine.rent.provider import TOKEN_VARIABLE, RentError
+from engine.rent.provider import TOKEN_FILE, TOKEN_VARIABLE, Instance, RentError
 from engine.storage.atomic_files import write_text
 from engine.storage.file_locks import file_lock
 
-_CONFIG = """Host *
-  IdentityFile "{key}"
-  IdentitiesOnly yes
+_KNOWN = """Host *
   UserKnownHostsFile "{hosts}"
   GlobalKnownHostsFile /dev/null
   StrictHostKeyChecking accept-new
@@ -34,7 +32,12 @@ _CONFIG = """Host *
   LogLevel ERROR
 """
 
+_OWN_KEY = """  IdentityFile "{key}"
+  IdentitiesOnly yes
+"""
+
 _PROOF = f"""t=${TOKEN_VARIABLE}
+[ -n "$t" ] || t=$(cat {TOKEN_FILE} 2>/dev/null)
 [ -n "$t" ] || t=$(tr '\\0' '\\n' </proc/1/environ | sed -n 's/^{TOKEN_VARIABLE}=//p' | head -n 1)
 read -r n
 printf '%s %s' "$t" "$n" | sha256sum"""
@@ -89,13 +92,28 @@ def token_for(label: str) -> str:
     return hmac.new(private, label.encode(), hashlib.sha256).hexdigest()
 
 
-def box_of(label: str, host: str, port: int, user: str, program: str) -> Box:
-    """A rented machine as ssh reaches it."""
+def box_of(label: str, instance: Instance, program: str = "limner") -> Box:
+    """A rented machine as ssh reaches it.
+
+    Args:
+        label: its own, by which its known hosts are kept.
+        instance: where it is.
+        program: how Limner is called there.
+
+    Raises:
+        RentError: it has no address.
+    """
+    if instance.host is None or (instance.port is None and instance.ssh_config is None):
+        raise RentError(f"{label} has no address", "look at its provider's console")
     folder = rent_folder() / label
     folder.mkdir(mode=0o700, exist_ok=True)
-    config = folder / "config"
-    write_text(config, _CONFIG.format(key=rent_folder() / "key", hosts=folder / "known_hosts"))
-    return Box(label, host, user, port, program=program, ssh_config=str(config))
+    config, hosts = folder / "config", folder / "known_hosts"
+    if instance.ssh_config is not None:
+        # What is said first holds: its own file would believe any host.
+        write_text(config, _KNOWN.format(hosts=hosts) + f'Include "{instance.ssh_config}"\n')
+        return Box(label, instance.host, program=program, ssh_config=str(config))
+    write_text(config, _KNOWN.format(hosts=hosts) + _OWN_KEY.format(key=rent_folder() / "key"))
+    return Box(label, instance.host, instance.user, instance.port, program=program, ssh_config=str(config))
 
 
 def prove(ssh: Ssh, label: str) -> None:

@@ -33,13 +33,14 @@ class Lease:
     look: float = LOOK_SECONDS
 
 
-def start_script(lease: Lease, own_end: SelfEnd, directory: str) -> str:
+def start_script(lease: Lease, own_end: SelfEnd, directory: str, stays: bool = False) -> str:
     """A shell script that puts the watchdog onto a machine and starts it; harmless where it runs already.
 
     Args:
         lease: when it is to end the machine.
         own_end: how the machine ends itself.
         directory: where projects go there, relative to the home folder.
+        stays: whether the script ends only with the watchdog.
 
     Raises:
         RentError: it is longer than a provider takes.
@@ -47,10 +48,9 @@ def start_script(lease: Lease, own_end: SelfEnd, directory: str) -> str:
     source = Path(__file__).with_name("watchdog.py").read_text(encoding="utf-8")
     # Its first comment is for readers here.
     source = re.sub(r'\A""".*?"""\n+', "", source, flags=re.DOTALL)
-    script = (
-        f"cd ~ && cat > {_FILE} <<'LIMNER'\n{source}LIMNER\n"
-        f"nohup setsid python3 {_FILE} {_order(lease, own_end, directory)} >/dev/null 2>&1 </dev/null &\n"
-    )
+    watchdog = f"python3 {_FILE} {_order(lease, own_end, directory)}"
+    begin = f"exec {watchdog}" if stays else f"nohup setsid {watchdog} >/dev/null 2>&1 </dev/null &"
+    script = f"cd ~ && cat > {_FILE} <<'LIMNER'\n{source}LIMNER\n{begin}\n"
     if len(script) > LONGEST_BOOT:
         raise RentError(f"the watchdog's script has {len(script):,} letters", f"at most {LONGEST_BOOT:,} are taken")
     return script

@@ -18,7 +18,7 @@ from engine.rent.access import box_of, prove
 from engine.rent.lease import HEARTBEAT, Lease, start_script, trial_command
 from engine.rent.ledger import Rental, Stage, change, rentals_for
 from engine.rent.order import DIRECTORY, RentOrder
-from engine.rent.provider import Instance, InstanceState, KeyMissing, Provider, RentError
+from engine.rent.provider import Instance, InstanceState, KeyMissing, Provider, RentError, SelfEnd
 from engine.rent.renting import LOOK_SECONDS, Renting
 from engine.rent.telling import Telling
 
@@ -115,9 +115,9 @@ class RentedMachine:
         if rental.over or rental.stage is Stage.ENDING:
             raise self._is_gone()
         instance = self._check_life(rental)
-        if instance is None or instance.host is None or instance.port is None:
+        if instance is None or instance.host is None:
             raise BoxUnreachable(f"{self.name} has no address now", "it is tried again")
-        self._box = box_of(rental.label, instance.host, instance.port, instance.user, rental.program)
+        self._box = box_of(rental.label, instance, rental.program)
         return self._box
 
     def _check_life(self, rental: Rental) -> Instance | None:
@@ -138,10 +138,8 @@ class RentedMachine:
 
     def _prepare(self, rental: Rental, instance: Instance) -> Box:
         """Proves that it is the one that was rented, and brings Limner and the watchdog onto it."""
-        assert instance.host is not None
-        assert instance.port is not None
         self._telling.phase(f"preparing {self.name}")
-        box = box_of(rental.label, instance.host, instance.port, instance.user, rental.program)
+        box = box_of(rental.label, instance, rental.program)
         ssh = Ssh(box)
         self._answering(ssh, rental)
         prove(ssh, rental.label)
@@ -151,15 +149,20 @@ class RentedMachine:
         left = Lease(max(1.0, rental.ends - time.time()), self._order.lease.silent, self._order.lease.look)
         own_end = self._provider.self_end()
         ssh.shell(start_script(left, own_end, DIRECTORY))
+        if own_end.address:
+            self._try_its_key(ssh, own_end)
+        change(rental.label, prepared=True, program=box.program)
+        self._box, self._ticked = box, time.monotonic()
+        return box
+
+    def _try_its_key(self, ssh: Ssh, own_end: SelfEnd) -> None:
+        """Tells where the machine's own key may not end it."""
         status = ssh.shell(trial_command(own_end), seconds=60).text.strip()
         if status != "200":
             self._telling.warn(
                 f"{self.name} can't end itself (its provider answers {status[:20] or 'nothing'}): it costs until it is"
                 " ended from here"
             )
-        change(rental.label, prepared=True, program=box.program)
-        self._box, self._ticked = box, time.monotonic()
-        return box
 
     def _answering(self, ssh: Ssh, rental: Rental) -> None:
         """Waits until ssh answers: the address is told before the server there is up."""

@@ -15,6 +15,9 @@ LABEL_PREFIX = "limner-"
 LONGEST_BOOT = 4_000
 """Letters of a script that a machine runs when it starts; Vast takes 4,048."""
 
+TOKEN_FILE = ".limner-rental"
+"""Where the token lies in the home folder there, where ssh's own sessions have no such variable."""
+
 TOKEN_VARIABLE = "LIMNER_RENTAL"
 """The machine's environment variable by which it proves that it is the one that was rented."""
 
@@ -104,6 +107,8 @@ class Instance:
     host: str | None = None
     port: int | None = None
     user: str = "root"
+    ssh_config: str | None = None
+    """A file by which ssh knows the machine under its ``host``; None: Limner's own key gets in."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class SelfEnd:
     """How a machine ends itself, by its own means: a ``DELETE`` of its address with its own key."""
 
     address: str
-    """With ``{id}`` in it; a ``GET`` of it tells whether the key may do it."""
+    """With ``{id}`` in it; a ``GET`` of it tells whether the key may do it. Empty: it ends with what it boots."""
     id_variable: str
     """The environment variable there that holds the machine's id."""
     key_variable: str
@@ -163,3 +168,6 @@ class Provider(Protocol):
 
     boots: bool
     """Whether a machine runs ``Order.boot`` when it starts."""
+
+    holds_boot: bool
+    """Whether a machine ends when ``Order.boot`` does, so that the script is to stay."""

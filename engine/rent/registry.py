@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from engine.rent.provider import KeyMissing, Provider, RentError
-from engine.rent.providers import runpod, vast
+from engine.rent.providers import runpod, skypilot, vast
 from engine.rent.providers.api import is_loopback
 from engine.rent.providers.keys import api_key
 from engine.secrets import RENT_KEY_VARIABLES
@@ -30,6 +30,9 @@ def _vast(key: str, address: str | None) -> Provider:
 PROVIDERS: Mapping[str, Callable[[str, str | None], Provider]] = {"runpod": _runpod, "vast": _vast}
 """By name: from an API key and another address than the usual."""
 
+SKY = skypilot.SkyPilot.name
+"""It has no key of its own, and starts a server when it is asked: so it is only asked by its name."""
+
 
 def provider_with_key(name: str, key: str) -> Provider:
     """A provider with a key that is given. Raises RentError where there is none of that name."""
@@ -42,11 +45,13 @@ def provider_named(name: str) -> Provider:
     """A provider with the user's key.
 
     Raises:
-        KeyMissing: there is no key.
+        KeyMissing: there is no key, or SkyPilot is not installed.
         RentError: there is no such provider.
     """
+    if name == SKY:
+        return skypilot.SkyPilot()
     if name not in PROVIDERS:
-        raise RentError(f"no provider is called {name[:40]}", f"there are: {', '.join(PROVIDERS)}")
+        raise RentError(f"no provider is called {name[:40]}", f"there are: {', '.join([*PROVIDERS, SKY])}")
     key = api_key(name)
     if key is None:
         how = f"set {RENT_KEY_VARIABLES[name][0]}, or: limner rent --provider {name} --save-key"

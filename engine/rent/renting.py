@@ -116,7 +116,7 @@ class Renting:
             label,
             public_key(),
             token_for(label),
-            start_script(lease, own_end, DIRECTORY),
+            start_script(lease, own_end, DIRECTORY, self._provider.holds_boot),
             self._order.disk_gb,
         )
         write_down(

@@ -79,7 +79,7 @@ def main(order: dict[str, Any]) -> None:
         except OSError:
             return
         watch(order)
-        while True:
+        while order["address"]:
             ask(order, "DELETE")
             time.sleep(order["look"])
 

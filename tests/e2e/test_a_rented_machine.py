@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,11 +18,12 @@ from engine.jobs.folder import JobFolder, Request
 from engine.jobs.follow import wait
 from engine.project import Project, open_project
 from engine.remote.start import follow_again
+from engine.rent.access import token_for
 from engine.rent.lease import Lease
 from engine.rent.ledger import Stage, notices, rentals, rentals_for
 from engine.rent.offers import choices
 from engine.rent.provider import Wanted
-from engine.rent.registry import providers_to_ask
+from engine.rent.registry import provider_named, providers_to_ask
 from engine.rent.start import start_rented
 from engine.training.runs.run_status import run_status
 from tests.support.kill_processes import kill_job
@@ -30,6 +33,7 @@ from tests.support.rented.machines import Fate
 from tests.support.rented.runpod_server import RunPodServer, runpod
 from tests.support.rented.vast_server import VastServer, vast
 from tests.support.small_project import small_project
+from tests.support.ssh_box import REPOSITORY
 from tests.tui.test_journeys import press, shown, until
 from tui.app.app import LimnerApp
 from tui.cli.main import main
@@ -58,6 +62,19 @@ def at_vast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VastSer
         monkeypatch.setenv("LIMNER_VAST_URL", server.url)
         monkeypatch.setenv("LIMNER_VAST_KEY", KEY)
         yield server
+
+
+@pytest.fixture
+def sky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """SkyPilot's command line; its folder of clusters."""
+    program = tmp_path / "bin" / "sky"
+    program.parent.mkdir()
+    state = tmp_path / "sky"
+    words = f'env PYTHONPATH={REPOSITORY} {sys.executable} -m tests.support.rented.sky_program {state} "$@"'
+    program.write_text(f"#!/bin/sh\nexec {words}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return state / "clusters"
 
 
 def begin(project: Project, lease: Lease = LEASE, settle: float = 1.0, ready: float = 1200.0) -> JobFolder:
@@ -92,6 +109,37 @@ def test_a_run_at_runpod_comes_home_and_the_pod_is_gone(project: Project, at_run
     assert [each.card for each in rentals_for(job.path)] == ["RTX 4090"]
     settings = job.read_order().args["settings"]["training"]
     assert settings["price_per_hour"] == 0.34
+
+
+@pytest.mark.long
+def test_a_run_by_skypilot_comes_home_and_the_cluster_is_down(project: Project, sky: Path) -> None:
+    provider = provider_named("sky")
+    found = choices(project, [provider], Wanted("4090"), {})
+    assert [(each.offer.card, each.offer.price, each.offer.where) for each in found.found] == [
+        ("RTX4090", 0.5, "lambda/us-east-1")
+    ]
+    job = start_rented(project, found.found[0], {}, 5.0, lease=LEASE, settle=1.0)
+    wait_until(lambda: not job.alive())
+    status = run_status(job)
+    assert status.state is JobState.DONE, status.reason
+    assert len(status.checkpoints) == 2
+    assert list(sky.iterdir()) == []
+    assert all(each.over for each in rentals())
+    asked = (sky.parent / "asked").read_text()
+    assert token_for(rentals()[0].label) not in asked
+
+
+@pytest.mark.long
+def test_a_cluster_that_nobody_follows_goes_down_with_its_watchdog(project: Project, sky: Path) -> None:
+    provider = provider_named("sky")
+    found = choices(project, [provider], Wanted("4090"), {})
+    job = start_rented(project, found.found[0], {}, 5.0, lease=Lease(3600.0, 5.0, 0.3), settle=1.0)
+    wait_until(lambda: any(each.prepared for each in rentals()))
+    kill_job(job)
+    wait_until(lambda: provider.instances() == [])
+    follow_again(project)
+    with pytest.raises(JobError, match="is gone"):
+        wait(job)
 
 
 @pytest.mark.long

@@ -89,6 +89,7 @@ READERS: dict[str, str] = {
     "engine.rent.lease": "start_script",
     "engine.rent.ledger": "rentals",
     "engine.rent.providers.api": "Api._taken _words",
+    "engine.rent.providers.skypilot": "SkyPilot._json",
     "engine.rent.watchdog": "- variable watch",
     "engine.prompts.axes": "_read_list options",
     "engine.prompts.llm.answers": "_from_json _unescaped",

@@ -126,6 +126,7 @@ FILES: dict[str, str] = {
     "engine.rent.lease": OURS,
     "engine.rent.ledger": RENTALS,
     "engine.rent.providers.api": PROVIDERS,
+    "engine.rent.providers.skypilot": "hostile/test_hostile_providers.py::test_a_skypilot_that_talks_nonsense_is_refused",
     # Runs on the rented machine, which is whose it is.
     "engine.rent.watchdog": OURS,
     "engine.settings.file": FILES_TEST,

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,11 @@ from engine.remote.boxes import Box, RemoteError
 from engine.remote.install import install
 from engine.remote.ssh import Answer, Ssh
 from engine.rent.ledger import Rental, ledger_file, notices, rentals, write_down
-from engine.rent.provider import Offer, Order, Provider, RentError, Unsure, Wanted
+from engine.rent.provider import KeyMissing, Offer, Order, Provider, RentError, Unsure, Wanted
 from engine.rent.providers import api as api_module
 from engine.rent.providers.api import Api
 from engine.rent.providers.runpod import RunPod
+from engine.rent.providers.skypilot import SkyPilot
 from engine.rent.providers.vast import Vast
 from tests.hostile.endless_server import endless
 
@@ -164,3 +166,32 @@ def test_a_python_that_talks_nonsense_is_none(said: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(Ssh, "shell", lambda *_words, **_more: Answer(0, said.encode(), ""))
     with pytest.raises(RemoteError):
         install(Box("box", "127.0.0.1"), lambda words: None)
+
+
+SKY = (*ANSWERS, '[{"name": "a;b"}]', '[{"name": "x", "status": 3}]', '{"A": [{"price": -1}]}')
+
+
+@pytest.mark.parametrize("text", SKY, ids=range(len(SKY)))
+def test_a_skypilot_that_talks_nonsense_is_refused(text: str, tmp_path: Path) -> None:
+    program = tmp_path / "sky"
+    (tmp_path / "said").write_text(text)
+    program.write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
+    program.chmod(0o755)
+    provider = SkyPilot(str(program))
+    for call in (lambda: provider.offers(Wanted()), provider.instances, lambda: provider.look("1")):
+        told = refusal(call)
+        assert "\n" not in told
+        assert len(told) < 500
+
+
+def test_a_skypilot_that_fails_says_its_last_line(tmp_path: Path) -> None:
+    program = tmp_path / "sky"
+    program.write_text("#!/bin/sh\necho first >&2\nprintf 'no cloud\\033[2J is enabled' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(RentError, match=r"sky gpus: no cloud\[2J is enabled: look there: sky check, sky status"):
+        SkyPilot(str(program)).offers(Wanted("4090"))
+    offer = Offer("sky", "lambda/us:RTX4090", "RTX4090", 25.8, 0.5, "lambda")
+    with pytest.raises(Unsure):
+        SkyPilot(str(program)).create(offer, Order("limner-1", "", "token", "true", 50))
+    with pytest.raises(KeyMissing, match="SkyPilot is not installed"):
+        SkyPilot("no-such-program")

@@ -49,6 +49,7 @@ class RunPod:
     name = "runpod"
     title = "RunPod"
     boots = True
+    holds_boot = False
 
     def __init__(self, key: str, address: str = ADDRESS) -> None:
         self._api, self._address = Api(self.title, address, key), address

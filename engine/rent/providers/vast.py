@@ -44,6 +44,7 @@ class Vast:
     name = "vast"
     title = "Vast"
     boots = True
+    holds_boot = False
 
     def __init__(self, key: str, address: str = ADDRESS, user: str = "root") -> None:
         self._api, self._address, self._user = Api(self.title, address, key), address, user

@@ -35,9 +35,7 @@ def test_a_machine_is_created_reached_by_ssh_and_ended(provider: Provider, serve
     found = provider.look(made)
     assert found is not None
     assert (found.id, found.label, found.state) == (made, label, InstanceState.READY)
-    assert found.host is not None
-    assert found.port is not None
-    ssh = Ssh(box_of(label, found.host, found.port, found.user, "limner"))
+    ssh = Ssh(box_of(label, found))
     prove(ssh, label)
     assert ssh.run(["cat", "booted"]).text == "booted\n"
     assert [each.label for each in provider.instances()] == [label]
@@ -143,8 +141,6 @@ def test_another_machine_at_the_address_is_not_believed(provider: Provider, serv
     made = provider.create(cheapest(provider), Order("limner-test-8", public_key(), token_for("limner-test-8"), "", 50))
     found = provider.look(made)
     assert found is not None
-    assert found.host is not None
-    assert found.port is not None
-    ssh = Ssh(box_of("limner-test-8", found.host, found.port, found.user, "limner"))
+    ssh = Ssh(box_of("limner-test-8", found))
     with pytest.raises(RentError, match="is not the machine that was rented"):
         prove(ssh, "limner-test-8")

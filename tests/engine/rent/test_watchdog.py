@@ -29,9 +29,7 @@ def begin(provider: Provider, server: ApiServer, lease: Lease) -> Machine:
 def ssh_to(machine: Machine, provider: Provider) -> Ssh:
     found = provider.look(machine.id)
     assert found is not None
-    assert found.host is not None
-    assert found.port is not None
-    return Ssh(box_of(machine.label, found.host, found.port, found.user, "limner"))
+    return Ssh(box_of(machine.label, found))
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.rent.offers import Choice, Choices
     from engine.rent.provider import Provider
 
-PROVIDERS = click.Choice(list(RENT_KEY_VARIABLES))
+PROVIDERS = click.Choice([*RENT_KEY_VARIABLES, "sky"])
 
 SHOWN = 12
 """Offers that are listed."""
@@ -42,7 +42,7 @@ SHOWN = 12
     metavar="$",
     help="Dollars for the whole rental: then the machine ends, however far the run is.",
 )
-@click.option("--provider", type=PROVIDERS, help="Only here; default: wherever you have an API key.")
+@click.option("--provider", type=PROVIDERS, help="Only here; default: wherever you have an API key. sky: SkyPilot.")
 @click.option("--list", "only_list", is_flag=True, help="Show what can be rented, and rent nothing.")
 @click.option("--yes", is_flag=True, help="Take the cheapest whole run without asking.")
 @click.option("--wait", is_flag=True, help="Follow the run until it ends.")
@@ -151,7 +151,7 @@ def _save_key(provider: str | None) -> None:
     from engine.rent.providers.keys import save_key
     from engine.rent.registry import provider_with_key
 
-    if provider is None:
+    if provider not in RENT_KEY_VARIABLES:
         raise click.UsageError(f"--save-key needs --provider: {', '.join(RENT_KEY_VARIABLES)}")
     key = click.prompt(f"API key of {provider}", hide_input=True, err=True).strip()
     provider_with_key(provider, key).offers(Wanted())
