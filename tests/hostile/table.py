@@ -39,6 +39,7 @@ BOXES_RUNS = "hostile/test_hostile_boxes.py::test_a_list_of_runs_that_is_none_is
 BOXES_LOG = "hostile/test_hostile_boxes.py::test_what_is_no_line_of_a_log_is_passed_over"
 
 PROVIDERS = "hostile/test_hostile_providers.py::test_any_answer_is_taken_or_refused_in_a_line"
+SKYPILOT = "hostile/test_hostile_providers.py::test_a_skypilot_that_talks_nonsense_is_refused"
 RENTALS = "hostile/test_hostile_providers.py::test_a_damaged_record_is_kept_aside_and_told_first"
 BOXES_PICTURES = "hostile/test_hostile_boxes.py::test_a_machine_that_lies_of_a_picture_leaves_none"
 BOXES_ORDERS = "hostile/test_hostile_boxes.py::test_orders_that_are_none_are_refused_in_a_line"
@@ -126,7 +127,7 @@ FILES: dict[str, str] = {
     "engine.rent.lease": OURS,
     "engine.rent.ledger": RENTALS,
     "engine.rent.providers.api": PROVIDERS,
-    "engine.rent.providers.skypilot": "hostile/test_hostile_providers.py::test_a_skypilot_that_talks_nonsense_is_refused",
+    "engine.rent.providers.skypilot": SKYPILOT,
     # Runs on the rented machine, which is whose it is.
     "engine.rent.watchdog": OURS,
     "engine.settings.file": FILES_TEST,
