@@ -48,6 +48,8 @@ class RentedMachine:
         self.name = f"{order.offer.card} ({order.offer.provider})"
         self._box: Box | None = None
         self._ticked = 0.0
+        self._ends: float | None = None
+        self._own_hours = context.args["settings"]["training"].get("budget_hours")
 
     # What the follower asks
 
@@ -69,6 +71,7 @@ class RentedMachine:
         rental = self._rented()
         left = rental.ends - time.time()
         hours = max(LEAST_HOURS, (left - min(FETCH_SECONDS, FETCH_SHARE * left)) / 3600)
+        hours = min(hours, self._own_hours or hours)
         return {"training.price_per_hour": rental.price, "training.budget_hours": round(hours, 4)}
 
     def look(self, lost: bool) -> None:
@@ -77,7 +80,10 @@ class RentedMachine:
             return
         self._ticked = time.monotonic()
         rental = self._rented()
-        if time.time() > rental.ends:
+        if self._ends is None:
+            # From here on by a clock that nobody sets.
+            self._ends = time.monotonic() + rental.ends - time.time()
+        if time.monotonic() > self._ends:
             raise RentError(f"the time of {self.name} is over", "what came home is whole; begin another: limner rent")
         if lost:
             self._check_life(rental)

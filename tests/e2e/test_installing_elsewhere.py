@@ -31,6 +31,7 @@ def box(tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield replace(box, program="limner")
 
 
+@pytest.mark.long
 def test_the_wheel_holds_what_a_built_one_holds(tmp_path: Path) -> None:
     built = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "built")]
     subprocess.run([*built, str(REPOSITORY)], check=True, capture_output=True)
@@ -61,6 +62,7 @@ def test_a_wheel_of_an_installed_limner_is_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "again" / first.name).read_bytes() == first.read_bytes()
 
 
+@pytest.mark.long
 def test_limner_is_installed_there_and_torch_stays(box: Box) -> None:
     told: list[str] = []
     ssh = Ssh(box)

@@ -51,6 +51,7 @@ def test_a_machine_ends_when_nothing_moves(provider: Provider, server: ApiServer
     wait_until(lambda: server.running() == [])
 
 
+@pytest.mark.slow
 def test_a_machine_stays_while_somebody_follows_or_a_run_writes(provider: Provider, server: ApiServer) -> None:
     machine = begin(provider, server, replace(QUICK, silent=2.0))
     log = machine.home / "limner/x/project/runs/r/events.jsonl"
