@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from engine import __version__, events
@@ -32,6 +34,28 @@ LEAST_HOURS = 0.001
 """That a run is given even so."""
 
 
+class Heartbeat(threading.Thread):
+    """Touches a file there again and again, for as long as this process lives.
+
+    Args:
+        every: seconds.
+    """
+
+    def __init__(self, every: float) -> None:
+        super().__init__(name="limner-heartbeat", daemon=True)
+        self._every = every
+        self.box: Box | None = None
+        """The machine; None: there is none yet."""
+
+    def run(self) -> None:
+        """Until the process ends; a line that is cut is the follower's to tell of."""
+        while True:
+            if self.box is not None:
+                with suppress(LimnerError):
+                    Ssh(self.box).run(["touch", HEARTBEAT], seconds=30)
+            time.sleep(self._every)
+
+
 class RentedMachine:
     """One run's machine.
 
@@ -46,7 +70,8 @@ class RentedMachine:
         self._telling = Telling(context)
         self._renting = Renting(self._run, order, provider, self._telling)
         self.name = f"{order.offer.card} ({order.offer.provider})"
-        self._box: Box | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._key_told = False
         self._ticked = 0.0
         self._ends: float | None = None
         self._own_hours = context.args["settings"]["training"].get("budget_hours")
@@ -75,7 +100,7 @@ class RentedMachine:
         return {"training.price_per_hour": rental.price, "training.budget_hours": round(hours, 4)}
 
     def look(self, lost: bool) -> None:
-        """A heartbeat, or a look at the provider's list where the line is cut. Raises RentError where it is gone."""
+        """Whether its time is over, and where the line is cut whether it is there. Raises RentError where it is not."""
         if time.monotonic() - self._ticked < min(TICK_SECONDS, 3 * self._order.lease.look):
             return
         self._ticked = time.monotonic()
@@ -87,8 +112,6 @@ class RentedMachine:
             raise RentError(f"the time of {self.name} is over", "what came home is whole; begin another: limner rent")
         if lost:
             self._check_life(rental)
-        elif self._box is not None:
-            self._beat(Ssh(self._box))
 
     def known_end(self) -> events.Job | None:
         """How the run ended, where it is recorded."""
@@ -123,17 +146,17 @@ class RentedMachine:
         instance = self._check_life(rental)
         if instance is None or instance.host is None:
             raise BoxUnreachable(f"{self.name} has no address now", "it is tried again")
-        self._box = box_of(rental.label, instance, rental.program)
-        return self._box
+        return self._followed(box_of(rental.label, instance, rental.program))
 
     def _check_life(self, rental: Rental) -> Instance | None:
         """The provider's word on a machine; None where it has none for now. Raises RentError where it is gone."""
         assert rental.id is not None
         try:
             instance = self._provider.look(rental.id)
-        except KeyMissing:
-            raise
-        except RentError:
+        except RentError as error:
+            if isinstance(error, KeyMissing) and not self._key_told:
+                self._key_told = True
+                self._telling.warn(error.one_line())
             return None
         if instance is None:
             change(rental.label, stage=Stage.ENDED, ended=time.time())
@@ -149,7 +172,7 @@ class RentedMachine:
         ssh = Ssh(box)
         self._answering(ssh, rental)
         prove(ssh, rental.label)
-        self._beat(ssh)
+        self._followed(box)
         if Ssh(box).run([box.program, "--version"], seconds=120).text.split()[-1:] != [__version__]:
             box = install(box, self._telling.phase)
         left = Lease(max(1.0, rental.ends - time.time()), self._order.lease.silent, self._order.lease.look)
@@ -158,7 +181,15 @@ class RentedMachine:
         if own_end.address:
             self._try_its_key(ssh, own_end)
         change(rental.label, prepared=True, program=box.program)
-        self._box, self._ticked = box, time.monotonic()
+        self._ticked = time.monotonic()
+        return box
+
+    def _followed(self, box: Box) -> Box:
+        """The machine, told from now on that somebody follows it, whatever else is done meanwhile."""
+        if self._heartbeat is None:
+            self._heartbeat = Heartbeat(min(TICK_SECONDS, 3 * self._order.lease.look))
+            self._heartbeat.start()
+        self._heartbeat.box = box
         return box
 
     def _try_its_key(self, ssh: Ssh, own_end: SelfEnd) -> None:
@@ -185,9 +216,6 @@ class RentedMachine:
                 time.sleep(LOOK_SECONDS)
             else:
                 return
-
-    def _beat(self, ssh: Ssh) -> None:
-        ssh.run(["touch", HEARTBEAT], seconds=30)
 
     # Ending
 
