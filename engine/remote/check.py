@@ -38,7 +38,7 @@ def check_box(box: Box) -> list[Check]:
         version = ssh.run([*shlex.split(box.program), "--version"], seconds=60)
         found.append(_limner(box, version))
         if version.code == 0:
-            found += _doctor(ssh, box)
+            found += doctor_there(ssh, box)
         if (kept := _left_there(ssh, box)) is not None:
             found.append(kept)
     except LimnerError as error:
@@ -92,7 +92,8 @@ def _limner(box: Box, version: Answer) -> Check:
     return Check("limner", True, there)
 
 
-def _doctor(ssh: Ssh, box: Box) -> list[Check]:
+def doctor_there(ssh: Ssh, box: Box) -> list[Check]:
+    """What Limner's own doctor says there, as far as it matters to a machine that only trains."""
     answer = ssh.run([*shlex.split(box.program), "doctor", "--json"], seconds=DOCTOR_SECONDS)
     try:
         checks = parse_json(answer.text)["checks"]

@@ -13,6 +13,7 @@ from engine.errors import LimnerError
 from engine.events import JobState
 from engine.jobs.worker import Context
 from engine.remote.boxes import Box
+from engine.remote.check import doctor_there
 from engine.remote.install import install
 from engine.remote.limner_there import LimnerThere
 from engine.remote.ssh import BoxUnreachable, Ssh
@@ -180,6 +181,7 @@ class RentedMachine:
         ssh.shell(start_script(left, own_end, DIRECTORY))
         if own_end.address:
             self._try_its_key(ssh, own_end)
+        self._check(Ssh(box), box)
         change(rental.label, prepared=True, program=box.program)
         self._ticked = time.monotonic()
         return box
@@ -191,6 +193,14 @@ class RentedMachine:
             self._heartbeat.start()
         self._heartbeat.box = box
         return box
+
+    def _check(self, ssh: Ssh, box: Box) -> None:
+        """What its doctor says of card and torch. Raises RentError where something needed is missing."""
+        for each in doctor_there(ssh, box):
+            if each.failed:
+                raise RentError(f"{self.name} can't train: {each.name}: {each.detail}", "begin another: limner rent")
+            if not each.ok and each.name in ("gpu", "torch"):
+                self._telling.warn(f"{self.name}: {each.name}: {each.detail}")
 
     def _try_its_key(self, ssh: Ssh, own_end: SelfEnd) -> None:
         """Tells where the machine's own key may not end it."""

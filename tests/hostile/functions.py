@@ -78,7 +78,7 @@ READERS: dict[str, str] = {
     "engine.pictures.orders.queue": "_picture",
     "engine.pictures.painting.request": "PromptSeed.open_source",
     "engine.remote.boxes": "boxes",
-    "engine.remote.check": "_doctor",
+    "engine.remote.check": "doctor_there",
     "engine.remote.limner_there": "document_in",
     "engine.remote.mirror": "_read taken_in",
     "engine.remote.own_wheel": "_files _project",
