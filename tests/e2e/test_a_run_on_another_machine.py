@@ -334,6 +334,7 @@ def test_a_key_that_only_the_agent_holds_gets_in(
         os.kill(int(said["SSH_AGENT_PID"]), signal.SIGTERM)
 
 
+@pytest.mark.long
 def test_a_follower_that_is_killed_leaves_no_ssh(there: tuple[Box, SshServer], project: Project) -> None:
     box, _ = there
     job = start_training_on(project, box, {"training.epochs": 300})

@@ -48,6 +48,7 @@ def test_the_wheel_holds_what_a_built_one_holds(tmp_path: Path) -> None:
     assert ours.read_bytes() == write_wheel(tmp_path / "ours").read_bytes()
 
 
+@pytest.mark.long
 def test_a_wheel_of_an_installed_limner_is_the_same(tmp_path: Path) -> None:
     first = write_wheel(tmp_path)
     venv.create(tmp_path / "env", symlinks=True)

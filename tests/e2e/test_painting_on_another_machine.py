@@ -140,6 +140,7 @@ def test_a_picture_that_can_not_be_painted_there_says_why(
     assert "base.vae is a file of this machine" in (found.reason or "")
 
 
+@pytest.mark.long
 def test_a_painter_that_is_told_to_stop_leaves_its_pictures_waiting(
     there: tuple[Box, SshServer], project: Project
 ) -> None:

@@ -259,7 +259,7 @@ def serving(project: Project, card: Card | None = None) -> Iterator[None]:
 
     def serve() -> None:
         with project.store() as store:
-            Painter(Context(folder), project, Queue(store), card).serve(folder.path / "closing")
+            Painter(Context(folder), project, Queue(store), card).serve()
 
     thread = threading.Thread(target=serve)
     thread.start()
