@@ -18,13 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from engine import events
 from engine.bundle.contents import BundleKind, Member
 from engine.bundle.leaving_out import settings_file
 from engine.bundle.packing import pack
 from engine.errors import DiskFull, LimnerError
+from engine.faces.photo.loading import open_header
 from engine.jobs.worker import Context
 from engine.pictures.orders.commit import commit_file, hidden_name
 from engine.pictures.orders.picture import LoraWeight, Picture, PictureState
@@ -248,10 +247,11 @@ def _is_below(path: Any, folder: str) -> bool:
 
 
 def _is_png(path: Path) -> bool:
+    """Whether it is a whole PNG of a size that Limner opens."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with open_header(path) as image:
             image.verify()
+            return image.format == "PNG"
     except Exception:
         # Whatever Pillow says of bytes that are none.
         return False
-    return True
